@@ -1,0 +1,71 @@
+//! What the library refuses, and why.
+
+use crate::lanes::Level;
+
+/// An input that cannot be computed. Every error is found before anything is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A slice whose length differs from that of `policy_chosen_logps` (or, for slice functions, of the input).
+    Length {
+        /// The argument's name.
+        argument: &'static str,
+        /// The length it should have.
+        expected: usize,
+        /// The length it has.
+        got: usize,
+    },
+    /// A parameter outside its range.
+    Parameter {
+        /// The parameter's name.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// What it must satisfy.
+        requirement: &'static str,
+    },
+    /// A weight that is negative, infinite or NaN.
+    Weight {
+        /// The row, counted from 0.
+        row: usize,
+        /// The value given.
+        value: f32,
+    },
+    /// An instruction-set level that this CPU (or this build) lacks.
+    Level(Level),
+    /// A name that is no instruction-set level.
+    UnknownLevel,
+    /// The thread pool could not be started.
+    Threads,
+}
+
+#[cfg(feature = "std")]
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Length { argument, expected, got } => {
+                write!(f, "{argument} has {got} elements where {expected} are needed")
+            }
+            Self::Parameter { name, value, requirement } => {
+                write!(f, "{name} is {value}; it must be {requirement}")
+            }
+            Self::Weight { row, value } => {
+                write!(f, "the weight of row {row} is {value}; weights must be finite and at least 0")
+            }
+            Self::Level(level) => {
+                write!(f, "level {} is not available on this CPU; available: ", level.name())?;
+                for (i, l) in Level::ALL.into_iter().filter(|l| l.is_available()).enumerate() {
+                    write!(f, "{}{}", if i == 0 { "" } else { ", " }, l.name())?;
+                }
+                Ok(())
+            }
+            Self::UnknownLevel => {
+                f.write_str("unknown level; levels are scalar, wide, avx2 and avx512")
+            }
+            Self::Threads => f.write_str("the thread pool could not be started"),
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl std::error::Error for Error {}
