@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use preflane::Metrics;
+use preflane::Report;
 
 use crate::findings::{findings, pairs, percent};
 use crate::histogram::{Histogram, Row};
@@ -11,6 +11,12 @@ use crate::output::number;
 use crate::score::Scored;
 
 const WIDTH: usize = 80;
+/// The names of the metrics.
+const NAME: usize = 18;
+/// A column of numbers.
+const COLUMN: usize = 22;
+/// Its part before the decimal point.
+const BEFORE_POINT: usize = 10;
 /// The longest bar.
 const BAR: usize = 40;
 
@@ -27,10 +33,11 @@ pub fn text(scored: &Scored) -> String {
     // Writing into memory does not fail.
     let _ = headline(out, scored)
         .and_then(|()| metrics(out, scored))
-        .and_then(|()| displacement(out, scored))
+        .and_then(|()| writeln!(out))
+        .and_then(|()| shares(out, scored))
         .and_then(|()| margins(out, &scored.histogram))
         .and_then(|()| watch(out, scored));
-    text
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 fn headline(out: &mut String, scored: &Scored) -> std::fmt::Result {
@@ -47,50 +54,46 @@ fn headline(out: &mut String, scored: &Scored) -> std::fmt::Result {
 }
 
 fn metrics(out: &mut String, scored: &Scored) -> std::fmt::Result {
-    let columns: Vec<(String, &Metrics)> = match scored.metrics.nonfinite() {
-        0 => vec![(String::new(), &scored.metrics)],
-        _ => vec![
-            ("all pairs".to_owned(), &scored.metrics),
-            (format!("the {} finite", scored.finite.pairs()), &scored.finite),
-        ],
-    };
-    if columns.len() > 1 {
-        let titles: String = columns.iter().map(|(title, _)| format!("{title:>18}")).collect();
-        writeln!(out, "  {QUIET}{:20}{titles}{QUIET:#}", "mean over")?;
+    let mut columns = vec![("all pairs".to_owned(), &scored.metrics)];
+    if scored.metrics.nonfinite() > 0 {
+        columns.push((format!("the {} finite", scored.finite.pairs()), &scored.finite));
+        let titles: String = columns.iter().map(|(title, _)| format!("  {title:<width$}", width = COLUMN - 2)).collect();
+        writeln!(out, "  {}", quiet(&format!("{:NAME$}{titles}", "mean over")))?;
     }
     let reports: Vec<_> = columns.iter().map(|(_, metrics)| (metrics.pairs() > 0).then(|| metrics.report())).collect();
-    let mut line = |name: &str, value: fn(&preflane::Report) -> f32, note: &str| {
-        let values: String = (reports.iter())
-            .map(|report| format!("{:>18}", report.as_ref().map_or("-".to_owned(), |report| short(value(report)))))
-            .collect();
-        writeln!(out, "  {name:20}{values}{note}")
+    let mut line = |name: &str, value: fn(&Report) -> f32, note: &str| {
+        let value = |report: &Option<Report>| aligned(&report.as_ref().map_or("-".to_owned(), |r| short(value(r))));
+        let values: String = reports.iter().map(value).collect();
+        writeln!(out, "  {name:NAME$}{values}{}", quiet(note))
     };
-    let accurate = format!("   {QUIET}{} of {}{QUIET:#}", scored.metrics.accurate(), scored.metrics.pairs());
     line("loss", |r| r.loss, "")?;
     line("rewards/chosen", |r| r.rewards_chosen, "")?;
     line("rewards/rejected", |r| r.rewards_rejected, "")?;
-    line("rewards/accuracies", |r| r.rewards_accuracies, &accurate)?;
+    let note = format!("{} of {}", scored.metrics.accurate(), scored.metrics.pairs());
+    line("rewards/accuracies", |r| r.rewards_accuracies, &note)?;
     line("rewards/margins", |r| r.rewards_margins, "")?;
     line("logps/chosen", |r| r.logps_chosen, "")?;
     line("logps/rejected", |r| r.logps_rejected, "")
 }
 
-fn displacement(out: &mut String, scored: &Scored) -> std::fmt::Result {
+fn shares(out: &mut String, scored: &Scored) -> std::fmt::Result {
     let (metrics, all) = (&scored.metrics, scored.metrics.pairs());
-    writeln!(out)?;
-    let mut line =
-        |name: &str, value: String, note: &str| writeln!(out, "  {name:20}{value:>18}   {QUIET}{note}{QUIET:#}");
-    let fell = |count: u64| if scored.sameness.is_some() { percent(count, all) } else { "-".to_owned() };
-    let note = |note| if scored.sameness.is_some() { note } else { "needs a reference" };
-    line("chosen fell", fell(metrics.chosen_fell()), note("of the pairs: policy below reference"))?;
-    line("rejected fell", fell(metrics.rejected_fell()), note(""))?;
-    line("both fell", fell(metrics.both_fell()), note("likelihood displacement"))?;
+    let mut line = |name: &str, value: &str, note: &str| {
+        writeln!(out, "  {name:NAME$}{}{}", aligned(value), quiet(note))
+    };
+    let mut fell = |name: &str, count: u64, note: &str| match scored.sameness {
+        Some(_) => line(name, &percent(count, all), note),
+        None => line(name, "-", "needs a reference"),
+    };
+    fell("chosen fell", metrics.chosen_fell(), "policy below reference")?;
+    fell("rejected fell", metrics.rejected_fell(), "policy below reference")?;
+    fell("both fell", metrics.both_fell(), "likelihood displacement")?;
     match scored.saturated {
-        Some(count) => line("vanished gradient", percent(count, all), "|dL/dz| below 0.001")?,
-        None => line("vanished gradient", "-".to_owned(), "the gradient of ipo has no limits to measure it by")?,
+        Some(count) => line("gradient vanished", &percent(count, all), "|dL/dz| below 0.001")?,
+        None => line("gradient vanished", "-", "ipo's has no scale to measure it by")?,
     }
-    line("ties", metrics.ties().to_string(), "")?;
-    line("not finite", metrics.nonfinite().to_string(), "")
+    line("ties", &percent(metrics.ties(), all), "margin exactly 0; not accurate")?;
+    line("not finite", &percent(metrics.nonfinite(), all), "nan or infinite")
 }
 
 fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
@@ -125,8 +128,8 @@ fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
             ""
         )?;
     }
-    let drawn = |part: f64| histogram.quantile(part).map_or(String::new(), rough);
-    writeln!(out, "\n  median {}, 90 % between {} and {} (to 3 digits)", drawn(0.5), drawn(0.05), drawn(0.95))?;
+    let drawn = |part: f64| histogram.quantile(part).map_or(String::new(), |value| rough(value, 3));
+    writeln!(out, "\n  median about {}, 90 % between {} and {}", drawn(0.5), drawn(0.05), drawn(0.95))?;
     if rows.iter().all(|row| row.low.is_some_and(|low| low > 0.0)) {
         writeln!(out, "  Zero lies below the picture: all margins are above it.")?;
     } else if rows.iter().all(|row| row.high.is_some_and(|high| high < 0.0)) {
@@ -160,10 +163,15 @@ fn watch(out: &mut String, scored: &Scored) -> std::fmt::Result {
 /// The ends of a row, in words.
 fn label(row: &Row) -> (String, &'static str, String) {
     match (row.low, row.high) {
-        (None, Some(high)) => (String::new(), "<", rough(high)),
-        (Some(low), None) => (String::new(), ">=", rough(low)),
-        (low, high) => (low.map_or(String::new(), rough), "..", high.map_or(String::new(), rough)),
+        (None, Some(high)) => (String::new(), "<", axis(high)),
+        (Some(low), None) => (String::new(), ">=", axis(low)),
+        (low, high) => (low.map_or(String::new(), axis), "..", high.map_or(String::new(), axis)),
     }
+}
+
+/// The end of a row.
+fn axis(value: f64) -> String {
+    rough(value, 6)
 }
 
 /// A bar of eighths of a character; something is seen of every count but 0.
@@ -185,13 +193,25 @@ fn short(value: f32) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// A number to four digits or so, for axes.
-fn rough(value: f64) -> String {
+/// A number in a column, its decimal point below that of the others.
+fn aligned(number: &str) -> String {
+    let end = number.find(['.', 'e', ' ']).unwrap_or(number.len());
+    let (before, after) = number.split_at(end);
+    format!("{before:>BEFORE_POINT$}{after:<width$}", width = COLUMN - BEFORE_POINT)
+}
+
+/// A remark beside a number.
+fn quiet(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{QUIET}{text}{QUIET:#}") }
+}
+
+/// A number to some digits, without zeros at its end.
+fn rough(value: f64, significant: i32) -> String {
     let magnitude = value.abs();
     if value == 0.0 {
         "0".to_owned()
     } else if (1e-3..1e6).contains(&magnitude) {
-        let digits = (3 - magnitude.log10().floor() as i32).max(0) as usize;
+        let digits = (significant - 1 - magnitude.log10().floor() as i32).max(0) as usize;
         let text = format!("{value:.digits$}");
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
     } else {
