@@ -143,7 +143,8 @@ pub struct Columns {
     #[arg(long, value_name = "NAME", conflicts_with = "reference_free")]
     pub ref_rejected: Option<String>,
 
-    /// Weight of each pair, finite and at least 0 [default: every pair weighs 1]
+    /// Weight of each pair, at least 0: multiplies its loss and gradients, not rewards or margins; the
+    /// mean loss still divides by the number of pairs [default: every pair weighs 1]
     #[arg(long, value_name = "NAME")]
     pub weights: Option<String>,
 }

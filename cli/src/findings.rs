@@ -172,7 +172,7 @@ fn ties(scored: &Scored) -> Option<Finding> {
         return None;
     }
     finding(
-        format!("{} ({}) tie: the margin is exactly 0", pairs(count), percent(count, all)),
+        format!("{} ({}) tie: the two rewards are exactly equal", pairs(count), percent(count, all)),
         "A tie counts as not accurate. Usually the two answers of such a pair are identical.",
     )
 }

@@ -43,10 +43,11 @@ pub fn text(scored: &Scored) -> String {
 fn headline(out: &mut String, scored: &Scored) -> std::fmt::Result {
     let smoothing = scored.label_smoothing.map_or(String::new(), |e| format!(", label smoothing {e}"));
     let reference = if scored.sameness.is_some() { "" } else { ", reference-free" };
+    let weights = if scored.weighted { ", weighted loss" } else { "" };
     let files = if scored.files.len() > 1 { format!(" in {} files", scored.files.len()) } else { String::new() };
     writeln!(
         out,
-        "{HEADING}{}{files}, loss {}, beta {}{smoothing}{reference}{HEADING:#}\n",
+        "{HEADING}{}{files}, loss {}, beta {}{smoothing}{reference}{weights}{HEADING:#}\n",
         pairs(scored.metrics.pairs()),
         scored.loss.name(),
         scored.beta
@@ -57,7 +58,8 @@ fn metrics(out: &mut String, scored: &Scored) -> std::fmt::Result {
     let mut columns = vec![("all pairs".to_owned(), &scored.metrics)];
     if scored.metrics.nonfinite() > 0 {
         columns.push((format!("the {} finite", scored.finite.pairs()), &scored.finite));
-        let titles: String = columns.iter().map(|(title, _)| format!("  {title:<width$}", width = COLUMN - 2)).collect();
+        let titles: String =
+            columns.iter().map(|(title, _)| format!("  {title:<width$}", width = COLUMN - 2)).collect();
         writeln!(out, "  {}", quiet(&format!("{:NAME$}{titles}", "mean over")))?;
     }
     let reports: Vec<_> = columns.iter().map(|(_, metrics)| (metrics.pairs() > 0).then(|| metrics.report())).collect();
@@ -78,9 +80,8 @@ fn metrics(out: &mut String, scored: &Scored) -> std::fmt::Result {
 
 fn shares(out: &mut String, scored: &Scored) -> std::fmt::Result {
     let (metrics, all) = (&scored.metrics, scored.metrics.pairs());
-    let mut line = |name: &str, value: &str, note: &str| {
-        writeln!(out, "  {name:NAME$}{}{}", aligned(value), quiet(note))
-    };
+    let mut line =
+        |name: &str, value: &str, note: &str| writeln!(out, "  {name:NAME$}{}{}", aligned(value), quiet(note));
     let mut fell = |name: &str, count: u64, note: &str| match scored.sameness {
         Some(_) => line(name, &percent(count, all), note),
         None => line(name, "-", "needs a reference"),
@@ -92,7 +93,7 @@ fn shares(out: &mut String, scored: &Scored) -> std::fmt::Result {
         Some(count) => line("gradient vanished", &percent(count, all), "|dL/dz| below 0.001")?,
         None => line("gradient vanished", "-", "ipo's has no scale to measure it by")?,
     }
-    line("ties", &percent(metrics.ties(), all), "margin exactly 0; not accurate")?;
+    line("ties", &percent(metrics.ties(), all), "rewards exactly equal; not accurate")?;
     line("not finite", &percent(metrics.nonfinite(), all), "nan or infinite")
 }
 

@@ -30,6 +30,8 @@ pub struct Scored {
     pub beta: f64,
     /// Its label smoothing, where it has one.
     pub label_smoothing: Option<f64>,
+    /// Whether the pairs have weights.
+    pub weighted: bool,
     /// The input files.
     pub files: Vec<PathBuf>,
     /// Over all pairs.
@@ -94,6 +96,7 @@ pub fn score(options: &Score) -> Result<Scored, Failure> {
             loss: options.loss,
             beta: options.beta,
             label_smoothing: options.label_smoothing,
+            weighted: options.columns.weights.is_some(),
             files: options.files.clone(),
             metrics: Metrics::new(),
             finite: Metrics::new(),

@@ -37,6 +37,9 @@ impl WholeFile {
             return Err(cannot_write(path, "there is something of that name that is not a file"));
         }
         let folder = folder(&target);
+        if !folder.is_dir() {
+            return Err(cannot_write(path, format!("there is no folder {}", folder.display())));
+        }
         let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
         let mut builder = Builder::new();
         builder.prefix(".preflane-").suffix(".tmp");
