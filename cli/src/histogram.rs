@@ -41,7 +41,7 @@ struct Bin {
 
 impl Bin {
     fn middle(self) -> f64 {
-        if self.low.is_finite() && self.high.is_finite() { (self.low + self.high) / 2.0 } else { self.low + self.high }
+        (self.low + self.high) / 2.0
     }
 }
 
@@ -130,14 +130,23 @@ impl Histogram {
 
     /// The bins that hold something, from low to high.
     fn bins(&self) -> Vec<Bin> {
-        let end = |index: usize| f64::from(f32::from_bits((index as u32) << DROPPED_BITS));
+        let end = |index: usize| match f32::from_bits((index as u32) << DROPPED_BITS) {
+            // The finite numbers end at 2^128.
+            f32::INFINITY => 2.0_f64.powi(128),
+            end => end.into(),
+        };
         let full = |counts: &'_ [u64]| -> Vec<(usize, u64)> {
             counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect()
         };
-        let upper = |index: usize| if index + 1 < BINS { end(index + 1) } else { f64::INFINITY };
-        let negative =
-            full(&self.negative).into_iter().rev().map(|(i, count)| Bin { low: -upper(i), high: -end(i), count });
-        let positive = full(&self.positive).into_iter().map(|(i, count)| Bin { low: end(i), high: upper(i), count });
+        let bin = |sign: f64, index: usize, count: u64| {
+            let (near, far) = match index + 1 {
+                BINS => (f64::INFINITY, f64::INFINITY),
+                next => (end(index), end(next)),
+            };
+            Bin { low: (sign * near).min(sign * far), high: (sign * near).max(sign * far), count }
+        };
+        let negative = full(&self.negative).into_iter().rev().map(|(i, count)| bin(-1.0, i, count));
+        let positive = full(&self.positive).into_iter().map(|(i, count)| bin(1.0, i, count));
         negative.chain(positive).collect()
     }
 

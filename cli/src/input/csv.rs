@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Trim};
+use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator, Trim};
 
 use super::{CHUNK_ROWS, Chunk, ColumnReader, Wanted, text};
 use crate::failure::{Failure, Place, name_list};
@@ -13,6 +13,8 @@ pub struct Csv {
     wanted: Vec<Wanted>,
     /// Where the wanted columns stand in a record.
     fields: Vec<usize>,
+    /// How many fields each record has.
+    width: usize,
     reader: Reader<text::Text>,
     record: ByteRecord,
     size: u64,
@@ -22,7 +24,10 @@ impl Csv {
     /// Opens the file and finds the columns in its header.
     pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Self, Failure> {
         let (text, size) = text::open(path)?;
-        let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text);
+        // Lines end with \n alone, so that they can be counted; trimming takes the \r of Windows. Flexible, for a
+        // line of blanks is then seen, and not an error.
+        let mut reader =
+            ReaderBuilder::new().trim(Trim::All).terminator(Terminator::Any(b'\n')).flexible(true).from_reader(text);
         let header = reader.byte_headers().map_err(|e| failure(path, e))?;
         let names: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         let mut fields = Vec::new();
@@ -40,7 +45,23 @@ impl Csv {
             }
             fields.push(field);
         }
-        Ok(Self { path: path.to_owned(), wanted: wanted.to_vec(), fields, reader, record: ByteRecord::new(), size })
+        Ok(Self {
+            path: path.to_owned(),
+            wanted: wanted.to_vec(),
+            fields,
+            width: names.len(),
+            reader,
+            record: ByteRecord::new(),
+            size,
+        })
+    }
+
+    /// The line on which the current record starts.
+    fn line(&self) -> u64 {
+        // The reader's own answer counts from the end of the record before, and there may be blank lines between.
+        let before = self.record.position().map_or(0, csv::Position::line);
+        let inside = memchr::memchr_iter(b'\n', self.record.as_slice()).count() as u64;
+        before.max(self.reader.position().line().saturating_sub(1 + inside))
     }
 }
 
@@ -51,7 +72,15 @@ impl ColumnReader for Csv {
             if !self.reader.read_byte_record(&mut self.record).map_err(|e| failure(&self.path, e))? {
                 break;
             }
-            let line = self.record.position().map_or(0, csv::Position::line);
+            if self.record.len() == 1 && self.record[0].is_empty() {
+                continue;
+            }
+            let line = self.line();
+            if self.record.len() != self.width {
+                let (fields, width) = (self.record.len(), self.width);
+                let message = format!("{fields} fields, but the header has {width}; every line needs as many");
+                return Err(Failure::at(&self.path, Place::Line(line), message));
+            }
             for ((column, &field), wanted) in chunk.columns.iter_mut().zip(&self.fields).zip(&self.wanted) {
                 let bytes = self.record.get(field).unwrap_or_default();
                 let value = std::str::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned()).and_then(|text| {
@@ -77,11 +106,6 @@ impl ColumnReader for Csv {
 
 fn failure(path: &Path, error: csv::Error) -> Failure {
     match error.kind() {
-        ErrorKind::UnequalLengths { pos, expected_len, len } => Failure::at(
-            path,
-            Place::Line(pos.as_ref().map_or(0, csv::Position::line)),
-            format!("{len} fields, but the header has {expected_len}; every line needs as many as the header"),
-        ),
         ErrorKind::Io(e) => Failure::of_file(path, format!("cannot be read: {e}")),
         _ => Failure::of_file(path, format!("not valid CSV: {error}")),
     }
