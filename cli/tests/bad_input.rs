@@ -123,6 +123,10 @@ fn json_structure() {
     complains(&[&file], &[], &["line 9", "not valid JSON"]);
     let (_folder, file) = edited("jsonl", 9, |line| line.replace("\"id\"", "\"ref_chosen_logps\""));
     complains(&[&file], &[], &["line 9, column ref_chosen_logps", "twice"]);
+    let text = fs::read(data("pairs.jsonl")).unwrap();
+    let folder = Folder::new();
+    let file = folder.write("latin.jsonl", [&text[..], b"{\"id\": \"\xe9\"}\n"].concat());
+    complains(&[&file], &[], &["line 301", "not UTF-8"]);
     // The first of two bad lines is the one to hear of.
     let (folder, file) = edited("jsonl", 9, |line| with_value(line, "ref_chosen_logps", "null"));
     let text = fs::read_to_string(file).unwrap();

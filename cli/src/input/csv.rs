@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator, Trim};
+use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
 
 use super::{CHUNK_ROWS, Chunk, ColumnReader, Wanted, text};
 use crate::failure::{Failure, Place, name_list};
@@ -24,12 +24,12 @@ impl Csv {
     /// Opens the file and finds the columns in its header.
     pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Self, Failure> {
         let (text, size) = text::open(path)?;
-        // Lines end with \n alone, so that they can be counted; trimming takes the \r of Windows. Flexible, for a
+        // Lines end with \n alone, so that they can be counted; trimming each field takes the \r of Windows. Flexible, for a
         // line of blanks is then seen, and not an error.
-        let mut reader =
-            ReaderBuilder::new().trim(Trim::All).terminator(Terminator::Any(b'\n')).flexible(true).from_reader(text);
+        let mut reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).flexible(true).from_reader(text);
         let header = reader.byte_headers().map_err(|e| failure(path, e))?;
-        let names: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let names: Vec<String> =
+            header.iter().map(|name| String::from_utf8_lossy(name.trim_ascii()).into_owned()).collect();
         let mut fields = Vec::new();
         for wanted in wanted {
             let mut found = names.iter().enumerate().filter(|(_, name)| **name == wanted.name);
@@ -72,7 +72,7 @@ impl ColumnReader for Csv {
             if !self.reader.read_byte_record(&mut self.record).map_err(|e| failure(&self.path, e))? {
                 break;
             }
-            if self.record.len() == 1 && self.record[0].is_empty() {
+            if self.record.len() == 1 && self.record[0].trim_ascii().is_empty() {
                 continue;
             }
             let line = self.line();
@@ -82,7 +82,7 @@ impl ColumnReader for Csv {
                 return Err(Failure::at(&self.path, Place::Line(line), message));
             }
             for ((column, &field), wanted) in chunk.columns.iter_mut().zip(&self.fields).zip(&self.wanted) {
-                let bytes = self.record.get(field).unwrap_or_default();
+                let bytes = self.record.get(field).unwrap_or_default().trim_ascii();
                 let value = std::str::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned()).and_then(|text| {
                     if text.is_empty() {
                         Err("empty; a number is needed (nan for one that is not known)".into())

@@ -130,9 +130,11 @@ fn parse_row<'a>(
     raw: &mut Vec<Option<&'a RawValue>>,
     values: &mut Vec<f32>,
 ) -> Result<(), Problem> {
+    let line = std::str::from_utf8(line)
+        .map_err(|e| Problem { column: None, message: format!("not UTF-8 text at byte {}", e.valid_up_to() + 1) })?;
     raw.iter_mut().for_each(|value| *value = None);
     let mut progress = Progress { raw, current: None, twice: None };
-    let mut json = serde_json::Deserializer::from_slice(line);
+    let mut json = serde_json::Deserializer::from_str(line);
     let parsed = Row { wanted, progress: &mut progress }.deserialize(&mut json).and_then(|()| json.end());
     if let Err(error) = parsed {
         return Err(syntax_problem(line, wanted, &progress, &error));
@@ -168,7 +170,7 @@ fn value(raw: &str) -> Result<f32, String> {
     }
 }
 
-fn syntax_problem(line: &[u8], wanted: &[Wanted], progress: &Progress<'_, '_>, error: &serde_json::Error) -> Problem {
+fn syntax_problem(line: &str, wanted: &[Wanted], progress: &Progress<'_, '_>, error: &serde_json::Error) -> Problem {
     if let Some(index) = progress.twice {
         return Problem {
             column: Some(wanted[index].name.clone()),
@@ -177,13 +179,13 @@ fn syntax_problem(line: &[u8], wanted: &[Wanted], progress: &Progress<'_, '_>, e
     }
     let column = progress.current.map(|index| wanted[index].name.clone());
     let start = error.column().saturating_sub(2).min(line.len());
-    let rest = line[start..].trim_ascii_start();
+    let rest = line.as_bytes()[start..].trim_ascii_start();
     let near = |token: &[u8]| rest.starts_with(token) || rest.get(1..).is_some_and(|rest| rest.starts_with(token));
     let message = if near(b"NaN") || near(b"Infinity") {
         "NaN and Infinity are not JSON; write the strings \"nan\", \"inf\" or \"-inf\"".to_owned()
     } else if error.is_eof() {
         "the object is cut off at the end of the line; one whole JSON object a line is needed".to_owned()
-    } else if !line.trim_ascii_start().starts_with(b"{") {
+    } else if !line.trim_ascii_start().starts_with('{') {
         "not a JSON object; one object with the columns as keys is needed on each line".to_owned()
     } else {
         let text = error.to_string();
@@ -194,7 +196,7 @@ fn syntax_problem(line: &[u8], wanted: &[Wanted], progress: &Progress<'_, '_>, e
 }
 
 /// The keys of a line, for the message that one is missing.
-fn keys(line: &[u8]) -> String {
+fn keys(line: &str) -> String {
     struct Keys;
     impl<'de> Visitor<'de> for Keys {
         type Value = Vec<String>;
@@ -209,7 +211,7 @@ fn keys(line: &[u8]) -> String {
             Ok(keys)
         }
     }
-    let keys = serde_json::Deserializer::from_slice(line).deserialize_map(Keys).unwrap_or_default();
+    let keys = serde_json::Deserializer::from_str(line).deserialize_map(Keys).unwrap_or_default();
     name_list(keys.iter().map(String::as_str))
 }
 

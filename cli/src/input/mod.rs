@@ -120,6 +120,9 @@ fn open_binary(path: &Path) -> Result<(File, u64), Failure> {
 }
 
 fn corrupt(path: &Path, why: impl std::fmt::Display) -> Failure {
+    // Some decoders quote what they choke on, at any length.
+    const LONGEST: usize = 200;
+    let why: String = why.to_string().lines().next().unwrap_or_default().chars().take(LONGEST).collect();
     Failure::of_file(path, format!("corrupt or cut off: {why}"))
 }
 
