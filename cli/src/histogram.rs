@@ -155,10 +155,11 @@ impl Histogram {
     }
 }
 
-/// The least round width with which few enough rows cover the range, not finer than the bins at its ends.
+/// The least round width with which few enough rows cover the range, not finer than the bins at its ends, and
+/// not finer than the value if there is but one.
 fn width(low: f64, high: f64) -> f64 {
     let largest = low.abs().max(high.abs());
-    let finest = largest / 128.0;
+    let finest = if low < high { largest / 128.0 } else { largest };
     let fits = |width: f64| width >= finest && (high / width).floor() - (low / width).floor() < MOST_ROWS as f64;
     // Halves below 1, for those are the ends of bins; 1, 2, 5 above, for those are easy to read.
     let mut width = 1.0;

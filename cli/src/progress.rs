@@ -21,20 +21,18 @@ impl Progress {
     }
 
     /// Shows how far the work is.
-    pub fn update(&mut self, bytes: u64, pairs: u64) {
+    pub fn update(&mut self, bytes: u64) {
         if self.bar.is_none() {
             if self.start.elapsed() < PATIENCE {
                 return;
             }
             let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());
-            let style =
-                ProgressStyle::with_template("{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {msg}  {eta} left");
+            let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left");
             bar.set_style(style.expect("the template is well formed"));
             self.bar = Some(bar.with_elapsed(self.start.elapsed()));
         }
         if let Some(bar) = &self.bar {
             bar.set_position(bytes);
-            bar.set_message(format!("{pairs} pairs"));
         }
     }
 }

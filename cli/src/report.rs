@@ -14,11 +14,14 @@ const WIDTH: usize = 80;
 /// The names of the metrics.
 const NAME: usize = 18;
 /// A column of numbers.
-const COLUMN: usize = 22;
+const COLUMN: usize = 20;
 /// Its part before the decimal point.
 const BEFORE_POINT: usize = 10;
 /// The longest bar.
 const BAR: usize = 40;
+
+/// Quantiles of fewer values say nothing.
+const FEW: u64 = 20;
 
 const HEADING: Style = Style::new().bold();
 const QUIET: Style = Style::new().dimmed();
@@ -129,8 +132,10 @@ fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
             ""
         )?;
     }
-    let drawn = |part: f64| histogram.quantile(part).map_or(String::new(), |value| rough(value, 3));
-    writeln!(out, "\n  median about {}, 90 % between {} and {}", drawn(0.5), drawn(0.05), drawn(0.95))?;
+    if all >= FEW {
+        let drawn = |part: f64| histogram.quantile(part).map_or(String::new(), |value| rough(value, 3));
+        writeln!(out, "\n  median about {}, 90 % between {} and {}", drawn(0.5), drawn(0.05), drawn(0.95))?;
+    }
     if rows.iter().all(|row| row.low.is_some_and(|low| low > 0.0)) {
         writeln!(out, "  Zero lies below the picture: all margins are above it.")?;
     } else if rows.iter().all(|row| row.high.is_some_and(|high| high < 0.0)) {

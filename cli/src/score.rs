@@ -125,7 +125,7 @@ pub fn score(options: &Score) -> Result<Scored, Failure> {
             }
             run.chunk(file, &chunk)?;
             let share = reader.progress().clamp(0.0, 1.0);
-            progress.update(bytes_before + (share * bytes[file] as f64) as u64, run.scored.metrics.pairs());
+            progress.update(bytes_before + (share * bytes[file] as f64) as u64);
         }
         if run.scored.metrics.pairs() == pairs_before {
             return Err(Failure::of_file(path, "has no rows; at least one pair is needed"));
