@@ -151,9 +151,12 @@ fn watch(out: &mut String, scored: &Scored) -> std::fmt::Result {
     writeln!(out, "\n{HEADING}What to watch{HEADING:#}\n")?;
     let findings = findings(scored);
     if findings.is_empty() {
-        let looked = "Nothing stands out: all numbers are finite, no ties, few pairs with both log-probs falling or a \
-                      vanished gradient, no column that looks wrong.";
-        return writeln!(out, "{}", wrap(looked, "  "));
+        let displaced = scored.sameness.map_or("", |_| "few pairs with both log-probs falling, ");
+        let saturated = scored.saturated.map_or("", |_| "few with a vanished gradient, ");
+        let looked = format!(
+            "Nothing stands out: all numbers are finite, no ties, {displaced}{saturated}no column that looks wrong."
+        );
+        return writeln!(out, "{}", wrap(&looked, "  "));
     }
     for (index, finding) in findings.iter().enumerate() {
         if index > 0 {

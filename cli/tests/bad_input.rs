@@ -201,6 +201,20 @@ fn binary_files_with_wrong_bytes() {
 }
 
 #[test]
+fn checksums_of_npz() {
+    let folder = Folder::new();
+    let file = folder.path("a.npz");
+    succeeds(score().arg(data("pairs.csv")).arg("--out").arg(&file));
+    let options = ["--policy-chosen", "loss", "--policy-rejected", "margins", "--reference-free"];
+    succeeds(score().arg(&file).args(options));
+    let mut bytes = fs::read(&file).unwrap();
+    // Not compressed: this changes a number and nothing else.
+    bytes[600] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    complains(&[&file], &options, &["a.npz: corrupt", "column loss"]);
+}
+
+#[test]
 fn ragged_columns() {
     let folder = Folder::new();
     let (long, short) = ([0_u8; 12], [0_u8; 8]);

@@ -52,3 +52,18 @@ impl ColumnReader for Guarded {
         self.reader.progress()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_corrupt_file() {
+        let path = Path::new("a.parquet");
+        assert_eq!(guarded(path, || Ok(7)).unwrap(), 7);
+        let bytes: &[u8] = &[];
+        let failure = guarded(path, || Ok(bytes[std::hint::black_box(3)])).unwrap_err();
+        assert!(failure.to_string().starts_with("a.parquet: corrupt"), "{failure}");
+        assert!(!DECODING.get());
+    }
+}
