@@ -59,9 +59,7 @@ impl core::fmt::Display for Error {
                 }
                 Ok(())
             }
-            Self::UnknownLevel => {
-                f.write_str("unknown level; levels are scalar, wide, avx2 and avx512")
-            }
+            Self::UnknownLevel => f.write_str("unknown level; levels are scalar, wide, avx2 and avx512"),
             Self::Threads => f.write_str("the thread pool could not be started"),
         }
     }
@@ -69,3 +67,8 @@ impl core::fmt::Display for Error {
 
 #[cfg(feature = "std")]
 impl std::error::Error for Error {}
+
+/// That an argument is as long as it should be.
+pub(crate) fn check_length(argument: &'static str, expected: usize, got: usize) -> Result<(), Error> {
+    if expected == got { Ok(()) } else { Err(Error::Length { argument, expected, got }) }
+}

@@ -1,0 +1,200 @@
+//! The elementary functions over lanes of `f64`, with a relative error below 2^-50: fixed sequences of IEEE operations.
+//!
+//! No tables: a gather costs more than the few terms it saves on every level, and flash on a microcontroller.
+//! Polynomials are minimax (Remez in 400-bit arithmetic), coefficients rounded to `f64`, evaluated by Estrin's scheme,
+//! whose short chains let the CPU overlap rows.
+
+use crate::lanes::Lanes;
+
+/// 1.5 * 2^52: adding it rounds to an integer, which stands in the low bits of the sum.
+const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
+/// ln 2 in two parts; the first has 42 bits, so that its product with an exponent is exact.
+const LN2_HI: f64 = f64::from_bits(0x3fe6_2e42_fefa_3800);
+const LN2_LO: f64 = f64::from_bits(0x3d2e_f357_93c7_6730);
+
+/// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; error 2^-55.6 relative to e^r - 1.
+const EXP: [f64; 10] = [
+    0.5000000000000006,
+    0.16666666666666685,
+    0.0416666666665737,
+    0.0083333333333146,
+    0.001388888893235405,
+    0.00019841269903010935,
+    2.480150447730292e-05,
+    2.7557227974399427e-06,
+    2.7626313468125727e-07,
+    2.5114465565691766e-08,
+];
+
+/// (ln(1+f) / s - 2) / s^2 in s^2, with s = f/(2+f), 0 <= s^2 <= 1/9; error 2^-59.4 relative to the logarithm.
+const LOG: [f64; 10] = [
+    0.6666666666666631,
+    0.4000000000015717,
+    0.28571428547861033,
+    0.22222223969356575,
+    0.18181743936377937,
+    0.15386559706913444,
+    0.1330097613984925,
+    0.12106067857502952,
+    0.08340175399684932,
+    0.17018448466317823,
+];
+
+/// A polynomial of degree 9 by Estrin's scheme.
+#[inline(always)]
+fn polynomial<L: Lanes>(c: &[f64; 10], x: L) -> L {
+    let [c0, c1, c2, c3, c4, c5, c6, c7, c8, c9] = c.map(L::splat);
+    let x2 = x * x;
+    let x4 = x2 * x2;
+    let low = (c0 + c1 * x) + (c2 + c3 * x) * x2;
+    let middle = (c4 + c5 * x) + (c6 + c7 * x) * x2;
+    low + (middle + (c8 + c9 * x) * x4) * x4
+}
+
+/// e^x in parts: `2^k (1 + p)` with |p| < 0.42.
+struct Exponential<L> {
+    p: L,
+    /// k in the low bits.
+    k: L,
+}
+
+impl<L: Lanes> Exponential<L> {
+    /// For |x| < 700.
+    #[inline(always)]
+    fn new(x: L) -> Self {
+        let k = x * L::splat(core::f64::consts::LOG2_E) + L::splat(TO_INTEGER);
+        let whole = k - L::splat(TO_INTEGER);
+        let r = (x - whole * L::splat(LN2_HI)) - whole * L::splat(LN2_LO);
+        Self { p: r + (r * r) * polynomial(&EXP, r), k }
+    }
+
+    /// `y * 2^k` where that is a normal number.
+    #[inline(always)]
+    fn scale(&self, y: L) -> L {
+        y.bits_add(self.k.bits_shl52())
+    }
+
+    #[inline(always)]
+    fn value(&self) -> L {
+        self.scale(L::splat(1.0) + self.p)
+    }
+}
+
+/// Past this, `e^-x` is taken as 0. The largest factor that a formula multiplies it with keeps the product
+/// below 2^-150 (half the least `f32`) from x = 302 on, and no intermediate becomes subnormal before x = 350.
+const EXP_NEG_END: f64 = 320.0;
+
+/// `e^-x` for x >= 0.
+#[inline(always)]
+pub fn exp_neg<L: Lanes>(x: L) -> L {
+    let inside = x.lt(L::splat(EXP_NEG_END));
+    let x = L::select(inside, x, L::splat(0.0));
+    L::select(inside, Exponential::new(L::splat(0.0) - x).value(), L::splat(0.0))
+}
+
+/// `ln(1+f)`, given `s = f / (2+f)`.
+#[inline(always)]
+fn log1p_by<L: Lanes>(f: L, s: L) -> L {
+    let w = s * s;
+    f - s * (f - w * polynomial(&LOG, w))
+}
+
+/// `ln(1+e)` and `1/(1+e)` for 0 <= e <= 1, by one division.
+#[inline(always)]
+pub fn log1p_and_recip<L: Lanes>(e: L) -> (L, L) {
+    let one = e + L::splat(1.0);
+    let two = e + L::splat(2.0);
+    let q = L::splat(1.0) / (one * two);
+    (log1p_by(e, (e * one) * q), two * q)
+}
+
+/// `ln y` for a positive normal y; `less_one`, if given, is y - 1 to full relative precision, for y near 1.
+#[inline(always)]
+fn log_of<L: Lanes>(y: L, less_one: Option<L>) -> L {
+    // y = 2^k m with m in [sqrt(1/2), sqrt 2): adding the difference of the bits of 1 and of sqrt(1/2) moves the
+    // step between exponents there.
+    let biased = y.bits_add(L::splat(f64::from_bits(0x0009_5f61_9980_c433))).bits_shr52();
+    let m = y.bits_sub(biased.bits_shl52()).bits_add(L::splat(1.0));
+    let two52 = 4_503_599_627_370_496.0;
+    let k = biased.bit_or(L::splat(two52)) - L::splat(two52 + 1023.0);
+    let f = m - L::splat(1.0);
+    let f = match less_one {
+        Some(exact) => L::select(k.eq(L::splat(0.0)), exact, f),
+        None => f,
+    };
+    let log_m = log1p_by(f, f / (f + L::splat(2.0)));
+    k * L::splat(LN2_HI) + (log_m + k * L::splat(LN2_LO))
+}
+
+/// Where the exponential of an `f32` is 0 or infinite in `f32`, with room.
+const EXP_END: f64 = 150.0;
+
+/// `value` for |x| < [`EXP_END`], `below` and `above` outside.
+#[inline(always)]
+fn with_tails<L: Lanes>(x: L, below: f64, above: f64, value: impl FnOnce(L) -> L) -> L {
+    let inside = x.abs().lt(L::splat(EXP_END));
+    let tail = L::select(x.lt(L::splat(0.0)), L::splat(below), L::splat(above));
+    L::select(inside, value(L::select(inside, x, L::splat(0.0))), tail)
+}
+
+/// `e^x`.
+#[inline(always)]
+pub fn exp<L: Lanes>(x: L) -> L {
+    with_tails(x, 0.0, f64::INFINITY, |x| Exponential::new(x).value())
+}
+
+/// `e^x - 1`.
+#[inline(always)]
+pub fn expm1<L: Lanes>(x: L) -> L {
+    with_tails(x, -1.0, f64::INFINITY, |x| {
+        let e = Exponential::new(x);
+        let scale = e.scale(L::splat(1.0));
+        // p 2^k and not an addition to the bits of p, which may be 0.
+        e.p * scale + (scale - L::splat(1.0))
+    })
+}
+
+/// `ln x` for 0 < x < infinity.
+#[inline(always)]
+pub fn log<L: Lanes>(x: L) -> L {
+    log_of(x, None)
+}
+
+/// `ln(1+x)` for -1 < x < infinity, x an `f32`.
+#[inline(always)]
+pub fn log1p<L: Lanes>(x: L) -> L {
+    log_of(x + L::splat(1.0), Some(x))
+}
+
+/// `ln(1 - e^x)` for x < 0, x an `f32`.
+#[inline(always)]
+pub fn log1mexp<L: Lanes>(x: L) -> L {
+    with_tails(x, -0.0, f64::NAN, |x| {
+        let e = Exponential::new(x);
+        let scale = e.scale(L::splat(1.0));
+        let less = e.p * scale + (scale - L::splat(1.0));
+        log_of(L::splat(0.0) - less, Some(L::splat(0.0) - e.value()))
+    })
+}
+
+/// `1/(1 + e^-x)`.
+#[inline(always)]
+pub fn sigmoid<L: Lanes>(x: L) -> L {
+    let e = exp_neg(x.abs());
+    let (_, recip) = log1p_and_recip(e);
+    L::select(x.lt(L::splat(0.0)), e * recip, recip)
+}
+
+/// `ln(1 + e^x)`.
+#[inline(always)]
+pub fn softplus<L: Lanes>(x: L) -> L {
+    let (log1p, _) = log1p_and_recip(exp_neg(x.abs()));
+    L::select(x.lt(L::splat(0.0)), log1p, x + log1p)
+}
+
+/// `-ln(1 + e^-x)`.
+#[inline(always)]
+pub fn log_sigmoid<L: Lanes>(x: L) -> L {
+    let zero = L::splat(0.0);
+    zero - softplus(zero - x)
+}

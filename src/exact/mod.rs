@@ -1,0 +1,9 @@
+//! Exact arithmetic of fixed size: the sum that no order can change, and the wide number that settles what `f64` leaves
+//! in doubt.
+
+mod number;
+mod sum;
+
+pub(crate) use number::Wide;
+pub(crate) use sum::BLOCK;
+pub use sum::ExactSum;

@@ -1,0 +1,198 @@
+//! The exact sum of `f32` values.
+
+use crate::lanes::Lanes;
+
+/// Limbs of 64 bits: 2^-149 (the least `f32`) up to 2^234, two's complement. More than 2^105 of the largest `f32` fit.
+const LIMBS: usize = 6;
+
+const NAN: u32 = 1;
+const POSITIVE_INFINITY: u32 = 2;
+const NEGATIVE_INFINITY: u32 = 4;
+
+/// The exact sum of any number of `f32` values: an integer in units of 2^-149.
+///
+/// Plain data of a fixed size. Equal multisets of values give equal bits, whatever the order, grouping or merging.
+/// Infinities and NaN are remembered apart, so that [`sum`](Self::sum) and [`mean`](Self::mean) say what IEEE
+/// arithmetic would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ExactSum {
+    /// Least significant first.
+    limbs: [u64; LIMBS],
+    /// Which of NaN, +inf, -inf were added.
+    special: u32,
+    /// Always 0: no padding, so that the state is plain bytes.
+    reserved: u32,
+}
+
+/// What a block of values may hold for a sum of its lanes in `f64` to be exact: 2^8 values of 24 bits whose
+/// exponents span 21 bits need 53.
+pub(crate) const BLOCK: usize = 256;
+const SPAN: u32 = 21;
+
+impl ExactSum {
+    /// An empty sum.
+    pub const fn new() -> Self {
+        Self { limbs: [0; LIMBS], special: 0, reserved: 0 }
+    }
+
+    /// Adds one value.
+    pub fn add(&mut self, x: f32) {
+        self.add_f64(x.into());
+    }
+
+    /// Adds a value that is a multiple of 2^-149 below 2^170, or not finite.
+    pub(crate) fn add_f64(&mut self, x: f64) {
+        let bits = x.to_bits();
+        let field = (bits >> 52 & 0x7ff) as i32;
+        let fraction = bits & ((1 << 52) - 1);
+        if field == 0x7ff {
+            self.special |= match (fraction == 0, bits >> 63 == 0) {
+                (false, _) => NAN,
+                (true, true) => POSITIVE_INFINITY,
+                (true, false) => NEGATIVE_INFINITY,
+            };
+            return;
+        }
+        if field == 0 {
+            return;
+        }
+        // In units of 2^-149: (2^52 + fraction) * 2^(field - 1075 + 149).
+        let significand = 1 << 52 | fraction;
+        let shift = field - 926;
+        let (low, high, limb) = if shift < 0 {
+            // The bits shifted out are 0, or x were no multiple of the unit.
+            (significand.checked_shr(shift.unsigned_abs()).unwrap_or(0), 0, 0)
+        } else {
+            let wide = u128::from(significand) << (shift & 63);
+            (wide as u64, (wide >> 64) as u64, (shift >> 6) as usize)
+        };
+        let addend = [low, high];
+        let mut addend = addend.iter();
+        let limbs = self.limbs.iter_mut().skip(limb);
+        if bits >> 63 == 0 {
+            let mut carry = false;
+            for out in limbs {
+                let (s, c1) = out.overflowing_add(addend.next().copied().unwrap_or(0));
+                let (s, c2) = s.overflowing_add(carry.into());
+                *out = s;
+                carry = c1 | c2;
+                if !carry && addend.len() == 0 {
+                    break;
+                }
+            }
+        } else {
+            let mut borrow = false;
+            for out in limbs {
+                let (s, b1) = out.overflowing_sub(addend.next().copied().unwrap_or(0));
+                let (s, b2) = s.overflowing_sub(borrow.into());
+                *out = s;
+                borrow = b1 | b2;
+                if !borrow && addend.len() == 0 {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Adds at most [`BLOCK`] values.
+    #[inline(always)]
+    pub(crate) fn add_block<L: Lanes>(&mut self, x: &[f32]) {
+        // Magnitudes as integers; 0 wraps to the top and leaves the minimum alone.
+        let (mut least, mut most) = (u32::MAX, 0);
+        for x in x {
+            let magnitude = x.to_bits() & 0x7fff_ffff;
+            least = least.min(magnitude.wrapping_sub(1));
+            most = most.max(magnitude);
+        }
+        let span = (most >> 23).saturating_sub(least.wrapping_add(1) >> 23);
+        if span > SPAN || most >= 0x7f80_0000 || x.len() > BLOCK {
+            for &x in x {
+                self.add(x);
+            }
+            return;
+        }
+        let mut lanes = L::splat(0.0);
+        let mut at = 0;
+        while at + L::N <= x.len() {
+            lanes = lanes + L::load(x, at);
+            at += L::N;
+        }
+        let rest: f64 = x.iter().skip(at).map(|&x| f64::from(x)).sum();
+        self.add_f64(lanes.sum() + rest);
+    }
+
+    /// Adds all that another sum holds.
+    pub fn merge(&mut self, other: &Self) {
+        let mut carry = false;
+        for (out, &x) in self.limbs.iter_mut().zip(&other.limbs) {
+            let (s, c1) = out.overflowing_add(x);
+            let (s, c2) = s.overflowing_add(carry.into());
+            *out = s;
+            carry = c1 | c2;
+        }
+        self.special |= other.special;
+    }
+
+    /// The sum, correctly rounded. Infinities and NaN as in IEEE arithmetic; an empty sum is 0.
+    pub fn sum(&self) -> f32 {
+        self.over(1)
+    }
+
+    /// The sum divided by `count`, correctly rounded; NaN if `count` is 0.
+    ///
+    /// `count` need not be the number of values added: it may be the denominator of all ranks or accumulation steps.
+    pub fn mean(&self, count: u64) -> f32 {
+        if count == 0 { crate::NAN } else { self.over(count) }
+    }
+
+    fn over(&self, count: u64) -> f32 {
+        match self.special {
+            0 => {}
+            POSITIVE_INFINITY => return f32::INFINITY,
+            NEGATIVE_INFINITY => return f32::NEG_INFINITY,
+            _ => return crate::NAN,
+        }
+        let negative = self.limbs[LIMBS - 1] >> 63 == 1;
+        let mut magnitude = self.limbs;
+        if negative {
+            let mut carry = true;
+            for limb in &mut magnitude {
+                let (x, c) = (!*limb).overflowing_add(carry.into());
+                *limb = x;
+                carry = c;
+            }
+        }
+        // Long division, 32 bits at a time, so that every step fits u128 or the hardware.
+        let mut rest = 0_u128;
+        let count = u128::from(count);
+        for limb in magnitude.iter_mut().rev() {
+            let mut quotient = 0;
+            for part in [*limb >> 32, *limb & 0xffff_ffff] {
+                let x = rest << 32 | u128::from(part);
+                quotient = quotient << 32 | x.checked_div(count).unwrap_or(0) as u64;
+                rest = x.checked_rem(count).unwrap_or(0);
+            }
+            *limb = quotient;
+        }
+        let length = (0..LIMBS).rev().find_map(|i| {
+            let limb = magnitude.get(i).copied().unwrap_or(0);
+            (limb != 0).then(|| 64 * i as u32 + 64 - limb.leading_zeros())
+        });
+        let sign = u32::from(negative) << 31;
+        let length = length.unwrap_or(0);
+        // The lowest kept bit; 0 as long as all bits fit (subnormals included).
+        let cut = length.saturating_sub(24);
+        let bit = |i: u32| magnitude.get((i / 64) as usize).is_some_and(|limb| limb >> (i % 64) & 1 == 1);
+        let kept = (cut..length).rev().fold(0, |kept, i| kept << 1 | u32::from(bit(i)));
+        let (half, below) = if cut == 0 {
+            (2 * rest >= count, 2 * rest != count)
+        } else {
+            (bit(cut - 1), rest != 0 || (0..cut - 1).any(bit))
+        };
+        let significand = kept + u32::from(half && (below || kept & 1 == 1));
+        // As in a conversion: the leading bit of a normal number adds 1 to the exponent field.
+        let rounded = (cut << 23) + significand;
+        f32::from_bits(sign | rounded.min(0x7f80_0000))
+    }
+}

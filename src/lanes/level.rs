@@ -1,0 +1,137 @@
+//! Which instruction sets there are, which this CPU has, and the one `match` that runs a kernel on one of them.
+
+use super::{Lanes, portable::Portable};
+use crate::Error;
+
+/// An instruction-set level. Every level gives the same bits; they differ in speed only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// One `f64` at a time: every target.
+    Scalar,
+    /// Four lanes by the crate `wide`: SSE2 on x86, NEON on aarch64, simd128 on wasm, plain arrays on other 64-bit
+    /// targets. Not on 32-bit microcontrollers, where it would only cost flash.
+    Wide,
+    /// Four lanes by AVX2: x86-64.
+    Avx2,
+    /// Eight lanes by AVX-512F: x86-64.
+    Avx512,
+}
+
+/// Whether lanes beyond the scalar ones are built for this target.
+pub(crate) const HAS_WIDE: bool = cfg!(any(target_pointer_width = "64", target_arch = "x86", target_family = "wasm"));
+
+#[cfg(target_arch = "x86_64")]
+cpufeatures::new!(cpu_avx2, "avx2");
+#[cfg(target_arch = "x86_64")]
+cpufeatures::new!(cpu_avx512, "avx512f");
+
+impl Level {
+    /// All levels, slowest first.
+    pub const ALL: [Self; 4] = [Self::Scalar, Self::Wide, Self::Avx2, Self::Avx512];
+
+    /// The name that `PREFLANE_LEVEL` takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Wide => "wide",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// The level of that name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLevel`] if there is none.
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|level| level.name() == name).ok_or(Error::UnknownLevel)
+    }
+
+    /// Whether this build and this CPU can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            Self::Wide => HAS_WIDE,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => cpu_avx2::get(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => cpu_avx512::get(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+}
+
+/// A level that is known to be available here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Backend(Level);
+
+impl Backend {
+    /// One lane: available everywhere.
+    pub const SCALAR: Self = Self(Level::Scalar);
+
+    /// Rows that it computes at a time.
+    pub(crate) const fn lanes(self) -> usize {
+        match self.0 {
+            Level::Scalar => 1,
+            Level::Wide | Level::Avx2 => 4,
+            Level::Avx512 => 8,
+        }
+    }
+
+    /// The fastest level of this CPU.
+    pub fn detect() -> Self {
+        Self(Level::ALL.into_iter().rev().find(|level| level.is_available()).unwrap_or(Level::Scalar))
+    }
+
+    /// The given level.
+    ///
+    /// # Errors
+    /// [`Error::Level`] if this CPU or this build lacks it.
+    pub fn new(level: Level) -> Result<Self, Error> {
+        if level.is_available() { Ok(Self(level)) } else { Err(Error::Level(level)) }
+    }
+
+    /// The level named by the environment variable `PREFLANE_LEVEL`, or the fastest if it is unset or empty.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLevel`] and [`Error::Level`].
+    #[cfg(feature = "std")]
+    pub fn from_env() -> Result<Self, Error> {
+        match std::env::var_os("PREFLANE_LEVEL") {
+            Some(name) if !name.is_empty() => Self::new(Level::from_name(name.to_str().ok_or(Error::UnknownLevel)?)?),
+            _ => Ok(Self::detect()),
+        }
+    }
+
+    /// Which level it is.
+    pub const fn level(self) -> Level {
+        self.0
+    }
+}
+
+/// A computation written once over [`Lanes`]. `run` must be `#[inline(always)]`, and so must all it calls with lanes,
+/// or the instruction set is not enabled where the intrinsics are.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+    /// Runs it on lanes of type `L`.
+    fn run<L: Lanes>(self) -> Self::Output;
+}
+
+/// Runs a kernel on the back end's lanes.
+#[inline]
+pub fn dispatch<K: Kernel>(backend: Backend, kernel: K) -> K::Output {
+    match backend.0 {
+        Level::Wide if HAS_WIDE => kernel.run::<Portable>(),
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code, reason = "entry into a target_feature function")]
+        // SAFETY: a Backend holds only levels whose instruction set the CPU was found to have.
+        Level::Avx2 => unsafe { super::x86::run_avx2(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code, reason = "entry into a target_feature function")]
+        // SAFETY: as above.
+        Level::Avx512 => unsafe { super::x86::run_avx512(kernel) },
+        _ => kernel.run::<f64>(),
+    }
+}

@@ -1,0 +1,89 @@
+//! Lanes of `f64`: the few exactly specified operations that every kernel is written in, and the back ends that perform them.
+//!
+//! A kernel is one generic function over [`Lanes`]. Every operation here has one result that IEEE 754 (or plain
+//! integer arithmetic) defines: `+ - * /`, comparisons, selects, conversions and bit operations. There is no fused
+//! multiply-add, no reciprocal estimate, no min or max with a rule of its own, so all back ends give the same bits,
+//! and a level without FMA hardware needs no emulation.
+
+mod level;
+mod portable;
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use level::{Backend, Level};
+pub(crate) use level::{HAS_WIDE, Kernel, dispatch};
+
+use core::ops::{Add, Div, Mul, Sub};
+
+/// A block of `f64` lanes.
+pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> {
+    /// Lanes in the block; a power of two, at most [`MAX_LANES`].
+    const N: usize;
+    /// One truth value a lane.
+    type Mask: Copy;
+
+    /// `x` in every lane.
+    fn splat(x: f64) -> Self;
+    /// Widens `x[at..at + N]` (exact). All zeros if that is out of range, which the kernels never ask for.
+    fn load(x: &[f32], at: usize) -> Self;
+    /// Rounds each lane to the nearest `f32`, ties to even, and writes it to `out[at..at + N]`; nothing if out of range.
+    fn store(self, out: &mut [f32], at: usize);
+    /// Rounds each lane to the nearest `f32`, ties to even.
+    fn round_f32(self) -> Self;
+    /// Clears the sign bit.
+    fn abs(self) -> Self;
+    /// The sum of the lanes in any order: only where every partial sum is exact.
+    fn sum(self) -> f64;
+
+    /// `self < other`; false where either is NaN.
+    fn lt(self, other: Self) -> Self::Mask;
+    /// `self == other`; false where either is NaN.
+    fn eq(self, other: Self) -> Self::Mask;
+    /// Lane by lane `a` where the mask holds, `b` elsewhere.
+    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+    /// Both.
+    fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// Either.
+    fn or(a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// Negation.
+    fn not(a: Self::Mask) -> Self::Mask;
+    /// Lane `i` in bit `i`; the other bits are 0.
+    fn bits(mask: Self::Mask) -> u32;
+
+    /// The bits of both.
+    fn bit_and(self, other: Self) -> Self;
+    /// The bits of either.
+    fn bit_or(self, other: Self) -> Self;
+    /// The sum of the lanes' bits as 64-bit integers, wrapping.
+    fn bits_add(self, other: Self) -> Self;
+    /// The difference of the lanes' bits as 64-bit integers, wrapping.
+    fn bits_sub(self, other: Self) -> Self;
+    /// The bits shifted left by 52: an integer in the low bits becomes an exponent.
+    fn bits_shl52(self) -> Self;
+    /// The bits shifted right by 52, zeros entering: sign and exponent become an integer.
+    fn bits_shr52(self) -> Self;
+}
+
+/// The widest block of any back end.
+pub const MAX_LANES: usize = 8;
+
+/// Implements the four arithmetic operators of a back end's type by the given functions.
+macro_rules! operators {
+    ($type:ty, $add:path, $sub:path, $mul:path, $div:path) => {
+        $crate::lanes::operators!(@ $type, Add, add, $add);
+        $crate::lanes::operators!(@ $type, Sub, sub, $sub);
+        $crate::lanes::operators!(@ $type, Mul, mul, $mul);
+        $crate::lanes::operators!(@ $type, Div, div, $div);
+    };
+    (@ $type:ty, $trait:ident, $method:ident, $function:path) => {
+        impl core::ops::$trait for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                $function(self, other)
+            }
+        }
+    };
+}
+use operators;

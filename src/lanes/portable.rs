@@ -1,0 +1,128 @@
+//! Four lanes by the crate `wide`: SSE2, NEON, wasm's simd128, plain arrays elsewhere.
+//!
+//! Only its exactly specified operations are used: no `mul_add`, no `reduce_*`, no `min` or `max`.
+
+use super::Lanes;
+use wide::bytemuck::cast;
+use wide::{f64x4, u64x4};
+
+/// Four `f64` lanes.
+#[derive(Clone, Copy)]
+pub struct Portable(f64x4);
+
+#[inline(always)]
+fn add(a: Portable, b: Portable) -> Portable {
+    Portable(a.0 + b.0)
+}
+#[inline(always)]
+fn sub(a: Portable, b: Portable) -> Portable {
+    Portable(a.0 - b.0)
+}
+#[inline(always)]
+fn mul(a: Portable, b: Portable) -> Portable {
+    Portable(a.0 * b.0)
+}
+#[inline(always)]
+fn div(a: Portable, b: Portable) -> Portable {
+    Portable(a.0 / b.0)
+}
+super::operators!(Portable, add, sub, mul, div);
+
+impl Portable {
+    #[inline(always)]
+    fn integers(self) -> u64x4 {
+        cast(self.0)
+    }
+    #[inline(always)]
+    fn from_integers(x: u64x4) -> Self {
+        Self(cast(x))
+    }
+}
+
+impl Lanes for Portable {
+    const N: usize = 4;
+    type Mask = f64x4;
+
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        Self(f64x4::splat(x))
+    }
+    #[inline(always)]
+    fn load(x: &[f32], at: usize) -> Self {
+        match x.get(at..).and_then(|x| x.first_chunk::<4>()) {
+            Some(x) => Self(f64x4::new(x.map(f64::from))),
+            None => Self::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn store(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<4>()) {
+            *out = self.0.to_array().map(|x| x as f32);
+        }
+    }
+    #[inline(always)]
+    fn round_f32(self) -> Self {
+        Self(f64x4::new(self.0.to_array().map(|x| f64::from(x as f32))))
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+    #[inline(always)]
+    fn sum(self) -> f64 {
+        let [a, b, c, d] = self.0.to_array();
+        (a + c) + (b + d)
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> f64x4 {
+        self.0.simd_lt(other.0)
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> f64x4 {
+        self.0.simd_eq(other.0)
+    }
+    #[inline(always)]
+    fn select(mask: f64x4, a: Self, b: Self) -> Self {
+        Self((mask & a.0) | (cast::<u64x4, f64x4>(!cast::<f64x4, u64x4>(mask)) & b.0))
+    }
+    #[inline(always)]
+    fn and(a: f64x4, b: f64x4) -> f64x4 {
+        a & b
+    }
+    #[inline(always)]
+    fn or(a: f64x4, b: f64x4) -> f64x4 {
+        a | b
+    }
+    #[inline(always)]
+    fn not(a: f64x4) -> f64x4 {
+        cast(!cast::<f64x4, u64x4>(a))
+    }
+    #[inline(always)]
+    fn bits(mask: f64x4) -> u32 {
+        mask.to_bitmask()
+    }
+    #[inline(always)]
+    fn bit_and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+    #[inline(always)]
+    fn bit_or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+    #[inline(always)]
+    fn bits_add(self, other: Self) -> Self {
+        Self::from_integers(self.integers() + other.integers())
+    }
+    #[inline(always)]
+    fn bits_sub(self, other: Self) -> Self {
+        Self::from_integers(self.integers() - other.integers())
+    }
+    #[inline(always)]
+    fn bits_shl52(self) -> Self {
+        Self::from_integers(self.integers() << 52_u32)
+    }
+    #[inline(always)]
+    fn bits_shr52(self) -> Self {
+        Self::from_integers(self.integers() >> 52_u32)
+    }
+}

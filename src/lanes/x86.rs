@@ -1,0 +1,288 @@
+//! AVX2 (four lanes) and AVX-512 (eight) on x86-64.
+//!
+//! SAFETY of every block here: a value of these types is only made by kernels that [`super::dispatch`] runs inside a
+//! function with the instruction set enabled, which it enters only for a [`super::Backend`] that proves the CPU has it.
+#![allow(unsafe_code, reason = "core::arch intrinsics and entry into target_feature functions")]
+
+use super::{Kernel, Lanes};
+use core::arch::x86_64::*;
+
+/// Runs a kernel with AVX2 enabled.
+#[target_feature(enable = "avx2")]
+pub fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx2>()
+}
+
+/// Runs a kernel with AVX-512F enabled.
+#[target_feature(enable = "avx512f")]
+pub fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512>()
+}
+
+/// Four `f64` lanes in a 256-bit register.
+#[derive(Clone, Copy)]
+pub struct Avx2(__m256d);
+
+/// Eight `f64` lanes in a 512-bit register.
+#[derive(Clone, Copy)]
+pub struct Avx512(__m512d);
+
+/// `intrinsic!(Type: name(a, b))`: the intrinsic over the wrapped registers, wrapped again.
+macro_rules! call {
+    ($wrap:expr, $f:ident ( $($arg:expr),* )) => {{
+        // SAFETY: the instruction set is enabled, see the head of this file.
+        let x = unsafe { $f($($arg),*) };
+        $wrap(x)
+    }};
+}
+
+macro_rules! arithmetic {
+    ($type:ident, $add:ident, $sub:ident, $mul:ident, $div:ident) => {
+        impl $type {
+            #[inline(always)]
+            fn plus(a: Self, b: Self) -> Self {
+                call!(Self, $add(a.0, b.0))
+            }
+            #[inline(always)]
+            fn minus(a: Self, b: Self) -> Self {
+                call!(Self, $sub(a.0, b.0))
+            }
+            #[inline(always)]
+            fn times(a: Self, b: Self) -> Self {
+                call!(Self, $mul(a.0, b.0))
+            }
+            #[inline(always)]
+            fn over(a: Self, b: Self) -> Self {
+                call!(Self, $div(a.0, b.0))
+            }
+        }
+        super::operators!($type, $type::plus, $type::minus, $type::times, $type::over);
+    };
+}
+arithmetic!(Avx2, _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd);
+arithmetic!(Avx512, _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd);
+
+/// For arguments and results that are not wrapped.
+#[inline(always)]
+fn plain<T>(x: T) -> T {
+    x
+}
+
+impl Avx2 {
+    #[inline(always)]
+    fn integers(self) -> __m256i {
+        call!(plain, _mm256_castpd_si256(self.0))
+    }
+    #[inline(always)]
+    fn from_integers(x: __m256i) -> Self {
+        call!(Self, _mm256_castsi256_pd(x))
+    }
+    #[inline(always)]
+    fn narrow(self) -> __m128 {
+        call!(plain, _mm256_cvtpd_ps(self.0))
+    }
+}
+
+impl Lanes for Avx2 {
+    const N: usize = 4;
+    type Mask = __m256d;
+
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        call!(Self, _mm256_set1_pd(x))
+    }
+    #[inline(always)]
+    fn load(x: &[f32], at: usize) -> Self {
+        match x.get(at..).and_then(|x| x.first_chunk::<4>()) {
+            // SAFETY: reads the 16 bytes of the array, unaligned; instruction set as above.
+            Some(x) => Self(unsafe { _mm256_cvtps_pd(_mm_loadu_ps(x.as_ptr())) }),
+            None => Self::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn store(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<4>()) {
+            // SAFETY: writes the 16 bytes of the array, unaligned; instruction set as above.
+            unsafe { _mm_storeu_ps(out.as_mut_ptr(), self.narrow()) }
+        }
+    }
+    #[inline(always)]
+    fn round_f32(self) -> Self {
+        call!(Self, _mm256_cvtps_pd(self.narrow()))
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        call!(Self, _mm256_andnot_pd(Self::splat(-0.0).0, self.0))
+    }
+    #[inline(always)]
+    fn sum(self) -> f64 {
+        // SAFETY: four f64 are 32 bytes, any bits of them are valid; instruction set as above.
+        let [a, b, c, d] = unsafe { core::mem::transmute::<__m256d, [f64; 4]>(self.0) };
+        (a + c) + (b + d)
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> __m256d {
+        // SAFETY: instruction set as above.
+        unsafe { _mm256_cmp_pd::<_CMP_LT_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> __m256d {
+        // SAFETY: instruction set as above.
+        unsafe { _mm256_cmp_pd::<_CMP_EQ_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn select(mask: __m256d, a: Self, b: Self) -> Self {
+        call!(Self, _mm256_blendv_pd(b.0, a.0, mask))
+    }
+    #[inline(always)]
+    fn and(a: __m256d, b: __m256d) -> __m256d {
+        call!(plain, _mm256_and_pd(a, b))
+    }
+    #[inline(always)]
+    fn or(a: __m256d, b: __m256d) -> __m256d {
+        call!(plain, _mm256_or_pd(a, b))
+    }
+    #[inline(always)]
+    fn not(a: __m256d) -> __m256d {
+        // SAFETY: instruction set as above.
+        unsafe { _mm256_xor_pd(a, _mm256_castsi256_pd(_mm256_set1_epi64x(-1))) }
+    }
+    #[inline(always)]
+    fn bits(mask: __m256d) -> u32 {
+        call!(i32::cast_unsigned, _mm256_movemask_pd(mask))
+    }
+    #[inline(always)]
+    fn bit_and(self, other: Self) -> Self {
+        call!(Self, _mm256_and_pd(self.0, other.0))
+    }
+    #[inline(always)]
+    fn bit_or(self, other: Self) -> Self {
+        call!(Self, _mm256_or_pd(self.0, other.0))
+    }
+    #[inline(always)]
+    fn bits_add(self, other: Self) -> Self {
+        call!(Self::from_integers, _mm256_add_epi64(self.integers(), other.integers()))
+    }
+    #[inline(always)]
+    fn bits_sub(self, other: Self) -> Self {
+        call!(Self::from_integers, _mm256_sub_epi64(self.integers(), other.integers()))
+    }
+    #[inline(always)]
+    fn bits_shl52(self) -> Self {
+        // SAFETY: instruction set as above.
+        Self::from_integers(unsafe { _mm256_slli_epi64::<52>(self.integers()) })
+    }
+    #[inline(always)]
+    fn bits_shr52(self) -> Self {
+        // SAFETY: instruction set as above.
+        Self::from_integers(unsafe { _mm256_srli_epi64::<52>(self.integers()) })
+    }
+}
+
+impl Avx512 {
+    #[inline(always)]
+    fn integers(self) -> __m512i {
+        call!(plain, _mm512_castpd_si512(self.0))
+    }
+    #[inline(always)]
+    fn from_integers(x: __m512i) -> Self {
+        call!(Self, _mm512_castsi512_pd(x))
+    }
+    #[inline(always)]
+    fn narrow(self) -> __m256 {
+        call!(plain, _mm512_cvtpd_ps(self.0))
+    }
+}
+
+impl Lanes for Avx512 {
+    const N: usize = 8;
+    type Mask = __mmask8;
+
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        call!(Self, _mm512_set1_pd(x))
+    }
+    #[inline(always)]
+    fn load(x: &[f32], at: usize) -> Self {
+        match x.get(at..).and_then(|x| x.first_chunk::<8>()) {
+            // SAFETY: reads the 32 bytes of the array, unaligned; instruction set as above.
+            Some(x) => Self(unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(x.as_ptr())) }),
+            None => Self::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn store(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<8>()) {
+            // SAFETY: writes the 32 bytes of the array, unaligned; instruction set as above.
+            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), self.narrow()) }
+        }
+    }
+    #[inline(always)]
+    fn round_f32(self) -> Self {
+        call!(Self, _mm512_cvtps_pd(self.narrow()))
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        call!(Self, _mm512_abs_pd(self.0))
+    }
+    #[inline(always)]
+    fn sum(self) -> f64 {
+        call!(plain, _mm512_reduce_add_pd(self.0))
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> __mmask8 {
+        // SAFETY: instruction set as above.
+        unsafe { _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> __mmask8 {
+        // SAFETY: instruction set as above.
+        unsafe { _mm512_cmp_pd_mask::<_CMP_EQ_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn select(mask: __mmask8, a: Self, b: Self) -> Self {
+        call!(Self, _mm512_mask_blend_pd(mask, b.0, a.0))
+    }
+    #[inline(always)]
+    fn and(a: __mmask8, b: __mmask8) -> __mmask8 {
+        a & b
+    }
+    #[inline(always)]
+    fn or(a: __mmask8, b: __mmask8) -> __mmask8 {
+        a | b
+    }
+    #[inline(always)]
+    fn not(a: __mmask8) -> __mmask8 {
+        !a
+    }
+    #[inline(always)]
+    fn bits(mask: __mmask8) -> u32 {
+        mask.into()
+    }
+    #[inline(always)]
+    fn bit_and(self, other: Self) -> Self {
+        call!(Self::from_integers, _mm512_and_si512(self.integers(), other.integers()))
+    }
+    #[inline(always)]
+    fn bit_or(self, other: Self) -> Self {
+        call!(Self::from_integers, _mm512_or_si512(self.integers(), other.integers()))
+    }
+    #[inline(always)]
+    fn bits_add(self, other: Self) -> Self {
+        call!(Self::from_integers, _mm512_add_epi64(self.integers(), other.integers()))
+    }
+    #[inline(always)]
+    fn bits_sub(self, other: Self) -> Self {
+        call!(Self::from_integers, _mm512_sub_epi64(self.integers(), other.integers()))
+    }
+    #[inline(always)]
+    fn bits_shl52(self) -> Self {
+        // SAFETY: instruction set as above.
+        Self::from_integers(unsafe { _mm512_slli_epi64::<52>(self.integers()) })
+    }
+    #[inline(always)]
+    fn bits_shr52(self) -> Self {
+        // SAFETY: instruction set as above.
+        Self::from_integers(unsafe { _mm512_srli_epi64::<52>(self.integers()) })
+    }
+}

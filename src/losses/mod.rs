@@ -1,0 +1,173 @@
+//! Pairwise preference losses: one file a formula, written once over [`Real`].
+//!
+//! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference,
+//! `h = u - v`, `z = beta h`. A formula gives the loss and its derivatives by `u`, `v` and `beta`; the kernel in
+//! `pairs` does the rest, which is the same for all: log-ratios, rewards, weights, the rare path.
+
+mod hinge;
+mod ipo;
+mod logistic;
+mod real;
+
+pub use hinge::Hinge;
+pub use ipo::Ipo;
+pub use logistic::{ConservativeDpo, Dpo, RobustDpo};
+pub use real::{Doubt, Real};
+
+use crate::Error;
+
+/// A pairwise loss. Implemented by the losses of this module and by [`Loss`], which is any of them.
+pub trait PairLoss: Copy + Send + Sync {
+    /// Calls the visitor with the formula.
+    #[doc(hidden)]
+    fn visit<V: Visitor>(&self, visitor: V) -> V::Output;
+}
+
+/// What is done with a formula, whichever it is.
+#[doc(hidden)]
+pub trait Visitor {
+    type Output;
+    fn visit<F: Formula>(self, formula: F) -> Self::Output;
+}
+
+/// A loss as mathematics.
+#[doc(hidden)]
+pub trait Formula: Copy + Send + Sync {
+    /// What does not depend on the row.
+    type Constants<R: Real>: Copy;
+
+    /// The scale of the rewards.
+    fn beta(&self) -> f64;
+    fn constants<R: Real>(&self) -> Self::Constants<R>;
+    /// The loss of one pair. Every sum whose terms may cancel goes through `doubt`.
+    fn terms<R: Real>(constants: &Self::Constants<R>, log_ratios: LogRatios<R>, doubt: &mut Doubt<R>) -> Terms<R>;
+}
+
+/// One pair as a formula sees it.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct LogRatios<R> {
+    /// `h`: the chosen log-ratio less the rejected one.
+    pub margin: R,
+    /// `beta h`.
+    pub scaled: R,
+}
+
+/// A loss and its derivatives.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Terms<R> {
+    pub loss: R,
+    /// By the chosen log-ratio.
+    pub by_chosen: R,
+    /// By the rejected log-ratio.
+    pub by_rejected: R,
+    /// By beta.
+    pub by_beta: R,
+}
+
+impl<R: Real> Terms<R> {
+    /// For a loss that depends on the log-ratios through their difference alone.
+    #[inline(always)]
+    fn of_margin(loss: R, by_margin: R, by_beta: R) -> Self {
+        Self { loss, by_chosen: by_margin, by_rejected: R::from_f64(0.0) - by_margin, by_beta }
+    }
+}
+
+impl<F: Formula> PairLoss for F {
+    fn visit<V: Visitor>(&self, visitor: V) -> V::Output {
+        visitor.visit(*self)
+    }
+}
+
+/// beta as every loss needs it.
+fn check_beta(beta: f64) -> Result<f64, Error> {
+    if beta > 0.0 && beta < f64::INFINITY {
+        Ok(beta)
+    } else {
+        Err(Error::Parameter { name: "beta", value: beta, requirement: "finite and greater than 0" })
+    }
+}
+
+/// The share of labels taken to be flipped.
+fn check_label_smoothing(label_smoothing: f64) -> Result<f64, Error> {
+    if (0.0..0.5).contains(&label_smoothing) {
+        Ok(label_smoothing)
+    } else {
+        Err(Error::Parameter {
+            name: "label_smoothing",
+            value: label_smoothing,
+            requirement: "at least 0 and less than 1/2",
+        })
+    }
+}
+
+/// Any of the losses, chosen at run time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Loss {
+    /// See [`Dpo`].
+    Dpo(Dpo),
+    /// See [`ConservativeDpo`].
+    ConservativeDpo(ConservativeDpo),
+    /// See [`RobustDpo`].
+    RobustDpo(RobustDpo),
+    /// See [`Ipo`].
+    Ipo(Ipo),
+    /// See [`Hinge`].
+    Hinge(Hinge),
+}
+
+impl PairLoss for Loss {
+    fn visit<V: Visitor>(&self, visitor: V) -> V::Output {
+        match *self {
+            Self::Dpo(loss) => visitor.visit(loss),
+            Self::ConservativeDpo(loss) => visitor.visit(loss),
+            Self::RobustDpo(loss) => visitor.visit(loss),
+            Self::Ipo(loss) => visitor.visit(loss),
+            Self::Hinge(loss) => visitor.visit(loss),
+        }
+    }
+}
+
+impl Loss {
+    /// [`Dpo::new`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn dpo(beta: f64) -> Result<Self, Error> {
+        Dpo::new(beta).map(Self::Dpo)
+    }
+
+    /// [`ConservativeDpo::new`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn cdpo(beta: f64, label_smoothing: f64) -> Result<Self, Error> {
+        ConservativeDpo::new(beta, label_smoothing).map(Self::ConservativeDpo)
+    }
+
+    /// [`RobustDpo::new`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn robust(beta: f64, label_smoothing: f64) -> Result<Self, Error> {
+        RobustDpo::new(beta, label_smoothing).map(Self::RobustDpo)
+    }
+
+    /// [`Ipo::new`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn ipo(beta: f64) -> Result<Self, Error> {
+        Ipo::new(beta).map(Self::Ipo)
+    }
+
+    /// [`Hinge::new`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn hinge(beta: f64) -> Result<Self, Error> {
+        Hinge::new(beta).map(Self::Hinge)
+    }
+}

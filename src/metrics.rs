@@ -1,0 +1,251 @@
+//! Running metrics of preference pairs: exact sums and counts, under TRL's names.
+
+use crate::exact::ExactSum;
+use crate::lanes::{Backend, Kernel, Lanes, dispatch};
+use crate::pairs::{Counts, Pairs};
+
+/// Exact sums and counts over any number of pairs.
+///
+/// Plain data of a fixed size. It has the same bits for every order of the pairs and every partition of them among
+/// batches, threads, ranks and restarts: [`merge`](Self::merge) adds the parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Metrics {
+    pairs: u64,
+    referenced: u64,
+    accurate: u64,
+    ties: u64,
+    nonfinite: u64,
+    chosen_fell: u64,
+    rejected_fell: u64,
+    both_fell: u64,
+    weights: ExactSum,
+    loss: ExactSum,
+    rewards_chosen: ExactSum,
+    rewards_rejected: ExactSum,
+    margins: ExactSum,
+    logps_chosen: ExactSum,
+    logps_rejected: ExactSum,
+}
+
+/// Generates accessors.
+macro_rules! getters {
+    ($($(#[$doc:meta])* $name:ident -> $type:ty;)*) => {
+        $($(#[$doc])* pub const fn $name(&self) -> $type { self.$name })*
+    };
+    ($($(#[$doc:meta])* $name:ident & $type:ty;)*) => {
+        $($(#[$doc])* pub const fn $name(&self) -> &$type { &self.$name })*
+    };
+}
+
+impl Metrics {
+    /// No pairs yet.
+    pub const fn new() -> Self {
+        const EMPTY: ExactSum = ExactSum::new();
+        Self {
+            pairs: 0,
+            referenced: 0,
+            accurate: 0,
+            ties: 0,
+            nonfinite: 0,
+            chosen_fell: 0,
+            rejected_fell: 0,
+            both_fell: 0,
+            weights: EMPTY,
+            loss: EMPTY,
+            rewards_chosen: EMPTY,
+            rewards_rejected: EMPTY,
+            margins: EMPTY,
+            logps_chosen: EMPTY,
+            logps_rejected: EMPTY,
+        }
+    }
+
+    getters! {
+        /// Pairs seen.
+        pairs -> u64;
+        /// Pairs that came with a reference.
+        referenced -> u64;
+        /// Pairs whose chosen log-ratio exceeds the rejected one: exactly, before any rounding.
+        accurate -> u64;
+        /// Pairs whose two log-ratios are exactly equal. They count as not accurate.
+        ties -> u64;
+        /// Pairs with an infinite or NaN log-probability, loss, reward or margin.
+        nonfinite -> u64;
+        /// Pairs whose chosen log-probability is below the reference's: likelihood displacement.
+        chosen_fell -> u64;
+        /// Pairs whose rejected log-probability is below the reference's.
+        rejected_fell -> u64;
+        /// Pairs where both are.
+        both_fell -> u64;
+    }
+    getters! {
+        /// Sum of the weights; each is 1 where none were given.
+        weights & ExactSum;
+        /// Sum of the (weighted) losses.
+        loss & ExactSum;
+        /// Sum of the chosen rewards.
+        rewards_chosen & ExactSum;
+        /// Sum of the rejected rewards.
+        rewards_rejected & ExactSum;
+        /// Sum of the margins.
+        margins & ExactSum;
+        /// Sum of the policy's chosen log-probabilities.
+        logps_chosen & ExactSum;
+        /// Sum of the policy's rejected log-probabilities.
+        logps_rejected & ExactSum;
+    }
+
+    /// Adds what another state has seen.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts_mut().into_iter().zip(other.counts()) {
+            *count = count.saturating_add(more);
+        }
+        for (sum, more) in self.sums_mut().into_iter().zip(other.sums()) {
+            sum.merge(more);
+        }
+    }
+
+    fn counts(&self) -> [u64; 8] {
+        let mut copy = *self;
+        copy.counts_mut().map(|x| *x)
+    }
+
+    fn counts_mut(&mut self) -> [&mut u64; 8] {
+        [
+            &mut self.pairs,
+            &mut self.referenced,
+            &mut self.accurate,
+            &mut self.ties,
+            &mut self.nonfinite,
+            &mut self.chosen_fell,
+            &mut self.rejected_fell,
+            &mut self.both_fell,
+        ]
+    }
+
+    /// In the order in which a block's columns come, the weights last.
+    fn sums_mut(&mut self) -> [&mut ExactSum; 7] {
+        [
+            &mut self.loss,
+            &mut self.rewards_chosen,
+            &mut self.rewards_rejected,
+            &mut self.margins,
+            &mut self.logps_chosen,
+            &mut self.logps_rejected,
+            &mut self.weights,
+        ]
+    }
+
+    fn sums(&self) -> [&ExactSum; 7] {
+        [
+            &self.loss,
+            &self.rewards_chosen,
+            &self.rewards_rejected,
+            &self.margins,
+            &self.logps_chosen,
+            &self.logps_rejected,
+            &self.weights,
+        ]
+    }
+
+    /// Adds a block: its results (loss, chosen reward, rejected reward, margin), inputs and counts.
+    pub(crate) fn add_block(&mut self, backend: Backend, pairs: Pairs<'_>, results: [&[f32]; 4], counts: Counts) {
+        let n = pairs.len() as u64;
+        let referenced = u64::from(pairs.reference.is_some());
+        let more = [
+            n,
+            n * referenced,
+            counts.accurate.into(),
+            counts.ties.into(),
+            counts.nonfinite.into(),
+            u64::from(counts.chosen_fell) * referenced,
+            u64::from(counts.rejected_fell) * referenced,
+            u64::from(counts.both_fell) * referenced,
+        ];
+        for (count, more) in self.counts_mut().into_iter().zip(more) {
+            *count = count.saturating_add(more);
+        }
+        if pairs.weights.is_none() {
+            self.weights.add_f64(n as f64);
+        }
+        let [losses, chosen, rejected, margins] = results;
+        let logps = [pairs.policy_chosen_logps, pairs.policy_rejected_logps];
+        let [pc, pr] = logps;
+        let columns = [losses, chosen, rejected, margins, pc, pr, pairs.weights.unwrap_or_default()];
+        dispatch(backend, Sums { sums: self.sums_mut(), columns });
+    }
+
+    /// The means over all pairs.
+    pub fn report(&self) -> Report {
+        let share = |count: u64, of: u64| {
+            let mut sum = ExactSum::new();
+            sum.add_f64(count as f64);
+            sum.mean(of)
+        };
+        let displaced = |count| (self.referenced > 0).then(|| share(count, self.referenced));
+        Report {
+            pairs: self.pairs,
+            loss: self.loss.mean(self.pairs),
+            rewards_chosen: self.rewards_chosen.mean(self.pairs),
+            rewards_rejected: self.rewards_rejected.mean(self.pairs),
+            rewards_accuracies: share(self.accurate, self.pairs),
+            rewards_margins: self.margins.mean(self.pairs),
+            logps_chosen: self.logps_chosen.mean(self.pairs),
+            logps_rejected: self.logps_rejected.mean(self.pairs),
+            ties: self.ties,
+            nonfinite: self.nonfinite,
+            chosen_fell: displaced(self.chosen_fell),
+            rejected_fell: displaced(self.rejected_fell),
+            both_fell: displaced(self.both_fell),
+        }
+    }
+}
+
+struct Sums<'a> {
+    sums: [&'a mut ExactSum; 7],
+    columns: [&'a [f32]; 7],
+}
+
+impl Kernel for Sums<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (sum, column) in self.sums.into_iter().zip(self.columns) {
+            sum.add_block::<L>(column);
+        }
+    }
+}
+
+/// Means over the pairs, each correctly rounded from the exact sum of the per-pair `f32` values. NaN if there are no
+/// pairs; infinities and NaN among the pairs show in the means as in IEEE arithmetic, and in `nonfinite`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// Number of pairs.
+    pub pairs: u64,
+    /// Mean of the (weighted) losses.
+    pub loss: f32,
+    /// TRL's `rewards/chosen`.
+    pub rewards_chosen: f32,
+    /// TRL's `rewards/rejected`.
+    pub rewards_rejected: f32,
+    /// TRL's `rewards/accuracies`: the share of pairs whose chosen reward is the greater; ties count as not.
+    pub rewards_accuracies: f32,
+    /// TRL's `rewards/margins`.
+    pub rewards_margins: f32,
+    /// TRL's `logps/chosen`.
+    pub logps_chosen: f32,
+    /// TRL's `logps/rejected`.
+    pub logps_rejected: f32,
+    /// Pairs with equal rewards.
+    pub ties: u64,
+    /// Pairs with an infinite or NaN log-probability, loss, reward or margin.
+    pub nonfinite: u64,
+    /// Likelihood displacement: share of pairs whose chosen log-probability fell below the reference's. `None` without
+    /// a reference, as the next two.
+    pub chosen_fell: Option<f32>,
+    /// Share of pairs whose rejected log-probability fell below the reference's.
+    pub rejected_fell: Option<f32>,
+    /// Share of pairs where both fell.
+    pub both_fell: Option<f32>,
+}

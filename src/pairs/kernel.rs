@@ -1,0 +1,283 @@
+//! The pair kernel: what all losses share, over lanes, and the rare path of a single row.
+
+use super::{OutputSlices, Pairs, RESULTS, Reference};
+use crate::NAN;
+use crate::exact::Wide;
+use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, dispatch};
+use crate::losses::{Doubt, Formula, LogRatios, Terms};
+use core::cmp::Ordering;
+
+/// Rows that fit a block, and where their results go.
+pub struct Block<'b, 'a> {
+    pub pairs: Pairs<'a>,
+    pub outputs: &'b mut OutputSlices<'a>,
+}
+
+/// What the metrics count rather than sum.
+#[derive(Clone, Copy, Default)]
+pub struct Counts {
+    pub accurate: u32,
+    pub ties: u32,
+    pub nonfinite: u32,
+    pub chosen_fell: u32,
+    pub rejected_fell: u32,
+    pub both_fell: u32,
+}
+
+/// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
+pub fn block<F: Formula>(backend: Backend, formula: &F, block: Block<'_, '_>) -> Counts {
+    let Block { pairs, outputs } = block;
+    let rows = pairs.len();
+    let tail = rows % backend.lanes();
+    let mut counts = Counts::default();
+    if rows > tail {
+        run(backend, formula, pairs, outputs, rows - tail, &mut counts);
+    }
+    if tail > 0 {
+        let (_, pairs) = pairs.split_at(rows - tail);
+        let inputs = [
+            Some(pairs.policy_chosen_logps),
+            Some(pairs.policy_rejected_logps),
+            pairs.reference.map(|r| r.chosen_logps),
+            pairs.reference.map(|r| r.rejected_logps),
+            pairs.weights,
+        ];
+        let padded = inputs.map(|x| {
+            let mut padded = [0.0; MAX_LANES];
+            for (to, from) in padded.iter_mut().zip(x.unwrap_or_default()) {
+                *to = *from;
+            }
+            padded
+        });
+        let [pc, pr, rc, rr, w] = &padded;
+        let pairs = Pairs {
+            policy_chosen_logps: pc,
+            policy_rejected_logps: pr,
+            reference: pairs.reference.map(|_| Reference { chosen_logps: rc, rejected_logps: rr }),
+            weights: pairs.weights.map(|_| &w[..]),
+        };
+        let mut results = [[0.0; MAX_LANES]; RESULTS];
+        let mut slices = results.each_mut().map(|x| Some(&mut x[..]));
+        for (slice, output) in slices.iter_mut().zip(&*outputs) {
+            if output.is_none() {
+                *slice = None;
+            }
+        }
+        run(backend, formula, pairs, &mut slices, tail, &mut counts);
+        for (output, result) in outputs.iter_mut().zip(&results) {
+            if let Some(output) = output.as_mut().and_then(|x| x.get_mut(rows - tail..)) {
+                for (to, from) in output.iter_mut().zip(result) {
+                    *to = *from;
+                }
+            }
+        }
+    }
+    counts
+}
+
+/// The first `rows` of the pairs; the slices reach to the next multiple of the lanes.
+fn run<F: Formula>(
+    backend: Backend,
+    formula: &F,
+    pairs: Pairs<'_>,
+    outputs: &mut OutputSlices<'_>,
+    rows: usize,
+    counts: &mut Counts,
+) {
+    dispatch(backend, Rows { formula, pairs, outputs, rows, counts });
+}
+
+struct Rows<'k, 'a, 'o, F> {
+    formula: &'k F,
+    pairs: Pairs<'a>,
+    outputs: &'k mut OutputSlices<'o>,
+    rows: usize,
+    counts: &'k mut Counts,
+}
+
+/// `a - b` rounded, and the error of that: their sum is the exact difference.
+#[inline(always)]
+fn difference<L: Lanes>(a: L, b: L) -> (L, L) {
+    let d = a - b;
+    let b_part = a - d;
+    let a_part = d + b_part;
+    (d, (a - a_part) - (b - b_part))
+}
+
+/// Log-ratios as lanes hold them.
+struct Margins<L: Lanes> {
+    chosen: L,
+    rejected: L,
+    margin: L,
+    /// Where cancellation left too little of the margin.
+    doubt: L::Mask,
+}
+
+/// `u`, `v` and `h = u - v`, h to 2^-52 of itself but where in doubt, and of the exact sign.
+#[inline(always)]
+fn margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
+    let (chosen, chosen_error) = difference(pc, rc);
+    let (rejected, rejected_error) = difference(pr, rr);
+    let (rough, rough_error) = difference(chosen, rejected);
+    let margin = rough + ((chosen_error - rejected_error) + rough_error);
+    // Exact unless the exponents are far apart. Then the errors above are below 2^-104 of the terms.
+    let zero = L::splat(0.0);
+    let exact = chosen_error.bit_or(rejected_error).bit_or(rough_error).eq(zero);
+    let small = (margin.abs() * L::splat((1_u64 << 40) as f64)).lt(chosen.abs() + rejected.abs());
+    Margins { chosen, rejected, margin, doubt: L::and(small, L::not(exact)) }
+}
+
+impl<F: Formula> Kernel for Rows<'_, '_, '_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { formula, pairs, outputs, rows, counts } = self;
+        let constants = formula.constants::<L>();
+        let beta = L::splat(formula.beta());
+        let zero = L::splat(0.0);
+        let mut at = 0;
+        while at < rows {
+            let valid = if rows - at < L::N { (1 << (rows - at)) - 1 } else { (1 << L::N) - 1 };
+            let pc = L::load(pairs.policy_chosen_logps, at);
+            let pr = L::load(pairs.policy_rejected_logps, at);
+            let (rc, rr) = match pairs.reference {
+                Some(r) => (L::load(r.chosen_logps, at), L::load(r.rejected_logps, at)),
+                None => (zero, zero),
+            };
+            let m = margins(pc, pr, rc, rr);
+            let log_ratios = LogRatios { margin: m.margin, scaled: beta * m.margin };
+            let mut doubt = Doubt(m.doubt);
+            let terms = F::terms(&constants, log_ratios, &mut doubt);
+            let terms = match pairs.weights {
+                Some(weights) => weighted(terms, L::load(weights, at)),
+                None => terms,
+            };
+            let (chosen_reward, rejected_reward) = (beta * m.chosen, beta * m.rejected);
+
+            let results = [
+                terms.loss,
+                chosen_reward,
+                rejected_reward,
+                log_ratios.scaled,
+                terms.by_chosen,
+                terms.by_rejected,
+                zero - terms.by_chosen,
+                zero - terms.by_rejected,
+                terms.by_beta,
+            ];
+            for (output, result) in outputs.iter_mut().zip(results) {
+                if let Some(output) = output {
+                    result.store(output, at);
+                }
+            }
+
+            // False for NaN and infinity too, whether given or reached: those rows are settled, and counted, below.
+            let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
+            let tame = size.lt(L::splat(f32::MAX as f64));
+            let unsettled = (!L::bits(tame) | L::bits(doubt.0)) & valid;
+            let settled = valid & !unsettled;
+            counts.accurate += (L::bits(zero.lt(m.margin)) & settled).count_ones();
+            counts.ties += (L::bits(m.margin.eq(zero)) & settled).count_ones();
+            let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
+            counts.chosen_fell += chosen_fell.count_ones();
+            counts.rejected_fell += rejected_fell.count_ones();
+            counts.both_fell += (chosen_fell & rejected_fell).count_ones();
+            if unsettled != 0 {
+                settle_rows(formula, pairs, outputs, at, unsettled, counts);
+            }
+            at += L::N;
+        }
+    }
+}
+
+/// Weights multiply the loss and what derives from it.
+#[inline(always)]
+fn weighted<R: core::ops::Mul<Output = R> + Copy>(terms: Terms<R>, weight: R) -> Terms<R> {
+    Terms {
+        loss: terms.loss * weight,
+        by_chosen: terms.by_chosen * weight,
+        by_rejected: terms.by_rejected * weight,
+        by_beta: terms.by_beta * weight,
+    }
+}
+
+/// Settles the rows `at + i` for every bit `i` of `rows`.
+#[cold]
+#[inline(never)]
+fn settle_rows<F: Formula>(
+    formula: &F,
+    pairs: Pairs<'_>,
+    outputs: &mut OutputSlices<'_>,
+    at: usize,
+    mut rows: u32,
+    counts: &mut Counts,
+) {
+    while rows != 0 {
+        let row = at + rows.trailing_zeros() as usize;
+        rows &= rows - 1;
+        let get = |x: &[f32]| x.get(row).copied().unwrap_or(NAN);
+        let (rc, rr) = pairs.reference.map_or((0.0, 0.0), |r| (get(r.chosen_logps), get(r.rejected_logps)));
+        let inputs = [get(pairs.policy_chosen_logps), get(pairs.policy_rejected_logps), rc, rr];
+        let (results, sign) = settle(formula, inputs, pairs.weights.map_or(1.0, get));
+        for (output, result) in outputs.iter_mut().zip(results) {
+            if let Some(output) = output.as_mut().and_then(|output| output.get_mut(row)) {
+                *output = result;
+            }
+        }
+        counts.accurate += u32::from(sign == Some(Ordering::Greater));
+        counts.ties += u32::from(sign == Some(Ordering::Equal));
+        let [loss, chosen, rejected, margin, ..] = results;
+        let finite = inputs.iter().chain(&[loss, chosen, rejected, margin]).all(|x| x.is_finite());
+        counts.nonfinite += u32::from(!finite);
+    }
+}
+
+/// `a - b`: `None` for NaN, a stand-in for infinity.
+fn log_ratio(a: f32, b: f32) -> Option<Wide> {
+    // In f64 the difference of finite f32 cannot overflow.
+    let difference = f64::from(a) - f64::from(b);
+    if difference.is_nan() {
+        None
+    } else if difference == f64::INFINITY {
+        Some(Wide::HUGE)
+    } else if difference == f64::NEG_INFINITY {
+        Some(-Wide::HUGE)
+    } else {
+        Some(Wide::from_f64(a.into()) - Wide::from_f64(b.into()))
+    }
+}
+
+/// All results of a row in wide arithmetic, and the sign of its margin.
+fn settle<F: Formula>(formula: &F, [pc, pr, rc, rr]: [f32; 4], weight: f32) -> ([f32; RESULTS], Option<Ordering>) {
+    let beta = Wide::from_f64(formula.beta());
+    let (chosen, rejected) = (log_ratio(pc, rc), log_ratio(pr, rr));
+    let margin = match (chosen, rejected) {
+        (Some(u), Some(v)) => {
+            let h = u - v;
+            // Infinity less the same infinity has no limit.
+            let undefined = u.is_infinite() && v.is_infinite() && h.is_zero();
+            (!undefined).then_some(h)
+        }
+        _ => None,
+    };
+    let terms = margin.map(|h| {
+        let log_ratios = LogRatios { margin: h, scaled: beta * h };
+        let terms = F::terms(&formula.constants::<Wide>(), log_ratios, &mut Doubt::new());
+        weighted(terms, Wide::from_f64(weight.into()))
+    });
+    let round = |x: Option<Wide>| x.map_or(NAN, Wide::to_f32);
+    let [by_chosen, by_rejected] = [terms.map(|t| t.by_chosen), terms.map(|t| t.by_rejected)];
+    let results = [
+        round(terms.map(|t| t.loss)),
+        round(chosen.map(|u| beta * u)),
+        round(rejected.map(|v| beta * v)),
+        round(margin.map(|h| beta * h)),
+        round(by_chosen),
+        round(by_rejected),
+        round(by_chosen.map(|x| -x)),
+        round(by_rejected.map(|x| -x)),
+        round(terms.map(|t| t.by_beta)),
+    ];
+    (results, margin.map(|h| h.sign()))
+}
