@@ -116,7 +116,7 @@ run_device() {
   local linker digests=$target/$1.digests status
   linker=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$2")_LINKER
   export "$linker=arm-none-eabi-ld"
-  build_host && (cd tests/firmware && cross "$1" "$2" core --locked) || return 1
+  build_host && (cd tests/firmware && cross "$1" "$2" core) || return 1
   timeout --kill-after=5 "$DEVICE_LIMIT" qemu-system-arm -cpu "$3" -machine "$4" -nographic \
     -semihosting-config enable=on,target=native -kernel "$target/$1/$2/release/preflane-firmware" \
     </dev/null >"$digests" 2>&1

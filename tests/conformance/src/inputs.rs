@@ -16,24 +16,27 @@ pub struct Row {
     pub weight: f32,
 }
 
-/// How much is computed.
+/// What is computed where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
     /// Everywhere, microcontrollers included.
     Core,
-    /// Everywhere but on microcontrollers: the same families with more rows, and long inputs for the threads.
+    /// Wherever there is std: the same families with more rows.
     Wide,
+    /// Wherever there is std, one configuration of each loss: enough rows for several threads.
+    Long,
 }
 
 impl Set {
-    /// Both sets, in the order of the digest file.
-    pub const ALL: [Set; 2] = [Set::Core, Set::Wide];
+    /// All sets, in the order of the digest file.
+    pub const ALL: [Set; 3] = [Set::Core, Set::Wide, Set::Long];
 
     /// The first part of a digest's name.
     pub const fn name(self) -> &'static str {
         match self {
             Set::Core => "core",
             Set::Wide => "wide",
+            Set::Long => "long",
         }
     }
 }
@@ -45,8 +48,6 @@ pub struct Rows {
     pub name: &'static str,
     /// Number of rows.
     pub len: usize,
-    /// Whether only one configuration of each loss takes it: it is long.
-    pub long: bool,
     row: fn(u64) -> Row,
 }
 
@@ -60,21 +61,21 @@ impl Rows {
     pub const fn of(set: Set) -> &'static [Rows] {
         match set {
             Set::Core => &[
-                Rows { name: "random", len: 250, long: false, row: random },
-                Rows { name: "bits", len: 250, long: false, row: bits },
-                Rows { name: "scales", len: 250, long: false, row: scales },
-                Rows { name: "ties", len: 250, long: false, row: ties },
-                Rows { name: "edges", len: 300, long: false, row: edges },
-                Rows { name: "real", len: REAL_ROWS, long: false, row: real },
+                Rows { name: "random", len: 250, row: random },
+                Rows { name: "bits", len: 250, row: bits },
+                Rows { name: "scales", len: 250, row: scales },
+                Rows { name: "ties", len: 250, row: ties },
+                Rows { name: "edges", len: 300, row: edges },
+                Rows { name: "real", len: REAL_ROWS, row: real },
             ],
             Set::Wide => &[
-                Rows { name: "random", len: 2_111, long: false, row: random },
-                Rows { name: "bits", len: 4_111, long: false, row: bits },
-                Rows { name: "scales", len: 4_111, long: false, row: scales },
-                Rows { name: "ties", len: 2_111, long: false, row: ties },
-                Rows { name: "edges", len: 6_111, long: false, row: edges },
-                Rows { name: "long", len: 100_003, long: true, row: mixed },
+                Rows { name: "random", len: 2_111, row: random },
+                Rows { name: "bits", len: 1_111, row: bits },
+                Rows { name: "scales", len: 2_111, row: scales },
+                Rows { name: "ties", len: 2_111, row: ties },
+                Rows { name: "edges", len: 1_511, row: edges },
             ],
+            Set::Long => &[Rows { name: "mixed", len: 70_001, row: mixed }],
         }
     }
 }
@@ -108,6 +109,7 @@ impl Arguments {
                 Arguments { name: "range", len: 50_021, value: range_argument },
                 Arguments { name: "bits", len: 50_021, value: bits_argument },
             ],
+            Set::Long => &[],
         }
     }
 }

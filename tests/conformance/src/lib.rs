@@ -42,11 +42,16 @@ pub struct NamedLoss {
     /// Part of the digest's name.
     pub name: &'static str,
     /// Whether it takes the long inputs too.
-    pub long: bool,
+    long: bool,
     make: fn() -> Result<Loss, Error>,
 }
 
 impl NamedLoss {
+    /// The losses of a set.
+    pub fn of(set: Set) -> impl Iterator<Item = &'static NamedLoss> {
+        LOSSES.iter().filter(move |named| named.long || set != Set::Long)
+    }
+
     /// The loss.
     pub fn loss(&self) -> Result<Loss, Error> {
         (self.make)()
@@ -60,7 +65,7 @@ macro_rules! loss {
 }
 
 /// Every loss: the betas that people train with, huge and tiny ones, label smoothing from 0 to just under 1/2.
-pub const LOSSES: &[NamedLoss] = &[
+const LOSSES: &[NamedLoss] = &[
     loss!("dpo/beta=0.1", true, dpo(0.1)),
     loss!("dpo/beta=0.5", false, dpo(0.5)),
     loss!("dpo/beta=0.01", false, dpo(0.01)),
@@ -340,8 +345,8 @@ impl Runner for Blocks {
 
 /// Computes all digests of a set and calls back with each, always in the same order.
 pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64)) -> Result<(), Refused> {
-    for named in LOSSES {
-        for rows in Rows::of(set).iter().filter(|rows| named.long || !rows.long) {
+    for named in NamedLoss::of(set) {
+        for rows in Rows::of(set) {
             let name = |part| Name { set, what: named.name, inputs: rows.name, part };
             let refused = |part| move |error| Refused { name: name(part), error };
             let loss = named.loss().map_err(refused("ref"))?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, batch};
 use preflane_conformance::inputs::{Arguments, Rows, Set};
-use preflane_conformance::{Blocks, Form, Function, Hasher, LOSSES, Name, OUTPUTS, Runner, digests, place};
+use preflane_conformance::{Blocks, Form, Function, Hasher, Name, NamedLoss, OUTPUTS, Runner, digests, place};
 
 const USAGE: &str = "\
 preflane-conformance [OPTION...]
@@ -136,17 +136,15 @@ enum Way {
 }
 
 impl Way {
-    const ALL: [Way; 9] = [
-        Way::Blocks,
-        Way::Whole,
-        Way::Threads(1),
-        Way::Threads(2),
-        Way::Threads(3),
-        Way::Threads(8),
-        Way::Permuted,
-        Way::Parts,
-        Way::Single,
-    ];
+    /// The ways in which a set is run: all of them for the core, and of the others those that more rows matter to.
+    fn of(set: Set) -> &'static [Way] {
+        use Way::{Blocks, Parts, Permuted, Single, Threads, Whole};
+        match set {
+            Set::Core => &[Blocks, Whole, Threads(1), Threads(2), Threads(3), Threads(8), Permuted, Parts, Single],
+            Set::Wide => &[Blocks, Whole, Permuted, Parts],
+            Set::Long => &[Threads(1), Threads(2), Threads(3), Threads(8)],
+        }
+    }
 
     fn name(self) -> String {
         match self {
@@ -278,8 +276,8 @@ fn only(wanted: usize, all: Outputs<'_>) -> Outputs<'_> {
 /// Compares one level in every way.
 fn compare_level(backend: Backend, tally: &mut Tally) {
     let expected = Expected::committed();
-    for way in Way::ALL {
-        for set in Set::ALL {
+    for set in Set::ALL {
+        for &way in Way::of(set) {
             let start = Instant::now();
             let mut got = Vec::new();
             let mut sink = |name: Name, digest| got.push((name.to_string(), digest));
@@ -354,8 +352,8 @@ fn rows(wanted: &str) -> Result<ExitCode, Error> {
     let hex = |values: &[f32]| values.iter().map(|v| format!(" {:08x}", v.to_bits())).collect::<String>();
     let mut found = false;
     for set in Set::ALL {
-        for named in LOSSES {
-            for family in Rows::of(set).iter().filter(|rows| named.long || !rows.long) {
+        for named in NamedLoss::of(set) {
+            for family in Rows::of(set) {
                 for form in Form::ALL {
                     let part = if form.reference { "ref" } else { "free" };
                     if (Name { set, what: named.name, inputs: family.name, part }).to_string() != wanted {
