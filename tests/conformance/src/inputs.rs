@@ -67,6 +67,7 @@ impl Rows {
                 Rows { name: "ties", len: 250, row: ties },
                 Rows { name: "edges", len: 300, row: edges },
                 Rows { name: "real", len: REAL_ROWS, row: real },
+                Rows { name: "midpoints", len: MIDPOINT_ROWS, row: midpoints },
             ],
             Set::Wide => &[
                 Rows { name: "random", len: 2_111, row: random },
@@ -361,10 +362,7 @@ static REAL: &[u8; REAL_ROWS * 16] = include_bytes!("../data/pairs.f32le");
 
 /// Pairs of a real model, with made-up weights.
 fn real(index: u64) -> Row {
-    let column = |c: usize| {
-        let at = (c * REAL_ROWS + index as usize) * 4;
-        f32::from_le_bytes([REAL[at], REAL[at + 1], REAL[at + 2], REAL[at + 3]])
-    };
+    let column = |c: usize| little_endian(REAL, (c * REAL_ROWS + index as usize) * 4);
     Row {
         policy_chosen: column(0),
         policy_rejected: column(1),
@@ -372,6 +370,30 @@ fn real(index: u64) -> Row {
         ref_rejected: column(3),
         weight: Random::new(6, index).weight(),
     }
+}
+
+/// Number of rows near midpoints.
+const MIDPOINT_ROWS: usize = 118;
+
+/// Pairs of policy log-probabilities, found by `examples/midpoints.rs`: two columns of f32, row by row, little-endian.
+static MIDPOINTS: &[u8; MIDPOINT_ROWS * 8] = include_bytes!("../data/midpoints.f32le");
+
+/// Rows whose outputs at beta 0.1 hang on the last bits of f64. A change of one such bit, as from a fused multiply-add,
+/// shows there about one time in four, elsewhere one time in 2^28.
+fn midpoints(index: u64) -> Row {
+    let at = index as usize * 8;
+    Row {
+        policy_chosen: little_endian(MIDPOINTS, at),
+        policy_rejected: little_endian(MIDPOINTS, at + 4),
+        ref_chosen: 0.0,
+        ref_rejected: 0.0,
+        weight: 1.0,
+    }
+}
+
+/// The number at a place in bytes.
+fn little_endian(bytes: &[u8], at: usize) -> f32 {
+    f32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 /// Ordinary rows with a few of every size: what the threads share out.

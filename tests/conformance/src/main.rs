@@ -136,12 +136,13 @@ enum Way {
 }
 
 impl Way {
-    /// The ways in which a set is run: all of them for the core, and of the others those that more rows matter to.
+    /// The ways in which a set is run: every cut and order for the core, those that more
+    /// rows matter to for the others, and threads where there are rows enough for several.
     fn of(set: Set) -> &'static [Way] {
         use Way::{Blocks, Parts, Permuted, Single, Threads, Whole};
         match set {
-            Set::Core => &[Blocks, Whole, Threads(1), Threads(2), Threads(3), Threads(8), Permuted, Parts, Single],
-            Set::Wide => &[Blocks, Whole, Permuted, Parts],
+            Set::Core => &[Blocks, Whole, Permuted, Parts, Single],
+            Set::Wide => &[Whole, Parts],
             Set::Long => &[Threads(1), Threads(2), Threads(3), Threads(8)],
         }
     }
