@@ -65,6 +65,7 @@ impl Rows {
                 Rows { name: "bits", len: 250, row: bits },
                 Rows { name: "scales", len: 250, row: scales },
                 Rows { name: "ties", len: 250, row: ties },
+                Rows { name: "zeros", len: 250, row: zeros },
                 Rows { name: "edges", len: 300, row: edges },
                 Rows { name: "real", len: REAL_ROWS, row: real },
                 Rows { name: "midpoints", len: MIDPOINT_ROWS, row: midpoints },
@@ -267,6 +268,19 @@ fn ties(index: u64) -> Row {
             ref_rejected: fixed(-rejected, FRACTION),
             weight: r.weight(),
         }
+    }
+}
+
+/// Zeros of both signs among ordinary values, so that paths for ordinary blocks see them: a zero's sign is promised too.
+fn zeros(index: u64) -> Row {
+    const VALUES: [u32; 8] = [0, 0x8000_0000, 0, 0x8000_0000, 0xbf80_0000, 0xbf00_0000, 0xc020_0000, 0x3f80_0000];
+    let mut r = Random::new(9, index);
+    Row {
+        policy_chosen: r.pick(&VALUES),
+        policy_rejected: r.pick(&VALUES),
+        ref_chosen: r.pick(&VALUES),
+        ref_rejected: r.pick(&VALUES),
+        weight: r.pick(&[0, 0x8000_0000, 0x3f80_0000, 0x3f00_0000]),
     }
 }
 
