@@ -392,8 +392,8 @@ const MIDPOINT_ROWS: usize = 118;
 /// Pairs of policy log-probabilities, found by `examples/midpoints.rs`: two columns of f32, row by row, little-endian.
 static MIDPOINTS: &[u8; MIDPOINT_ROWS * 8] = include_bytes!("../data/midpoints.f32le");
 
-/// Rows whose outputs at beta 0.1 hang on the last bits of f64. A change of one such bit, as from a fused multiply-add,
-/// shows there about one time in four, elsewhere one time in 2^28.
+/// Rows whose outputs at beta 0.1 hang on the last bits of f64: where those change, they are far likelier to show it than
+/// other rows, of which one output in 2^28 or so does.
 fn midpoints(index: u64) -> Row {
     let at = index as usize * 8;
     Row {
