@@ -53,20 +53,8 @@ const FUNCTIONS: [Function; 8] = [
         quick: quick_softplus,
         exact: |x| judge::softplus(&x),
     },
-    Function {
-        name: "exp",
-        scalar: elementary::exp,
-        slice: slices::exp,
-        quick: libm::exp,
-        exact: Float::exp,
-    },
-    Function {
-        name: "log",
-        scalar: elementary::log,
-        slice: slices::log,
-        quick: libm::log,
-        exact: Float::ln,
-    },
+    Function { name: "exp", scalar: elementary::exp, slice: slices::exp, quick: libm::exp, exact: Float::exp },
+    Function { name: "log", scalar: elementary::log, slice: slices::log, quick: libm::log, exact: Float::ln },
     Function {
         name: "log1p",
         scalar: elementary::log1p,
@@ -95,11 +83,7 @@ const FUNCTIONS: [Function; 8] = [
             }
         },
         exact: |x| {
-            if x.is_sign_positive() && !x.is_zero() {
-                nan()
-            } else {
-                (-x.exp_m1()).ln()
-            }
+            if x.is_sign_positive() && !x.is_zero() { nan() } else { (-x.exp_m1()).ln() }
         },
     },
 ];

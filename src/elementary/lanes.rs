@@ -1,4 +1,4 @@
-//! The elementary functions over lanes of `f64`, with a relative error below 2^-50: fixed sequences of IEEE operations.
+//! The elementary functions over lanes of `f64`, with a relative error below 2^-48: fixed sequences of IEEE operations.
 //!
 //! No tables: a gather costs more than the few terms it saves on every level, and flash on a microcontroller.
 //! Polynomials are minimax (Remez in 400-bit arithmetic), coefficients rounded to `f64`, evaluated by Estrin's scheme,
@@ -12,43 +12,57 @@ const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
 const LN2_HI: f64 = f64::from_bits(0x3fe6_2e42_fefa_3800);
 const LN2_LO: f64 = f64::from_bits(0x3d2e_f357_93c7_6730);
 
-/// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; error 2^-55.6 relative to e^r - 1.
-const EXP: [f64; 10] = [
-    0.5000000000000006,
-    0.16666666666666685,
-    0.0416666666665737,
-    0.0083333333333146,
-    0.001388888893235405,
-    0.00019841269903010935,
-    2.480150447730292e-05,
-    2.7557227974399427e-06,
-    2.7626313468125727e-07,
-    2.5114465565691766e-08,
+/// (e^r - 1 - r) / r^2 for |r| <= ln(2)/2; error 2^-49.4 relative to e^r - 1.
+const EXP: [f64; 9] = [
+    0.5000000000000008,
+    0.166666666666302,
+    0.04166666666654263,
+    0.008333333362825792,
+    0.0013888888943195772,
+    0.00019841195704078476,
+    2.4801491481116003e-05,
+    2.763075142654801e-06,
+    2.763135176566814e-07,
 ];
 
-/// (ln(1+f) / s - 2) / s^2 in s^2, with s = f/(2+f), 0 <= s^2 <= 1/9; error 2^-59.4 relative to the logarithm.
-const LOG: [f64; 10] = [
-    0.6666666666666631,
-    0.4000000000015717,
-    0.28571428547861033,
-    0.22222223969356575,
-    0.18181743936377937,
-    0.15386559706913444,
-    0.1330097613984925,
-    0.12106067857502952,
-    0.08340175399684932,
-    0.17018448466317823,
+/// (ln(1+f) / s - 2) / s^2 in s^2, with s = f/(2+f), 0 <= s^2 <= 1/9; error 2^-48.9 relative to the logarithm.
+const LOG: [f64; 8] = [
+    0.6666666666632419,
+    0.40000000098734545,
+    0.28571418855443603,
+    0.222226834039998,
+    0.1816976300805973,
+    0.1556671670646005,
+    0.11764733160904627,
+    0.18717633905674247,
 ];
 
-/// A polynomial of degree 9 by Estrin's scheme.
+/// `a + b x`.
 #[inline(always)]
-fn polynomial<L: Lanes>(c: &[f64; 10], x: L) -> L {
-    let [c0, c1, c2, c3, c4, c5, c6, c7, c8, c9] = c.map(L::splat);
-    let x2 = x * x;
-    let x4 = x2 * x2;
-    let low = (c0 + c1 * x) + (c2 + c3 * x) * x2;
-    let middle = (c4 + c5 * x) + (c6 + c7 * x) * x2;
-    low + (middle + (c8 + c9 * x) * x4) * x4
+fn line<L: Lanes>(a: f64, b: f64, x: L) -> L {
+    L::splat(a) + L::splat(b) * x
+}
+
+/// [`EXP`] at `r`, by Estrin's scheme.
+#[inline(always)]
+fn exp_polynomial<L: Lanes>(r: L) -> L {
+    let [c0, c1, c2, c3, c4, c5, c6, c7, c8] = EXP;
+    let r2 = r * r;
+    let r4 = r2 * r2;
+    let low = line(c0, c1, r) + line(c2, c3, r) * r2;
+    let high = line(c4, c5, r) + line(c6, c7, r) * r2;
+    low + (high + L::splat(c8) * r4) * r4
+}
+
+/// [`LOG`] at `w`, by Estrin's scheme.
+#[inline(always)]
+fn log_polynomial<L: Lanes>(w: L) -> L {
+    let [c0, c1, c2, c3, c4, c5, c6, c7] = LOG;
+    let w2 = w * w;
+    let w4 = w2 * w2;
+    let low = line(c0, c1, w) + line(c2, c3, w) * w2;
+    let high = line(c4, c5, w) + line(c6, c7, w) * w2;
+    low + high * w4
 }
 
 /// e^x in parts: `2^k (1 + p)` with |p| < 0.42.
@@ -65,7 +79,7 @@ impl<L: Lanes> Exponential<L> {
         let k = x * L::splat(core::f64::consts::LOG2_E) + L::splat(TO_INTEGER);
         let whole = k - L::splat(TO_INTEGER);
         let r = (x - whole * L::splat(LN2_HI)) - whole * L::splat(LN2_LO);
-        Self { p: r + (r * r) * polynomial(&EXP, r), k }
+        Self { p: r + (r * r) * exp_polynomial(r), k }
     }
 
     /// `y * 2^k` where that is a normal number.
@@ -74,9 +88,18 @@ impl<L: Lanes> Exponential<L> {
         y.bits_add(self.k.bits_shl52())
     }
 
+    /// `e^x`.
     #[inline(always)]
     fn value(&self) -> L {
         self.scale(L::splat(1.0) + self.p)
+    }
+
+    /// `e^x - 1`.
+    #[inline(always)]
+    fn less_one(&self) -> L {
+        let scale = self.scale(L::splat(1.0));
+        // A product, not an addition to the bits of p, which may be 0.
+        self.p * scale + (scale - L::splat(1.0))
     }
 }
 
@@ -96,7 +119,7 @@ pub fn exp_neg<L: Lanes>(x: L) -> L {
 #[inline(always)]
 fn log1p_by<L: Lanes>(f: L, s: L) -> L {
     let w = s * s;
-    f - s * (f - w * polynomial(&LOG, w))
+    f - s * (f - w * log_polynomial(w))
 }
 
 /// `ln(1+e)` and `1/(1+e)` for 0 <= e <= 1, by one division.
@@ -129,29 +152,29 @@ fn log_of<L: Lanes>(y: L, less_one: Option<L>) -> L {
 /// Where the exponential of an `f32` is 0 or infinite in `f32`, with room.
 const EXP_END: f64 = 150.0;
 
-/// `value` for |x| < [`EXP_END`], `below` and `above` outside.
+/// `x` where |x| < [`EXP_END`], else 0.
 #[inline(always)]
-fn with_tails<L: Lanes>(x: L, below: f64, above: f64, value: impl FnOnce(L) -> L) -> L {
-    let inside = x.abs().lt(L::splat(EXP_END));
+fn inside<L: Lanes>(x: L) -> L {
+    L::select(x.abs().lt(L::splat(EXP_END)), x, L::splat(0.0))
+}
+
+/// `value` where |x| < [`EXP_END`], `below` and `above` outside.
+#[inline(always)]
+fn with_tails<L: Lanes>(x: L, below: f64, value: L, above: f64) -> L {
     let tail = L::select(x.lt(L::splat(0.0)), L::splat(below), L::splat(above));
-    L::select(inside, value(L::select(inside, x, L::splat(0.0))), tail)
+    L::select(x.abs().lt(L::splat(EXP_END)), value, tail)
 }
 
 /// `e^x`.
 #[inline(always)]
 pub fn exp<L: Lanes>(x: L) -> L {
-    with_tails(x, 0.0, f64::INFINITY, |x| Exponential::new(x).value())
+    with_tails(x, 0.0, Exponential::new(inside(x)).value(), f64::INFINITY)
 }
 
 /// `e^x - 1`.
 #[inline(always)]
 pub fn expm1<L: Lanes>(x: L) -> L {
-    with_tails(x, -1.0, f64::INFINITY, |x| {
-        let e = Exponential::new(x);
-        let scale = e.scale(L::splat(1.0));
-        // p 2^k and not an addition to the bits of p, which may be 0.
-        e.p * scale + (scale - L::splat(1.0))
-    })
+    with_tails(x, -1.0, Exponential::new(inside(x)).less_one(), f64::INFINITY)
 }
 
 /// `ln x` for 0 < x < infinity.
@@ -169,12 +192,10 @@ pub fn log1p<L: Lanes>(x: L) -> L {
 /// `ln(1 - e^x)` for x < 0, x an `f32`.
 #[inline(always)]
 pub fn log1mexp<L: Lanes>(x: L) -> L {
-    with_tails(x, -0.0, f64::NAN, |x| {
-        let e = Exponential::new(x);
-        let scale = e.scale(L::splat(1.0));
-        let less = e.p * scale + (scale - L::splat(1.0));
-        log_of(L::splat(0.0) - less, Some(L::splat(0.0) - e.value()))
-    })
+    let e = Exponential::new(inside(x));
+    let zero = L::splat(0.0);
+    let value = log_of(zero - e.less_one(), Some(zero - e.value()));
+    with_tails(x, -0.0, value, f64::NAN)
 }
 
 /// `1/(1 + e^-x)`.

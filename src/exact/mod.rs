@@ -5,5 +5,5 @@ mod number;
 mod sum;
 
 pub(crate) use number::Wide;
-pub(crate) use sum::BLOCK;
 pub use sum::ExactSum;
+pub(crate) use sum::{BLOCK, Exponents};

@@ -193,7 +193,7 @@ impl Wide {
         let significand = kept as u32 + u32::from(up);
         // The leading bit of a normal significand adds 1 to the exponent field, and so does a carry.
         let field = (self.exponent + 125).max(0) as u32;
-        f32::from_bits(sign | (field << 23) + significand)
+        f32::from_bits(sign | ((field << 23) + significand))
     }
 
     /// `e^-self` for self >= 0.

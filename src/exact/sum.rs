@@ -1,6 +1,6 @@
 //! The exact sum of `f32` values.
 
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, MAX_LANES};
 
 /// Limbs of 64 bits: 2^-149 (the least `f32`) up to 2^234, two's complement. More than 2^105 of the largest `f32` fit.
 const LIMBS: usize = 6;
@@ -25,10 +25,43 @@ pub struct ExactSum {
     reserved: u32,
 }
 
-/// What a block of values may hold for a sum of its lanes in `f64` to be exact: 2^8 values of 24 bits whose
-/// exponents span 21 bits need 53.
-pub(crate) const BLOCK: usize = 256;
-const SPAN: u32 = 21;
+/// What a block of values may hold for a sum of its lanes in `f64` to be exact: 2^9 values of 24 bits whose
+/// exponents span 20 bits need 53.
+pub(crate) const BLOCK: usize = 512;
+const SPAN: u32 = 20;
+/// Bits that one split of every value adds to the span.
+const SPLIT: u32 = 45;
+
+/// The range of exponents in a block: their fields in the bits of `f32`, 1 for subnormals; 255 for infinity and NaN.
+#[derive(Clone, Copy)]
+pub(crate) struct Exponents {
+    /// The least of all values but 0; 256 if there are none.
+    pub least: u32,
+    /// The greatest; 1 if there are none but 0.
+    pub most: u32,
+}
+
+impl Exponents {
+    /// Plain integer code: the compiler makes vectors of it.
+    #[inline(always)]
+    pub fn of(x: &[f32]) -> Self {
+        // 0 wraps to the top and leaves the minimum alone.
+        let (mut least, mut most) = (u32::MAX, 0);
+        for x in x {
+            let magnitude = x.to_bits() & 0x7fff_ffff;
+            least = least.min(magnitude.wrapping_sub(1));
+            most = most.max(magnitude);
+        }
+        let least = if least == u32::MAX { 256 } else { ((least + 1) >> 23).max(1) };
+        Self { least, most: (most >> 23).max(1) }
+    }
+
+    /// The range of both.
+    #[inline(always)]
+    pub fn and(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.max(other.most) }
+    }
+}
 
 impl ExactSum {
     /// An empty sum.
@@ -98,28 +131,60 @@ impl ExactSum {
     /// Adds at most [`BLOCK`] values.
     #[inline(always)]
     pub(crate) fn add_block<L: Lanes>(&mut self, x: &[f32]) {
-        // Magnitudes as integers; 0 wraps to the top and leaves the minimum alone.
-        let (mut least, mut most) = (u32::MAX, 0);
-        for x in x {
-            let magnitude = x.to_bits() & 0x7fff_ffff;
-            least = least.min(magnitude.wrapping_sub(1));
-            most = most.max(magnitude);
+        // One lane gains nothing: where f64 is emulated, adding integers is the fast way.
+        if L::N == 1 || x.len() > BLOCK {
+            return x.iter().for_each(|&x| self.add(x));
         }
-        let span = (most >> 23).saturating_sub(least.wrapping_add(1) >> 23);
-        if span > SPAN || most >= 0x7f80_0000 || x.len() > BLOCK {
-            for &x in x {
-                self.add(x);
-            }
-            return;
+        let exponents = Exponents::of(x);
+        if exponents.most >= 255 {
+            return x.iter().for_each(|&x| self.add(x));
         }
-        let mut lanes = L::splat(0.0);
+        let (span, top) = (exponents.most.saturating_sub(exponents.least), exponents.most.into());
+        if span <= SPAN {
+            self.add_split::<L, 0>(x, top);
+        } else if span <= SPAN + SPLIT {
+            self.add_split::<L, 1>(x, top);
+        } else if span <= SPAN + 2 * SPLIT {
+            self.add_split::<L, 2>(x, top);
+        } else {
+            x.iter().for_each(|&x| self.add(x));
+        }
+    }
+
+    /// Adds a block after splitting each value `SPLITS` times at bits that all values share, so that every part sums
+    /// exactly in `f64`. `top` is the largest exponent field.
+    #[inline(always)]
+    fn add_split<L: Lanes, const SPLITS: usize>(&mut self, x: &[f32], top: u64) {
+        // Adding and subtracting 1.5 * 2^(52 + k) rounds to a multiple of 2^k. The first k is 43 below the largest
+        // exponent: 2^9 values below 2^(k + 44) sum exactly. What remains of each is at most 2^(k - 1), and so on.
+        let mut round = [L::splat(0.0); SPLITS];
+        let mut exponent = top + (1023 - 127) + 9;
+        for round in &mut round {
+            *round = L::splat(f64::from_bits(exponent << 52 | 1 << 51));
+            exponent -= u64::from(SPLIT);
+        }
+        let mut padded = [0.0; MAX_LANES];
+        let whole = x.len() - x.len() % L::N;
+        for (padded, x) in padded.iter_mut().zip(x.iter().skip(whole)) {
+            *padded = *x;
+        }
+        let mut parts = [L::splat(0.0); SPLITS];
+        let mut rest = L::splat(0.0);
         let mut at = 0;
-        while at + L::N <= x.len() {
-            lanes = lanes + L::load(x, at);
+        while at <= whole {
+            let mut value = if at < whole { L::load(x, at) } else { L::load(&padded, 0) };
+            for (round, part) in round.iter().zip(&mut parts) {
+                let high = (value + *round) - *round;
+                *part = *part + high;
+                value = value - high;
+            }
+            rest = rest + value;
             at += L::N;
         }
-        let rest: f64 = x.iter().skip(at).map(|&x| f64::from(x)).sum();
-        self.add_f64(lanes.sum() + rest);
+        for part in parts {
+            self.add_f64(part.sum());
+        }
+        self.add_f64(rest.sum());
     }
 
     /// Adds all that another sum holds.

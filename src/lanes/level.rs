@@ -21,9 +21,9 @@ pub enum Level {
 pub(crate) const HAS_WIDE: bool = cfg!(any(target_pointer_width = "64", target_arch = "x86", target_family = "wasm"));
 
 #[cfg(target_arch = "x86_64")]
-cpufeatures::new!(cpu_avx2, "avx2");
+cpufeatures::new!(cpu_avx2, "avx2", "popcnt");
 #[cfg(target_arch = "x86_64")]
-cpufeatures::new!(cpu_avx512, "avx512f");
+cpufeatures::new!(cpu_avx512, "avx512f", "popcnt");
 
 impl Level {
     /// All levels, slowest first.
@@ -74,8 +74,9 @@ impl Backend {
     pub(crate) const fn lanes(self) -> usize {
         match self.0 {
             Level::Scalar => 1,
-            Level::Wide | Level::Avx2 => 4,
-            Level::Avx512 => 8,
+            Level::Wide => 4,
+            Level::Avx2 => 8,
+            Level::Avx512 => 16,
         }
     }
 
@@ -110,8 +111,10 @@ impl Backend {
     }
 }
 
-/// A computation written once over [`Lanes`]. `run` must be `#[inline(always)]`, and so must all it calls with lanes,
-/// or the instruction set is not enabled where the intrinsics are.
+/// A computation written once over [`Lanes`].
+///
+/// `run` must be `#[inline(always)]`, and so must be all that it calls with lanes. Closures and combinators such as
+/// `array::map` are not: what they hold is compiled without the instruction set, and every intrinsic becomes a call.
 pub trait Kernel {
     /// What it returns.
     type Output;

@@ -8,6 +8,7 @@
 mod level;
 mod portable;
 mod scalar;
+mod two;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -66,7 +67,7 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
 }
 
 /// The widest block of any back end.
-pub const MAX_LANES: usize = 8;
+pub const MAX_LANES: usize = 16;
 
 /// Implements the four arithmetic operators of a back end's type by the given functions.
 macro_rules! operators {

@@ -49,14 +49,14 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     fn load(x: &[f32], at: usize) -> Self {
-        match x.get(at..).and_then(|x| x.first_chunk::<4>()) {
+        match x.get(at..at + 4).and_then(|x| x.first_chunk::<4>()) {
             Some(x) => Self(f64x4::new(x.map(f64::from))),
             None => Self::splat(0.0),
         }
     }
     #[inline(always)]
     fn store(self, out: &mut [f32], at: usize) {
-        if let Some(out) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<4>()) {
+        if let Some(out) = out.get_mut(at..at + 4).and_then(|out| out.first_chunk_mut::<4>()) {
             *out = self.0.to_array().map(|x| x as f32);
         }
     }

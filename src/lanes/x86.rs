@@ -4,19 +4,20 @@
 //! function with the instruction set enabled, which it enters only for a [`super::Backend`] that proves the CPU has it.
 #![allow(unsafe_code, reason = "core::arch intrinsics and entry into target_feature functions")]
 
+use super::two::Two;
 use super::{Kernel, Lanes};
 use core::arch::x86_64::*;
 
 /// Runs a kernel with AVX2 enabled.
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,popcnt")]
 pub fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx2>()
+    kernel.run::<Two<Avx2>>()
 }
 
 /// Runs a kernel with AVX-512F enabled.
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,popcnt")]
 pub fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512>()
+    kernel.run::<Two<Avx512>>()
 }
 
 /// Four `f64` lanes in a 256-bit register.
@@ -93,7 +94,7 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn load(x: &[f32], at: usize) -> Self {
-        match x.get(at..).and_then(|x| x.first_chunk::<4>()) {
+        match x.get(at..at + 4).and_then(|x| x.first_chunk::<4>()) {
             // SAFETY: reads the 16 bytes of the array, unaligned; instruction set as above.
             Some(x) => Self(unsafe { _mm256_cvtps_pd(_mm_loadu_ps(x.as_ptr())) }),
             None => Self::splat(0.0),
@@ -101,7 +102,7 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn store(self, out: &mut [f32], at: usize) {
-        if let Some(out) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<4>()) {
+        if let Some(out) = out.get_mut(at..at + 4).and_then(|out| out.first_chunk_mut::<4>()) {
             // SAFETY: writes the 16 bytes of the array, unaligned; instruction set as above.
             unsafe { _mm_storeu_ps(out.as_mut_ptr(), self.narrow()) }
         }
@@ -204,7 +205,7 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn load(x: &[f32], at: usize) -> Self {
-        match x.get(at..).and_then(|x| x.first_chunk::<8>()) {
+        match x.get(at..at + 8).and_then(|x| x.first_chunk::<8>()) {
             // SAFETY: reads the 32 bytes of the array, unaligned; instruction set as above.
             Some(x) => Self(unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(x.as_ptr())) }),
             None => Self::splat(0.0),
@@ -212,7 +213,7 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn store(self, out: &mut [f32], at: usize) {
-        if let Some(out) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<8>()) {
+        if let Some(out) = out.get_mut(at..at + 8).and_then(|out| out.first_chunk_mut::<8>()) {
             // SAFETY: writes the 32 bytes of the array, unaligned; instruction set as above.
             unsafe { _mm256_storeu_ps(out.as_mut_ptr(), self.narrow()) }
         }

@@ -2,7 +2,7 @@
 
 use super::{OutputSlices, Pairs, RESULTS, Reference};
 use crate::NAN;
-use crate::exact::Wide;
+use crate::exact::{Exponents, Wide};
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, dispatch};
 use crate::losses::{Doubt, Formula, LogRatios, Terms};
 use core::cmp::Ordering;
@@ -22,6 +22,17 @@ pub struct Counts {
     pub chosen_fell: u32,
     pub rejected_fell: u32,
     pub both_fell: u32,
+}
+
+impl Counts {
+    fn add(&mut self, more: &Self) {
+        self.accurate += more.accurate;
+        self.ties += more.ties;
+        self.nonfinite += more.nonfinite;
+        self.chosen_fell += more.chosen_fell;
+        self.rejected_fell += more.rejected_fell;
+        self.both_fell += more.both_fell;
+    }
 }
 
 /// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
@@ -127,67 +138,141 @@ fn margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
     Margins { chosen, rejected, margin, doubt: L::and(small, L::not(exact)) }
 }
 
-impl<F: Formula> Kernel for Rows<'_, '_, '_, F> {
+/// The same where every difference is exact.
+#[inline(always)]
+fn exact_margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
+    let (chosen, rejected) = (pc - rc, pr - rr);
+    Margins { chosen, rejected, margin: chosen - rejected, doubt: L::splat(0.0).lt(L::splat(0.0)) }
+}
+
+impl<'a, F: Formula> Kernel for Rows<'_, 'a, '_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
+        let n = self.rows.next_multiple_of(L::N);
+        // One lane means a microcontroller or a reading of the code: one loop is enough there.
+        if L::N > 1 && is_ordinary(self.formula.beta(), &self.pairs, n) {
+            self.rows::<L, true>(n);
+        } else {
+            self.rows::<L, false>(n);
+        }
+    }
+}
+
+/// Bits that ordinary values may be above or below 1.
+const ORDINARY: u32 = 20;
+
+/// Whether in the first `n` rows all differences of log-probabilities are exact in `f64` and no result can overflow or
+/// be NaN. It is so in nearly every batch that people have; then the kernel leaves out what watches for the rest.
+///
+/// Exact: 24 bits, an exponent span of 27, and two more bits for a sum of four make 53. No overflow: log-probabilities,
+/// weights, beta and 1/beta are at most 2^20; no formula goes beyond their product squared and the 2^52 of 1/(1-2 eps).
+#[inline(always)]
+fn is_ordinary(beta: f64, pairs: &Pairs<'_>, n: usize) -> bool {
+    let of = Exponents::of;
+    let cut = |x: &'_ [f32]| x.get(..n).map_or(Exponents { least: 0, most: 255 }, of);
+    let mut exponents = cut(pairs.policy_chosen_logps).and(cut(pairs.policy_rejected_logps));
+    if let Some(reference) = pairs.reference {
+        exponents = exponents.and(cut(reference.chosen_logps)).and(cut(reference.rejected_logps));
+    }
+    let limit = f64::from(1_u32 << ORDINARY);
+    exponents.most.saturating_sub(exponents.least) <= 27
+        && exponents.most < 127 + ORDINARY
+        && pairs.weights.is_none_or(|weights| cut(weights).most < 127 + ORDINARY)
+        && beta <= limit
+        && beta >= 1.0 / limit
+}
+
+impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
+    /// `n`: the rows up to the next multiple of the lanes.
+    #[inline(always)]
+    fn rows<L: Lanes, const ORDINARY: bool>(self, n: usize) {
         let Self { formula, pairs, outputs, rows, counts } = self;
+        // All slices of one length, which the loop's condition then vouches for.
+        let whole = |x: &'a [f32]| x.get(..n);
+        let (Some(chosen_logps), Some(rejected_logps)) =
+            (whole(pairs.policy_chosen_logps), whole(pairs.policy_rejected_logps))
+        else {
+            return;
+        };
+        let reference = pairs.reference.and_then(|r| whole(r.chosen_logps).zip(whole(r.rejected_logps)));
+        let weights = pairs.weights.and_then(whole);
+        let mut results = outputs.each_mut().map(|x| x.as_mut().and_then(|x| x.get_mut(..n)));
+
         let constants = formula.constants::<L>();
         let beta = L::splat(formula.beta());
         let zero = L::splat(0.0);
+        let mut seen = Counts::default();
         let mut at = 0;
-        while at < rows {
-            let valid = if rows - at < L::N { (1 << (rows - at)) - 1 } else { (1 << L::N) - 1 };
-            let pc = L::load(pairs.policy_chosen_logps, at);
-            let pr = L::load(pairs.policy_rejected_logps, at);
-            let (rc, rr) = match pairs.reference {
-                Some(r) => (L::load(r.chosen_logps, at), L::load(r.rejected_logps, at)),
+        while at + L::N <= n {
+            let [
+                losses,
+                chosen_rewards,
+                rejected_rewards,
+                scaled_margins,
+                by_policy_chosen,
+                by_policy_rejected,
+                by_ref_chosen,
+                by_ref_rejected,
+                by_beta,
+            ] = &mut results;
+            let pc = L::load(chosen_logps, at);
+            let pr = L::load(rejected_logps, at);
+            let (rc, rr) = match reference {
+                Some((chosen, rejected)) => (L::load(chosen, at), L::load(rejected, at)),
                 None => (zero, zero),
             };
-            let m = margins(pc, pr, rc, rr);
+            let m = if ORDINARY { exact_margins(pc, pr, rc, rr) } else { margins(pc, pr, rc, rr) };
+            let (chosen_reward, rejected_reward) = (beta * m.chosen, beta * m.rejected);
             let log_ratios = LogRatios { margin: m.margin, scaled: beta * m.margin };
-            let mut doubt = Doubt(m.doubt);
+            store(chosen_rewards, chosen_reward, at);
+            store(rejected_rewards, rejected_reward, at);
+            store(scaled_margins, log_ratios.scaled, at);
+
+            let mut doubt = Doubt::new();
             let terms = F::terms(&constants, log_ratios, &mut doubt);
-            let terms = match pairs.weights {
+            let terms = match weights {
                 Some(weights) => weighted(terms, L::load(weights, at)),
                 None => terms,
             };
-            let (chosen_reward, rejected_reward) = (beta * m.chosen, beta * m.rejected);
+            store(losses, terms.loss, at);
+            store(by_policy_chosen, terms.by_chosen, at);
+            store(by_policy_rejected, terms.by_rejected, at);
+            store(by_ref_chosen, zero - terms.by_chosen, at);
+            store(by_ref_rejected, zero - terms.by_rejected, at);
+            store(by_beta, terms.by_beta, at);
 
-            let results = [
-                terms.loss,
-                chosen_reward,
-                rejected_reward,
-                log_ratios.scaled,
-                terms.by_chosen,
-                terms.by_rejected,
-                zero - terms.by_chosen,
-                zero - terms.by_rejected,
-                terms.by_beta,
-            ];
-            for (output, result) in outputs.iter_mut().zip(results) {
-                if let Some(output) = output {
-                    result.store(output, at);
-                }
+            let valid = u32::MAX >> (32 - (rows - at).min(L::N));
+            let mut unsettled = L::bits(doubt.0);
+            if !ORDINARY {
+                // False for NaN and infinity too, whether given or reached: those rows are settled, and counted, below.
+                let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
+                let tame = size.lt(L::splat(f32::MAX as f64));
+                unsettled |= L::bits(m.doubt) | !L::bits(tame);
             }
-
-            // False for NaN and infinity too, whether given or reached: those rows are settled, and counted, below.
-            let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
-            let tame = size.lt(L::splat(f32::MAX as f64));
-            let unsettled = (!L::bits(tame) | L::bits(doubt.0)) & valid;
+            unsettled &= valid;
             let settled = valid & !unsettled;
-            counts.accurate += (L::bits(zero.lt(m.margin)) & settled).count_ones();
-            counts.ties += (L::bits(m.margin.eq(zero)) & settled).count_ones();
+            seen.accurate += (L::bits(zero.lt(m.margin)) & settled).count_ones();
+            seen.ties += (L::bits(m.margin.eq(zero)) & settled).count_ones();
             let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
-            counts.chosen_fell += chosen_fell.count_ones();
-            counts.rejected_fell += rejected_fell.count_ones();
-            counts.both_fell += (chosen_fell & rejected_fell).count_ones();
+            seen.chosen_fell += chosen_fell.count_ones();
+            seen.rejected_fell += rejected_fell.count_ones();
+            seen.both_fell += (chosen_fell & rejected_fell).count_ones();
             if unsettled != 0 {
-                settle_rows(formula, pairs, outputs, at, unsettled, counts);
+                settle_rows(formula, pairs, &mut results, at, unsettled, counts);
             }
             at += L::N;
         }
+        counts.add(&seen);
+    }
+}
+
+/// Stores what is asked for.
+#[inline(always)]
+fn store<L: Lanes>(to: &mut Option<&mut [f32]>, value: L, at: usize) {
+    if let Some(to) = to {
+        value.store(to, at);
     }
 }
 

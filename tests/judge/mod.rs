@@ -100,17 +100,7 @@ pub fn pair(kind: Kind, beta: f64, [pc, pr, rc, rr]: [f32; 4], weight: f32) -> [
     let w = float(weight);
     let g = by_h * w.clone();
     let minus_g = Float::with_val(PRECISION, -&g);
-    [
-        loss * w.clone(),
-        beta.clone() * u,
-        beta * v,
-        z,
-        g.clone(),
-        minus_g.clone(),
-        minus_g,
-        g,
-        by_beta * w,
-    ]
+    [loss * w.clone(), beta.clone() * u, beta * v, z, g.clone(), minus_g.clone(), minus_g, g, by_beta * w]
 }
 
 /// The distance of `got` from the exact value, in units in the last place of `f32` there. 0 if `got` is the

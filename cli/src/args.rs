@@ -1,0 +1,154 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Losses, rewards, margins and gradients of preference optimisation.
+#[derive(Debug, Parser)]
+#[command(name = "preflane", version, after_help = ENVIRONMENT)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  PREFLANE_LEVEL  instruction set: scalar, wide, avx2 or avx512 (default: the best there is;
+                  the results have the same bits on all of them)
+  NO_COLOR        no colours
+
+Exit status: 0, or 2 when something cannot be read, computed or written.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Score files of log-probabilities: metrics, margins and what to watch.
+    #[command(after_long_help = FILES)]
+    Score(Score),
+}
+
+const FILES: &str = "\
+Files:
+  .jsonl .ndjson  one JSON object a line
+  .csv            comma-separated, with a header
+  .parquet        compressed by snappy, zstd, lz4 or gzip, or not
+  .npz            numpy.savez or savez_compressed, one array a column
+  .safetensors    one tensor a column
+
+  Log-probabilities are sums over the completion, in nats. Numbers become 32-bit floats exactly
+  once: decimal text and 64-bit columns are rounded to the nearest, 16-bit columns (float16,
+  bfloat16) widened. Not-a-number and infinity are values: nan, inf, -inf in CSV, the strings
+  \"nan\", \"inf\", \"-inf\" in JSON (the bare NaN of Python's json.dumps is not JSON). Nulls and
+  empty fields are errors.
+
+  --out holds loss, chosen_rewards, rejected_rewards, margins, grad_chosen_logps and
+  grad_rejected_logps, one row a pair, in order. The gradients are those of the pair's own loss,
+  not divided by the number of pairs.
+
+Environment:
+  PREFLANE_LEVEL  instruction set: scalar, wide, avx2 or avx512 (default: the best there is;
+                  the results have the same bits on all of them)
+  NO_COLOR        no colours
+
+Exit status: 0, or 2 when something cannot be read, computed or written.";
+
+/// A loss of the DPO family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LossName {
+    /// DPO: -log sigmoid(z)
+    Dpo,
+    /// DPO with smoothed labels, loss bounded below
+    Cdpo,
+    /// DPO with the unbiased correction for flipped labels
+    Robust,
+    /// IPO: squared distance of the log-ratio difference from 1 / (2 beta)
+    Ipo,
+    /// Hinge: max(0, 1 - z)
+    Hinge,
+}
+
+impl LossName {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dpo => "dpo",
+            Self::Cdpo => "cdpo",
+            Self::Robust => "robust",
+            Self::Ipo => "ipo",
+            Self::Hinge => "hinge",
+        }
+    }
+}
+
+/// The options of `preflane score`.
+#[derive(Debug, Args)]
+pub struct Score {
+    /// Files of pairs, scored as one data set in this order
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// The loss, with z = beta times the difference of the log-ratios
+    #[arg(long, value_enum, default_value = "dpo")]
+    pub loss: LossName,
+
+    /// Strength of the tie to the reference
+    #[arg(long, value_name = "BETA", default_value = "0.1", allow_negative_numbers = true)]
+    pub beta: f64,
+
+    /// Share of flipped labels to assume (cdpo and robust, which need it)
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    pub label_smoothing: Option<f64>,
+
+    /// Take the reference as 0 everywhere; no reference columns are read
+    #[arg(long)]
+    pub reference_free: bool,
+
+    /// Worker threads; the results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N", value_parser = thread_count)]
+    pub threads: Option<NonZeroUsize>,
+
+    /// Print one JSON object instead of the report
+    #[arg(long)]
+    pub json: bool,
+
+    /// Write each pair's loss, rewards, margin and gradients; the format follows the ending
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Which columns to read.
+    #[command(flatten)]
+    pub columns: Columns,
+}
+
+/// Names of the columns.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Columns")]
+pub struct Columns {
+    /// Policy's log-probability of the chosen answer
+    #[arg(long, value_name = "NAME", default_value = "policy_chosen_logps")]
+    pub policy_chosen: String,
+
+    /// Policy's log-probability of the rejected answer
+    #[arg(long, value_name = "NAME", default_value = "policy_rejected_logps")]
+    pub policy_rejected: String,
+
+    /// Reference's log-probability of the chosen answer [default: ref_chosen_logps]
+    #[arg(long, value_name = "NAME", conflicts_with = "reference_free")]
+    pub ref_chosen: Option<String>,
+
+    /// Reference's log-probability of the rejected answer [default: ref_rejected_logps]
+    #[arg(long, value_name = "NAME", conflicts_with = "reference_free")]
+    pub ref_rejected: Option<String>,
+
+    /// Weight of each pair, at least 0: multiplies its loss and gradients, not rewards or margins; the
+    /// mean loss still divides by the number of pairs [default: every pair weighs 1]
+    #[arg(long, value_name = "NAME")]
+    pub weights: Option<String>,
+}
+
+fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1 on is needed".to_owned())
+}

@@ -1,0 +1,69 @@
+//! Decoders of binary formats may panic on hostile bytes: that is a corrupt file, not a crash.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+
+use super::{Chunk, ColumnReader, corrupt};
+use crate::failure::Failure;
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Silences the panic message of threads that are decoding a file; all others keep theirs.
+pub fn quiet_hook() {
+    let loud = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !DECODING.get() {
+            loud(info);
+        }
+    }));
+}
+
+/// Runs a decoder; its panic becomes the failure of a corrupt file.
+pub fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let before = DECODING.replace(true);
+    // A decoder that panicked is never used again, so its broken state is never seen.
+    let result = panic::catch_unwind(AssertUnwindSafe(decode));
+    DECODING.set(before);
+    result.unwrap_or_else(|_| Err(corrupt(path, "its contents cannot be decoded")))
+}
+
+/// A reader whose panics are failures.
+pub struct Guarded {
+    path: PathBuf,
+    reader: Box<dyn ColumnReader>,
+}
+
+impl Guarded {
+    /// Guards the reader of `path`.
+    pub fn new(path: &Path, reader: Box<dyn ColumnReader>) -> Self {
+        Self { path: path.to_owned(), reader }
+    }
+}
+
+impl ColumnReader for Guarded {
+    fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
+        guarded(&self.path, || self.reader.read(chunk))
+    }
+
+    fn progress(&self) -> f64 {
+        self.reader.progress()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_corrupt_file() {
+        let path = Path::new("a.parquet");
+        assert_eq!(guarded(path, || Ok(7)).unwrap(), 7);
+        let bytes: &[u8] = &[];
+        let failure = guarded(path, || Ok(bytes[std::hint::black_box(3)])).unwrap_err();
+        assert!(failure.to_string().starts_with("a.parquet: corrupt"), "{failure}");
+        assert!(!DECODING.get());
+    }
+}

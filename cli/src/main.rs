@@ -1,0 +1,74 @@
+//! The command `preflane`: losses, rewards and gradients of preference pairs in files.
+
+mod args;
+mod failure;
+mod findings;
+mod format;
+mod histogram;
+mod input;
+mod json;
+mod output;
+mod plan;
+mod progress;
+mod report;
+mod score;
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Command, CommandLine};
+use failure::Failure;
+
+/// Bad input, impossible parameters, or a file that cannot be written.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    input::quiet_hook();
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) => return refuse(&error),
+    };
+    let result = match command_line.command {
+        Command::Score(options) => score(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure),
+    }
+}
+
+fn score(options: &args::Score) -> Result<(), Failure> {
+    let scored = score::score(options)?;
+    let text = if options.json { json::object(&scored.metrics.report()) } else { report::text(&scored) };
+    // Drops the colours where they do not belong.
+    let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // Whoever read the report has read enough of it.
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => Err(Failure::new(format!("standard output: cannot be written: {e}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    // Where nobody can be told, the status has to do.
+    let _ = writeln!(io::stderr(), "preflane: {failure}");
+    ExitCode::from(FAILED)
+}
+
+/// Help and version as clap prints them; its errors as one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+    }
+    let text = error.to_string();
+    let said: Vec<String> = (text.trim_start_matches("error: ").split("\n\n"))
+        .filter(|part| !part.trim_start().starts_with("Usage:") && !part.starts_with("For more information"))
+        .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    fail(&Failure::new(said.join("; ")))
+}

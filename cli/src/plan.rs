@@ -1,0 +1,84 @@
+//! What the options of `preflane score` ask for, checked before any work.
+
+use std::fs;
+
+use preflane::Loss;
+
+use crate::args::{LossName, Score};
+use crate::failure::Failure;
+use crate::format::Format;
+use crate::input::{self, Wanted};
+
+/// The loss with its parameters, checked by the library.
+pub fn loss(options: &Score) -> Result<Loss, Failure> {
+    let (name, beta) = (options.loss, options.beta);
+    let smoothing = match (name, options.label_smoothing) {
+        (LossName::Cdpo | LossName::Robust, Some(smoothing)) => smoothing,
+        (LossName::Cdpo | LossName::Robust, None) => {
+            let message = "needs --label-smoothing, the share of flipped labels to assume, such as 0.1";
+            return Err(Failure::new(format!("--loss {}: {message}", name.name())));
+        }
+        (_, Some(_)) => {
+            let message = "has no label smoothing; --label-smoothing belongs to cdpo and robust";
+            return Err(Failure::new(format!("--loss {}: {message}", name.name())));
+        }
+        (_, None) => 0.0,
+    };
+    let loss = match name {
+        LossName::Dpo => Loss::dpo(beta),
+        LossName::Cdpo => Loss::cdpo(beta, smoothing),
+        LossName::Robust => Loss::robust(beta, smoothing),
+        LossName::Ipo => Loss::ipo(beta),
+        LossName::Hinge => Loss::hinge(beta),
+    };
+    loss.map_err(|e| Failure::new(format!("--loss {}: {e}", name.name())))
+}
+
+/// The columns to read: the policy's two, the reference's two unless reference-free, the weights if named.
+pub fn columns(options: &Score) -> Result<Vec<Wanted>, Failure> {
+    let columns = &options.columns;
+    let named = |name: &Option<String>, default: &str| name.clone().unwrap_or_else(|| default.to_owned());
+    let mut wanted = vec![
+        ("--policy-chosen", columns.policy_chosen.clone(), "--policy-chosen names another"),
+        ("--policy-rejected", columns.policy_rejected.clone(), "--policy-rejected names another"),
+    ];
+    if !options.reference_free {
+        let remedy = "--ref-chosen names another, --reference-free does without";
+        wanted.push(("--ref-chosen", named(&columns.ref_chosen, "ref_chosen_logps"), remedy));
+        let remedy = "--ref-rejected names another, --reference-free does without";
+        wanted.push(("--ref-rejected", named(&columns.ref_rejected, "ref_rejected_logps"), remedy));
+    }
+    if let Some(name) = &columns.weights {
+        wanted.push(("--weights", name.clone(), "--weights names another"));
+    }
+    for (i, (option, name, _)) in wanted.iter().enumerate() {
+        if let Some((other, ..)) = wanted[..i].iter().find(|(_, other, _)| other == name) {
+            return Err(Failure::new(format!("{other} and {option} both name the column {name}; each needs its own")));
+        }
+    }
+    Ok(wanted.into_iter().map(|(_, name, remedy)| Wanted { name, remedy }).collect())
+}
+
+/// Finds early what would else be found late; returns the size of each file.
+pub fn check_files(options: &Score, wanted: &[Wanted]) -> Result<Vec<u64>, Failure> {
+    if let Some(out) = &options.out {
+        Format::of(out)?;
+        // A file that cannot be compared is not there, and then not the same.
+        if let Some(input) = options.files.iter().find(|input| same_file::is_same_file(input, out).unwrap_or(false)) {
+            return Err(Failure::of_file(
+                out,
+                format!("--out would replace the input {}; name another file", input.display()),
+            ));
+        }
+    }
+    let mut sizes = Vec::new();
+    for path in &options.files {
+        let metadata = fs::metadata(path).ok();
+        // Opened here for its errors alone, which a pipe would not survive.
+        if options.files.len() > 1 && metadata.as_ref().is_none_or(|metadata| metadata.is_file()) {
+            input::open(path, wanted)?;
+        }
+        sizes.push(metadata.map_or(0, |metadata| metadata.len()));
+    }
+    Ok(sizes)
+}

@@ -1,0 +1,249 @@
+//! The report: metrics, a picture of the margins, and what to watch. 80 columns wide.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use preflane::Report;
+
+use crate::findings::{findings, pairs, percent};
+use crate::histogram::{Histogram, Row};
+use crate::output::number;
+use crate::score::Scored;
+
+const WIDTH: usize = 80;
+/// The names of the metrics.
+const NAME: usize = 18;
+/// A column of numbers.
+const COLUMN: usize = 20;
+/// Its part before the decimal point.
+const BEFORE_POINT: usize = 10;
+/// The longest bar.
+const BAR: usize = 40;
+
+/// Quantiles of fewer values say nothing.
+const FEW: u64 = 20;
+
+const HEADING: Style = Style::new().bold();
+const QUIET: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const WATCH: Style = AnsiColor::Yellow.on_default().bold();
+
+/// The whole report, with colours.
+pub fn text(scored: &Scored) -> String {
+    let mut text = String::new();
+    let out = &mut text;
+    // Writing into memory does not fail.
+    let _ = headline(out, scored)
+        .and_then(|()| metrics(out, scored))
+        .and_then(|()| writeln!(out))
+        .and_then(|()| shares(out, scored))
+        .and_then(|()| margins(out, &scored.histogram))
+        .and_then(|()| watch(out, scored));
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+fn headline(out: &mut String, scored: &Scored) -> std::fmt::Result {
+    let smoothing = scored.label_smoothing.map_or(String::new(), |e| format!(", label smoothing {e}"));
+    let reference = if scored.sameness.is_some() { "" } else { ", reference-free" };
+    let weights = if scored.weighted { ", weighted loss" } else { "" };
+    let files = if scored.files.len() > 1 { format!(" in {} files", scored.files.len()) } else { String::new() };
+    writeln!(
+        out,
+        "{HEADING}{}{files}, loss {}, beta {}{smoothing}{reference}{weights}{HEADING:#}\n",
+        pairs(scored.metrics.pairs()),
+        scored.loss.name(),
+        scored.beta
+    )
+}
+
+fn metrics(out: &mut String, scored: &Scored) -> std::fmt::Result {
+    let mut columns = vec![("all pairs".to_owned(), &scored.metrics)];
+    if scored.metrics.nonfinite() > 0 {
+        columns.push((format!("the {} finite", scored.finite.pairs()), &scored.finite));
+        let titles: String =
+            columns.iter().map(|(title, _)| format!("  {title:<width$}", width = COLUMN - 2)).collect();
+        writeln!(out, "  {}", quiet(&format!("{:NAME$}{titles}", "mean over")))?;
+    }
+    let reports: Vec<_> = columns.iter().map(|(_, metrics)| (metrics.pairs() > 0).then(|| metrics.report())).collect();
+    let mut line = |name: &str, value: fn(&Report) -> f32, note: &str| {
+        let value = |report: &Option<Report>| aligned(&report.as_ref().map_or("-".to_owned(), |r| short(value(r))));
+        let values: String = reports.iter().map(value).collect();
+        writeln!(out, "  {name:NAME$}{values}{}", quiet(note))
+    };
+    line("loss", |r| r.loss, "")?;
+    line("rewards/chosen", |r| r.rewards_chosen, "")?;
+    line("rewards/rejected", |r| r.rewards_rejected, "")?;
+    let note = format!("{} of {}", scored.metrics.accurate(), scored.metrics.pairs());
+    line("rewards/accuracies", |r| r.rewards_accuracies, &note)?;
+    line("rewards/margins", |r| r.rewards_margins, "")?;
+    line("logps/chosen", |r| r.logps_chosen, "")?;
+    line("logps/rejected", |r| r.logps_rejected, "")
+}
+
+fn shares(out: &mut String, scored: &Scored) -> std::fmt::Result {
+    let (metrics, all) = (&scored.metrics, scored.metrics.pairs());
+    let mut line =
+        |name: &str, value: &str, note: &str| writeln!(out, "  {name:NAME$}{}{}", aligned(value), quiet(note));
+    let mut fell = |name: &str, count: u64, note: &str| match scored.sameness {
+        Some(_) => line(name, &percent(count, all), note),
+        None => line(name, "-", "needs a reference"),
+    };
+    fell("chosen fell", metrics.chosen_fell(), "policy below reference")?;
+    fell("rejected fell", metrics.rejected_fell(), "policy below reference")?;
+    fell("both fell", metrics.both_fell(), "likelihood displacement")?;
+    match scored.saturated {
+        Some(count) => line("gradient vanished", &percent(count, all), "|dL/dz| below 0.001")?,
+        None => line("gradient vanished", "-", "ipo's has no scale to measure it by")?,
+    }
+    line("ties", &percent(metrics.ties(), all), "rewards exactly equal; not accurate")?;
+    line("not finite", &percent(metrics.nonfinite(), all), "nan or infinite")
+}
+
+fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n{HEADING}Margins{HEADING:#} {QUIET}(reward of the chosen answer less that of the rejected one){QUIET:#}\n"
+    )?;
+    let rows = histogram.rows();
+    if rows.is_empty() {
+        return writeln!(out, "  None is finite: nothing to draw.");
+    }
+    let most = rows.iter().map(|row| row.count).max().unwrap_or(1).max(1);
+    let all: u64 = rows.iter().map(|row| row.count).sum();
+    let labels: Vec<(String, &str, String)> = rows.iter().map(label).collect();
+    let low = labels.iter().map(|(low, ..)| low.len()).max().unwrap_or(0);
+    let high = labels.iter().map(|(.., high)| high.len()).max().unwrap_or(0);
+    let counts = rows.iter().map(|row| row.count.to_string().len()).max().unwrap_or(0);
+    let room = WIDTH.saturating_sub(2 + low + 4 + high + 2 + 2 + counts + 10).min(BAR);
+    for (row, (from, word, to)) in rows.iter().zip(&labels) {
+        let negative = row.high.is_some_and(|high| high <= 0.0);
+        if row.low == Some(0.0) && rows[0].low != Some(0.0) {
+            let name = format!("{:>width$}", "0 ", width = 2 + low + 4 + high + 1);
+            writeln!(out, "{name}{}", "\u{2500}".repeat(room + 1))?;
+        }
+        let style = if negative { BAD } else { GOOD };
+        let bar = bar(row.count, most, room);
+        let gap = room - bar.chars().count();
+        let (count, share) = (row.count, percent(row.count, all));
+        writeln!(
+            out,
+            "  {from:>low$} {word:2} {to:>high$}  {style}{bar}{style:#}{:gap$}  {count:>counts$} {QUIET}{share:>9}{QUIET:#}",
+            ""
+        )?;
+    }
+    if all >= FEW {
+        let drawn = |part: f64| histogram.quantile(part).map_or(String::new(), |value| rough(value, 3));
+        writeln!(out, "\n  median about {}, 90 % between {} and {}", drawn(0.5), drawn(0.05), drawn(0.95))?;
+    }
+    if rows.iter().all(|row| row.low.is_some_and(|low| low > 0.0)) {
+        writeln!(out, "  Zero lies below the picture: all margins are above it.")?;
+    } else if rows.iter().all(|row| row.high.is_some_and(|high| high < 0.0)) {
+        writeln!(out, "  Zero lies above the picture: all margins are below it.")?;
+    }
+    if histogram.nan() > 0 {
+        writeln!(out, "  Not drawn, as they are nan: {}.", pairs(histogram.nan()))?;
+    }
+    Ok(())
+}
+
+fn watch(out: &mut String, scored: &Scored) -> std::fmt::Result {
+    writeln!(out, "\n{HEADING}What to watch{HEADING:#}\n")?;
+    let findings = findings(scored);
+    if findings.is_empty() {
+        let displaced = scored.sameness.map_or("", |_| "few pairs with both log-probs falling, ");
+        let saturated = scored.saturated.map_or("", |_| "few with a vanished gradient, ");
+        let looked = format!(
+            "Nothing stands out: all numbers are finite, no ties, {displaced}{saturated}no column that looks wrong."
+        );
+        return writeln!(out, "{}", wrap(&looked, "  "));
+    }
+    for (index, finding) in findings.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        let headline = wrap(&finding.headline, "    ");
+        writeln!(out, "  {WATCH}! {}{WATCH:#}", headline.trim_start())?;
+        writeln!(out, "{}", wrap(&finding.advice, "    "))?;
+    }
+    Ok(())
+}
+
+/// The ends of a row, in words.
+fn label(row: &Row) -> (String, &'static str, String) {
+    match (row.low, row.high) {
+        (None, Some(high)) => (String::new(), "<", axis(high)),
+        (Some(low), None) => (String::new(), ">=", axis(low)),
+        (low, high) => (low.map_or(String::new(), axis), "..", high.map_or(String::new(), axis)),
+    }
+}
+
+/// The end of a row.
+fn axis(value: f64) -> String {
+    rough(value, 6)
+}
+
+/// A bar of eighths of a character; something is seen of every count but 0.
+fn bar(count: u64, most: u64, room: usize) -> String {
+    let full = (count as f64 / most as f64 * (room * 8) as f64).round() as usize;
+    let eighths = if count > 0 { full.max(1) } else { 0 };
+    let mut bar = "\u{2588}".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        // From seven eighths, U+2589, to one, U+258F.
+        bar.extend(char::from_u32(0x2590 - (eighths % 8) as u32));
+    }
+    bar
+}
+
+/// A number in its shortest form.
+fn short(value: f32) -> String {
+    let mut text = Vec::new();
+    number(value, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A number in a column, its decimal point below that of the others.
+fn aligned(number: &str) -> String {
+    let end = number.find(['.', 'e', ' ']).unwrap_or(number.len());
+    let (before, after) = number.split_at(end);
+    format!("{before:>BEFORE_POINT$}{after:<width$}", width = COLUMN - BEFORE_POINT)
+}
+
+/// A remark beside a number.
+fn quiet(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{QUIET}{text}{QUIET:#}") }
+}
+
+/// A number to some digits, without zeros at its end.
+fn rough(value: f64, significant: i32) -> String {
+    let magnitude = value.abs();
+    if value == 0.0 {
+        "0".to_owned()
+    } else if (1e-3..1e6).contains(&magnitude) {
+        let digits = (significant - 1 - magnitude.log10().floor() as i32).max(0) as usize;
+        let text = format!("{value:.digits$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    } else {
+        let text = format!("{value:.2e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+        format!("{digits}e{exponent}")
+    }
+}
+
+/// Text in lines of the report's width, each indented.
+fn wrap(text: &str, indent: &str) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is a first line");
+        if line.len() > indent.len() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(format!("{indent}{word}"));
+        } else {
+            if line.len() > indent.len() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,177 @@
+//! What the tests of the command share: running it, its data, and reading files back by the formats' own crates.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+
+pub const FORMATS: [&str; 5] = ["jsonl", "csv", "parquet", "npz", "safetensors"];
+pub const OUT_COLUMNS: [&str; 6] =
+    ["loss", "chosen_rewards", "rejected_rewards", "margins", "grad_chosen_logps", "grad_rejected_logps"];
+
+pub type Columns = BTreeMap<String, Vec<f32>>;
+
+/// A file of the real data: 300 pairs.
+pub fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+pub fn expected() -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(data("expected.json")).unwrap()).unwrap()
+}
+
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        fs::write(self.path(name), contents).unwrap();
+        self.path(name)
+    }
+
+    /// All names in it, hidden ones too.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(self.0.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// `preflane score`, in an environment without preferences.
+pub fn score() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_preflane"));
+    command.arg("score");
+    for name in ["PREFLANE_LEVEL", "NO_COLOR", "CLICOLOR_FORCE", "RAYON_NUM_THREADS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Standard output of a run that must succeed.
+#[track_caller]
+pub fn succeeds(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(status.success() && stderr.is_empty(), "{command:?}: {status}, {stderr}");
+    String::from_utf8(stdout).unwrap()
+}
+
+/// The one line of a run that must be refused.
+#[track_caller]
+pub fn refused(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(2), "{command:?}: {stderr}");
+    assert!(stdout.is_empty(), "{command:?} wrote to standard output");
+    let line = stderr.strip_suffix('\n').unwrap_or_else(|| panic!("{command:?}: no line end: {stderr:?}"));
+    assert!(!line.contains('\n'), "{command:?}: more than one line: {stderr}");
+    line.strip_prefix("preflane: ").unwrap_or_else(|| panic!("{command:?}: {stderr}")).to_owned()
+}
+
+/// The JSON object of a run that must succeed.
+#[track_caller]
+pub fn json(command: &mut Command) -> serde_json::Map<String, serde_json::Value> {
+    serde_json::from_str(&succeeds(command.arg("--json"))).unwrap()
+}
+
+/// A number of the JSON output as the `f32` that it is the shortest form of.
+#[track_caller]
+pub fn f32_of(value: &serde_json::Value) -> f32 {
+    match value {
+        serde_json::Value::Number(number) => number.to_string().parse().unwrap(),
+        serde_json::Value::String(text) => text.parse().unwrap(),
+        other => panic!("not a number: {other}"),
+    }
+}
+
+/// How many floats `a` is away from `b`.
+pub fn ulps(a: f32, b: f32) -> u64 {
+    let order = |x: f32| i64::from(x.abs().to_bits()) * if x.is_sign_negative() { -1 } else { 1 };
+    order(a).abs_diff(order(b))
+}
+
+/// Reads all columns of numbers.
+pub fn read_back(path: &Path) -> Columns {
+    match path.extension().unwrap().to_str().unwrap() {
+        "jsonl" => read_jsonl(path),
+        "csv" => read_csv(path),
+        "parquet" => read_parquet(path),
+        "npz" => read_npz(path),
+        "safetensors" => read_safetensors(path),
+        other => panic!("{other}"),
+    }
+}
+
+fn read_jsonl(path: &Path) -> Columns {
+    let mut columns = Columns::new();
+    for line in fs::read_to_string(path).unwrap().lines() {
+        let row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        for (name, value) in row {
+            columns.entry(name).or_default().push(f32_of(&value));
+        }
+    }
+    columns
+}
+
+fn read_csv(path: &Path) -> Columns {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let names = reader.headers().unwrap().clone();
+    let mut columns = Columns::new();
+    for record in reader.records() {
+        for (name, field) in names.iter().zip(record.unwrap().iter()) {
+            columns.entry(name.to_owned()).or_default().push(field.parse().unwrap());
+        }
+    }
+    columns
+}
+
+fn read_parquet(path: &Path) -> Columns {
+    let mut columns = Columns::new();
+    for row in SerializedFileReader::new(File::open(path).unwrap()).unwrap().get_row_iter(None).unwrap() {
+        for (name, field) in row.unwrap().into_columns() {
+            let Field::Float(value) = field else { panic!("{name}: {field:?}") };
+            columns.entry(name).or_default().push(value);
+        }
+    }
+    columns
+}
+
+fn read_npz(path: &Path) -> Columns {
+    let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
+    (0..archive.len())
+        .map(|index| {
+            let file = archive.by_index(index).unwrap();
+            let name = npyz::npz::array_name_from_file_name(&file.name().unwrap()).unwrap().to_owned();
+            (name, npyz::NpyFile::new(file).unwrap().into_vec().unwrap())
+        })
+        .collect()
+}
+
+fn read_safetensors(path: &Path) -> Columns {
+    let bytes = fs::read(path).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    (tensors.iter())
+        .map(|(name, tensor)| {
+            assert_eq!(tensor.dtype(), safetensors::Dtype::F32);
+            let values = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            (name.to_owned(), values)
+        })
+        .collect()
+}
+
+/// Columns with the bits of their numbers, which can be compared.
+pub fn bits(columns: &Columns) -> BTreeMap<&str, Vec<u32>> {
+    columns.iter().map(|(name, values)| (name.as_str(), values.iter().map(|x| x.to_bits()).collect())).collect()
+}

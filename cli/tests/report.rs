@@ -1,0 +1,159 @@
+//! What the report says, and when.
+
+mod common;
+
+use std::process::Stdio;
+
+use common::*;
+
+const HEADER: &str = "policy_chosen_logps,policy_rejected_logps,ref_chosen_logps,ref_rejected_logps";
+
+fn report_of(rows: &[&str], options: &[&str]) -> String {
+    let folder = Folder::new();
+    let file = folder.write("a.csv", format!("{HEADER}\n{}\n", rows.join("\n")));
+    succeeds(score().arg(file).args(options))
+}
+
+#[track_caller]
+fn says(report: &str, words: &[&str]) {
+    for word in words {
+        assert!(report.contains(word), "{word:?} is missing in:\n{report}");
+    }
+}
+
+#[track_caller]
+fn never_says(report: &str, words: &[&str]) {
+    for word in words {
+        assert!(!report.contains(word), "{word:?} stands in:\n{report}");
+    }
+}
+
+const HEADLINES: [&str; 9] = [
+    "not finite:",
+    "Both log-probs fell",
+    "The gradient has vanished",
+    "tie: the two rewards",
+    "0 in every row",
+    "Policy and reference are the same",
+    "log-probs of policy and reference are the same",
+    "Log-probabilities above 0",
+    "The rejected answer has the higher reward",
+];
+
+/// Only the given headlines.
+#[track_caller]
+fn only(report: &str, headlines: &[&str]) {
+    says(report, headlines);
+    for headline in HEADLINES {
+        assert_eq!(report.contains(headline), headlines.contains(&headline), "{headline:?} in:\n{report}");
+    }
+}
+
+#[test]
+fn real_data() {
+    let report = succeeds(score().arg(data("pairs.csv")));
+    only(&report, &["Both log-probs fell"]);
+    says(
+        &report,
+        &["300 pairs, loss dpo, beta 0.1", "276 of 300", "Both log-probs fell below the reference in 23.7 %"],
+    );
+    for line in report.lines() {
+        assert!(line.chars().count() <= 80 && line.trim_end() == line, "{line:?}");
+        assert!(!line.contains('\u{1b}'), "colours where there is no terminal");
+    }
+}
+
+#[test]
+fn nothing_to_watch() {
+    let report = report_of(&["-10,-20,-12,-19", "-11,-20,-12,-19"], &[]);
+    only(&report, &[]);
+    says(&report, &["Nothing stands out"]);
+}
+
+#[test]
+fn each_finding_where_the_data_shows_it() {
+    let fine = "-10,-20,-12,-19";
+    only(&report_of(&["-10,-20,-9,-15"], &[]), &["Both log-probs fell"]);
+    only(&report_of(&["-10,-200,-12,-19"], &[]), &["The gradient has vanished"]);
+    only(&report_of(&["-10,-200,-12,-19"], &["--loss", "ipo"]), &[]);
+    only(&report_of(&[fine, "-10,-10,-12,-12"], &[]), &["tie: the two rewards"]);
+    only(&report_of(&["-1,-2,0,0", "-1,-3,0,0"], &[]), &["0 in every row", "Both log-probs fell"]);
+    only(&report_of(&["-1,-2,0,0", "-1,-3,0,0"], &["--reference-free"]), &[]);
+    only(&report_of(&["-1,-2,-1,-2", "-3,-4,-3,-4"], &[]), &["Policy and reference are the same"]);
+    only(&report_of(&["-1,-2,-1,-1", "-3,-4,-3,-3"], &[]), &["log-probs of policy and reference are the same"]);
+    only(&report_of(&[fine, "1,-20,-12,-19"], &[]), &["Log-probabilities above 0"]);
+    only(&report_of(&["-20,-10,-19,-12"], &[]), &["The rejected answer has the higher reward"]);
+    only(&report_of(&[fine, "nan,-20,-12,-19"], &[]), &["not finite:"]);
+}
+
+#[test]
+fn rows_that_are_not_finite() {
+    let fine = "-10,-20,-12,-19";
+    let mut rows = [fine; 40];
+    for row in [3, 7, 11, 20, 30, 39] {
+        rows[row] = "nan,-20,-12,-19";
+    }
+    let report = report_of(&rows, &[]);
+    says(
+        &report,
+        &[
+            "6 pairs of 40 not finite: rows 4, 8, 12, 21, 31, ...",
+            "all pairs",
+            "the 34 finite",
+            "as they are nan: 6 pairs",
+        ],
+    );
+    let loss = report.lines().find(|line| line.starts_with("  loss ")).unwrap();
+    let finite = report_of(&[fine], &["--json"]);
+    let finite: serde_json::Value = serde_json::from_str(&finite).unwrap();
+    assert_eq!(loss.split_whitespace().collect::<Vec<_>>(), ["loss", "nan", &finite["loss"].to_string()]);
+
+    let folder = Folder::new();
+    let a = folder.write("a.csv", format!("{HEADER}\n{fine}\n{fine}\n"));
+    let b = folder.write("b.csv", format!("{HEADER}\n\n{fine}\n-inf,-20,-12,-19\n"));
+    let report = succeeds(score().arg(a).arg(b));
+    says(&report, &["4 pairs in 2 files", "1 pair of 4 not finite: row 4 (", "b.csv line 4)"]);
+}
+
+#[test]
+fn reference_free() {
+    let report = succeeds(score().arg(data("pairs.csv")).arg("--reference-free"));
+    says(&report, &["reference-free", "needs a reference"]);
+    never_says(&report, &["policy below reference"]);
+}
+
+#[test]
+fn extreme_values_have_a_picture() {
+    for rows in [
+        &["-1e30,-3,-12,-19", "-3,-1e30,-12,-19", "-10,-20,-12,-19"][..],
+        &["-10,-20,-12,-19"],
+        &["-1,-1,-1,-1"],
+        &["-1e-45,-1,-1e-45,-1"],
+        &["-3e38,3e38,3e38,-3e38"],
+        &["nan,-1,-1,-1"],
+        &["inf,-1,-1,-1"],
+    ] {
+        for loss in ["dpo", "ipo", "hinge"] {
+            let report = report_of(rows, &["--loss", loss]);
+            says(&report, &["Margins", "What to watch"]);
+            assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
+        }
+    }
+}
+
+#[test]
+fn colours_when_asked_for() {
+    let forced = succeeds(score().arg(data("pairs.csv")).env("CLICOLOR_FORCE", "1"));
+    assert!(forced.contains("\u{1b}["));
+    let refused = succeeds(score().arg(data("pairs.csv")).env("NO_COLOR", "1"));
+    assert!(!refused.contains('\u{1b}'));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let mut child = score().arg(data("pairs.csv")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}

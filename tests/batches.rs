@@ -1,0 +1,357 @@
+//! Batches: real data, bad input, special values, independence of neighbours, alignment, threads and partition.
+
+mod judge;
+
+use judge::Random;
+use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, Pairs, batch, evaluate, evaluate_pair};
+use std::num::NonZeroUsize;
+
+/// The four columns of examples/pairs.jsonl.
+fn real_pairs() -> [Vec<f32>; 4] {
+    let text = include_str!("../examples/pairs.jsonl");
+    let column = |name: &str| {
+        text.lines()
+            .map(|line| {
+                let (_, rest) = line.split_once(&format!("\"{name}\": ")).unwrap();
+                rest.split([',', '}']).next().unwrap().parse().unwrap()
+            })
+            .collect()
+    };
+    ["policy_chosen_logps", "policy_rejected_logps", "ref_chosen_logps", "ref_rejected_logps"].map(column)
+}
+
+fn losses() -> [Loss; 5] {
+    [
+        Loss::dpo(0.1).unwrap(),
+        Loss::cdpo(0.1, 0.1).unwrap(),
+        Loss::robust(0.1, 0.1).unwrap(),
+        Loss::ipo(0.1).unwrap(),
+        Loss::hinge(0.1).unwrap(),
+    ]
+}
+
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
+
+/// Nine columns of results.
+struct Results([Vec<f32>; 9]);
+
+impl Results {
+    fn new(n: usize) -> Self {
+        Self(std::array::from_fn(|_| vec![f32::from_bits(0xdead_beef); n]))
+    }
+    fn outputs(&mut self) -> Outputs<'_> {
+        let [a, b, c, d, e, f, g, h, i] = &mut self.0;
+        Outputs {
+            losses: Some(a),
+            chosen_rewards: Some(b),
+            rejected_rewards: Some(c),
+            margins: Some(d),
+            grad_chosen_logps: Some(e),
+            grad_rejected_logps: Some(f),
+            grad_ref_chosen_logps: Some(g),
+            grad_ref_rejected_logps: Some(h),
+            grad_beta: Some(i),
+        }
+    }
+    fn bits(&self) -> Vec<u32> {
+        self.0.iter().flat_map(|x| bits(x)).collect()
+    }
+}
+
+/// 40-digit means and first losses of the real pairs, computed apart.
+#[test]
+fn real_data() {
+    let [pc, pr, rc, rr] = real_pairs();
+    let expected: [(f64, [f64; 5]); 5] = [
+        (
+            0.19223432720356279,
+            [
+                0.033846815864702752,
+                0.0043305062814358067,
+                0.0033482460644072460,
+                0.00012771839504941659,
+                0.055687751437753405,
+            ],
+        ),
+        (
+            0.56994759128742514,
+            [0.37074073676314029, 0.54832098479706087, 0.5731126503612823, 0.89668960804348702, 0.34168994870337844],
+        ),
+        (
+            -0.27990725290126515,
+            [
+                -0.38727058525834418,
+                -0.67565759186309553,
+                -0.70885725930668659,
+                -1.1205746436654976,
+                -0.30181499514427789,
+            ],
+        ),
+        (
+            7757.8547931591068,
+            [823.081218484789149, 2440.2659286409617, 2701.5503597408534, 7166.6703300513328, 556.97037114202978],
+        ),
+        (0.1990971253712972, [0.0; 5]),
+    ];
+    for (loss, (mean, first)) in losses().into_iter().zip(expected) {
+        let (mut results, mut metrics) = (Results::new(pc.len()), Metrics::new());
+        let pairs = Pairs::new(&pc, &pr, &rc, &rr);
+        evaluate(Backend::detect(), &loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
+        for (got, want) in results.0[0].iter().zip(first) {
+            assert_eq!(*got, want as f32, "{loss:?}");
+        }
+        let report = metrics.report();
+        // The mean of rounded losses: rounding 300 of them moves it by a few thousandths of a ULP.
+        assert!((f64::from(report.loss) / mean - 1.0).abs() < 6.1e-8, "{loss:?}: {} for {mean}", report.loss);
+        assert_eq!(report.pairs, 300);
+        assert_eq!(report.rewards_accuracies, 0.92);
+        assert_eq!(report.chosen_fell, Some(0.25));
+        assert_eq!(report.rejected_fell, Some(0.9));
+        assert_eq!(report.both_fell, Some((71.0_f64 / 300.0) as f32));
+        assert_eq!(report.rewards_chosen, 1.219_124_469_757_080_1_f64 as f32);
+        assert_eq!(report.rewards_rejected, -2.558_008_171_081_543_f64 as f32);
+        assert_eq!((report.ties, report.nonfinite), (0, 0));
+    }
+}
+
+/// A row has the bits that it has alone: in batches of every length, at every offset, between other rows.
+#[test]
+fn rows_do_not_know_their_neighbours() {
+    let [pc, pr, rc, rr] = real_pairs();
+    for loss in losses() {
+        let alone: Vec<_> = (0..300).map(|i| evaluate_pair(&loss, pc[i], pr[i], Some((rc[i], rr[i])))).collect();
+        for level in Level::ALL {
+            let Ok(backend) = Backend::new(level) else { continue };
+            for (start, n) in [(0, 300), (1, 1), (2, 7), (3, 8), (5, 17), (7, 33), (11, 64), (13, 287)] {
+                let cut = |x: &'_ [f32]| x[start..start + n].to_vec();
+                let [pc, pr, rc, rr] = [cut(&pc), cut(&pr), cut(&rc), cut(&rr)];
+                let mut results = Results::new(n);
+                evaluate(backend, &loss, Pairs::new(&pc, &pr, &rc, &rr), results.outputs(), None).unwrap();
+                for i in 0..n {
+                    let pair = alone[start + i];
+                    let want = [
+                        pair.loss,
+                        pair.chosen_reward,
+                        pair.rejected_reward,
+                        pair.margin,
+                        pair.grad_chosen_logps,
+                        pair.grad_rejected_logps,
+                        pair.grad_ref_chosen_logps,
+                        pair.grad_ref_rejected_logps,
+                        pair.grad_beta,
+                    ];
+                    let got: Vec<_> = results.0.iter().map(|x| x[i]).collect();
+                    assert_eq!(bits(&got), bits(&want), "{loss:?} {level:?} rows {start}+{n}, row {i}");
+                }
+            }
+        }
+    }
+}
+
+/// One wild row switches its whole block to the watchful loop: its neighbours must not notice.
+#[test]
+fn a_wild_row_leaves_its_neighbours_alone() {
+    let [pc, pr, rc, rr] = real_pairs();
+    for loss in losses() {
+        for level in Level::ALL {
+            let Ok(backend) = Backend::new(level) else { continue };
+            let mut calm = Results::new(300);
+            evaluate(backend, &loss, Pairs::new(&pc, &pr, &rc, &rr), calm.outputs(), None).unwrap();
+            for wild in [f32::NAN, f32::INFINITY, -1e30, -1e-40] {
+                let mut pc = pc.clone();
+                pc[150] = wild;
+                let mut results = Results::new(300);
+                evaluate(backend, &loss, Pairs::new(&pc, &pr, &rc, &rr), results.outputs(), None).unwrap();
+                for (a, b) in calm.0.iter().zip(&results.0) {
+                    for i in (0..300).filter(|&i| i != 150) {
+                        assert_eq!(a[i].to_bits(), b[i].to_bits(), "{loss:?} {level:?} {wild} row {i}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_partitions_and_orders_give_the_same_bits() {
+    let mut random = Random(21);
+    let n = 70_001;
+    let columns: [Vec<f32>; 4] = std::array::from_fn(|_| {
+        (0..n)
+            .map(|i| match i % 1000 {
+                0 => f32::from_bits(random.next() as u32),
+                1 => random.finite(),
+                _ => random.logp(),
+            })
+            .collect()
+    });
+    let weights: Vec<f32> = (0..n).map(|_| random.unit() as f32).collect();
+    let [pc, pr, rc, rr] = &columns;
+    let pairs = Pairs::new(pc, pr, rc, rr).with_weights(&weights);
+    for loss in losses() {
+        let (mut first, mut first_metrics) = (Results::new(n), Metrics::new());
+        evaluate(Backend::detect(), &loss, pairs, first.outputs(), Some(&mut first_metrics)).unwrap();
+        for threads in [1, 2, 3, 8] {
+            let (mut results, mut metrics) = (Results::new(n), Metrics::new());
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let backend = Backend::detect();
+            batch::evaluate_with_threads(threads, backend, &loss, pairs, results.outputs(), Some(&mut metrics))
+                .unwrap();
+            assert!(results.bits() == first.bits(), "{loss:?}, {threads} threads");
+            assert_eq!(metrics, first_metrics, "{loss:?}, {threads} threads");
+        }
+        // Back to front in uneven parts.
+        let mut merged = Metrics::new();
+        let mut end = n;
+        for part in (1..).map(|i| i * 977) {
+            let start = end.saturating_sub(part);
+            let cut = |x: &[f32]| x[start..end].iter().rev().copied().collect::<Vec<_>>();
+            let [pc, pr, rc, rr, w] = [pc, pr, rc, rr, &weights].map(|x| cut(x));
+            let mut metrics = Metrics::new();
+            let pairs = Pairs::new(&pc, &pr, &rc, &rr).with_weights(&w);
+            evaluate(Backend::SCALAR, &loss, pairs, Outputs::default(), Some(&mut metrics)).unwrap();
+            merged.merge(&metrics);
+            end = start;
+            if end == 0 {
+                break;
+            }
+        }
+        assert_eq!(merged, first_metrics, "{loss:?}");
+    }
+}
+
+#[test]
+fn outputs_can_be_left_out() {
+    let [pc, pr, rc, rr] = real_pairs();
+    let pairs = Pairs::new(&pc, &pr, &rc, &rr);
+    let loss = Loss::cdpo(0.1, 0.1).unwrap();
+    let mut all = Results::new(300);
+    let mut want = Metrics::new();
+    evaluate(Backend::detect(), &loss, pairs, all.outputs(), Some(&mut want)).unwrap();
+    let mut margins = vec![0.0; 300];
+    let mut got = Metrics::new();
+    let outputs = Outputs { margins: Some(&mut margins), ..Default::default() };
+    evaluate(Backend::detect(), &loss, pairs, outputs, Some(&mut got)).unwrap();
+    assert_eq!(bits(&margins), bits(&all.0[3]));
+    assert_eq!(got, want);
+}
+
+#[test]
+fn special_values() {
+    const INF: f32 = f32::INFINITY;
+    for (i, loss) in losses().into_iter().enumerate() {
+        // A NaN stays with what depends on it.
+        let pair = evaluate_pair(&loss, -3.0, f32::from_bits(0xffc1_2345), Some((-2.0, -1.0)));
+        assert_eq!(pair.chosen_reward, -0.1);
+        for x in [pair.loss, pair.rejected_reward, pair.margin, pair.grad_chosen_logps, pair.grad_beta] {
+            assert_eq!(x.to_bits(), 0x7fc0_0000, "{loss:?}");
+        }
+        assert_eq!(evaluate_pair(&loss, -INF, -INF, None).margin.to_bits(), 0x7fc0_0000);
+        assert_eq!(evaluate_pair(&loss, -INF, -1.0, Some((-INF, -1.0))).chosen_reward.to_bits(), 0x7fc0_0000);
+        // An infinite log-probability gives the limit.
+        let (sure, lost) = (evaluate_pair(&loss, -1.0, -INF, None), evaluate_pair(&loss, -INF, -1.0, None));
+        assert_eq!((sure.margin, lost.margin), (INF, -INF));
+        assert_eq!((sure.rejected_reward, sure.chosen_reward), (-INF, -0.1));
+        assert_eq!(sure.loss, [0.0, INF, -INF, INF, 0.0][i], "{loss:?}");
+        assert_eq!(lost.loss, INF, "{loss:?}");
+        assert_eq!(sure.grad_chosen_logps, [0.0, 0.01, -0.0125, INF, 0.0][i], "{loss:?}");
+        assert_eq!(lost.grad_chosen_logps, [-0.1, -0.09, -0.1125, -INF, -0.1][i], "{loss:?}");
+    }
+}
+
+#[test]
+fn metrics_count() {
+    let nan = f32::NAN;
+    let pc = [-1.0, -5.0, -2.0, nan, -1.0, f32::MAX, -f32::INFINITY];
+    let pr = [-2.0, -4.0, -2.0, -1.0, -2.0, f32::MIN, -1.0];
+    let rc = [-1.5, -4.5, -2.0, -1.0, nan, 0.0, 0.0];
+    let rr = [-1.5, -3.5, -2.0, -2.0, -2.0, 0.0, 0.0];
+    for level in Level::ALL {
+        let Ok(backend) = Backend::new(level) else { continue };
+        let mut metrics = Metrics::new();
+        let pairs = Pairs::new(&pc, &pr, &rc, &rr);
+        evaluate(backend, &Loss::dpo(1.0).unwrap(), pairs, Outputs::default(), Some(&mut metrics)).unwrap();
+        // Rows 1 and 2 tie; row 5's margin overflows; rows 3, 4 are NaN, row 6 infinite.
+        let counts = [metrics.pairs(), metrics.accurate(), metrics.ties(), metrics.nonfinite()];
+        assert_eq!(counts, [7, 2, 2, 4], "{level:?}");
+        let fell = [metrics.chosen_fell(), metrics.rejected_fell(), metrics.both_fell()];
+        assert_eq!(fell, [2, 4, 2], "{level:?}");
+        assert!(metrics.report().loss.is_nan());
+    }
+    let mut free = Metrics::new();
+    let pairs = Pairs::reference_free(&pc, &pr);
+    evaluate(Backend::SCALAR, &Loss::dpo(1.0).unwrap(), pairs, Outputs::default(), Some(&mut free)).unwrap();
+    assert_eq!((free.referenced(), free.report().chosen_fell), (0, None));
+    assert!(Metrics::new().report().loss.is_nan());
+}
+
+#[test]
+fn bad_input_is_named_before_anything_is_written() {
+    let (four, three) = ([-1.0_f32; 4], [-1.0_f32; 3]);
+    let loss = Loss::dpo(0.1).unwrap();
+    let length = |argument| Err(Error::Length { argument, expected: 4, got: 3 });
+    let mut out = [7.0; 4];
+    let mut check = |pairs, want| {
+        let (mut metrics, outputs) = (Metrics::new(), Outputs { losses: Some(&mut out), ..Default::default() });
+        assert_eq!(evaluate(Backend::detect(), &loss, pairs, outputs, Some(&mut metrics)), want);
+        assert_eq!((out, metrics), ([7.0; 4], Metrics::new()));
+    };
+    check(Pairs::new(&four, &three, &four, &four), length("policy_rejected_logps"));
+    check(Pairs::new(&four, &four, &three, &four), length("ref_chosen_logps"));
+    check(Pairs::new(&four, &four, &four, &three), length("ref_rejected_logps"));
+    check(Pairs::reference_free(&four, &four).with_weights(&three), length("weights"));
+    for bad in [-1.0, f32::NAN, f32::INFINITY, -f32::MIN_POSITIVE] {
+        let weights = [1.0, 0.0, bad, 1.0];
+        let pairs = Pairs::reference_free(&four, &four).with_weights(&weights);
+        let (mut metrics, outputs) = (Metrics::new(), Outputs { losses: Some(&mut out), ..Default::default() });
+        match evaluate(Backend::detect(), &loss, pairs, outputs, Some(&mut metrics)) {
+            Err(Error::Weight { row: 2, value }) => assert_eq!(value.to_bits(), bad.to_bits()),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!((out, metrics), ([7.0; 4], Metrics::new()));
+    }
+    let mut short = [0.0; 3];
+    let outputs = Outputs { grad_beta: Some(&mut short), ..Default::default() };
+    assert_eq!(
+        batch::evaluate(Backend::detect(), &loss, Pairs::reference_free(&four, &four), outputs, None),
+        length("grad_beta")
+    );
+    // Nothing to do is no error.
+    evaluate(Backend::detect(), &loss, Pairs::new(&[], &[], &[], &[]), Outputs::default(), None).unwrap();
+}
+
+#[test]
+fn parameters_are_checked() {
+    let name = |result: Result<Loss, Error>| match result {
+        Err(Error::Parameter { name, .. }) => name,
+        other => panic!("{other:?}"),
+    };
+    for beta in [0.0, -0.0, -0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for loss in
+            [Loss::dpo(beta), Loss::cdpo(beta, 0.1), Loss::robust(beta, 0.1), Loss::ipo(beta), Loss::hinge(beta)]
+        {
+            assert_eq!(name(loss), "beta");
+        }
+    }
+    for eps in [0.5, 0.6, -1e-300, 1.0, f64::NAN] {
+        assert_eq!(name(Loss::cdpo(0.1, eps)), "label_smoothing");
+        assert_eq!(name(Loss::robust(0.1, eps)), "label_smoothing");
+    }
+    assert!(Loss::robust(f64::from_bits(1), 0.5_f64.next_down()).is_ok());
+    assert!(Loss::cdpo(f64::MAX, 0.0).is_ok());
+}
+
+#[test]
+fn levels_have_names_and_limits() {
+    for level in Level::ALL {
+        assert_eq!(Level::from_name(level.name()), Ok(level));
+        match Backend::new(level) {
+            Ok(backend) => assert_eq!(backend.level(), level),
+            Err(error) => assert_eq!(error, Error::Level(level)),
+        }
+    }
+    assert_eq!(Level::from_name("AVX2"), Err(Error::UnknownLevel));
+    assert!(Error::Level(Level::Avx512).to_string().contains("scalar"));
+}
