@@ -39,7 +39,10 @@ pub struct Turn {
 impl Turn {
     pub const USUAL: Self = Self { warm_up: Duration::from_micros(800), timed: Duration::from_millis(3) };
 
-    /// Nanoseconds of one call of `run`.
+    const BATCHES: u32 = 9;
+
+    /// Nanoseconds of one call of `run`: the median of batches of calls, so that another process that takes the core
+    /// for a while spoils a batch and not the turn.
     pub fn time(self, mut run: impl FnMut()) -> f64 {
         let start = Instant::now();
         let mut calls = 0_u32;
@@ -49,12 +52,19 @@ impl Turn {
             calls += 1;
         }
         let call = start.elapsed() / calls;
-        let calls = (self.timed.as_nanos() / call.as_nanos().max(1)).clamp(1, 1 << 24) as u32;
+        let batch = self.timed.as_nanos() / u128::from(Self::BATCHES) / call.as_nanos().max(1);
+        let batch = batch.clamp(1, 1 << 24) as u32;
+        let mut times = Vec::new();
         let start = Instant::now();
-        for _ in 0..calls {
-            run();
+        while times.is_empty() || start.elapsed() < self.timed {
+            let start = Instant::now();
+            for _ in 0..batch {
+                run();
+            }
+            times.push(start.elapsed().as_nanos() as f64 / f64::from(batch));
         }
-        start.elapsed().as_nanos() as f64 / f64::from(calls)
+        times.sort_by(f64::total_cmp);
+        times[(times.len() - 1) / 2]
     }
 }
 
