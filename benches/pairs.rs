@@ -296,6 +296,7 @@ fn criterion_groups(criterion: &mut Criterion) {
                 group.bench_function(format!("{n}/{name}"), |b| b.iter(|| run(black_box(&mut results))));
             }
         }
+        group.bench_function("report", |b| b.iter(|| black_box(&results.metrics).report()));
         group.finish();
 
         let mut group = criterion.benchmark_group(format!("levels-{}", data.name));
@@ -420,6 +421,11 @@ fn print_small(backend: Backend, sets: &[Data], results: &mut Results) {
             }
         }
     }
+    let report = |results: &mut Results| {
+        black_box(results.metrics.report());
+    };
+    let times = by_turns(results, &mut [Subject::new(1, report)]);
+    println!("\n`Metrics::report`: {} ns a call.", times.of(0));
 }
 
 fn print_levels(sets: &[Data], results: &mut Results) {
