@@ -1,0 +1,404 @@
+//! The room that proves preflane's first promise: the same input bits give the same output bits on every CPU level and
+//! platform.
+//!
+//! A fixed set of inputs ([`inputs`]) goes through every loss and every elementary function; the bits of all outputs,
+//! little-endian, go into one SHA-256 digest a case, and `tests/digests.txt` holds what they must be. The library part
+//! is no_std and never allocates, so the same code runs on a server and on a microcontroller (`tests/firmware`);
+//! `tests/platforms.sh` runs it everywhere.
+//!
+//! After a deliberate change of the numerics, write the digests anew from the top of the repository:
+//!
+//! ```text
+//! cargo run --release -p preflane-conformance -- --print > tests/digests.txt
+//! ```
+//!
+//! When a platform differs, `preflane-conformance --rows NAME` prints inputs and outputs behind one digest in
+//! hexadecimal; compare what two platforms or levels say.
+#![no_std]
+
+use core::array::from_fn;
+use core::fmt;
+
+use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, Reference};
+use sha2::{Digest as _, Sha256};
+
+pub mod inputs;
+
+use inputs::{Arguments, Row, Rows, Set};
+
+/// Outputs of one pair, in the order in which they are hashed: losses, chosen and rejected rewards, margins, gradients
+/// by both policy log-probabilities, by beta, and by both reference log-probabilities.
+pub const OUTPUTS: usize = 9;
+
+/// How many of the [`OUTPUTS`] a reference-free evaluation has.
+pub const OUTPUTS_FREE: usize = 7;
+
+/// Rows that [`Blocks`] evaluates at a time: little enough for the stack of a microcontroller.
+pub const BLOCK: usize = 64;
+
+/// A loss with its parameters.
+#[derive(Debug)]
+pub struct NamedLoss {
+    /// Part of the digest's name.
+    pub name: &'static str,
+    /// Whether it takes the long inputs too.
+    long: bool,
+    make: fn() -> Result<Loss, Error>,
+}
+
+impl NamedLoss {
+    /// The losses of a set.
+    pub fn of(set: Set) -> impl Iterator<Item = &'static NamedLoss> {
+        LOSSES.iter().filter(move |named| named.long || set != Set::Long)
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> Result<Loss, Error> {
+        (self.make)()
+    }
+}
+
+macro_rules! loss {
+    ($name:literal, $long:literal, $constructor:ident($($parameter:expr),+)) => {
+        NamedLoss { name: $name, long: $long, make: || Loss::$constructor($($parameter),+) }
+    };
+}
+
+/// Every loss: the betas that people train with, huge and tiny ones, label smoothing from 0 to just under 1/2.
+const LOSSES: &[NamedLoss] = &[
+    loss!("dpo/beta=0.1", true, dpo(0.1)),
+    loss!("dpo/beta=0.5", false, dpo(0.5)),
+    loss!("dpo/beta=0.01", false, dpo(0.01)),
+    loss!("dpo/beta=5", false, dpo(5.0)),
+    loss!("dpo/beta=1e-30", false, dpo(1e-30)),
+    loss!("dpo/beta=1e30", false, dpo(1e30)),
+    loss!("cdpo/beta=0.1,eps=0", false, cdpo(0.1, 0.0)),
+    loss!("cdpo/beta=0.1,eps=0.1", true, cdpo(0.1, 0.1)),
+    loss!("cdpo/beta=0.3,eps=0.25", false, cdpo(0.3, 0.25)),
+    loss!("cdpo/beta=0.1,eps=0.4999999", false, cdpo(0.1, 0.499_999_9)),
+    loss!("robust/beta=0.1,eps=0", false, robust(0.1, 0.0)),
+    loss!("robust/beta=0.1,eps=0.1", true, robust(0.1, 0.1)),
+    loss!("robust/beta=2,eps=0.25", false, robust(2.0, 0.25)),
+    loss!("robust/beta=0.1,eps=0.4999999", false, robust(0.1, 0.499_999_9)),
+    loss!("ipo/beta=0.1", true, ipo(0.1)),
+    loss!("ipo/beta=0.5", false, ipo(0.5)),
+    loss!("ipo/beta=1e-30", false, ipo(1e-30)),
+    loss!("ipo/beta=1e30", false, ipo(1e30)),
+    loss!("hinge/beta=0.1", true, hinge(0.1)),
+    loss!("hinge/beta=1", false, hinge(1.0)),
+    loss!("hinge/beta=1e-30", false, hinge(1e-30)),
+    loss!("hinge/beta=1e30", false, hinge(1e30)),
+];
+
+/// With or without a reference model, with or without weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// Whether the reference's log-probabilities are given.
+    pub reference: bool,
+    /// Whether weights are given.
+    pub weights: bool,
+}
+
+impl Form {
+    /// The four forms in the order in which they are hashed.
+    pub const ALL: [Form; 4] = [
+        Form { reference: true, weights: false },
+        Form { reference: true, weights: true },
+        Form { reference: false, weights: false },
+        Form { reference: false, weights: true },
+    ];
+
+    /// Number of outputs of a pair.
+    pub const fn outputs(self) -> usize {
+        if self.reference { OUTPUTS } else { OUTPUTS_FREE }
+    }
+
+    /// The pairs of these columns (policy chosen, policy rejected, reference chosen, reference rejected, weights).
+    pub fn pairs<'a>(self, columns: [&'a [f32]; 5]) -> Pairs<'a> {
+        let [pc, pr, chosen_logps, rejected_logps, weights] = columns;
+        Pairs {
+            policy_chosen_logps: pc,
+            policy_rejected_logps: pr,
+            reference: self.reference.then_some(Reference { chosen_logps, rejected_logps }),
+            weights: self.weights.then_some(weights),
+        }
+    }
+
+    /// Places for all outputs of this form.
+    pub fn all<'a>(self, columns: [&'a mut [f32]; OUTPUTS]) -> Outputs<'a> {
+        let [loss, rewards_c, rewards_r, margin, by_chosen, by_rejected, by_beta, by_ref_c, by_ref_r] = columns;
+        Outputs {
+            losses: Some(loss),
+            chosen_rewards: Some(rewards_c),
+            rejected_rewards: Some(rewards_r),
+            margins: Some(margin),
+            grad_chosen_logps: Some(by_chosen),
+            grad_rejected_logps: Some(by_rejected),
+            grad_beta: Some(by_beta),
+            grad_ref_chosen_logps: self.reference.then_some(by_ref_c),
+            grad_ref_rejected_logps: self.reference.then_some(by_ref_r),
+        }
+    }
+}
+
+/// A function over a slice, at the level of a back end.
+pub type SliceFunction = fn(Backend, &[f32], &mut [f32]) -> Result<(), Error>;
+
+/// An elementary function in both of its shapes.
+#[derive(Debug)]
+pub struct Function {
+    /// Part of the digest's name.
+    pub name: &'static str,
+    /// Over a slice.
+    pub slice: SliceFunction,
+    /// Of one number.
+    pub one: fn(f32) -> f32,
+}
+
+macro_rules! functions {
+    ($($name:ident)+) => {
+        &[$(Function {
+            name: stringify!($name),
+            slice: preflane::elementary::slices::$name,
+            one: preflane::elementary::$name,
+        }),+]
+    };
+}
+
+/// Every elementary function.
+pub const FUNCTIONS: &[Function] = functions!(exp log log1p expm1 log1mexp sigmoid log_sigmoid softplus);
+
+/// The name of a digest: the set, then what was computed, then from which inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Name {
+    /// The set of inputs.
+    pub set: Set,
+    /// The loss or function.
+    pub what: &'static str,
+    /// The family of inputs.
+    pub inputs: &'static str,
+    /// What was hashed.
+    pub part: &'static str,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in [self.set.name(), "/", self.what, "/", self.inputs, "/", self.part] {
+            f.write_str(part)?;
+        }
+        Ok(())
+    }
+}
+
+/// The library refused an input that it promises to take.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    /// The digest that could not be computed.
+    pub name: Name,
+    /// What the library said.
+    pub error: Error,
+}
+
+/// Collects bits.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes the bits of one number.
+    pub fn float(&mut self, value: f32) {
+        self.0.update(value.to_bits().to_le_bytes());
+    }
+
+    /// Takes the bits of all rows of these output columns, row by row.
+    pub fn rows(&mut self, columns: &[&[f32]]) {
+        for row in 0..columns[0].len() {
+            columns.iter().for_each(|column| self.float(column[row]));
+        }
+    }
+
+    fn option(&mut self, value: Option<f32>) {
+        self.0.update([u8::from(value.is_some())]);
+        self.float(value.unwrap_or(0.0));
+    }
+
+    fn integer(&mut self, value: u64) {
+        self.0.update(value.to_le_bytes());
+    }
+
+    fn sum(&mut self, sum: &ExactSum, count: u64) {
+        self.float(sum.sum());
+        self.float(sum.mean(count));
+    }
+
+    fn metrics(&mut self, metrics: &Metrics) {
+        let report = metrics.report();
+        let means = [
+            report.loss,
+            report.rewards_chosen,
+            report.rewards_rejected,
+            report.rewards_accuracies,
+            report.rewards_margins,
+            report.logps_chosen,
+            report.logps_rejected,
+        ];
+        means.into_iter().for_each(|mean| self.float(mean));
+        for fell in [report.chosen_fell, report.rejected_fell, report.both_fell] {
+            self.option(fell);
+        }
+        let counts = [
+            report.pairs,
+            report.ties,
+            report.nonfinite,
+            metrics.pairs(),
+            metrics.accurate(),
+            metrics.ties(),
+            metrics.nonfinite(),
+            metrics.chosen_fell(),
+            metrics.rejected_fell(),
+            metrics.both_fell(),
+        ];
+        counts.into_iter().for_each(|count| self.integer(count));
+        let sums = [
+            metrics.loss(),
+            metrics.rewards_chosen(),
+            metrics.rewards_rejected(),
+            metrics.margins(),
+            metrics.logps_chosen(),
+            metrics.logps_rejected(),
+        ];
+        sums.into_iter().for_each(|sum| self.sum(sum, metrics.pairs()));
+    }
+
+    /// The first 64 bits of the digest.
+    pub fn finish(self) -> u64 {
+        let digest = self.0.finalize();
+        digest[..8].iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte))
+    }
+}
+
+/// A way to run the library over a family of inputs. However it cuts, orders and shares out the rows, the digests are
+/// the same: it must hand the outputs over in the order of the inputs.
+pub trait Runner {
+    /// Evaluates `loss` over all `rows`, hands all outputs to `hasher`, and returns the metrics.
+    fn pairs(&mut self, loss: &Loss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<Metrics, Error>;
+
+    /// Evaluates `function` at all `arguments` and hands the values to `hasher`.
+    fn elementary(&mut self, function: &Function, arguments: &Arguments, hasher: &mut Hasher) -> Result<(), Error>;
+}
+
+/// Runs in blocks of [`BLOCK`] rows, in fixed memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocks(pub Backend);
+
+/// Columns of one block.
+struct Block<const COLUMNS: usize>([[f32; BLOCK]; COLUMNS]);
+
+impl<const COLUMNS: usize> Block<COLUMNS> {
+    const ZERO: Self = Self([[0.0; BLOCK]; COLUMNS]);
+
+    fn columns(&self, len: usize) -> [&[f32]; COLUMNS] {
+        self.0.each_ref().map(|column| &column[..len])
+    }
+
+    fn columns_mut(&mut self, len: usize) -> [&mut [f32]; COLUMNS] {
+        self.0.each_mut().map(|column| &mut column[..len])
+    }
+}
+
+/// The starts and lengths of the blocks of `len` rows.
+fn blocks(len: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..len).step_by(BLOCK).map(move |start| (start, BLOCK.min(len - start)))
+}
+
+/// Writes a row into its place in the columns.
+pub fn place(row: Row, columns: &mut [&mut [f32]; 5], at: usize) {
+    let values = [row.policy_chosen, row.policy_rejected, row.ref_chosen, row.ref_rejected, row.weight];
+    for (column, value) in columns.iter_mut().zip(values) {
+        column[at] = value;
+    }
+}
+
+impl Runner for Blocks {
+    fn pairs(&mut self, loss: &Loss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<Metrics, Error> {
+        let (mut input, mut output) = (Block::<5>::ZERO, Block::<OUTPUTS>::ZERO);
+        let mut metrics = Metrics::new();
+        for (start, len) in blocks(rows.len) {
+            let mut columns = input.columns_mut(len);
+            (0..len).for_each(|at| place(rows.row(start + at), &mut columns, at));
+            let pairs = form.pairs(input.columns(len));
+            preflane::evaluate(self.0, loss, pairs, form.all(output.columns_mut(len)), Some(&mut metrics))?;
+            hasher.rows(&output.columns(len)[..form.outputs()]);
+        }
+        Ok(metrics)
+    }
+
+    fn elementary(&mut self, function: &Function, arguments: &Arguments, hasher: &mut Hasher) -> Result<(), Error> {
+        let (mut input, mut output) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for (start, len) in blocks(arguments.len) {
+            (0..len).for_each(|at| input[at] = arguments.value(start + at));
+            (function.slice)(self.0, &input[..len], &mut output[..len])?;
+            hasher.rows(&[&output[..len]]);
+        }
+        Ok(())
+    }
+}
+
+/// Computes all digests of a set and calls back with each, always in the same order.
+pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64)) -> Result<(), Refused> {
+    for named in NamedLoss::of(set) {
+        for rows in Rows::of(set) {
+            let name = |part| Name { set, what: named.name, inputs: rows.name, part };
+            let refused = |part| move |error| Refused { name: name(part), error };
+            let loss = named.loss().map_err(refused("ref"))?;
+            let [mut with_reference, mut free, mut metrics] = from_fn(|_| Hasher::default());
+            for form in Form::ALL {
+                let (part, hasher) = if form.reference { ("ref", &mut with_reference) } else { ("free", &mut free) };
+                metrics.metrics(&runner.pairs(&loss, rows, form, hasher).map_err(refused(part))?);
+            }
+            sink(name("ref"), with_reference.finish());
+            sink(name("free"), free.finish());
+            sink(name("metrics"), metrics.finish());
+        }
+    }
+    for function in FUNCTIONS {
+        for arguments in Arguments::of(set) {
+            let name = Name { set, what: function.name, inputs: arguments.name, part: "values" };
+            let mut hasher = Hasher::default();
+            runner.elementary(function, arguments, &mut hasher).map_err(|error| Refused { name, error })?;
+            sink(name, hasher.finish());
+        }
+    }
+    for arguments in Arguments::of(set) {
+        sink(Name { set, what: "exact-sum", inputs: arguments.name, part: "sums" }, sums(arguments));
+    }
+    Ok(())
+}
+
+/// Running sums of the arguments, added one by one and merged from 7 parts in turn. Infinities and NaN would hide all
+/// that comes after them, so those are skipped, but added at the end.
+fn sums(arguments: &Arguments) -> u64 {
+    let mut hasher = Hasher::default();
+    let (mut whole, mut parts): (_, [ExactSum; 7]) = (ExactSum::default(), from_fn(|_| ExactSum::default()));
+    let mut count = 0;
+    for at in 0..arguments.len {
+        let value = arguments.value(at);
+        if value.is_finite() {
+            whole.add(value);
+            parts[at % 7].add(value);
+            count += 1;
+            if u64::is_multiple_of(count, 32) {
+                hasher.sum(&whole, count);
+            }
+        }
+    }
+    let mut merged = ExactSum::default();
+    parts.iter().rev().for_each(|part| merged.merge(part));
+    hasher.sum(&merged, count);
+    for special in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+        merged.add(special);
+        whole.merge(&merged);
+        hasher.sum(&merged, count);
+        hasher.sum(&whole, count);
+    }
+    hasher.finish()
+}
