@@ -7,13 +7,13 @@ Install, in a virtual environment (Python 3.10 or later, a Rust toolchain; a C++
 
 Run, in the repository or anywhere else:
 
-    python benches/pytorch.py                    # everything: some 20 minutes, most of it torch.compile
+    python benches/pytorch.py                    # everything: some 10 minutes, most of it torch.compile
     python benches/pytorch.py --pairs 64 --threads 1 --no-compile --rounds 5
 
 The formula is that of TRL's DPOTrainer (loss type "sigmoid", reverse KL), in f32:
 
 - forward: per-pair losses and both rewards, without a graph;
-- backward: the same, the mean loss and its gradients by both policy log-probabilities;
+- backward: the same, the mean loss and its gradients by both policy log-probabilities (preflane: of each pair's loss);
 - step: backward, and what TRL logs (accuracies, margins, means of rewards and log-probabilities, as Python floats).
 
 preflane computes the same outputs by `cargo bench --bench pairs` with PREFLANE_BENCH_JSON=1, in a process of its own:
