@@ -1,7 +1,7 @@
 //! The multi-threaded layer over [`evaluate`](crate::evaluate): the same bits for every number of threads.
 
 use crate::losses::PairLoss;
-use crate::pairs::{OutputSlices, check, evaluate_checked, split_outputs};
+use crate::pairs::{OutputSlices, RESULTS, check, evaluate_checked};
 use crate::{Backend, Error, Metrics, Outputs, Pairs};
 use core::num::NonZeroUsize;
 
@@ -59,7 +59,7 @@ fn split<L: PairLoss>(
         return evaluate_checked(backend, loss, pairs, outputs, metrics);
     }
     let half = pairs.len().div_ceil(2).next_multiple_of(GRAIN);
-    let (left, right) = pairs.split_at(half);
+    let (left, right) = (pairs.rows(0, half), pairs.rows(half, pairs.len() - half));
     let (left_outputs, right_outputs) = split_outputs(outputs, half);
     let mut right_metrics = metrics.is_some().then(Metrics::new);
     let mut metrics = metrics;
@@ -70,4 +70,15 @@ fn split<L: PairLoss>(
     if let (Some(metrics), Some(more)) = (metrics, right_metrics) {
         metrics.merge(&more);
     }
+}
+
+/// The first `n` elements of every output and the others.
+fn split_outputs(slices: OutputSlices<'_>, n: usize) -> (OutputSlices<'_>, OutputSlices<'_>) {
+    let (mut head, mut tail) = ([const { None }; RESULTS], [const { None }; RESULTS]);
+    for ((slice, head), tail) in slices.into_iter().zip(&mut head).zip(&mut tail) {
+        if let Some((a, b)) = slice.and_then(|slice| slice.split_at_mut_checked(n)) {
+            (*head, *tail) = (Some(a), Some(b));
+        }
+    }
+    (head, tail)
 }

@@ -1,4 +1,53 @@
-//! preflane: the numeric core of preference optimisation.
+//! The numeric core of preference optimisation: log-probabilities of preference pairs in; losses, implicit rewards,
+//! margins, gradients and metrics of DPO and its relatives out.
+//!
+//! `no_std`, no allocation, no global state, no panic. Feature `std` (on by default) adds [`batch`], the multi-threaded
+//! layer, and the environment variable `PREFLANE_LEVEL`.
+//!
+//! ```
+//! use preflane::{Backend, Loss, Metrics, Outputs, Pairs, evaluate};
+//!
+//! // Log-probabilities of whole answers, in nats: policy chosen, policy rejected, reference chosen, reference rejected.
+//! let pairs = Pairs::new(&[-12.5, -30.0], &[-14.0, -28.0], &[-13.0, -29.0], &[-13.25, -29.5]);
+//! let (mut losses, mut gradients) = ([0.0; 2], [0.0; 2]);
+//! let outputs =
+//!     Outputs { losses: Some(&mut losses), grad_chosen_logps: Some(&mut gradients), ..Default::default() };
+//! let mut metrics = Metrics::new();
+//! evaluate(Backend::detect(), &Loss::dpo(0.1)?, pairs, outputs, Some(&mut metrics))?;
+//! assert_eq!(losses[0], 0.632599035317_f64 as f32);
+//! assert_eq!(metrics.report().rewards_accuracies, 0.5);
+//! # Ok::<(), preflane::Error>(())
+//! ```
+//!
+//! # The contract
+//!
+//! 1. **Same bits.** The same input bits give the same output bits on every instruction-set level and platform, for every
+//!    thread count, batch size, position in the batch and alignment. [`Metrics`] have the same bits for every order and
+//!    partition of the pairs.
+//! 2. **Accuracy.** Results of a pair are within 0.501 ULP of the formula in real arithmetic on the exact inputs, the
+//!    subtractions included; [`elementary`] functions and all sums and means are correctly rounded.
+//! 3. **Total.** Finite input gives a finite result unless the exact one leaves the range of `f32`. NaN makes NaN
+//!    (0x7fc00000, always) what depends on it in its own row. What cannot be computed is an [`Error`] that names the
+//!    argument or row, before anything is written.
+//!
+//! It supposes the default floating-point environment: round to nearest, subnormals not flushed to zero. A C program built with
+//! `-ffast-math` may change that for the whole process.
+//!
+//! # How it holds: the rooms, in the direction of flow
+//!
+//! - `lanes`: a trait of exactly specified operations on blocks of `f64` (`+ - * /`, comparisons, selects, conversions,
+//!   bits), and its back ends: one lane, the crate `wide`, AVX2, AVX-512. No fused multiply-add: it would have to be
+//!   emulated where hardware lacks it, at hundreds of times the cost, and the polynomials would gain a fifth. [`Backend`]
+//!   picks one at run time. Unsafe code lives here alone.
+//! - `exact`: the 384-bit sum of `f32` values, and the 384-bit floating-point number of the rare path.
+//! - [`elementary`]: exp, log and their relatives over lanes, with a relative error below 2^-48. The public functions
+//!   test whether that decides the rounding, and go to 384 bits where it does not.
+//! - `losses`: one file a formula, written once over the trait `Real`, which both lanes and the 384-bit number implement.
+//!   A sum whose terms may cancel goes through `Doubt`, which marks the rows that `f64` cannot vouch for.
+//! - `pairs`: the kernel that all losses share. It computes in `f64` and rounds once, so that 2^-36 of relative error
+//!   would still meet the bound; rows in doubt, and all with NaN or infinity, are settled in 384 bits. Which rows those are
+//!   is decided by the same operations everywhere, so the bits stay the same.
+//! - `metrics`: exact sums and counts; `batch`: threads.
 #![no_std]
 
 #[cfg(feature = "std")]

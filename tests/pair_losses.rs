@@ -219,6 +219,35 @@ fn near_zeros_of_losses_and_gradients() {
     }
 }
 
+/// Around what two rounding errors of half a unit may cancel: u and v next to each other at 2^54, where `f64` has steps of
+/// 2 and 4, with small terms of every size.
+#[test]
+fn cancellation_of_rounding_errors() {
+    let mut random = Random(6);
+    let two54 = 18_014_398_509_481_984.0_f32;
+    let small = |random: &mut Random| {
+        let scale =
+            random.pick(&[1.0_f32, 1.0, 2.0, 4.0, 0.5, 2.0_f32.powi(-30), 2.0_f32.powi(-70), 2.0_f32.powi(-140)]);
+        let steps = random.pick(&[1.0_f32, 3.0, 5.0, 7.0, 0.0]);
+        let off = random.pick(&[0.0_f32, 2.0_f32.powi(-23), -2.0_f32.powi(-23), 2.0_f32.powi(-12)]);
+        scale * steps * (1.0 + off) * random.pick(&[1.0, -1.0])
+    };
+    let rows: Vec<_> = (0..4000)
+        .map(|i| {
+            let (a, b) = (small(&mut random), small(&mut random));
+            match i % 4 {
+                0 => [two54, two54, a, b],
+                1 => [a, b, two54, two54],
+                2 => [two54, a, b, -two54],
+                _ => [two54, two54, a, a.next_up()],
+            }
+        })
+        .collect();
+    for (kind, beta) in [(Kind::Dpo, 0.1), (Kind::Ipo, 0.1), (Kind::Cdpo(0.1), 3.0), (Kind::Hinge, 1.0)] {
+        judge_rows(kind, beta, &rows, None);
+    }
+}
+
 #[test]
 fn cancellation_of_huge_log_probs() {
     let mut random = Random(5);

@@ -45,22 +45,18 @@ pub fn block<F: Formula>(backend: Backend, formula: &F, block: Block<'_, '_>) ->
         run(backend, formula, pairs, outputs, rows - tail, &mut counts);
     }
     if tail > 0 {
-        let (_, pairs) = pairs.split_at(rows - tail);
-        let inputs = [
-            Some(pairs.policy_chosen_logps),
-            Some(pairs.policy_rejected_logps),
-            pairs.reference.map(|r| r.chosen_logps),
-            pairs.reference.map(|r| r.rejected_logps),
-            pairs.weights,
-        ];
-        let padded = inputs.map(|x| {
-            let mut padded = [0.0; MAX_LANES];
-            for (to, from) in padded.iter_mut().zip(x.unwrap_or_default()) {
-                *to = *from;
-            }
-            padded
-        });
-        let [pc, pr, rc, rr, w] = &padded;
+        let pairs = pairs.rows(rows - tail, tail);
+        let mut padded = [[0.0; MAX_LANES]; 5];
+        let [pc, pr, rc, rr, w] = &mut padded;
+        pad(pc, pairs.policy_chosen_logps);
+        pad(pr, pairs.policy_rejected_logps);
+        if let Some(reference) = pairs.reference {
+            pad(rc, reference.chosen_logps);
+            pad(rr, reference.rejected_logps);
+        }
+        if let Some(weights) = pairs.weights {
+            pad(w, weights);
+        }
         let pairs = Pairs {
             policy_chosen_logps: pc,
             policy_rejected_logps: pr,
@@ -68,10 +64,10 @@ pub fn block<F: Formula>(backend: Backend, formula: &F, block: Block<'_, '_>) ->
             weights: pairs.weights.map(|_| &w[..]),
         };
         let mut results = [[0.0; MAX_LANES]; RESULTS];
-        let mut slices = results.each_mut().map(|x| Some(&mut x[..]));
-        for (slice, output) in slices.iter_mut().zip(&*outputs) {
-            if output.is_none() {
-                *slice = None;
+        let mut slices = [const { None }; RESULTS];
+        for ((slice, result), output) in slices.iter_mut().zip(&mut results).zip(&*outputs) {
+            if output.is_some() {
+                *slice = Some(&mut result[..]);
             }
         }
         run(backend, formula, pairs, &mut slices, tail, &mut counts);
@@ -84,6 +80,12 @@ pub fn block<F: Formula>(backend: Backend, formula: &F, block: Block<'_, '_>) ->
         }
     }
     counts
+}
+
+fn pad(to: &mut [f32; MAX_LANES], from: &[f32]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
 }
 
 /// The first `rows` of the pairs; the slices reach to the next multiple of the lanes.
@@ -116,33 +118,32 @@ fn difference<L: Lanes>(a: L, b: L) -> (L, L) {
 }
 
 /// Log-ratios as lanes hold them.
-struct Margins<L: Lanes> {
+struct Margins<L> {
     chosen: L,
     rejected: L,
     margin: L,
-    /// Where cancellation left too little of the margin.
-    doubt: L::Mask,
 }
 
-/// `u`, `v` and `h = u - v`, h to 2^-52 of itself but where in doubt, and of the exact sign.
+/// `u`, `v` and `h = u - v`, each within 2^-51 of itself, h of the exact sign; NaN where one of them is infinite.
+///
+/// The errors of the three differences add up to what the rough margin lacks. Can adding them cancel and leave their own
+/// rounding? Only if they are as large as the rough margin, which then is a few units of the last place of u and v, and
+/// its own error 0. The error of u has at most 24 bits, all from its smaller term, and is at most half of such a unit, and
+/// so is that of v: either they are close enough for an exact difference, or one dwarfs the other and, at half a unit, cannot
+/// cancel a whole one.
 #[inline(always)]
 fn margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
     let (chosen, chosen_error) = difference(pc, rc);
     let (rejected, rejected_error) = difference(pr, rr);
     let (rough, rough_error) = difference(chosen, rejected);
-    let margin = rough + ((chosen_error - rejected_error) + rough_error);
-    // Exact unless the exponents are far apart. Then the errors above are below 2^-104 of the terms.
-    let zero = L::splat(0.0);
-    let exact = chosen_error.bit_or(rejected_error).bit_or(rough_error).eq(zero);
-    let small = (margin.abs() * L::splat((1_u64 << 40) as f64)).lt(chosen.abs() + rejected.abs());
-    Margins { chosen, rejected, margin, doubt: L::and(small, L::not(exact)) }
+    Margins { chosen, rejected, margin: rough + ((chosen_error - rejected_error) + rough_error) }
 }
 
 /// The same where every difference is exact.
 #[inline(always)]
 fn exact_margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
     let (chosen, rejected) = (pc - rc, pr - rr);
-    Margins { chosen, rejected, margin: chosen - rejected, doubt: L::splat(0.0).lt(L::splat(0.0)) }
+    Margins { chosen, rejected, margin: chosen - rejected }
 }
 
 impl<'a, F: Formula> Kernel for Rows<'_, 'a, '_, F> {
@@ -169,17 +170,16 @@ const ORDINARY: u32 = 20;
 /// Exact: 24 bits, an exponent span of 27, and two more bits for a sum of four make 53. No overflow: log-probabilities,
 /// weights, beta and 1/beta are at most 2^20; no formula goes beyond their product squared and the 2^52 of 1/(1-2 eps).
 #[inline(always)]
-fn is_ordinary(beta: f64, pairs: &Pairs<'_>, n: usize) -> bool {
-    let of = Exponents::of;
-    let cut = |x: &'_ [f32]| x.get(..n).map_or(Exponents { least: 0, most: 255 }, of);
-    let mut exponents = cut(pairs.policy_chosen_logps).and(cut(pairs.policy_rejected_logps));
-    if let Some(reference) = pairs.reference {
-        exponents = exponents.and(cut(reference.chosen_logps)).and(cut(reference.rejected_logps));
-    }
+fn is_ordinary<'a>(beta: f64, pairs: &Pairs<'a>, n: usize) -> bool {
+    let cut = |x: &'a [f32]| x.get(..n).unwrap_or(&[f32::NAN]);
+    let (pc, pr) = (cut(pairs.policy_chosen_logps), cut(pairs.policy_rejected_logps));
+    // Without a reference its zeros have no exponent; a column given twice adds nothing.
+    let (rc, rr) = pairs.reference.map_or((pc, pr), |r| (cut(r.chosen_logps), cut(r.rejected_logps)));
+    let exponents = Exponents::of_four([pc, pr, rc, rr]);
     let limit = f64::from(1_u32 << ORDINARY);
     exponents.most.saturating_sub(exponents.least) <= 27
         && exponents.most < 127 + ORDINARY
-        && pairs.weights.is_none_or(|weights| cut(weights).most < 127 + ORDINARY)
+        && pairs.weights.is_none_or(|weights| Exponents::of(cut(weights)).most < 127 + ORDINARY)
         && beta <= limit
         && beta >= 1.0 / limit
 }
@@ -249,7 +249,7 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
                 // False for NaN and infinity too, whether given or reached: those rows are settled, and counted, below.
                 let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
                 let tame = size.lt(L::splat(f32::MAX as f64));
-                unsettled |= L::bits(m.doubt) | !L::bits(tame);
+                unsettled |= !L::bits(tame);
             }
             unsettled &= valid;
             let settled = valid & !unsettled;

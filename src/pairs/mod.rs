@@ -71,24 +71,18 @@ impl<'a> Pairs<'a> {
         self.len() == 0
     }
 
-    /// The first `n` pairs and the others. Lengths were checked.
-    pub(crate) fn split_at(self, n: usize) -> (Self, Self) {
-        let [(pc, pc2), (pr, pr2)] = [self.policy_chosen_logps, self.policy_rejected_logps].map(|x| split(x, n));
-        let (reference, reference2) = match self.reference {
-            None => (None, None),
-            Some(r) => {
-                let [(c, c2), (r, r2)] = [r.chosen_logps, r.rejected_logps].map(|x| split(x, n));
-                (
-                    Some(Reference { chosen_logps: c, rejected_logps: r }),
-                    Some(Reference { chosen_logps: c2, rejected_logps: r2 }),
-                )
-            }
-        };
-        let (weights, weights2) = self.weights.map(|x| split(x, n)).unzip();
-        (
-            Self { policy_chosen_logps: pc, policy_rejected_logps: pr, reference, weights },
-            Self { policy_chosen_logps: pc2, policy_rejected_logps: pr2, reference: reference2, weights: weights2 },
-        )
+    /// `n` rows from `start` on. Lengths were checked.
+    #[inline]
+    pub(crate) fn rows(&self, start: usize, n: usize) -> Self {
+        let cut = |x: &'a [f32]| x.get(start..start + n).unwrap_or_default();
+        Self {
+            policy_chosen_logps: cut(self.policy_chosen_logps),
+            policy_rejected_logps: cut(self.policy_rejected_logps),
+            reference: self
+                .reference
+                .map(|r| Reference { chosen_logps: cut(r.chosen_logps), rejected_logps: cut(r.rejected_logps) }),
+            weights: self.weights.map(cut),
+        }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -107,10 +101,6 @@ impl<'a> Pairs<'a> {
         }
         Ok(())
     }
-}
-
-fn split(x: &[f32], n: usize) -> (&[f32], &[f32]) {
-    x.split_at_checked(n).unwrap_or((x, &[]))
 }
 
 /// Where the results go; any of them may be left out. Each is as long as the pairs.
@@ -179,17 +169,6 @@ impl<'a> Outputs<'a> {
     }
 }
 
-/// The first `n` elements of every output and the others.
-pub(crate) fn split_outputs(slices: OutputSlices<'_>, n: usize) -> (OutputSlices<'_>, OutputSlices<'_>) {
-    let (mut head, mut tail) = ([const { None }; RESULTS], [const { None }; RESULTS]);
-    for ((slice, head), tail) in slices.into_iter().zip(&mut head).zip(&mut tail) {
-        if let Some((a, b)) = slice.and_then(|slice| slice.split_at_mut_checked(n)) {
-            (*head, *tail) = (Some(a), Some(b));
-        }
-    }
-    (head, tail)
-}
-
 /// Loss, rewards, margin and gradients of every pair, and the metrics of all, on the calling thread.
 ///
 /// `metrics`, if given, is added to: it may go through many batches. Row by row the result is that of the formula in
@@ -237,29 +216,51 @@ struct Evaluation<'a, 'm> {
 /// Rows at a time: as many as an exact block sum takes, few where stack is scarce.
 const ROWS: usize = if HAS_WIDE { exact::BLOCK } else { 8 };
 
+/// Small batches, whose time a large scratch would fill with clearing it.
+const FEW_ROWS: usize = if HAS_WIDE { 64 } else { ROWS };
+
 impl Visitor for Evaluation<'_, '_> {
     type Output = ();
 
     fn visit<F: Formula>(self, formula: F) {
-        let Self { backend, pairs: mut left, outputs: mut left_outputs, mut metrics } = self;
-        // What the metrics need and the caller did not ask for.
-        let mut scratch = [[0.0; ROWS]; SUMMED];
-        while !left.is_empty() {
-            let n = left.len().min(ROWS);
-            let (pairs, rest) = left.split_at(n);
-            let (mut outputs, rest_outputs) = split_outputs(left_outputs, n);
-            (left, left_outputs) = (rest, rest_outputs);
-            let wanted = metrics.is_some();
-            for (output, scratch) in outputs.iter_mut().zip(&mut scratch) {
-                if wanted && output.is_none() {
-                    *output = scratch.get_mut(..n);
+        let [losses, chosen, rejected, margins, ..] = &self.outputs;
+        let complete = losses.is_some() && chosen.is_some() && rejected.is_some() && margins.is_some();
+        if complete || self.metrics.is_none() {
+            self.blocks(&formula, &mut [[]; SUMMED]);
+        } else if self.pairs.len() <= FEW_ROWS {
+            self.blocks(&formula, &mut [[0.0; FEW_ROWS]; SUMMED]);
+        } else {
+            self.blocks(&formula, &mut [[0.0; ROWS]; SUMMED]);
+        }
+    }
+}
+
+impl Evaluation<'_, '_> {
+    /// `scratch` takes what the metrics need and the caller did not ask for.
+    fn blocks<F: Formula, const N: usize>(self, formula: &F, scratch: &mut [[f32; N]; SUMMED]) {
+        let Self { backend, pairs, mut outputs, mut metrics } = self;
+        let mut start = 0;
+        while start < pairs.len() {
+            let n = (pairs.len() - start).min(ROWS);
+            let pairs = pairs.rows(start, n);
+            let mut block = [const { None }; RESULTS];
+            for (to, from) in block.iter_mut().zip(&mut outputs) {
+                *to = from.as_deref_mut().and_then(|from| from.get_mut(start..start + n));
+            }
+            if metrics.is_some() {
+                for (output, scratch) in block.iter_mut().zip(&mut *scratch) {
+                    if output.is_none() {
+                        *output = scratch.get_mut(..n);
+                    }
                 }
             }
-            let counts = kernel::block(backend, &formula, Block { pairs, outputs: &mut outputs });
+            let counts = kernel::block(backend, formula, Block { pairs, outputs: &mut block });
             if let Some(metrics) = metrics.as_deref_mut() {
-                let [losses, chosen, rejected, margins, ..] = outputs.map(|x| x.map_or(&[][..], |x| &*x));
-                metrics.add_block(backend, pairs, [losses, chosen, rejected, margins], counts);
+                let [losses, chosen, rejected, margins, ..] = &block;
+                let results = [losses, chosen, rejected, margins].map(|x| x.as_deref().unwrap_or_default());
+                metrics.add_block(backend, pairs, results, counts);
             }
+            start += n;
         }
     }
 }
