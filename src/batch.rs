@@ -1,7 +1,8 @@
 //! The multi-threaded layer over [`evaluate`](crate::evaluate): the same bits for every number of threads.
 
+use crate::evaluate::evaluate_checked;
 use crate::losses::PairLoss;
-use crate::pairs::{OutputSlices, RESULTS, check, evaluate_checked};
+use crate::pairs::{OutputSlices, RESULTS, check};
 use crate::{Backend, Error, Metrics, Outputs, Pairs};
 use core::num::NonZeroUsize;
 

@@ -47,7 +47,7 @@
 //! - `pairs`: the kernel that all losses share. It computes in `f64` and rounds once, so that 2^-36 of relative error
 //!   would still meet the bound; rows in doubt, and all with NaN or infinity, are settled in 384 bits. Which rows those are
 //!   is decided by the same operations everywhere, so the bits stay the same.
-//! - `metrics`: exact sums and counts; `batch`: threads.
+//! - `metrics`: exact sums and counts; `evaluate`: whole batches on one thread; [`batch`]: on many.
 #![no_std]
 
 #[cfg(feature = "std")]
@@ -57,6 +57,7 @@ extern crate std;
 pub mod batch;
 pub mod elementary;
 mod error;
+mod evaluate;
 mod exact;
 mod lanes;
 mod losses;
@@ -64,11 +65,12 @@ mod metrics;
 mod pairs;
 
 pub use error::Error;
+pub use evaluate::{Pair, evaluate, evaluate_pair};
 pub use exact::ExactSum;
 pub use lanes::{Backend, Level};
 pub use losses::{ConservativeDpo, Dpo, Hinge, Ipo, Loss, PairLoss, RobustDpo};
 pub use metrics::{Metrics, Report};
-pub use pairs::{Outputs, Pair, Pairs, Reference, evaluate, evaluate_pair};
+pub use pairs::{Outputs, Pairs, Reference};
 
 /// The one NaN that is ever returned: hardware differs in sign and payload.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);

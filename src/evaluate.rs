@@ -1,0 +1,165 @@
+//! Evaluation of batches: slices in, slices out, on the calling thread.
+
+use crate::Error;
+use crate::exact;
+use crate::lanes::{Backend, HAS_WIDE};
+use crate::losses::{Formula, PairLoss, Visitor};
+use crate::metrics::Metrics;
+use crate::pairs::{self, Block, OutputSlices, Outputs, Pairs, RESULTS, Reference, SUMMED, check};
+
+/// Loss, rewards, margin and gradients of every pair, and the metrics of all, on the calling thread.
+///
+/// `metrics`, if given, is added to: it may go through many batches. Row by row the result is that of the formula in
+/// real arithmetic on the given values, to 0.501 ULP; it does not depend on the other rows, on the back end or on which
+/// outputs are asked for. A NaN, or a difference of equal infinities, makes NaN what depends on it in that row;
+/// an infinite log-probability gives the formula's limit.
+///
+/// # Errors
+/// [`Error::Length`] and [`Error::Weight`], before anything is written.
+pub fn evaluate<L: PairLoss>(
+    backend: Backend,
+    loss: &L,
+    pairs: Pairs<'_>,
+    outputs: Outputs<'_>,
+    metrics: Option<&mut Metrics>,
+) -> Result<(), Error> {
+    let outputs = check(pairs, outputs)?;
+    evaluate_checked(backend, loss, pairs, outputs, metrics);
+    Ok(())
+}
+
+pub(crate) fn evaluate_checked<L: PairLoss>(
+    backend: Backend,
+    loss: &L,
+    pairs: Pairs<'_>,
+    outputs: OutputSlices<'_>,
+    metrics: Option<&mut Metrics>,
+) {
+    loss.visit(Evaluation { backend, pairs, outputs, metrics });
+}
+
+struct Evaluation<'a, 'm> {
+    backend: Backend,
+    pairs: Pairs<'a>,
+    outputs: OutputSlices<'a>,
+    metrics: Option<&'m mut Metrics>,
+}
+
+/// Rows at a time: as many as an exact block sum takes, few where stack is scarce.
+const ROWS: usize = if HAS_WIDE { exact::BLOCK } else { 8 };
+
+/// Small batches, whose time a large scratch would fill with clearing it.
+const FEW_ROWS: usize = if HAS_WIDE { 64 } else { ROWS };
+
+impl Visitor for Evaluation<'_, '_> {
+    type Output = ();
+
+    fn visit<F: Formula>(self, formula: F) {
+        let [losses, chosen, rejected, margins, ..] = &self.outputs;
+        let complete = losses.is_some() && chosen.is_some() && rejected.is_some() && margins.is_some();
+        if complete || self.metrics.is_none() {
+            self.blocks(&formula, &mut [[]; SUMMED]);
+        } else if self.pairs.len() <= FEW_ROWS {
+            self.blocks(&formula, &mut [[0.0; FEW_ROWS]; SUMMED]);
+        } else {
+            self.blocks(&formula, &mut [[0.0; ROWS]; SUMMED]);
+        }
+    }
+}
+
+impl Evaluation<'_, '_> {
+    /// `scratch` takes what the metrics need and the caller did not ask for.
+    fn blocks<F: Formula, const N: usize>(self, formula: &F, scratch: &mut [[f32; N]; SUMMED]) {
+        let Self { backend, pairs, mut outputs, mut metrics } = self;
+        let mut start = 0;
+        while start < pairs.len() {
+            let n = (pairs.len() - start).min(ROWS);
+            let pairs = pairs.rows(start, n);
+            let mut block = [const { None }; RESULTS];
+            for (to, from) in block.iter_mut().zip(&mut outputs) {
+                *to = from.as_deref_mut().and_then(|from| from.get_mut(start..start + n));
+            }
+            if metrics.is_some() {
+                for (output, scratch) in block.iter_mut().zip(&mut *scratch) {
+                    if output.is_none() {
+                        *output = scratch.get_mut(..n);
+                    }
+                }
+            }
+            let counts = pairs::block(backend, formula, Block { pairs, outputs: &mut block });
+            if let Some(metrics) = metrics.as_deref_mut() {
+                let [losses, chosen, rejected, margins, ..] = &block;
+                let results = [losses, chosen, rejected, margins].map(|x| x.as_deref().unwrap_or_default());
+                metrics.add_block(backend, pairs, results, counts);
+            }
+            start += n;
+        }
+    }
+}
+
+/// One pair's results.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// Loss.
+    pub loss: f32,
+    /// Implicit reward of the chosen answer.
+    pub chosen_reward: f32,
+    /// Implicit reward of the rejected answer.
+    pub rejected_reward: f32,
+    /// Their exact difference, rounded once.
+    pub margin: f32,
+    /// Derivative of the loss by `policy_chosen_logps`.
+    pub grad_chosen_logps: f32,
+    /// By `policy_rejected_logps`.
+    pub grad_rejected_logps: f32,
+    /// By `ref_chosen_logps`.
+    pub grad_ref_chosen_logps: f32,
+    /// By `ref_rejected_logps`.
+    pub grad_ref_rejected_logps: f32,
+    /// By beta.
+    pub grad_beta: f32,
+}
+
+/// One pair, with the bits that it would have in any batch. `reference` is the reference model's log-probability of the
+/// chosen and of the rejected answer.
+pub fn evaluate_pair<L: PairLoss>(
+    loss: &L,
+    policy_chosen_logps: f32,
+    policy_rejected_logps: f32,
+    reference: Option<(f32, f32)>,
+) -> Pair {
+    let reference = reference.map(|(chosen, rejected)| ([chosen], [rejected]));
+    let mut results = [[0.0]; RESULTS];
+    let pairs = Pairs {
+        policy_chosen_logps: &[policy_chosen_logps],
+        policy_rejected_logps: &[policy_rejected_logps],
+        reference: reference
+            .as_ref()
+            .map(|(chosen, rejected)| Reference { chosen_logps: chosen, rejected_logps: rejected }),
+        weights: None,
+    };
+    let outputs = results.each_mut().map(|x| Some(&mut x[..]));
+    evaluate_checked(Backend::SCALAR, loss, pairs, outputs, None);
+    let [
+        loss,
+        chosen_reward,
+        rejected_reward,
+        margin,
+        grad_chosen_logps,
+        grad_rejected_logps,
+        grad_ref_chosen_logps,
+        grad_ref_rejected_logps,
+        grad_beta,
+    ] = results.map(|[x]| x);
+    Pair {
+        loss,
+        chosen_reward,
+        rejected_reward,
+        margin,
+        grad_chosen_logps,
+        grad_rejected_logps,
+        grad_ref_chosen_logps,
+        grad_ref_rejected_logps,
+        grad_beta,
+    }
+}
