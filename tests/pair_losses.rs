@@ -6,7 +6,7 @@ use judge::{Kind, Random, float, ulps};
 use preflane::{Backend, Level, Loss, Outputs, Pairs, evaluate};
 use rug::Float;
 
-/// The published bound. See also `entries_are_not_looser_than_measured`.
+/// The published bound.
 const BOUND: f64 = 0.501;
 
 fn library(kind: Kind, beta: f64) -> Loss {
@@ -92,9 +92,10 @@ const KINDS: [Kind; 9] = [
 #[test]
 fn realistic_rows() {
     let mut random = Random(1);
+    let mut largest = 0.0_f64;
     for kind in KINDS {
         for beta in [0.01, 0.1, 0.5, 1.0, 2.5] {
-            let rows: Vec<_> = (0..700)
+            let rows: Vec<_> = (0..2000)
                 .map(|_| {
                     let (rc, rr) = (random.logp(), random.logp());
                     let mut near = |x: f32| (f64::from(x) + (random.unit() - 0.6) * 40.0) as f32;
@@ -102,9 +103,12 @@ fn realistic_rows() {
                 })
                 .collect();
             let worst = judge_rows(kind, beta, &rows, None);
-            assert!(worst > 0.499, "a bound of 0.5 that nothing comes near: {worst}");
+            largest = largest.max(worst);
         }
     }
+    // What the README says was measured. Rounding alone costs half a unit; if that is not reached, the judge is blind.
+    println!("largest error: {largest:.7} ULP");
+    assert!((largest - 0.5).abs() < 1e-5, "{largest}");
 }
 
 #[test]
@@ -180,6 +184,7 @@ fn approach(target: &Float) -> [f32; 4] {
 #[test]
 fn near_zeros_of_losses_and_gradients() {
     let mut random = Random(4);
+    let mut largest = 0.0_f64;
     for round in 0..40 {
         let beta = match round % 4 {
             0 => 0.1,
@@ -214,9 +219,10 @@ fn near_zeros_of_losses_and_gradients() {
             let [a, b, c, d] = row;
             let mut rows = vec![row, [a, 0.0, 0.0, 0.0], [a, 0.0, c, 0.0], [a, b, c, 0.0]];
             rows.extend([[a.next_up(), b, c, d], [a, b.next_down(), c, d], [a, b, c.next_up(), d]]);
-            judge_rows(kind, beta, &rows, None);
+            largest = largest.max(judge_rows(kind, beta, &rows, None));
         }
     }
+    println!("largest error: {largest:.7} ULP");
 }
 
 /// Around what two rounding errors of half a unit may cancel: u and v next to each other at 2^54, where `f64` has steps of

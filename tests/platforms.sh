@@ -75,7 +75,7 @@ install_packages() {
 
 # --- building and running; each function's output is the platform's log, its status the result
 
-# The suite for the host: it judges the digests of devices too.
+# The suite for the host, built once before all else: it judges the digests of devices too.
 build_host() { cargo build --release -p preflane-conformance --target-dir "$target/host"; }
 judge() { "$target/host/release/preflane-conformance" --compare-stdin; }
 
@@ -92,7 +92,7 @@ run_level() {
     echo "this CPU has no AVX-512"
     return 3
   fi
-  build_host && PREFLANE_LEVEL=$1 "$target/host/release/preflane-conformance" --require "$1"
+  PREFLANE_LEVEL=$1 "$target/host/release/preflane-conformance" --require "$1"
 }
 
 # All that this CPU has, in the compiler's hands: wide then emits other instructions.
@@ -116,7 +116,7 @@ run_device() {
   local linker digests=$target/$1.digests status
   linker=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$2")_LINKER
   export "$linker=arm-none-eabi-ld"
-  build_host && (cd tests/firmware && cross "$1" "$2" core) || return 1
+  (cd tests/firmware && cross "$1" "$2" core) || return 1
   timeout --kill-after=5 "$DEVICE_LIMIT" qemu-system-arm -cpu "$3" -machine "$4" -nographic \
     -semihosting-config enable=on,target=native -kernel "$target/$1/$2/release/preflane-firmware" \
     </dev/null >"$digests" 2>&1
@@ -131,7 +131,7 @@ run_wasm() {
   shift
   sysroot=$(rustc --print sysroot)
   export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$sysroot/lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld
-  build_host && cross "$platform" wasm32-unknown-unknown core,panic_abort -p preflane-conformance \
+  cross "$platform" wasm32-unknown-unknown core,panic_abort -p preflane-conformance \
     --no-default-features --example wasm || return 1
   for level in "$@"; do
     lines=$(timeout "$DEVICE_LIMIT" node tests/conformance/wasm/host.mjs \
@@ -148,10 +148,12 @@ run_platform() {
     riscv64) run_linux riscv64 riscv64gc-unknown-linux-gnu ;;
     s390x) run_linux s390x s390x-unknown-linux-gnu ;;
     thumbv7em) run_device thumbv7em thumbv7em-none-eabihf cortex-m4 mps2-an386 ;;
-    thumbv7em-m7) RUSTFLAGS=-Ctarget-cpu=cortex-m7 run_device thumbv7em-m7 thumbv7em-none-eabihf cortex-m7 mps2-an500 ;;
+    thumbv7em-m7)
+      CARGO_TARGET_THUMBV7EM_NONE_EABIHF_RUSTFLAGS=-Ctarget-cpu=cortex-m7 run_device thumbv7em-m7 thumbv7em-none-eabihf cortex-m7 mps2-an500
+      ;;
     thumbv6m) run_device thumbv6m thumbv6m-none-eabi cortex-m3 mps2-an385 ;;
     wasm32) run_wasm wasm32 0 1 ;;
-    wasm32-simd128) RUSTFLAGS=-Ctarget-feature=+simd128 run_wasm wasm32-simd128 0 1 ;;
+    wasm32-simd128) CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=-Ctarget-feature=+simd128 run_wasm wasm32-simd128 0 1 ;;
   esac
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use preflane::{Backend, Loss, Metrics, Outputs, Pairs, Reference, batch};
+use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
 
 use crate::args::{LossName, Score};
 use crate::failure::{Failure, Place};
@@ -177,7 +177,7 @@ impl Run<'_> {
                 }
             })?;
         }
-        self.split_finite(file, chunk, pairs, &metrics)?;
+        self.split_finite(file, chunk, &metrics)?;
         self.scored.metrics.merge(&metrics);
         let columns = self.columns.each_ref().map(|column| &column[..rows]);
         self.scored.observe(&pairs, columns[3], columns[4], self.scale);
@@ -188,39 +188,27 @@ impl Run<'_> {
     }
 
     /// Names the rows that are not finite, and measures the others apart.
-    fn split_finite(&mut self, file: usize, chunk: &Chunk, pairs: Pairs<'_>, metrics: &Metrics) -> Result<(), Failure> {
+    fn split_finite(&mut self, file: usize, chunk: &Chunk, metrics: &Metrics) -> Result<(), Failure> {
         if metrics.nonfinite() == 0 {
             self.scored.finite.merge(metrics);
             return Ok(());
         }
-        let mut bad = Vec::new();
-        self.find_nonfinite(pairs, 0, metrics.nonfinite(), &mut bad)?;
+        // As the library counts them: a log-probability, the loss, a reward or the margin.
+        let logps = if self.scored.sameness.is_some() { 4 } else { 2 };
+        let results = self.columns[..4].iter().map(Vec::as_slice);
+        let looked_at: Vec<&[f32]> = chunk.columns[..logps].iter().map(Vec::as_slice).chain(results).collect();
+        let is_bad: Vec<bool> =
+            (0..chunk.rows()).map(|row| looked_at.iter().any(|column| !column[row].is_finite())).collect();
+        let bad = (0..chunk.rows()).filter(|&row| is_bad[row]);
         let before = self.scored.metrics.pairs();
-        for &row in bad.iter().take(NAMED_ROWS - self.scored.nonfinite_rows.len()) {
+        for row in bad.take(NAMED_ROWS - self.scored.nonfinite_rows.len()) {
             self.scored.nonfinite_rows.push(Row { number: before + row as u64 + 1, file, place: chunk.place(row) });
         }
-        let mut is_bad = vec![false; chunk.rows()];
-        bad.iter().for_each(|&row| is_bad[row] = true);
         let good: Vec<Vec<f32>> = (chunk.columns.iter())
             .map(|column| column.iter().zip(&is_bad).filter(|(_, bad)| !**bad).map(|(value, _)| *value).collect())
             .collect();
         let finite = self.measure(self.pairs(&good))?;
         self.scored.finite.merge(&finite);
-        Ok(())
-    }
-
-    /// The rows that the library counts as not finite, by halving.
-    fn find_nonfinite(&self, pairs: Pairs<'_>, first: usize, count: u64, rows: &mut Vec<usize>) -> Result<(), Failure> {
-        match (count, pairs.len()) {
-            (0, _) => {}
-            (_, 1) => rows.push(first),
-            (_, length) => {
-                let (left, right) = halves(pairs, length / 2);
-                let on_left = self.measure(left)?.nonfinite();
-                self.find_nonfinite(left, first, on_left, rows)?;
-                self.find_nonfinite(right, first + length / 2, count - on_left, rows)?;
-            }
-        }
         Ok(())
     }
 
@@ -243,19 +231,6 @@ impl Run<'_> {
         };
         if self.weights.is_some() { pairs.with_weights(next()) } else { pairs }
     }
-}
-
-fn halves(pairs: Pairs<'_>, at: usize) -> (Pairs<'_>, Pairs<'_>) {
-    let part = |range: std::ops::Range<usize>| Pairs {
-        policy_chosen_logps: &pairs.policy_chosen_logps[range.clone()],
-        policy_rejected_logps: &pairs.policy_rejected_logps[range.clone()],
-        reference: pairs.reference.map(|reference| Reference {
-            chosen_logps: &reference.chosen_logps[range.clone()],
-            rejected_logps: &reference.rejected_logps[range.clone()],
-        }),
-        weights: pairs.weights.map(|weights| &weights[range.clone()]),
-    };
-    (part(0..at), part(at..pairs.len()))
 }
 
 impl Scored {

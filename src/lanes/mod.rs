@@ -8,6 +8,7 @@
 mod level;
 mod portable;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
 mod two;
 #[cfg(target_arch = "x86_64")]
 mod x86;

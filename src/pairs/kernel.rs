@@ -125,6 +125,7 @@ struct Margins<L> {
 }
 
 /// `u`, `v` and `h = u - v`, each within 2^-51 of itself, h of the exact sign; NaN where one of them is infinite.
+/// Adding 0 last makes every zero margin +0, whichever way it came about.
 ///
 /// The errors of the three differences add up to what the rough margin lacks. Can adding them cancel and leave their own
 /// rounding? Only if they are as large as the rough margin, which then is a few units of the last place of u and v, and
@@ -136,14 +137,15 @@ fn margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
     let (chosen, chosen_error) = difference(pc, rc);
     let (rejected, rejected_error) = difference(pr, rr);
     let (rough, rough_error) = difference(chosen, rejected);
-    Margins { chosen, rejected, margin: rough + ((chosen_error - rejected_error) + rough_error) }
+    let margin = rough + ((chosen_error - rejected_error) + rough_error);
+    Margins { chosen, rejected, margin: margin + L::splat(0.0) }
 }
 
-/// The same where every difference is exact.
+/// The same bits, where every difference is exact.
 #[inline(always)]
 fn exact_margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
     let (chosen, rejected) = (pc - rc, pr - rr);
-    Margins { chosen, rejected, margin: chosen - rejected }
+    Margins { chosen, rejected, margin: (chosen - rejected) + L::splat(0.0) }
 }
 
 impl<'a, F: Formula> Kernel for Rows<'_, 'a, '_, F> {
