@@ -51,7 +51,7 @@ class Preflane:
         binaries = [
             message["executable"]
             for message in map(json.loads, messages.splitlines())
-            if message.get("executable") and message["target"]["name"] == "pairs" and "bench" in message["target"]["kind"]
+            if message.get("executable") and message["target"]["name"] == "pairs"
         ]
         self.process = subprocess.Popen(
             [binaries[-1]],
@@ -221,7 +221,8 @@ def main():
                         if not compiled:
                             raise
                         failures[f"{type(error).__name__} ({kind})"] = str(error).strip().splitlines()[0]
-                        print(f"| {pairs} | {threads} | {kind} | {name} | failed: {type(error).__name__} | - | - | - | - |")
+                        failed = f"failed: {type(error).__name__}"
+                        print(f"| {pairs} | {threads} | {kind} | {name} | {failed} | - | - | - | - |")
                         continue
                     ours, theirs, ratios = measure(preflane, run, logps, pairs, threads, kind, arguments.rounds)
                     goal = GOALS.get(pairs) if threads == 1 else None

@@ -110,6 +110,13 @@ impl Times {
         self.spread(|round| round[subject])
     }
 
+    /// The ratio of the fastest rounds: what remains of a long call on a busy machine, where other processes cut into
+    /// nearly every one.
+    pub fn fastest_ratio(&self, subject: usize, bound: usize) -> f64 {
+        let fastest = |i: usize| self.0.iter().map(|round| round[i]).fold(f64::INFINITY, f64::min);
+        fastest(subject) / fastest(bound)
+    }
+
     /// The time of one subject over that of another.
     pub fn ratio(&self, subject: usize, bound: usize) -> Spread {
         self.spread(|round| round[subject] / round[bound])
