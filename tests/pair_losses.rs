@@ -254,6 +254,31 @@ fn cancellation_of_rounding_errors() {
     }
 }
 
+/// Batches of moderate values in which large terms cancel and leave small ones: whether all differences are exact is
+/// decided block by block, by the span of exponents, so each batch has its own.
+#[test]
+fn cancellation_at_every_span() {
+    let mut random = Random(7);
+    for span in 10..60 {
+        let small = 2.0_f64.powi(7 - span);
+        let rows: Vec<_> = (0..64)
+            .map(|i| {
+                let big = (64.0 + random.unit() * 63.0) as f32;
+                let mut small = || ((1.0 + random.unit()) * small) as f32;
+                match i % 4 {
+                    0 => [big, big, small(), small()],
+                    1 => [small(), small(), big, big],
+                    2 => [big, small(), big, small()],
+                    _ => [big, big, -small(), small()],
+                }
+            })
+            .collect();
+        for kind in [Kind::Dpo, Kind::Ipo, Kind::Robust(0.1), Kind::Hinge] {
+            judge_rows(kind, 0.1, &rows, None);
+        }
+    }
+}
+
 #[test]
 fn cancellation_of_huge_log_probs() {
     let mut random = Random(5);
