@@ -1,5 +1,7 @@
 //! Batches: real data, bad input, special values, independence of neighbours, alignment, threads and partition.
 
+#![allow(clippy::excessive_precision, reason = "expected values are given with the digits they were computed to")]
+
 mod judge;
 
 use judge::Random;

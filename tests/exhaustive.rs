@@ -16,10 +16,12 @@ use preflane::{Backend, Error, Level};
 use rug::Float;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+type SliceFunction = fn(Backend, &[f32], &mut [f32]) -> Result<(), Error>;
+
 struct Function {
     name: &'static str,
     scalar: fn(f32) -> f32,
-    slice: fn(Backend, &[f32], &mut [f32]) -> Result<(), Error>,
+    slice: SliceFunction,
     quick: fn(f64) -> f64,
     exact: fn(Float) -> Float,
 }
@@ -139,7 +141,7 @@ fn check(function: &Function, backends: &[Backend], inputs: &[f32]) -> u64 {
 fn inputs(full: bool, chunk: u64) -> Vec<f32> {
     let all = chunk * CHUNK..(chunk + 1) * CHUNK;
     // Each chunk is 1/128 of a binade.
-    let edge = chunk % 128 == 0 || chunk % 128 == 127;
+    let edge = chunk.is_multiple_of(128) || chunk % 128 == 127;
     all.filter(|x| full || (edge && (x % CHUNK < 256 || x % CHUNK >= CHUNK - 256)) || x % 1021 == 0)
         .map(|x| f32::from_bits(x as u32))
         .collect()
