@@ -170,6 +170,8 @@ impl ExactSum {
             self.add_split::<L, 1>(x, top);
         } else if span <= SPAN + 2 * SPLIT {
             self.add_split::<L, 2>(x, top);
+        } else if span <= SPAN + 3 * SPLIT {
+            self.add_split::<L, 3>(x, top);
         } else {
             x.iter().for_each(|&x| self.add(x));
         }
@@ -258,9 +260,9 @@ impl ExactSum {
         for limb in magnitude.iter_mut().rev() {
             let mut quotient = 0;
             for part in [*limb >> 32, *limb & 0xffff_ffff] {
-                let x = rest << 32 | u128::from(part);
-                quotient = quotient << 32 | x.checked_div(count).unwrap_or(0) as u64;
-                rest = x.checked_rem(count).unwrap_or(0);
+                let (part, left) = divide(rest << 32 | u128::from(part), count);
+                quotient = quotient << 32 | part as u64;
+                rest = left;
             }
             *limb = quotient;
         }
@@ -283,5 +285,13 @@ impl ExactSum {
         // As in a conversion: the leading bit of a normal number adds 1 to the exponent field.
         let rounded = (cut << 23) + significand;
         f32::from_bits(sign | rounded.min(0x7f80_0000))
+    }
+}
+
+/// Quotient and remainder; by hardware where 64 bits do, which is nearly always. 0 for a divisor of 0.
+fn divide(x: u128, by: u128) -> (u128, u128) {
+    match (u64::try_from(x), u64::try_from(by)) {
+        (Ok(x), Ok(by)) => (x.checked_div(by).unwrap_or(0).into(), x.checked_rem(by).unwrap_or(0).into()),
+        _ => (x.checked_div(by).unwrap_or(0), x.checked_rem(by).unwrap_or(0)),
     }
 }
