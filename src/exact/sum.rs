@@ -274,12 +274,16 @@ impl ExactSum {
         let length = length.unwrap_or(0);
         // The lowest kept bit; 0 as long as all bits fit (subnormals included).
         let cut = length.saturating_sub(24);
-        let bit = |i: u32| magnitude.get((i / 64) as usize).is_some_and(|limb| limb >> (i % 64) & 1 == 1);
-        let kept = (cut..length).rev().fold(0, |kept, i| kept << 1 | u32::from(bit(i)));
+        let limb = |i: u32| magnitude.get(i as usize).copied().unwrap_or(0);
+        let window = u128::from(limb(cut / 64)) | u128::from(limb(cut / 64 + 1)) << 64;
+        let kept = (window >> (cut % 64)) as u32 & 0xff_ffff;
         let (half, below) = if cut == 0 {
             (2 * rest >= count, 2 * rest != count)
         } else {
-            (bit(cut - 1), rest != 0 || (0..cut - 1).any(bit))
+            let first = cut - 1;
+            let whole = magnitude.iter().take((first / 64) as usize).any(|&limb| limb != 0);
+            let part = limb(first / 64) & ((1 << (first % 64)) - 1) != 0;
+            (limb(first / 64) >> (first % 64) & 1 == 1, rest != 0 || whole || part)
         };
         let significand = kept + u32::from(half && (below || kept & 1 == 1));
         // As in a conversion: the leading bit of a normal number adds 1 to the exponent field.
