@@ -1,6 +1,9 @@
-//! The multi-threaded layer over [`evaluate`](crate::evaluate): the same bits for every number of threads.
+//! The multi-threaded layer over [`evaluate`](crate::evaluate) and [`logits`](crate::logits): the same bits for every number of threads.
 
 use crate::evaluate::evaluate_checked;
+use crate::logits::{
+    Element, Gradient, Logits, LogitsMut, Scaling, Seeds, Targets, TokenCounts, TokenOutputs, backward, forward,
+};
 use crate::losses::PairLoss;
 use crate::pairs::{OutputSlices, RESULTS, check};
 use crate::{Backend, Error, Metrics, Outputs, Pairs};
@@ -71,6 +74,106 @@ fn split<L: PairLoss>(
     if let (Some(metrics), Some(more)) = (metrics, right_metrics) {
         metrics.merge(&more);
     }
+}
+
+/// Rows of logits that one task takes: some 256 KiB, below which threads gain nothing.
+fn rows_a_task(columns: usize) -> usize {
+    (65_536 / columns.max(1)).max(1)
+}
+
+/// [`logits::token_logps`](crate::logits::token_logps) in the rayon pool of the caller.
+///
+/// # Errors
+/// As [`logits::token_logps`](crate::logits::token_logps).
+pub fn token_logps<T: Element>(
+    backend: Backend,
+    logits: Logits<'_, T>,
+    targets: Targets<'_>,
+    scaling: &Scaling,
+    outputs: TokenOutputs<'_>,
+) -> Result<TokenCounts, Error> {
+    forward::check(logits, targets, &outputs)?;
+    Ok(split_forward(backend, logits, targets, scaling, outputs))
+}
+
+fn split_forward<T: Element>(
+    backend: Backend,
+    logits: Logits<'_, T>,
+    targets: Targets<'_>,
+    scaling: &Scaling,
+    outputs: TokenOutputs<'_>,
+) -> TokenCounts {
+    let rows = logits.rows();
+    if rows <= rows_a_task(logits.columns()) {
+        return forward::token_logps_checked(backend, logits, targets, scaling, outputs);
+    }
+    let half = rows / 2;
+    let (head, tail) = outputs.split(half);
+    let (mut counts, more) = rayon::join(
+        || split_forward(backend, logits.rows_from(0, half), targets.range(0, half), scaling, head),
+        || split_forward(backend, logits.rows_from(half, rows - half), targets.range(half, rows - half), scaling, tail),
+    );
+    counts.merge(&more);
+    counts
+}
+
+/// [`logits::logits_grad`](crate::logits::logits_grad) in the rayon pool of the caller.
+///
+/// # Errors
+/// As [`logits::logits_grad`](crate::logits::logits_grad).
+pub fn logits_grad<T: Element, G: Element>(
+    backend: Backend,
+    logits: Logits<'_, T>,
+    targets: Targets<'_>,
+    scaling: &Scaling,
+    seeds: Seeds<'_>,
+    how: Gradient,
+    grads: LogitsMut<'_, G>,
+) -> Result<(), Error> {
+    backward::check(logits, targets, seeds, &grads)?;
+    split_backward(backend, Some(logits), targets, scaling, seeds, how, grads);
+    Ok(())
+}
+
+/// [`logits::logits_grad_in_place`](crate::logits::logits_grad_in_place) in the rayon pool of the caller.
+///
+/// # Errors
+/// As [`logits::logits_grad_in_place`](crate::logits::logits_grad_in_place).
+pub fn logits_grad_in_place<T: Element>(
+    backend: Backend,
+    logits: LogitsMut<'_, T>,
+    targets: Targets<'_>,
+    scaling: &Scaling,
+    seeds: Seeds<'_>,
+    zero_padding: bool,
+) -> Result<(), Error> {
+    backward::check(logits.view(), targets, seeds, &logits)?;
+    let how = Gradient { accumulate: false, zero_padding };
+    split_backward::<T, T>(backend, None, targets, scaling, seeds, how, logits);
+    Ok(())
+}
+
+fn split_backward<T: Element, G: Element>(
+    backend: Backend,
+    logits: Option<Logits<'_, T>>,
+    targets: Targets<'_>,
+    scaling: &Scaling,
+    seeds: Seeds<'_>,
+    how: Gradient,
+    grads: LogitsMut<'_, G>,
+) {
+    let rows = grads.rows();
+    if rows <= rows_a_task(grads.columns()) {
+        return backward::grads(backend, logits, targets, scaling, seeds, how, grads);
+    }
+    let half = rows / 2;
+    let (head, tail) = grads.split(half);
+    let cut = |start, n| (logits.map(|x| x.rows_from(start, n)), targets.range(start, n), seeds.range(start, n));
+    let (a, b) = (cut(0, half), cut(half, rows - half));
+    rayon::join(
+        || split_backward(backend, a.0, a.1, scaling, a.2, how, head),
+        || split_backward(backend, b.0, b.1, scaling, b.2, how, tail),
+    );
 }
 
 /// The first `n` elements of every output and the others.

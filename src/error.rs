@@ -31,6 +31,22 @@ pub enum Error {
         /// The value given.
         value: f32,
     },
+    /// A target that is neither a column nor the mark of a masked row.
+    Target {
+        /// The row, counted from 0.
+        row: usize,
+        /// The label given.
+        label: i64,
+        /// How many columns there are.
+        columns: usize,
+    },
+    /// A target that none of the merged shards holds.
+    NoTarget,
+    /// A sequence without a token that counts.
+    EmptySequence {
+        /// The sequence, counted from 0.
+        sequence: usize,
+    },
     /// An instruction-set level that this CPU (or this build) lacks.
     Level(Level),
     /// A name that is no instruction-set level.
@@ -51,6 +67,13 @@ impl core::fmt::Display for Error {
             }
             Self::Weight { row, value } => {
                 write!(f, "the weight of row {row} is {value}; weights must be finite and at least 0")
+            }
+            Self::Target { row, label, columns } => {
+                write!(f, "the target of row {row} is {label}; the columns are 0 to {}", columns.saturating_sub(1))
+            }
+            Self::NoTarget => f.write_str("no shard held the target's column"),
+            Self::EmptySequence { sequence } => {
+                write!(f, "sequence {sequence} has no token that counts; every target of it is masked")
             }
             Self::Level(level) => {
                 write!(f, "level {} is not available on this CPU; available: ", level.name())?;

@@ -60,6 +60,7 @@ mod error;
 mod evaluate;
 mod exact;
 mod lanes;
+pub mod logits;
 mod losses;
 mod metrics;
 mod pairs;

@@ -183,7 +183,7 @@ pub fn log<L: Lanes>(x: L) -> L {
     log_of(x, None)
 }
 
-/// `ln(1+x)` for -1 < x < infinity, x an `f32`.
+/// `ln(1+x)` for -1 < x < infinity.
 #[inline(always)]
 pub fn log1p<L: Lanes>(x: L) -> L {
     log_of(x + L::splat(1.0), Some(x))
@@ -204,6 +204,16 @@ pub fn sigmoid<L: Lanes>(x: L) -> L {
     let e = exp_neg(x.abs());
     let (_, recip) = log1p_and_recip(e);
     L::select(x.lt(L::splat(0.0)), e * recip, recip)
+}
+
+/// The hyperbolic tangent.
+#[inline(always)]
+pub fn tanh<L: Lanes>(x: L) -> L {
+    let magnitude = x.abs();
+    // e^(-2|x|) - 1
+    let m = expm1(L::splat(-2.0) * magnitude);
+    let t = (L::splat(0.0) - m) / (m + L::splat(2.0));
+    L::select(x.lt(L::splat(0.0)), L::splat(0.0) - t, t)
 }
 
 /// `ln(1 + e^x)`.

@@ -5,7 +5,7 @@
 //! arithmetic. So the result is what mathematics defines, on every level.
 
 mod functions;
-mod lanes;
+pub(crate) mod lanes;
 
 pub use functions::{exp, expm1, log, log_sigmoid, log1mexp, log1p, sigmoid, slices, softplus};
 pub(crate) use lanes::{exp_neg, log1p_and_recip};

@@ -8,7 +8,6 @@
 mod level;
 mod portable;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
 mod two;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -65,6 +64,19 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn bits_shl52(self) -> Self;
     /// The bits shifted right by 52, zeros entering: sign and exponent become an integer.
     fn bits_shr52(self) -> Self;
+    /// The bits shifted left by 48.
+    fn bits_shl48(self) -> Self;
+    /// The sum of all lanes' bits as 64-bit integers, wrapping.
+    fn bits_sum(self) -> u64;
+    /// `floor` where `self < floor`, `self` elsewhere, NaN included.
+    fn at_least(self, floor: Self) -> Self;
+    /// `table[i]`, with i the low four bits of the lane.
+    fn look_up(self, table: &[f64; 16]) -> Self;
+    /// A hint that `x[at..]` is read soon.
+    #[inline(always)]
+    fn prefetch<T>(x: &[T], at: usize) {
+        let _ = (x, at);
+    }
 }
 
 /// The widest block of any back end.

@@ -125,4 +125,24 @@ impl Lanes for Portable {
     fn bits_shr52(self) -> Self {
         Self::from_integers(self.integers() >> 52_u32)
     }
+    #[inline(always)]
+    fn bits_shl48(self) -> Self {
+        Self::from_integers(self.integers() << 48_u32)
+    }
+    #[inline(always)]
+    fn bits_sum(self) -> u64 {
+        let [a, b, c, d] = self.integers().to_array();
+        a.wrapping_add(b).wrapping_add(c).wrapping_add(d)
+    }
+    #[inline(always)]
+    fn at_least(self, floor: Self) -> Self {
+        Self::select(self.lt(floor), floor, self)
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[f64; 16]) -> Self {
+        let [a, b, c, d] = self.integers().to_array();
+        let [a, b, c, d] =
+            [table[(a & 15) as usize], table[(b & 15) as usize], table[(c & 15) as usize], table[(d & 15) as usize]];
+        Self(f64x4::new([a, b, c, d]))
+    }
 }

@@ -84,4 +84,20 @@ impl Lanes for f64 {
     fn bits_shr52(self) -> Self {
         f64::from_bits(self.to_bits() >> 52)
     }
+    #[inline(always)]
+    fn bits_shl48(self) -> Self {
+        f64::from_bits(self.to_bits() << 48)
+    }
+    #[inline(always)]
+    fn bits_sum(self) -> u64 {
+        self.to_bits()
+    }
+    #[inline(always)]
+    fn at_least(self, floor: Self) -> Self {
+        if self < floor { floor } else { self }
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[f64; 16]) -> Self {
+        table[(self.to_bits() & 15) as usize]
+    }
 }

@@ -107,4 +107,25 @@ impl<L: Lanes> Lanes for Two<L> {
     fn bits_shr52(self) -> Self {
         Self(self.0.bits_shr52(), self.1.bits_shr52())
     }
+    #[inline(always)]
+    fn bits_shl48(self) -> Self {
+        Self(self.0.bits_shl48(), self.1.bits_shl48())
+    }
+    #[inline(always)]
+    fn bits_sum(self) -> u64 {
+        self.0.bits_add(self.1).bits_sum()
+    }
+    #[inline(always)]
+    fn at_least(self, floor: Self) -> Self {
+        Self(self.0.at_least(floor.0), self.1.at_least(floor.1))
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[f64; 16]) -> Self {
+        Self(self.0.look_up(table), self.1.look_up(table))
+    }
+    #[inline(always)]
+    fn prefetch<T>(x: &[T], at: usize) {
+        L::prefetch(x, at);
+        L::prefetch(x, at + L::N);
+    }
 }

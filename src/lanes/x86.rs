@@ -69,6 +69,15 @@ fn plain<T>(x: T) -> T {
     x
 }
 
+/// Asks for the cache line of `x[at]`.
+#[inline(always)]
+fn prefetch<T>(x: &[T], at: usize) {
+    if let Some(x) = x.get(at) {
+        // SAFETY: a hint, on an address inside of the slice; SSE is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(x).cast()) }
+    }
+}
+
 impl Avx2 {
     #[inline(always)]
     fn integers(self) -> __m256i {
@@ -178,6 +187,34 @@ impl Lanes for Avx2 {
         // SAFETY: instruction set as above.
         Self::from_integers(unsafe { _mm256_srli_epi64::<52>(self.integers()) })
     }
+    #[inline(always)]
+    fn bits_shl48(self) -> Self {
+        // SAFETY: instruction set as above.
+        Self::from_integers(unsafe { _mm256_slli_epi64::<48>(self.integers()) })
+    }
+    #[inline(always)]
+    fn bits_sum(self) -> u64 {
+        // SAFETY: four u64 are 32 bytes, any bits of them are valid; instruction set as above.
+        let [a, b, c, d] = unsafe { core::mem::transmute::<__m256d, [u64; 4]>(self.0) };
+        a.wrapping_add(b).wrapping_add(c).wrapping_add(d)
+    }
+    #[inline(always)]
+    fn at_least(self, floor: Self) -> Self {
+        // The second operand where either is NaN.
+        call!(Self, _mm256_max_pd(floor.0, self.0))
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[f64; 16]) -> Self {
+        // SAFETY: the indices are below 16, the table's length; instruction set as above.
+        Self(unsafe {
+            let index = _mm256_and_si256(self.integers(), _mm256_set1_epi64x(15));
+            _mm256_i64gather_pd::<8>(table.as_ptr(), index)
+        })
+    }
+    #[inline(always)]
+    fn prefetch<T>(x: &[T], at: usize) {
+        prefetch(x, at);
+    }
 }
 
 impl Avx512 {
@@ -285,5 +322,32 @@ impl Lanes for Avx512 {
     fn bits_shr52(self) -> Self {
         // SAFETY: instruction set as above.
         Self::from_integers(unsafe { _mm512_srli_epi64::<52>(self.integers()) })
+    }
+    #[inline(always)]
+    fn bits_shl48(self) -> Self {
+        // SAFETY: instruction set as above.
+        Self::from_integers(unsafe { _mm512_slli_epi64::<48>(self.integers()) })
+    }
+    #[inline(always)]
+    fn bits_sum(self) -> u64 {
+        call!(i64::cast_unsigned, _mm512_reduce_add_epi64(self.integers()))
+    }
+    #[inline(always)]
+    fn at_least(self, floor: Self) -> Self {
+        // The second operand where either is NaN.
+        call!(Self, _mm512_max_pd(floor.0, self.0))
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[f64; 16]) -> Self {
+        // The instruction takes four bits of each index. SAFETY: reads the 128 bytes of the table, unaligned;
+        // instruction set as above.
+        Self(unsafe {
+            let (low, high) = (_mm512_loadu_pd(table.as_ptr()), _mm512_loadu_pd(table.as_ptr().add(8)));
+            _mm512_permutex2var_pd(low, self.integers(), high)
+        })
+    }
+    #[inline(always)]
+    fn prefetch<T>(x: &[T], at: usize) {
+        prefetch(x, at);
     }
 }

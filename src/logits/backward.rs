@@ -1,0 +1,287 @@
+//! From the gradient of the log-probabilities to that of the logits.
+
+use super::element::CHUNK;
+use super::log_sum_exp::{LogSumExp, Logp};
+use super::scaling::{Map, Visitor};
+use super::terms::{Base, Softmax};
+use super::{Element, Logits, LogitsMut, Scaling, Targets};
+use crate::elementary::lanes::expm1;
+use crate::error::check_length;
+use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, dispatch};
+use crate::{Error, NAN};
+use core::marker::PhantomData;
+
+/// How the gradient is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gradient {
+    /// Adds to what is there, in `f64`, instead of overwriting it.
+    pub accumulate: bool,
+    /// Sets the padding beyond the columns to 0 instead of leaving it alone.
+    pub zero_padding: bool,
+}
+
+/// The rows' log-sum-exps and the derivatives of the loss by the rows' log-probabilities.
+#[derive(Clone, Copy, Debug)]
+pub struct Seeds<'a> {
+    /// From [`token_logps`](super::token_logps) on the same logits with the same scaling.
+    pub log_sum_exps: &'a [LogSumExp],
+    /// dL/dlogp of every row.
+    pub grad_logps: &'a [f32],
+}
+
+impl Seeds<'_> {
+    fn check(&self, rows: usize) -> Result<(), Error> {
+        check_length("log_sum_exps", rows, self.log_sum_exps.len())?;
+        check_length("grad_logps", rows, self.grad_logps.len())
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn range(&self, start: usize, n: usize) -> Self {
+        Seeds {
+            log_sum_exps: self.log_sum_exps.get(start..start + n).unwrap_or_default(),
+            grad_logps: self.grad_logps.get(start..start + n).unwrap_or_default(),
+        }
+    }
+
+    fn get(&self, row: usize) -> (LogSumExp, f32) {
+        let sum = self.log_sum_exps.get(row).copied().unwrap_or(LogSumExp::NONE);
+        (sum, self.grad_logps.get(row).copied().unwrap_or(NAN))
+    }
+}
+
+/// `dL/dx = dL/dlogp (onehot(target) - softmax(y)) dy/dx` of every row, into a matrix of its own, on the calling thread.
+///
+/// Within 0.501 ULP of the output's type, where the result does not fall below its least normal number; the target's
+/// entry is `-dL/dlogp expm1(logp)`, accurate also for a token that is nearly certain. A masked row's gradient is 0
+/// whatever its logits; a row without a log-sum-exp, or whose seed is not finite, gets NaN. A seed of 0 gives zeros.
+///
+/// # Errors
+/// [`Error::Length`] and [`Error::Target`], before anything is written.
+pub fn logits_grad<T: Element, G: Element>(
+    backend: Backend,
+    logits: Logits<'_, T>,
+    targets: Targets<'_>,
+    scaling: &Scaling,
+    seeds: Seeds<'_>,
+    how: Gradient,
+    grads: LogitsMut<'_, G>,
+) -> Result<(), Error> {
+    check(logits, targets, seeds, &grads)?;
+    self::grads(backend, Some(logits), targets, scaling, seeds, how, grads);
+    Ok(())
+}
+
+pub(crate) fn check<T: Element, G: Element>(
+    logits: Logits<'_, T>,
+    targets: Targets<'_>,
+    seeds: Seeds<'_>,
+    grads: &LogitsMut<'_, G>,
+) -> Result<(), Error> {
+    targets.check(logits.rows(), logits.columns())?;
+    seeds.check(logits.rows())?;
+    check_length("rows of grads", logits.rows(), grads.rows())?;
+    check_length("columns of grads", logits.columns(), grads.columns())
+}
+
+/// In place if no logits are given. Arguments were checked.
+pub(crate) fn grads<T: Element, G: Element>(
+    backend: Backend,
+    logits: Option<Logits<'_, T>>,
+    targets: Targets<'_>,
+    scaling: &Scaling,
+    seeds: Seeds<'_>,
+    how: Gradient,
+    mut grads: LogitsMut<'_, G>,
+) {
+    for row in 0..grads.rows() {
+        let (out, padding) = grads.row_and_padding(row);
+        let (sum, seed) = seeds.get(row);
+        let (from, target) = (logits.map(|x| x.row(row)), targets.column(row));
+        dispatch(backend, Row { from, out, scaling, target, sum, seed, accumulate: how.accumulate });
+        if how.zero_padding {
+            padding.fill(G::from_f32(0.0));
+        }
+    }
+}
+
+/// As [`logits_grad`], in the place of the logits.
+///
+/// # Errors
+/// As [`logits_grad`].
+pub fn logits_grad_in_place<T: Element>(
+    backend: Backend,
+    logits: LogitsMut<'_, T>,
+    targets: Targets<'_>,
+    scaling: &Scaling,
+    seeds: Seeds<'_>,
+    zero_padding: bool,
+) -> Result<(), Error> {
+    check(logits.view(), targets, seeds, &logits)?;
+    let how = Gradient { accumulate: false, zero_padding };
+    grads::<T, T>(backend, None, targets, scaling, seeds, how, logits);
+    Ok(())
+}
+
+/// One row's gradient; `from` is where the logits are if not in `out`.
+struct Row<'a, T, G> {
+    from: Option<&'a [T]>,
+    out: &'a mut [G],
+    scaling: &'a Scaling,
+    target: Option<usize>,
+    sum: LogSumExp,
+    seed: f32,
+    accumulate: bool,
+}
+
+impl<T: Element, G: Element> Kernel for Row<'_, T, G> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { from, out, target, sum, seed, accumulate, .. } = self;
+        let constant = match target {
+            None => Some(0.0),
+            Some(_) if sum.is_nan() || !seed.is_finite() => Some(NAN),
+            Some(_) if seed == 0.0 => Some(0.0),
+            Some(_) => None,
+        };
+        match constant {
+            Some(0.0) if accumulate => {}
+            Some(value) => out.fill(G::from_f32(value)),
+            None => self.scaling.visit(OverLanes::<'_, T, G, L> {
+                from,
+                out,
+                target: target.unwrap_or(0),
+                sum,
+                seed: seed.into(),
+                accumulate,
+                lanes: PhantomData,
+            }),
+        }
+    }
+}
+
+struct OverLanes<'a, T, G, L> {
+    from: Option<&'a [T]>,
+    out: &'a mut [G],
+    target: usize,
+    sum: LogSumExp,
+    seed: f64,
+    accumulate: bool,
+    lanes: PhantomData<L>,
+}
+
+impl<T: Element, G: Element, L: Lanes> Visitor for OverLanes<'_, T, G, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn visit<M: Map>(self, map: M) {
+        let Self { from, out, target, sum, seed, accumulate, .. } = self;
+        let base = Base::new(map.scale());
+        let seed = seed * map.slope();
+        let softmax = Softmax::new(&base, map.map(sum.max.into()), sum.rest, 0.0 - seed);
+        // The target's entry, before its logit is overwritten.
+        let logit = match from {
+            Some(x) => x.get(target).map(|x| x.to_f32()),
+            None => out.get(target).map(|x| x.to_f32()),
+        };
+        let logit = logit.unwrap_or(NAN);
+        let before = out.get(target).filter(|_| accumulate).map_or(0.0, |x| x.to_f32().into());
+        let logp = Logp { sum, logit }.visit(map);
+        let shape = map.shape(f64::from(logit)).unwrap_or(1.0);
+        // Far below -150 e^logp - 1 is -1.
+        let entry = before - expm1::<f64>(logp) * (seed * shape);
+
+        let (mut from_buffer, mut out_buffer) = ([0.0; CHUNK], [0.0; CHUNK]);
+        let mut start = 0;
+        while start < out.len() {
+            let n = CHUNK.min(out.len() - start);
+            let Some((done, rest)) = out.get_mut(start..).and_then(|x| x.split_at_mut_checked(n)) else { return };
+            let next = rest.get(..CHUNK.min(rest.len())).unwrap_or_default();
+            match from {
+                Some(x) => {
+                    let next_from = x.get(start + n..).unwrap_or_default();
+                    let x = T::widen(x.get(start..start + n).unwrap_or_default(), &mut from_buffer);
+                    chunk::<G, M, L, T>(map, &softmax, Some(x), done, &mut out_buffer, accumulate, next_from);
+                }
+                None => chunk::<G, M, L, G>(map, &softmax, None, done, &mut out_buffer, false, next),
+            }
+            start += n;
+        }
+        if let Some(out) = out.get_mut(target) {
+            *out = G::from_f32(entry as f32);
+        }
+    }
+}
+
+/// At most [`CHUNK`] columns; the logits are in `out` if `x` is not given.
+#[inline(always)]
+fn chunk<G: Element, M: Map, L: Lanes, N>(
+    map: M,
+    softmax: &Softmax,
+    x: Option<&[f32]>,
+    out: &mut [G],
+    buffer: &mut [f32; CHUNK],
+    accumulate: bool,
+    next: &[N],
+) {
+    let n = out.len();
+    if let Some(out) = G::as_f32(out) {
+        return values::<M, L, N>(map, softmax, x, out, accumulate, next);
+    }
+    let Some(wide) = buffer.get_mut(..n) else { return };
+    if accumulate || x.is_none() {
+        for (wide, out) in wide.iter_mut().zip(&*out) {
+            *wide = out.to_f32();
+        }
+    }
+    values::<M, L, N>(map, softmax, x, wide, accumulate, next);
+    for (out, wide) in out.iter_mut().zip(&*wide) {
+        *out = G::from_f32(*wide);
+    }
+}
+
+#[inline(always)]
+fn values<M: Map, L: Lanes, N>(
+    map: M,
+    softmax: &Softmax,
+    x: Option<&[f32]>,
+    out: &mut [f32],
+    accumulate: bool,
+    next: &[N],
+) {
+    let whole = out.len() - out.len() % L::N;
+    let mut at = 0;
+    while at < whole {
+        L::prefetch(next, at);
+        let logits = match x {
+            Some(x) => L::load(x, at),
+            None => L::load(out, at),
+        };
+        let before = if accumulate { Some(L::load(out, at)) } else { None };
+        value(map, softmax, logits, before).store(out, at);
+        at += L::N;
+    }
+    let Some(tail) = out.get_mut(whole..).filter(|x| !x.is_empty()) else { return };
+    let (mut logits, mut before) = ([0.0; MAX_LANES], [0.0; MAX_LANES]);
+    before.iter_mut().zip(&*tail).for_each(|(to, x)| *to = *x);
+    match x {
+        Some(x) => logits.iter_mut().zip(x.iter().skip(whole)).for_each(|(to, x)| *to = *x),
+        None => logits = before,
+    }
+    let before_lanes = if accumulate { Some(L::load(&before, 0)) } else { None };
+    value(map, softmax, L::load(&logits, 0), before_lanes).store(&mut before, 0);
+    tail.iter_mut().zip(&before).for_each(|(to, x)| *to = *x);
+}
+
+/// `-seed softmax dy/dx`, added to what was there.
+#[inline(always)]
+fn value<M: Map, L: Lanes>(map: M, softmax: &Softmax, x: L, before: Option<L>) -> L {
+    let mut value = softmax.value(softmax.sixteenths(map.map(x)));
+    if let Some(shape) = map.shape(x) {
+        value = value * shape;
+    }
+    match before {
+        Some(before) => before + value,
+        None => value,
+    }
+}

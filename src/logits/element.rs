@@ -1,0 +1,102 @@
+//! The number types that logits come in.
+
+use half::{bf16, f16};
+
+/// Columns that are worked on at a time: a quarter of an L1 cache, or little stack.
+pub(super) const CHUNK: usize = if crate::lanes::HAS_WIDE { 2048 } else { 64 };
+
+/// `f32`, `half::bf16` or `half::f16`.
+pub trait Element: Copy + Send + Sync + sealed::Sealed {}
+
+impl Element for f32 {}
+impl Element for bf16 {}
+impl Element for f16 {}
+
+pub(super) mod sealed {
+    use super::*;
+
+    pub trait Sealed: Sized {
+        /// At most [`CHUNK`] values as `f32` (exact): the slice itself, or `buffer` filled.
+        fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32];
+        /// One value.
+        fn to_f32(self) -> f32;
+        /// To the nearest, ties to even.
+        fn from_f32(x: f32) -> Self;
+        /// The slice itself, if this is `f32`.
+        fn as_f32(_: &mut [Self]) -> Option<&mut [f32]> {
+            None
+        }
+    }
+
+    impl Sealed for f32 {
+        #[inline(always)]
+        fn widen<'a>(x: &'a [Self], _: &'a mut [f32; CHUNK]) -> &'a [f32] {
+            x
+        }
+        #[inline(always)]
+        fn to_f32(self) -> f32 {
+            self
+        }
+        #[inline(always)]
+        fn from_f32(x: f32) -> Self {
+            x
+        }
+        #[inline(always)]
+        fn as_f32(x: &mut [Self]) -> Option<&mut [f32]> {
+            Some(x)
+        }
+    }
+
+    impl Sealed for bf16 {
+        #[inline(always)]
+        fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32] {
+            for (to, x) in buffer.iter_mut().zip(x) {
+                *to = x.to_f32();
+            }
+            buffer.get(..x.len()).unwrap_or_default()
+        }
+        #[inline(always)]
+        fn to_f32(self) -> f32 {
+            f32::from_bits(u32::from(self.to_bits()) << 16)
+        }
+        #[inline(always)]
+        fn from_f32(x: f32) -> Self {
+            let bits = x.to_bits();
+            let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+            Self::from_bits(if x.is_nan() { 0x7fc0 } else { rounded as u16 })
+        }
+    }
+
+    // The crate's own conversions branch (or ask the CPU) for every value; these the compiler makes vectors of.
+    impl Sealed for f16 {
+        #[inline(always)]
+        fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32] {
+            for (to, x) in buffer.iter_mut().zip(x) {
+                *to = x.to_f32();
+            }
+            buffer.get(..x.len()).unwrap_or_default()
+        }
+        #[inline(always)]
+        fn to_f32(self) -> f32 {
+            let bits = u32::from(self.to_bits());
+            let magnitude = (bits & 0x7fff) << 13;
+            // 2^112 corrects the exponent's bias, subnormals included; infinity and NaN keep theirs.
+            let finite = (f32::from_bits(magnitude) * f32::from_bits(0x7780_0000)).to_bits();
+            let special = magnitude | 0x7f80_0000;
+            f32::from_bits((bits & 0x8000) << 16 | if magnitude >= 0x0f80_0000 { special } else { finite })
+        }
+        #[inline(always)]
+        fn from_f32(x: f32) -> Self {
+            let bits = x.to_bits();
+            let (sign, magnitude) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
+            // Normal results: rebias, round to ten bits. Subnormal ones: adding 1/2 rounds to 2^-24 in its low bits.
+            let normal = magnitude.wrapping_add(0xc800_0000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+            let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0x3f00_0000);
+            let finite = if magnitude < 0x3880_0000 { subnormal } else { normal };
+            // 65520 and above round to infinity.
+            let special = if magnitude > 0x7f80_0000 { 0x7e00 } else { 0x7c00 };
+            let sign = if magnitude > 0x7f80_0000 { 0 } else { sign };
+            Self::from_bits((sign | if magnitude >= 0x477f_f000 { special } else { finite }) as u16)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! From logits to log-probabilities and back.
+//!
+//! One row of logits `x` over a vocabulary of V columns gives, for its target t, `logp = y_t - LSE(y)`, where `y` are
+//! the logits after [`Scaling`] and LSE is the log-sum-exp; its gradient is `onehot(t) - softmax(y)`.
+//!
+//! # Why the bits do not depend on anything
+//!
+//! Every logit but the row's largest becomes a fixed-point integer of 2^-50 of the largest or finer (`terms`), a
+//! function of that logit alone; integers add up the same in every order (`total`). So a row's log-sum-exp does not
+//! depend on lanes, chunks, shards or threads, and [`LogSumExp`] merges in any order. The largest logit is kept apart:
+//! where it is the target, `logp = -ln(1 + the others / it)` keeps its relative accuracy down to the least `f32`.
+
+pub(crate) mod backward;
+mod element;
+pub(crate) mod forward;
+mod log_sum_exp;
+mod matrix;
+mod scaling;
+mod statistics;
+mod terms;
+mod total;
+
+pub use backward::{Gradient, Seeds, logits_grad, logits_grad_in_place};
+pub use element::Element;
+pub use forward::{TokenCounts, TokenOutputs, token_logps};
+pub use log_sum_exp::{LogSumExp, RowSum};
+pub use matrix::{Labels, Logits, LogitsMut, Targets};
+pub use scaling::Scaling;
