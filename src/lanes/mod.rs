@@ -14,6 +14,7 @@ mod x86;
 
 pub use level::{Backend, Level};
 pub(crate) use level::{HAS_WIDE, Kernel, dispatch};
+pub(crate) use two::Two;
 
 use core::ops::{Add, Div, Mul, Sub};
 

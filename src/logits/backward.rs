@@ -7,7 +7,7 @@ use super::terms::{Base, Softmax};
 use super::{Element, Logits, LogitsMut, Scaling, Targets};
 use crate::elementary::lanes::expm1;
 use crate::error::check_length;
-use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, dispatch};
+use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
 use crate::{Error, NAN};
 use core::marker::PhantomData;
 
@@ -99,7 +99,7 @@ pub(crate) fn grads<T: Element, G: Element>(
         let (from, target) = (logits.map(|x| x.row(row)), targets.column(row));
         dispatch(backend, Row { from, out, scaling, target, sum, seed, accumulate: how.accumulate });
         if how.zero_padding {
-            padding.fill(G::from_f32(0.0));
+            padding.fill(G::narrowed(0.0));
         }
     }
 }
@@ -146,7 +146,7 @@ impl<T: Element, G: Element> Kernel for Row<'_, T, G> {
         };
         match constant {
             Some(0.0) if accumulate => {}
-            Some(value) => out.fill(G::from_f32(value)),
+            Some(value) => out.fill(G::narrowed(value)),
             None => self.scaling.visit(OverLanes::<'_, T, G, L> {
                 from,
                 out,
@@ -181,11 +181,11 @@ impl<T: Element, G: Element, L: Lanes> Visitor for OverLanes<'_, T, G, L> {
         let softmax = Softmax::new(&base, map.map(sum.max.into()), sum.rest, 0.0 - seed);
         // The target's entry, before its logit is overwritten.
         let logit = match from {
-            Some(x) => x.get(target).map(|x| x.to_f32()),
-            None => out.get(target).map(|x| x.to_f32()),
+            Some(x) => x.get(target).map(|x| x.widened()),
+            None => out.get(target).map(|x| x.widened()),
         };
         let logit = logit.unwrap_or(NAN);
-        let before = out.get(target).filter(|_| accumulate).map_or(0.0, |x| x.to_f32().into());
+        let before = out.get(target).filter(|_| accumulate).map_or(0.0, |x| x.widened().into());
         let logp = Logp { sum, logit }.visit(map);
         let shape = map.shape(f64::from(logit)).unwrap_or(1.0);
         // Far below -150 e^logp - 1 is -1.
@@ -208,7 +208,7 @@ impl<T: Element, G: Element, L: Lanes> Visitor for OverLanes<'_, T, G, L> {
             start += n;
         }
         if let Some(out) = out.get_mut(target) {
-            *out = G::from_f32(entry as f32);
+            *out = G::narrowed(entry as f32);
         }
     }
 }
@@ -226,17 +226,17 @@ fn chunk<G: Element, M: Map, L: Lanes, N>(
 ) {
     let n = out.len();
     if let Some(out) = G::as_f32(out) {
-        return values::<M, L, N>(map, softmax, x, out, accumulate, next);
+        return values::<M, Two<L>, N>(map, softmax, x, out, accumulate, next);
     }
     let Some(wide) = buffer.get_mut(..n) else { return };
     if accumulate || x.is_none() {
         for (wide, out) in wide.iter_mut().zip(&*out) {
-            *wide = out.to_f32();
+            *wide = out.widened();
         }
     }
-    values::<M, L, N>(map, softmax, x, wide, accumulate, next);
+    values::<M, Two<L>, N>(map, softmax, x, wide, accumulate, next);
     for (out, wide) in out.iter_mut().zip(&*wide) {
-        *out = G::from_f32(*wide);
+        *out = G::narrowed(*wide);
     }
 }
 
@@ -251,18 +251,18 @@ fn values<M: Map, L: Lanes, N>(
 ) {
     let whole = out.len() - out.len() % L::N;
     let mut at = 0;
-    while at < whole {
+    for block in out.chunks_exact_mut(L::N) {
         L::prefetch(next, at);
+        let before = L::load(block, 0);
         let logits = match x {
             Some(x) => L::load(x, at),
-            None => L::load(out, at),
+            None => before,
         };
-        let before = if accumulate { Some(L::load(out, at)) } else { None };
-        value(map, softmax, logits, before).store(out, at);
+        value(map, softmax, logits, accumulate.then_some(before)).store(block, 0);
         at += L::N;
     }
     let Some(tail) = out.get_mut(whole..).filter(|x| !x.is_empty()) else { return };
-    let (mut logits, mut before) = ([0.0; MAX_LANES], [0.0; MAX_LANES]);
+    let (mut logits, mut before) = ([0.0; 2 * MAX_LANES], [0.0; 2 * MAX_LANES]);
     before.iter_mut().zip(&*tail).for_each(|(to, x)| *to = *x);
     match x {
         Some(x) => logits.iter_mut().zip(x.iter().skip(whole)).for_each(|(to, x)| *to = *x),

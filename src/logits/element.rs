@@ -19,9 +19,9 @@ pub(super) mod sealed {
         /// At most [`CHUNK`] values as `f32` (exact): the slice itself, or `buffer` filled.
         fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32];
         /// One value.
-        fn to_f32(self) -> f32;
+        fn widened(self) -> f32;
         /// To the nearest, ties to even.
-        fn from_f32(x: f32) -> Self;
+        fn narrowed(x: f32) -> Self;
         /// The slice itself, if this is `f32`.
         fn as_f32(_: &mut [Self]) -> Option<&mut [f32]> {
             None
@@ -34,11 +34,11 @@ pub(super) mod sealed {
             x
         }
         #[inline(always)]
-        fn to_f32(self) -> f32 {
+        fn widened(self) -> f32 {
             self
         }
         #[inline(always)]
-        fn from_f32(x: f32) -> Self {
+        fn narrowed(x: f32) -> Self {
             x
         }
         #[inline(always)]
@@ -51,16 +51,16 @@ pub(super) mod sealed {
         #[inline(always)]
         fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32] {
             for (to, x) in buffer.iter_mut().zip(x) {
-                *to = x.to_f32();
+                *to = x.widened();
             }
             buffer.get(..x.len()).unwrap_or_default()
         }
         #[inline(always)]
-        fn to_f32(self) -> f32 {
+        fn widened(self) -> f32 {
             f32::from_bits(u32::from(self.to_bits()) << 16)
         }
         #[inline(always)]
-        fn from_f32(x: f32) -> Self {
+        fn narrowed(x: f32) -> Self {
             let bits = x.to_bits();
             let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
             Self::from_bits(if x.is_nan() { 0x7fc0 } else { rounded as u16 })
@@ -72,12 +72,12 @@ pub(super) mod sealed {
         #[inline(always)]
         fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32] {
             for (to, x) in buffer.iter_mut().zip(x) {
-                *to = x.to_f32();
+                *to = x.widened();
             }
             buffer.get(..x.len()).unwrap_or_default()
         }
         #[inline(always)]
-        fn to_f32(self) -> f32 {
+        fn widened(self) -> f32 {
             let bits = u32::from(self.to_bits());
             let magnitude = (bits & 0x7fff) << 13;
             // 2^112 corrects the exponent's bias, subnormals included; infinity and NaN keep theirs.
@@ -86,7 +86,7 @@ pub(super) mod sealed {
             f32::from_bits((bits & 0x8000) << 16 | if magnitude >= 0x0f80_0000 { special } else { finite })
         }
         #[inline(always)]
-        fn from_f32(x: f32) -> Self {
+        fn narrowed(x: f32) -> Self {
             let bits = x.to_bits();
             let (sign, magnitude) = (bits >> 16 & 0x8000, bits & 0x7fff_ffff);
             // Normal results: rebias, round to ten bits. Subnormal ones: adding 1/2 rounds to 2^-24 in its low bits.

@@ -131,7 +131,7 @@ pub(crate) fn token_logps_checked<T: Element>(
     let mut counts = TokenCounts::default();
     for row in 0..logits.rows() {
         let x = logits.row(row);
-        let target = targets.column(row).and_then(|column| Some((column, x.get(column)?.to_f32())));
+        let target = targets.column(row).and_then(|column| Some((column, x.get(column)?.widened())));
         let Some((column, logit)) = target else {
             counts.masked += 1;
             put(&mut outputs.logps, row, 0.0);
@@ -157,7 +157,7 @@ pub(crate) fn token_logps_checked<T: Element>(
             put(&mut outputs.mean_logits, row, mean(x));
         }
         if outputs.top1.is_some() {
-            let first = x.iter().take(column).all(|x| x.to_f32() < logit);
+            let first = x.iter().take(column).all(|x| x.widened() < logit);
             put(&mut outputs.top1, row, !sum.is_nan() && logit == sum.max && first);
         }
     }
@@ -167,6 +167,6 @@ pub(crate) fn token_logps_checked<T: Element>(
 /// The mean of some logits.
 fn mean<T: Element>(x: &[T]) -> f32 {
     let mut sum = ExactSum::new();
-    x.iter().for_each(|x| sum.add(x.to_f32()));
+    x.iter().for_each(|x| sum.add(x.widened()));
     sum.mean(x.len() as u64)
 }

@@ -94,7 +94,7 @@ impl RowSum {
         if let Some(place) = target {
             let logit =
                 columns.get(place).ok_or(Error::Target { row: 0, label: place as i64, columns: columns.len() })?;
-            self.target = Some(logit.to_f32());
+            self.target = Some(logit.widened());
         }
         let part = dispatch(backend, Row { row: columns, scaling: &self.scaling });
         self.scaling.visit(Merge { into: &mut self.part, part });
@@ -319,10 +319,10 @@ impl<T: Element, L: Lanes> Visitor for OverLanes<'_, T, L> {
 
 /// How many logits equal the largest, less one.
 pub(super) fn ties<T: Element>(row: &[T], max: f32) -> u64 {
-    row.iter().map(|x| u64::from(x.to_f32() == max)).sum::<u64>().saturating_sub(1)
+    row.iter().map(|x| u64::from(x.widened() == max)).sum::<u64>().saturating_sub(1)
 }
 
 /// The largest logit below another.
 fn largest_below<T: Element>(row: &[T], below: f32) -> f32 {
-    row.iter().map(|x| x.to_f32()).filter(|&x| x < below).fold(f32::NEG_INFINITY, f32::max)
+    row.iter().map(|x| x.widened()).filter(|&x| x < below).fold(f32::NEG_INFINITY, f32::max)
 }

@@ -8,7 +8,7 @@
 
 use super::scaling::Map;
 use super::terms::{Base, WINDOW};
-use crate::lanes::{Lanes, MAX_LANES};
+use crate::lanes::{Lanes, MAX_LANES, Two};
 
 /// A sum of values whose largest lies in the window, or below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,38 +117,37 @@ impl<M: Map> Sum<M> {
     /// At most a chunk of logits. `next` is what will be read after them.
     #[inline(always)]
     pub fn chunk<L: Lanes, T>(&self, x: &[f32], next: &[T]) -> Total {
-        if self.wide {
-            self.run::<L, T, true, true>(x, next)
-        } else if self.most < f32::INFINITY {
-            self.run::<L, T, false, true>(x, next)
+        if self.wide || self.most < f32::INFINITY {
+            self.run::<L, T, true>(x, next)
         } else {
-            self.run::<L, T, false, false>(x, next)
+            self.run::<Two<L>, T, false>(x, next)
         }
     }
 
+    /// `RARE`: with the reduction in two parts, or without the largest logits.
     #[inline(always)]
-    fn run<L: Lanes, T, const WIDE: bool, const CUT: bool>(&self, x: &[f32], next: &[T]) -> Total {
-        let mut fold = Run::<M, L, WIDE, CUT> { sum: self, floor: self.base.floor(self.window), parts: Parts::none() };
+    fn run<L: Lanes, T, const RARE: bool>(&self, x: &[f32], next: &[T]) -> Total {
+        let mut fold = Run::<M, L, RARE> { sum: self, floor: self.base.floor(self.window), parts: Parts::none() };
         let count = each_block(x, next, f32::NEG_INFINITY, &mut fold);
         fold.parts.total(self.window, count)
     }
 }
 
-struct Run<'a, M, L, const WIDE: bool, const CUT: bool> {
+struct Run<'a, M, L, const RARE: bool> {
     sum: &'a Sum<M>,
     floor: f64,
     parts: Parts<L>,
 }
 
-impl<M: Map, L: Lanes, const WIDE: bool, const CUT: bool> Fold<L> for Run<'_, M, L, WIDE, CUT> {
+impl<M: Map, L: Lanes, const RARE: bool> Fold<L> for Run<'_, M, L, RARE> {
     #[inline(always)]
     fn block(&mut self, x: L) {
         let Sum { base, map, window, most, .. } = self.sum;
         let mut v = map.map(x);
-        if CUT {
+        if RARE {
             v = L::select(L::splat(f64::from(*most)).lt(x), L::splat(self.floor), v);
         }
-        self.parts.add(base.term(v.at_least(L::splat(self.floor)), *window, WIDE));
+        self.parts.add(base.term(v.at_least(L::splat(self.floor)), *window, RARE));
     }
 }
 
@@ -161,16 +160,16 @@ pub(super) trait Fold<L> {
 /// lanes there were.
 #[inline(always)]
 pub(super) fn each_block<L: Lanes, T>(x: &[f32], next: &[T], fill: f32, fold: &mut impl Fold<L>) -> u64 {
-    let whole = x.len() - x.len() % L::N;
+    let mut blocks = x.chunks_exact(L::N);
     let mut at = 0;
-    while at < whole {
+    for block in &mut blocks {
         L::prefetch(next, at);
-        fold.block(L::load(x, at));
+        fold.block(L::load(block, 0));
         at += L::N;
     }
-    if whole < x.len() {
-        let mut tail = [fill; MAX_LANES];
-        for (tail, x) in tail.iter_mut().zip(x.iter().skip(whole)) {
+    if !blocks.remainder().is_empty() {
+        let mut tail = [fill; 2 * MAX_LANES];
+        for (tail, x) in tail.iter_mut().zip(blocks.remainder()) {
             *tail = *x;
         }
         fold.block(L::load(&tail, 0));
