@@ -143,7 +143,7 @@ pub(crate) fn token_logps_checked<T: Element>(
             continue;
         };
         let sum = LogSumExp::of(backend, x, scaling);
-        let logp = scaling.visit(Logp { sum, logit }) as f32;
+        let logp = sum.logp(logit, scaling);
         counts.tokens += 1;
         counts.nonfinite += u64::from(!logp.is_finite());
         put(&mut outputs.logps, row, logp);

@@ -43,7 +43,8 @@ impl LogSumExp {
 
     /// The log-probability of a column by its logit: <= 0, to 0.51 ULP.
     pub fn logp(&self, logit: f32, scaling: &Scaling) -> f32 {
-        scaling.visit(Logp { sum: *self, logit }) as f32
+        // A tiny one rounds to +0, the log-probability of certainty.
+        scaling.visit(Logp { sum: *self, logit }) as f32 + 0.0
     }
 }
 

@@ -55,13 +55,13 @@ impl<T: Element, L: Lanes> Visitor for OverLanes<'_, T, L> {
     fn visit<M: Map>(self, map: M) -> Statistics {
         let Self { row, sum: LogSumExp { rest, max, .. }, .. } = self;
         let base = Base::new(map.scale());
-        // All but the largest logits sum to about e^rest - 1: scaled near 1, their totals keep relative accuracy.
-        let exponent = 1023_i64.saturating_sub((rest.to_bits() >> 52) as i64).clamp(0, 400);
+        // Where one logit has more than half, 1 - sum p^2 is the accurate one of the two.
+        let peaked = rest < core::f64::consts::LN_2;
+        // The others sum to about e^rest - 1 then: scaled near 1, their totals keep relative accuracy.
+        let exponent = if peaked { 1023_i64.saturating_sub((rest.to_bits() >> 52) as i64).clamp(0, 400) } else { 0 };
         let up = f64::from_bits(((1023 + exponent) as u64) << 52);
         let down = f64::from_bits(((1023 - exponent) as u64) << 52);
         let softmax = Softmax::new(&base, map.map(max.into()), rest, up);
-        // Where one logit has more than half, 1 - sum p^2 is the accurate one of the two.
-        let peaked = rest < core::f64::consts::LN_2;
         let mut buffer = [0.0; CHUNK];
         let (mut entropy, mut squares) = (Total::in_window(0), Total::in_window(0));
         for chunk in row.chunks(CHUNK) {
@@ -85,7 +85,7 @@ impl<T: Element, L: Lanes> Visitor for OverLanes<'_, T, L> {
         let entropy = entropy.units() * unit + largest * (p * rest);
         let squares = squares.units() * unit;
         let log_sum_squares = if peaked {
-            log1p(0.0 - (squares + p * (0.0 - expm1::<f64>(0.0 - rest))))
+            log1p(0.0 - (squares + largest * (p * (0.0 - expm1::<f64>(0.0 - rest)))))
         } else {
             log(squares + largest * (p * p))
         };

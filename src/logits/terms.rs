@@ -111,7 +111,7 @@ impl Base {
             let near = v.abs().lt(L::splat(WIDE / self.scale));
             t = L::select(near, t, v * L::splat(self.k_high));
             let low = L::select(near, L::splat(0.0), v * L::splat(self.k_low));
-            let n = t + magic;
+            let n = (t + low) + magic;
             return Reduced { n, f: (t - (n - magic)) + low };
         }
         let n = t + magic;

@@ -1,0 +1,673 @@
+//! Logits to log-probabilities and back, against MPFR; the same bits however the work is laid out.
+
+mod judge;
+
+use half::{bf16, f16};
+use judge::{Random, ulps};
+use preflane::logits::{
+    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, Scaling, Seeds, Targets, TokenOutputs,
+    logits_grad, logits_grad_in_place, token_logps,
+};
+use preflane::{Backend, Error, Level, batch};
+use rug::Float;
+
+/// The published bounds.
+const LOGP_BOUND: f64 = 0.51;
+const STATISTICS_BOUND: f64 = 0.51;
+const GRADIENT_BOUND: f64 = 0.51;
+
+/// Bits: the difference of any two `f32` is exact in 277.
+const PRECISION: u32 = 400;
+
+fn float(x: f64) -> Float {
+    Float::with_val(PRECISION, x)
+}
+
+fn backends() -> impl Iterator<Item = Backend> {
+    Level::ALL.into_iter().filter_map(|level| Backend::new(level).ok())
+}
+
+/// Temperature, logit scale, soft cap.
+type Parameters = (f64, f64, Option<f64>);
+const PLAIN: Parameters = (1.0, 1.0, None);
+
+fn scaling((temperature, logit_scale, soft_cap): Parameters) -> Scaling {
+    Scaling::new(temperature, logit_scale, soft_cap).unwrap()
+}
+
+/// A row in exact arithmetic.
+struct Exact {
+    /// Scaled logits less the largest.
+    below: Vec<Float>,
+    /// dy/dx.
+    slopes: Vec<Float>,
+    /// ln(1 + the others over the largest).
+    rest: Float,
+}
+
+impl Exact {
+    fn new(row: &[f32], (temperature, logit_scale, soft_cap): Parameters) -> Self {
+        let map = |x: f32| {
+            let scaled = float(x.into()) * logit_scale;
+            match soft_cap {
+                Some(cap) if x > f32::NEG_INFINITY => (scaled / cap).tanh() * cap / temperature,
+                _ => scaled / temperature,
+            }
+        };
+        let slope = |x: f32| {
+            let slope = float(logit_scale) / temperature;
+            match soft_cap {
+                Some(cap) => {
+                    let cosh = (float(x.into()) * logit_scale / cap).cosh();
+                    slope / cosh.square()
+                }
+                None => slope,
+            }
+        };
+        let y: Vec<Float> = row.iter().map(|&x| map(x)).collect();
+        let (largest, max) = y.iter().enumerate().reduce(|a, b| if b.1 > a.1 { b } else { a }).unwrap();
+        let below: Vec<Float> = y.iter().map(|y| Float::with_val(PRECISION, y - max)).collect();
+        let mut others = float(0.0);
+        for (i, b) in below.iter().enumerate() {
+            if i != largest {
+                others += Float::with_val(PRECISION, b.exp_ref());
+            }
+        }
+        Self { slopes: row.iter().map(|&x| slope(x)).collect(), rest: others.ln_1p(), below }
+    }
+
+    fn logp(&self, column: usize) -> Float {
+        Float::with_val(PRECISION, &self.below[column] - &self.rest)
+    }
+
+    fn entropy(&self) -> Float {
+        let mut sum = float(0.0);
+        for column in 0..self.below.len() {
+            let logp = self.logp(column);
+            if logp.is_finite() {
+                sum -= Float::with_val(PRECISION, logp.exp_ref()) * logp;
+            }
+        }
+        sum
+    }
+
+    fn log_sum_squares(&self) -> Float {
+        // 1 - sum p^2 = sum p (1 - p).
+        let mut sum = float(0.0);
+        for column in 0..self.below.len() {
+            let logp = self.logp(column);
+            sum -= Float::with_val(PRECISION, logp.exp_ref()) * logp.exp_m1();
+        }
+        (-sum).ln_1p()
+    }
+
+    /// The gradient by a column, for a seed.
+    fn gradient(&self, column: usize, target: usize, seed: f32) -> Float {
+        let logp = self.logp(column);
+        let p = if column == target { -logp.exp_m1() } else { -logp.exp() };
+        p * f64::from(seed) * &self.slopes[column]
+    }
+}
+
+/// What every level must give, bit for bit.
+#[derive(Clone, Debug, Default)]
+struct Results {
+    logps: Vec<f32>,
+    sums: Vec<LogSumExp>,
+    entropies: Vec<f32>,
+    squares: Vec<f32>,
+    means: Vec<f32>,
+    top1: Vec<bool>,
+}
+
+impl Results {
+    fn bits(&self) -> Vec<u64> {
+        let floats = [&self.logps, &self.entropies, &self.squares, &self.means];
+        let floats = floats.into_iter().flatten().map(|x| x.to_bits().into());
+        let sums = self.sums.iter().flat_map(|x| [x.rest.to_bits(), x.max.to_bits().into()]);
+        floats.chain(sums).chain(self.top1.iter().map(|&x| x.into())).collect()
+    }
+
+    fn outputs(&mut self, rows: usize) -> TokenOutputs<'_> {
+        self.logps.resize(rows, 7.0);
+        self.sums.resize(rows, LogSumExp::default());
+        self.entropies.resize(rows, 7.0);
+        self.squares.resize(rows, 7.0);
+        self.means.resize(rows, 7.0);
+        self.top1.resize(rows, false);
+        TokenOutputs {
+            logps: Some(&mut self.logps),
+            log_sum_exps: Some(&mut self.sums),
+            entropies: Some(&mut self.entropies),
+            log_sum_squares: Some(&mut self.squares),
+            mean_logits: Some(&mut self.means),
+            top1: Some(&mut self.top1),
+        }
+    }
+}
+
+/// Runs a matrix on all levels.
+fn run<T: Element>(logits: Logits<'_, T>, labels: &[i64], parameters: Parameters) -> Results {
+    let mut first: Option<Results> = None;
+    for backend in backends() {
+        let mut results = Results::default();
+        let outputs = results.outputs(labels.len());
+        token_logps(backend, logits, Targets::new(Labels::I64(labels)), &scaling(parameters), outputs).unwrap();
+        match &first {
+            None => first = Some(results),
+            Some(first) => assert_eq!(first.bits(), results.bits(), "level {:?}", backend.level()),
+        }
+    }
+    first.unwrap()
+}
+
+/// The largest errors so far.
+#[derive(Debug, Default)]
+struct Worst {
+    logp: f64,
+    entropy: f64,
+    squares: f64,
+    gradient: f64,
+}
+
+impl Worst {
+    /// Judges one row, with some targets and, if asked, statistics.
+    fn judge(&mut self, row: &[f32], targets: &[usize], parameters: Parameters, statistics: bool) {
+        let exact = Exact::new(row, parameters);
+        let seeds = [0.037_f32, -1.0, 3.0e-8, 1.0e10];
+        for (i, &target) in targets.iter().enumerate() {
+            let results = run(Logits::new(row, 1, row.len()).unwrap(), &[target as i64], parameters);
+            let error = ulps(results.logps[0], &exact.logp(target));
+            let what = format!("{} columns, target {target} of {:?}, {parameters:?}", row.len(), row[target]);
+            assert!(error <= LOGP_BOUND, "{what}: logp {:e}, {error} ULP", results.logps[0]);
+            assert!(results.logps[0] <= 0.0 && !(results.logps[0] == 0.0 && results.logps[0].is_sign_negative()));
+            self.logp = self.logp.max(error);
+            if statistics && i == 0 {
+                let error = ulps(results.entropies[0], &exact.entropy());
+                assert!(error <= STATISTICS_BOUND, "{what}: entropy {:e}, {error} ULP", results.entropies[0]);
+                self.entropy = self.entropy.max(error);
+                let error = ulps(results.squares[0], &exact.log_sum_squares());
+                assert!(error <= STATISTICS_BOUND, "{what}: ln sum p^2 {:e}, {error} ULP", results.squares[0]);
+                self.squares = self.squares.max(error);
+            }
+            let seed = seeds[i % seeds.len()];
+            let grads = gradient(row, target, seed, results.sums[0], parameters);
+            let step = (row.len() / 500).max(1);
+            for column in (0..row.len()).step_by(step).chain([target]) {
+                let error = ulps(grads[column], &exact.gradient(column, target, seed));
+                assert!(error <= GRADIENT_BOUND, "{what}: gradient {column} {:e}, {error} ULP", grads[column]);
+                self.gradient = self.gradient.max(error);
+            }
+        }
+    }
+}
+
+/// One row's gradient, on all levels, by copy and in place.
+fn gradient(row: &[f32], target: usize, seed: f32, sum: LogSumExp, parameters: Parameters) -> Vec<f32> {
+    let labels = [target as i64];
+    let targets = Targets::new(Labels::I64(&labels));
+    let seeds = Seeds { log_sum_exps: &[sum], grad_logps: &[seed] };
+    let mut first: Option<Vec<f32>> = None;
+    for backend in backends() {
+        let mut grads = vec![7.0; row.len()];
+        let view = LogitsMut::new(&mut grads, 1, row.len()).unwrap();
+        let logits = Logits::new(row, 1, row.len()).unwrap();
+        logits_grad(backend, logits, targets, &scaling(parameters), seeds, Gradient::default(), view).unwrap();
+        let mut place = row.to_vec();
+        let view = LogitsMut::new(&mut place, 1, row.len()).unwrap();
+        logits_grad_in_place(backend, view, targets, &scaling(parameters), seeds, false).unwrap();
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&grads), bits(&place));
+        match &first {
+            None => first = Some(grads),
+            Some(first) => assert_eq!(bits(first), bits(&grads), "level {:?}", backend.level()),
+        }
+    }
+    first.unwrap()
+}
+
+/// Logits as models have them: normal, some nats wide.
+fn logits(random: &mut Random, n: usize, width: f64) -> Vec<f32> {
+    (0..n).map(|_| ((0..6).map(|_| random.unit()).sum::<f64>() - 3.0) as f32 * width as f32).collect()
+}
+
+#[test]
+fn random_rows() {
+    let mut random = Random(1);
+    let mut worst = Worst::default();
+    for n in [1, 2, 3, 7, 16, 31, 64, 100, 1000, 2048, 2049, 5000] {
+        for width in [0.01, 1.0, 5.0, 20.0, 100.0] {
+            let row = logits(&mut random, n, width);
+            let targets: Vec<usize> = (0..3).map(|_| random.next() as usize % n).chain([largest(&row)]).collect();
+            worst.judge(&row, &targets, PLAIN, true);
+        }
+    }
+    println!("{worst:?}");
+}
+
+fn largest(row: &[f32]) -> usize {
+    (0..row.len()).reduce(|a, b| if row[b] > row[a] { b } else { a }).unwrap()
+}
+
+#[test]
+fn real_vocabularies() {
+    let mut random = Random(2);
+    let mut worst = Worst::default();
+    for n in [32_000, 128_256, 151_936] {
+        let row = logits(&mut random, n, 4.0);
+        worst.judge(&row, &[random.next() as usize % n, largest(&row)], PLAIN, true);
+    }
+    // All the others just too small to round up alone: what a coarser unit would lose.
+    let mut row = vec![-34.31_f32; 151_936];
+    row[77] = 0.0;
+    worst.judge(&row, &[77, 78], PLAIN, true);
+    println!("{worst:?}");
+}
+
+#[test]
+fn edges() {
+    let mut worst = Worst::default();
+    // One logit dominates, down to a log-probability of the least f32 and beyond.
+    for gap in [
+        0.0, 1e-30, 1e-7, 0.5, 1.0, 5.0, 16.0, 17.0, 17.5, 34.0, 35.0, 36.0, 50.0, 69.0, 80.0, 87.5, 100.0, 103.0,
+        104.0, 110.0,
+    ] {
+        for top in [0.0_f32, 3.3, -40.0, 17.1, 34.4, 1000.0, -1000.0] {
+            for n in [2, 3, 40] {
+                let mut row: Vec<f32> = (0..n).map(|i| top - gap as f32 - i as f32 * 0.25).collect();
+                row[n - 1] = top;
+                let masked = [row.clone(), vec![f32::NEG_INFINITY; 50]].concat();
+                worst.judge(&row, &[n - 1, 0], PLAIN, true);
+                worst.judge(&masked, &[n - 1, 0], PLAIN, true);
+            }
+        }
+    }
+    // All equal, at every height; subnormals; huge spreads.
+    for x in [0.0, -0.0, 1e-45, 88.7, -104.0, 8191.9, -8192.1, 7680.5, 1e6, -3e9, 1e12, 2e12, 1e30, f32::MAX, f32::MIN]
+    {
+        worst.judge(&[x; 9], &[4], PLAIN, true);
+        worst.judge(&[x, x.next_down(), x.next_down().next_down(), -x], &[0, 1, 2, 3], PLAIN, false);
+    }
+    for base in [7600.0_f32, 7700.0, 8100.0, 8192.0, 8250.0, 12345.0, 99999.0, 1048576.0, 4e6] {
+        for sign in [1.0, -1.0] {
+            let row: Vec<f32> = (0..40).map(|i| sign * (base + i as f32 * 0.75)).collect();
+            worst.judge(&row, &[0, 20, 39], PLAIN, true);
+        }
+    }
+    worst.judge(&[f32::MAX, f32::MIN, 0.0, 1e-45, -1e-45, f32::NEG_INFINITY], &[0, 1, 2, 3, 4], PLAIN, false);
+    println!("{worst:?}");
+}
+
+#[test]
+fn temperatures_scales_and_caps() {
+    let mut random = Random(3);
+    let mut worst = Worst::default();
+    for parameters in [
+        (0.7, 1.0, None),
+        (1e-3, 1.0, None),
+        (1e3, 1.0, None),
+        (1.0, 0.0625, None),
+        (2.5, 30.0, None),
+        (1.0, 1.0, Some(30.0)),
+        (0.3, 0.5, Some(50.0)),
+        (3.0, 4.0, Some(1.5)),
+    ] {
+        for n in [1, 2, 33, 3000] {
+            let mut row = logits(&mut random, n, 8.0);
+            worst.judge(&row, &[0, n / 2, largest(&row)], parameters, true);
+            row[0] = f32::NEG_INFINITY;
+            if n > 1 {
+                worst.judge(&row, &[n / 2], parameters, true);
+            }
+        }
+    }
+    println!("{worst:?}");
+}
+
+#[test]
+fn halves() {
+    let mut random = Random(4);
+    let row = logits(&mut random, 4100, 6.0);
+    let bf: Vec<bf16> = row.iter().map(|&x| bf16::from_f32(x)).collect();
+    let f: Vec<f16> = row.iter().map(|&x| f16::from_f32(x)).collect();
+    half(&bf, bf16::to_f32, 8, -125);
+    half(&f, f16::to_f32, 11, -13);
+}
+
+/// A row of halves: the results of the same values as `f32`, and gradients rounded to the type. `least` is the exponent
+/// (of a fraction in [1/2, 1)) of its least normal number.
+fn half<T: Element + PartialEq + std::fmt::Debug>(row: &[T], to_f32: fn(T) -> f32, bits: i32, least: i32) {
+    let n = row.len();
+    let single: Vec<f32> = row.iter().map(|&x| to_f32(x)).collect();
+    let labels = [1234];
+    let ours = run(Logits::new(row, 1, n).unwrap(), &labels, PLAIN);
+    assert_eq!(ours.bits(), run(Logits::new(&single, 1, n).unwrap(), &labels, PLAIN).bits());
+    let exact = Exact::new(&single, PLAIN);
+    let seed = -300.0;
+    let seeds = Seeds { log_sum_exps: &ours.sums, grad_logps: &[seed] };
+    for backend in backends() {
+        let mut place = row.to_vec();
+        let view = LogitsMut::new(&mut place, 1, n).unwrap();
+        logits_grad_in_place(backend, view, Targets::new(Labels::I64(&labels)), &Scaling::NONE, seeds, false).unwrap();
+        let mut apart = row.to_vec();
+        let view = LogitsMut::new(&mut apart, 1, n).unwrap();
+        let from = Logits::new(row, 1, n).unwrap();
+        let targets = Targets::new(Labels::I64(&labels));
+        logits_grad(backend, from, targets, &Scaling::NONE, seeds, Gradient::default(), view).unwrap();
+        assert_eq!(place, apart);
+        for column in 0..n {
+            let exact = exact.gradient(column, 1234, seed);
+            let ulp = (exact.get_exp().unwrap().max(least) - bits) as f64;
+            let error = (float(to_f32(place[column]).into()) - exact).abs().to_f64() / ulp.exp2();
+            assert!(error <= 0.501, "{column}: {:?}, {error} ULP", place[column]);
+        }
+    }
+}
+
+/// Every conversion to and from the halves, against the crate half.
+#[test]
+fn all_halves() {
+    let all: Vec<u16> = (0..=u16::MAX).collect();
+    let bf: Vec<bf16> = all.iter().map(|&x| bf16::from_bits(x)).collect();
+    let f: Vec<f16> = all.iter().map(|&x| f16::from_bits(x)).collect();
+    fn gradients<T: Element>(like: T, of: &[f32]) -> Vec<T> {
+        // In a row of two equal logits the target's gradient is half the seed, exactly.
+        of.iter()
+            .map(|&seed| {
+                let mut grads = [like; 2];
+                let sums = [LogSumExp::of(Backend::SCALAR, &[0.0_f32, 0.0], &Scaling::NONE)];
+                logits_grad(
+                    Backend::SCALAR,
+                    Logits::new(&[0.0_f32, 0.0], 1, 2).unwrap(),
+                    Targets::new(Labels::I32(&[0])),
+                    &Scaling::NONE,
+                    Seeds { log_sum_exps: &sums, grad_logps: &[seed] },
+                    Gradient::default(),
+                    LogitsMut::new(&mut grads, 1, 2).unwrap(),
+                )
+                .unwrap();
+                grads[0]
+            })
+            .collect()
+    }
+    for x in bf.iter().filter(|x| x.is_finite()) {
+        let sum = LogSumExp::of(Backend::SCALAR, &[*x], &Scaling::NONE);
+        assert_eq!(sum.max, x.to_f32());
+    }
+    for x in f.iter().filter(|x| x.is_finite()) {
+        let sum = LogSumExp::of(Backend::SCALAR, &[*x], &Scaling::NONE);
+        assert_eq!(sum.max, x.to_f32());
+    }
+    // Midpoints of neighbours, and what is next to them.
+    let around = |a: f32, b: f32| {
+        let middle = (a + b) / 2.0;
+        [a, middle, middle.next_up(), middle.next_down()]
+    };
+    for pair in all.windows(2) {
+        let (a, b) = (f16::from_bits(pair[0]), f16::from_bits(pair[1]));
+        if a.is_finite() && b.is_finite() {
+            for x in around(a.to_f32(), b.to_f32()).into_iter().filter(|x| *x != 0.0) {
+                assert_eq!(gradients(a, &[2.0 * x])[0].to_bits(), f16::from_f32(x).to_bits(), "{x:e}");
+            }
+        }
+        let (a, b) = (bf16::from_bits(pair[0]), bf16::from_bits(pair[1]));
+        if a.is_finite() && b.is_finite() && a.to_f32().abs() < 1e38 {
+            for x in around(a.to_f32(), b.to_f32()).into_iter().filter(|x| x.is_normal()) {
+                assert_eq!(gradients(a, &[2.0 * x])[0].to_bits(), bf16::from_f32(x).to_bits(), "{x:e}");
+            }
+        }
+    }
+    for x in [65504.0, 65519.0, 65520.0, 65536.0, 1e30] {
+        assert_eq!(gradients(f16::ZERO, &[2.0 * x])[0].to_bits(), f16::from_f32(x).to_bits());
+    }
+}
+
+/// Chunks of any size merged in any order, and shards merged in a tree.
+#[test]
+fn pieces_give_the_bits_of_the_whole() {
+    let mut random = Random(5);
+    for (n, width, parameters) in [
+        (5000, 3.0, PLAIN),
+        (5000, 60.0, PLAIN),
+        (300, 4000.0, PLAIN),
+        (300, 1e13, PLAIN),
+        (999, 10.0, (0.7, 1.0, Some(30.0))),
+        (7, 40.0, PLAIN),
+    ] {
+        for _ in 0..20 {
+            let mut row = logits(&mut random, n, width);
+            row[n / 3] = f32::NEG_INFINITY;
+            if random.next() % 2 == 0 {
+                row[n / 2] += 30.0;
+            }
+            let target = random.next() as usize % n;
+            let scaling = scaling(parameters);
+            let whole = LogSumExp::of(Backend::detect(), &row, &scaling);
+            let mut shards = Vec::new();
+            let mut start = 0;
+            while start < n {
+                let length = (1 + random.next() as usize % (n / 4 + 2)).min(n - start);
+                let mut shard = RowSum::new(scaling);
+                let backend = random.pick(&backends().collect::<Vec<_>>());
+                let place = (start..start + length).contains(&target).then(|| target - start);
+                shard.add(backend, &row[start..start + length], place).unwrap();
+                shards.push(shard);
+                start += length;
+            }
+            while shards.len() > 1 {
+                let other = shards.swap_remove(random.next() as usize % shards.len());
+                let i = random.next() as usize % shards.len();
+                shards[i].merge(&other);
+            }
+            let merged = shards[0].log_sum_exp();
+            assert_eq!((merged.rest.to_bits(), merged.max), (whole.rest.to_bits(), whole.max), "{n} {width}");
+            let logp = whole.logp(row[target], &scaling);
+            assert_eq!(shards[0].token_logp().unwrap().to_bits(), logp.to_bits());
+            // Shuffled columns.
+            let mut shuffled = row.clone();
+            for i in (1..n).rev() {
+                shuffled.swap(i, random.next() as usize % (i + 1));
+            }
+            assert_eq!(LogSumExp::of(Backend::detect(), &shuffled, &scaling), whole);
+        }
+    }
+    let mut empty = RowSum::new(Scaling::NONE);
+    assert!(empty.log_sum_exp().is_nan());
+    assert_eq!(empty.token_logp(), Err(Error::NoTarget));
+    let error = empty.add(Backend::SCALAR, &[1.0_f32], Some(1)).unwrap_err();
+    assert_eq!(error, Error::Target { row: 0, label: 1, columns: 1 });
+    assert_eq!(empty, RowSum::new(Scaling::NONE));
+}
+
+/// A row's bits do not depend on its place, its neighbours, the stride, the alignment or the threads.
+#[test]
+fn rows_stand_alone() {
+    let mut random = Random(6);
+    let (rows, columns) = (37, 1009);
+    let data: Vec<Vec<f32>> = (0..rows).map(|_| logits(&mut random, columns, 5.0)).collect();
+    let labels: Vec<i64> = (0..rows).map(|i| if i % 5 == 2 { -100 } else { (i * 31 % columns) as i64 }).collect();
+    let alone: Vec<Results> = data
+        .iter()
+        .zip(&labels)
+        .map(|(row, label)| run(Logits::new(row, 1, columns).unwrap(), &[*label], PLAIN))
+        .collect();
+    let alone_bits: Vec<u64> =
+        alone.iter().flat_map(|x| [x.logps[0].to_bits().into(), x.sums[0].rest.to_bits()]).collect();
+    for (stride, offset) in [(columns, 0), (columns, 1), (columns + 3, 2), (1024, 3)] {
+        let mut memory = vec![f32::NAN; offset + rows * stride];
+        for (row, x) in data.iter().enumerate() {
+            memory[offset + row * stride..][..columns].copy_from_slice(x);
+        }
+        let view = Logits::with_stride(&memory[offset..], rows, columns, stride).unwrap();
+        let together = run(view, &labels, PLAIN);
+        let bits: Vec<u64> = together
+            .logps
+            .iter()
+            .zip(&together.sums)
+            .flat_map(|(x, s)| [x.to_bits().into(), s.rest.to_bits()])
+            .collect();
+        assert_eq!(bits, alone_bits, "stride {stride}, offset {offset}");
+        for threads in [1, 2, 3, 8] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut results = Results::default();
+            let outputs = results.outputs(rows);
+            let targets = Targets::new(Labels::I64(&labels));
+            let counts = pool.install(|| batch::token_logps(Backend::detect(), view, targets, &Scaling::NONE, outputs));
+            assert_eq!(results.bits(), together.bits(), "{threads} threads");
+            let counts = counts.unwrap();
+            assert_eq!((counts.tokens, counts.masked, counts.nonfinite), (30, 7, 0));
+
+            let grad_logps: Vec<f32> = (0..rows).map(|i| (i as f32 - 9.0) / 64.0).collect();
+            let seeds = Seeds { log_sum_exps: &results.sums, grad_logps: &grad_logps };
+            let mut grads = memory.clone();
+            let place = LogitsMut::with_stride(&mut grads[offset..], rows, columns, stride).unwrap();
+            pool.install(|| {
+                batch::logits_grad_in_place(Backend::detect(), place, targets, &Scaling::NONE, seeds, true)
+            })
+            .unwrap();
+            for row in 0..rows {
+                let got = &grads[offset + row * stride..][..columns];
+                let expected = match labels[row] {
+                    -100 => vec![0.0; columns],
+                    label => gradient(&data[row], label as usize, grad_logps[row], results.sums[row], PLAIN),
+                };
+                assert!(got.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()), "row {row}");
+                let padding = &grads[offset + row * stride..offset + (row + 1) * stride][columns..];
+                assert!(padding.iter().all(|x| x.to_bits() == 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_finite() {
+    let nan = 0x7fc0_0000;
+    for row in [
+        vec![f32::NAN, 1.0, 2.0],
+        vec![1.0, -f32::NAN, 2.0],
+        vec![1.0, f32::INFINITY, 2.0],
+        vec![f32::NEG_INFINITY; 3],
+        vec![0.0; 3].into_iter().chain((0..3000).map(|i| if i == 2999 { f32::NAN } else { 0.0 })).collect(),
+    ] {
+        let n = row.len();
+        let results = run(Logits::new(&row, 1, n).unwrap(), &[1], PLAIN);
+        assert_eq!(results.logps[0].to_bits(), nan);
+        assert_eq!(results.entropies[0].to_bits(), nan);
+        assert_eq!(results.squares[0].to_bits(), nan);
+        let grads = gradient(&row, 1, 1.0, results.sums[0], PLAIN);
+        assert!(grads.iter().all(|x| x.to_bits() == nan));
+        let mut counts = token_logps(
+            Backend::detect(),
+            Logits::new(&row, 1, n).unwrap(),
+            Targets::new(Labels::I32(&[1])),
+            &Scaling::NONE,
+            TokenOutputs::default(),
+        )
+        .unwrap();
+        assert_eq!(counts.nonfinite, 1);
+        counts.merge(&counts.clone());
+        assert_eq!((counts.tokens, counts.nonfinite), (2, 2));
+        // A masked row is 0 whatever it holds.
+        let masked = run(Logits::new(&row, 1, n).unwrap(), &[-100], PLAIN);
+        assert_eq!(masked.logps[0].to_bits(), 0);
+        let mut grads = row.clone();
+        logits_grad_in_place(
+            Backend::detect(),
+            LogitsMut::new(&mut grads, 1, n).unwrap(),
+            Targets::new(Labels::I32(&[-100])),
+            &Scaling::NONE,
+            Seeds { log_sum_exps: &masked.sums, grad_logps: &[1.0] },
+            false,
+        )
+        .unwrap();
+        assert!(grads.iter().all(|x| x.to_bits() == 0));
+    }
+    // A masked column as the target: -inf, counted; its gradient is that of a token of probability 0.
+    let row = [0.0, f32::NEG_INFINITY, 1.0];
+    let results = run(Logits::new(&row, 1, 3).unwrap(), &[1], PLAIN);
+    assert_eq!(results.logps[0], f32::NEG_INFINITY);
+    let grads = gradient(&row, 1, 2.0, results.sums[0], PLAIN);
+    assert_eq!(grads[1], 2.0);
+    // Seeds that are not finite, or 0.
+    for (seed, expected) in [(f32::NAN, nan), (f32::INFINITY, nan), (0.0, 0), (-0.0, 0)] {
+        let grads = gradient(&row, 0, seed, results.sums[0], PLAIN);
+        assert!(grads.iter().all(|x| x.to_bits() == expected), "{seed} {grads:?}");
+    }
+}
+
+#[test]
+fn accumulating_adds() {
+    let row = [0.5_f32, -1.0, 2.0, 0.0, 3.0];
+    let sums = [LogSumExp::of(Backend::SCALAR, &row, &Scaling::NONE)];
+    let exact = Exact::new(&row, PLAIN);
+    for backend in backends() {
+        let mut grads = [1.0_f32, -0.25, 1e10, 0.0, -1e-3];
+        let before = grads;
+        logits_grad(
+            backend,
+            Logits::new(&row, 1, 5).unwrap(),
+            Targets::new(Labels::I32(&[2])),
+            &Scaling::NONE,
+            Seeds { log_sum_exps: &sums, grad_logps: &[0.75] },
+            Gradient { accumulate: true, zero_padding: false },
+            LogitsMut::new(&mut grads, 1, 5).unwrap(),
+        )
+        .unwrap();
+        for column in 0..5 {
+            let exact = exact.gradient(column, 2, 0.75) + f64::from(before[column]);
+            assert!(ulps(grads[column], &exact) <= 0.501, "{column}");
+        }
+    }
+}
+
+#[test]
+fn the_gradient_of_a_row_sums_to_nothing() {
+    let mut random = Random(8);
+    for n in [2, 100, 32_000] {
+        let row = logits(&mut random, n, 4.0);
+        let sum = LogSumExp::of(Backend::detect(), &row, &Scaling::NONE);
+        let grads = gradient(&row, n / 2, 1.0, sum, PLAIN);
+        let total: f64 = grads.iter().map(|&x| f64::from(x)).sum();
+        // Half an ULP of each entry; their magnitudes sum to less than 2.
+        assert!(total.abs() <= 2.0 * 0.51 * f64::from(f32::EPSILON), "{n}: {total:e}");
+    }
+}
+
+#[test]
+fn errors_come_before_anything_is_written() {
+    let data = [0.0_f32; 12];
+    let error = |rows, columns, stride| Logits::with_stride(&data, rows, columns, stride).unwrap_err();
+    assert_eq!(error(4, 4, 4), Error::Length { argument: "logits", expected: 16, got: 12 });
+    assert_eq!(error(3, 4, 5), Error::Length { argument: "logits", expected: 14, got: 12 });
+    assert!(matches!(error(3, 4, 3), Error::Parameter { name: "stride", .. }));
+    assert!(matches!(error(3, 0, 3), Error::Parameter { name: "columns", .. }));
+    assert_eq!(error(usize::MAX, 2, 2), Error::Length { argument: "logits", expected: usize::MAX, got: 12 });
+    assert!(Logits::with_stride(&data, 0, 4, 4).is_ok() && Logits::with_stride(&data, 2, 4, 8).is_ok());
+    let matrix = Logits::new(&data, 3, 4).unwrap();
+    assert!(matrix.row_range(1, 2).is_ok() && matrix.row_range(3, 0).is_ok());
+    assert!(matrix.row_range(2, 2).is_err() && matrix.row_range(usize::MAX, 2).is_err());
+    for labels in [[0, 4, 1], [0, -1, 1], [0, i32::MIN, 1]] {
+        let mut logps = [7.0; 3];
+        let targets = Targets::new(Labels::I32(&labels));
+        let outputs = TokenOutputs { logps: Some(&mut logps), ..Default::default() };
+        let error = token_logps(Backend::SCALAR, matrix, targets, &Scaling::NONE, outputs).unwrap_err();
+        assert_eq!(error, Error::Target { row: 1, label: labels[1].into(), columns: 4 });
+        assert_eq!(logps, [7.0; 3]);
+    }
+    let ignored = Targets::with_ignore_index(Labels::I32(&[0, -1, 1]), -1);
+    let mut logps = [7.0; 2];
+    let outputs = TokenOutputs { logps: Some(&mut logps), ..Default::default() };
+    let error = token_logps(Backend::SCALAR, matrix, ignored, &Scaling::NONE, outputs).unwrap_err();
+    assert_eq!(error, Error::Length { argument: "logps", expected: 3, got: 2 });
+    assert_eq!(logps, [7.0; 2]);
+    for (temperature, scale, cap) in [
+        (0.0, 1.0, None),
+        (-1.0, 1.0, None),
+        (f64::NAN, 1.0, None),
+        (1.0, f64::INFINITY, None),
+        (1.0, 1.0, Some(0.0)),
+        (1e-9, 1e9, None),
+    ] {
+        assert!(matches!(Scaling::new(temperature, scale, cap), Err(Error::Parameter { .. })));
+    }
+}
