@@ -2,7 +2,8 @@
 
 use crate::evaluate::evaluate_checked;
 use crate::logits::{
-    Element, Gradient, Logits, LogitsMut, Scaling, Seeds, Targets, TokenCounts, TokenOutputs, backward, forward,
+    Element, Gradient, Logits, LogitsMut, Scaling, Seeds, Step, StepBuffers, StepOutputs, Targets, TokenCounts,
+    TokenOutputs, backward, forward,
 };
 use crate::losses::PairLoss;
 use crate::pairs::{OutputSlices, RESULTS, check};
@@ -151,6 +152,23 @@ pub fn logits_grad_in_place<T: Element>(
     let how = Gradient { accumulate: false, zero_padding };
     split_backward::<T, T>(backend, None, targets, scaling, seeds, how, logits);
     Ok(())
+}
+
+/// [`Step::run`](crate::logits::Step::run) in the rayon pool of the caller.
+///
+/// # Errors
+/// As [`Step::run`](crate::logits::Step::run).
+pub fn step<T: Element, L: PairLoss>(
+    step: &Step<'_, L>,
+    logits: LogitsMut<'_, T>,
+    buffers: StepBuffers<'_>,
+    outputs: StepOutputs<'_>,
+    metrics: Option<&mut Metrics>,
+) -> Result<TokenCounts, Error> {
+    step.run_by(logits, buffers, outputs, metrics, split_forward, |logits, seeds| {
+        let targets = step.sequences.targets();
+        split_backward::<T, T>(step.backend, None, targets, &step.scaling, seeds, Gradient::default(), logits);
+    })
 }
 
 fn split_backward<T: Element, G: Element>(

@@ -654,7 +654,7 @@ fn errors_come_before_anything_is_written() {
         assert_eq!(error, Error::Target { row: 1, label: labels[1].into(), columns: 4 });
         assert_eq!(logps, [7.0; 3]);
     }
-    let ignored = Targets::with_ignore_index(Labels::I32(&[0, -1, 1]), -1);
+    let ignored = Targets::new(Labels::I32(&[0, -1, 1])).with_ignore_index(-1);
     let mut logps = [7.0; 2];
     let outputs = TokenOutputs { logps: Some(&mut logps), ..Default::default() };
     let error = token_logps(Backend::SCALAR, matrix, ignored, &Scaling::NONE, outputs).unwrap_err();

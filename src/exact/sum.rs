@@ -230,6 +230,21 @@ impl ExactSum {
         self.over(1)
     }
 
+    /// The sum to 2^-52, or what is not finite.
+    pub(crate) fn to_f64(self) -> f64 {
+        if self.special != 0 {
+            return self.sum().into();
+        }
+        let negative = self.limbs[LIMBS - 1] >> 63 == 1;
+        let mut value = 0.0;
+        for (i, limb) in self.limbs.iter().enumerate().rev() {
+            // Of a negative number the complement, which is one unit of 2^-149 less.
+            let limb = if negative { !limb } else { *limb };
+            value += limb as f64 * f64::from_bits((1023 - 149 + 64 * i as u64) << 52);
+        }
+        if negative { 0.0 - (value + f64::from_bits((1023 - 149) << 52)) } else { value }
+    }
+
     /// The sum divided by `count`, correctly rounded; NaN if `count` is 0.
     ///
     /// `count` need not be the number of values added: it may be the denominator of all ranks or accumulation steps.

@@ -1,6 +1,6 @@
 //! Token log-probabilities of a matrix of logits.
 
-use super::log_sum_exp::{LogSumExp, Logp};
+use super::log_sum_exp::LogSumExp;
 use super::statistics::Statistics;
 use super::{Element, Logits, Scaling, Targets};
 use crate::error::check_length;

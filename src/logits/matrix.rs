@@ -184,25 +184,44 @@ impl Labels<'_> {
 pub struct Targets<'a> {
     labels: Labels<'a>,
     ignore: i64,
+    /// Rows a sequence if the labels are shifted, else 0.
+    shift: usize,
+    /// The rows that are meant.
+    first: usize,
+    rows: usize,
 }
 
 /// Hugging Face's and PyTorch's mark of a masked token.
 const IGNORE: i64 = -100;
 
 impl<'a> Targets<'a> {
-    /// With -100 as the mark of a masked row.
+    /// Row by row, with -100 as the mark of a masked row.
     pub fn new(labels: Labels<'a>) -> Self {
-        Self::with_ignore_index(labels, IGNORE)
+        Self { labels, ignore: IGNORE, shift: 0, first: 0, rows: labels.len() }
+    }
+
+    /// Labels `[sequences, tokens]` in the convention of Hugging Face: the logits of position t predict the label of
+    /// position t + 1, so a sequence's first label is not used and its last row counts as masked.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for no tokens, [`Error::Length`] unless the labels are whole sequences.
+    pub fn shifted(labels: Labels<'a>, tokens: usize) -> Result<Self, Error> {
+        if tokens == 0 {
+            return Err(Error::Parameter { name: "tokens", value: 0.0, requirement: "at least 1" });
+        }
+        let whole = labels.len().div_ceil(tokens).saturating_mul(tokens);
+        check_length("labels", whole, labels.len())?;
+        Ok(Self { shift: tokens, ..Self::new(labels) })
     }
 
     /// With a mark of one's own.
-    pub fn with_ignore_index(labels: Labels<'a>, ignore: i64) -> Self {
-        Self { labels, ignore }
+    pub fn with_ignore_index(self, ignore: i64) -> Self {
+        Self { ignore, ..self }
     }
 
-    /// How many.
+    /// How many rows.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.rows
     }
 
     /// Whether there are none.
@@ -210,36 +229,45 @@ impl<'a> Targets<'a> {
         self.len() == 0
     }
 
-    /// `n` rows from `start` on.
-    pub(crate) fn range(&self, start: usize, n: usize) -> Self {
-        let labels = match self.labels {
-            Labels::I32(x) => Labels::I32(x.get(start..start + n).unwrap_or_default()),
-            Labels::I64(x) => Labels::I64(x.get(start..start + n).unwrap_or_default()),
+    /// `rows` rows from `start` on.
+    #[cfg(feature = "std")]
+    pub(crate) fn range(&self, start: usize, rows: usize) -> Self {
+        Self { first: self.first + start, rows, ..*self }
+    }
+
+    /// The label of a row; `None` if it is masked.
+    #[inline]
+    fn label(&self, row: usize) -> Option<i64> {
+        let mut place = self.first + row;
+        if self.shift > 0 {
+            place += 1;
+            if place.is_multiple_of(self.shift) {
+                return None;
+            }
+        }
+        let label = match self.labels {
+            Labels::I32(x) => x.get(place).map(|&x| i64::from(x)),
+            Labels::I64(x) => x.get(place).copied(),
         };
-        Self { labels, ..*self }
+        label.filter(|&label| label != self.ignore)
     }
 
     /// The column of a row; `None` if it is masked. Targets were checked.
     #[inline]
     pub(crate) fn column(&self, row: usize) -> Option<usize> {
-        let label = match self.labels {
-            Labels::I32(x) => x.get(row).copied().map_or(self.ignore, i64::from),
-            Labels::I64(x) => x.get(row).copied().unwrap_or(self.ignore),
-        };
-        if label == self.ignore { None } else { usize::try_from(label).ok() }
+        usize::try_from(self.label(row)?).ok()
     }
 
     /// That there is one a row, each a column or the mark.
     pub(crate) fn check(&self, rows: usize, columns: usize) -> Result<(), Error> {
         check_length("targets", rows, self.len())?;
-        let bad = |label: i64| label != self.ignore && usize::try_from(label).map_or(true, |x| x >= columns);
-        let found = match self.labels {
-            Labels::I32(x) => x.iter().map(|&x| x.into()).enumerate().find(|&(_, x)| bad(x)),
-            Labels::I64(x) => x.iter().copied().enumerate().find(|&(_, x)| bad(x)),
-        };
-        match found {
-            Some((row, label)) => Err(Error::Target { row, label, columns }),
-            None => Ok(()),
+        for row in 0..rows {
+            if let Some(label) = self.label(row)
+                && usize::try_from(label).map_or(true, |x| x >= columns)
+            {
+                return Err(Error::Target { row, label, columns });
+            }
         }
+        Ok(())
     }
 }

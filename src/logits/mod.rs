@@ -16,7 +16,9 @@ pub(crate) mod forward;
 mod log_sum_exp;
 mod matrix;
 mod scaling;
+mod sequences;
 mod statistics;
+pub(crate) mod step;
 mod terms;
 mod total;
 
@@ -26,3 +28,5 @@ pub use forward::{TokenCounts, TokenOutputs, token_logps};
 pub use log_sum_exp::{LogSumExp, RowSum};
 pub use matrix::{Labels, Logits, LogitsMut, Targets};
 pub use scaling::Scaling;
+pub use sequences::{Layout, Reduction, Sequences};
+pub use step::{Step, StepBuffers, StepOutputs};
