@@ -234,6 +234,12 @@ impl Range {
         self.most < key(f32::INFINITY.to_bits() as i32) && self.least >= key(f32::NEG_INFINITY.to_bits() as i32)
     }
 
+    /// The least logit.
+    #[inline(always)]
+    fn min(&self) -> f32 {
+        f32::from_bits(key(self.least) as u32)
+    }
+
     /// The largest logit; +0 for either zero.
     #[inline(always)]
     fn max(&self) -> f32 {
@@ -288,7 +294,7 @@ impl<T: Element, L: Lanes> Visitor for OverLanes<'_, T, L> {
             }
             if part.max > f32::NEG_INFINITY && !giant {
                 let next = row.get((i + 1) * CHUNK..).unwrap_or_default();
-                part.others.merge(sum.chunk::<L, T>(x, next));
+                part.others.merge(sum.chunk::<L, T>(x, range.min(), next));
             }
         }
         if part.max == f32::NEG_INFINITY {
@@ -310,7 +316,7 @@ impl<T: Element, L: Lanes> Visitor for OverLanes<'_, T, L> {
                 let sum = Sum { window: base.window(v), wide: base.is_wide(v), most: second, ..sum };
                 part.others = Total::EMPTY;
                 for chunk in row.chunks(CHUNK) {
-                    part.others.merge(sum.chunk::<L, T>(T::widen(chunk, &mut buffer), &[]));
+                    part.others.merge(sum.chunk::<L, T>(T::widen(chunk, &mut buffer), f32::NEG_INFINITY, &[]));
                 }
             }
         }

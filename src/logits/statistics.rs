@@ -108,7 +108,7 @@ struct Sums<'a, M, L> {
 
 impl<M: Map, L: Lanes> Fold<L> for Sums<'_, M, L> {
     #[inline(always)]
-    fn block(&mut self, x: L) {
+    fn block(&mut self, x: L, _: bool) {
         let t = self.softmax.sixteenths(self.map.map(x));
         let p = L::select(x.lt(L::splat(self.max)), self.softmax.value(t), L::splat(0.0));
         self.entropy.add(p * (t * L::splat(-SIXTEENTH)));

@@ -114,17 +114,15 @@ pub(super) struct Sum<M> {
 }
 
 impl<M: Map> Sum<M> {
-    /// At most a chunk of logits. `next` is what will be read after them.
+    /// At most a chunk of logits, of which `least` is the least. `next` is what will be read after them.
     #[inline(always)]
-    pub fn chunk<L: Lanes, T>(&self, x: &[f32], next: &[T]) -> Total {
-        if self.wide || self.most < f32::INFINITY {
-            self.run::<L, T, true>(x, next)
-        } else {
-            self.run::<Two<L>, T, false>(x, next)
-        }
+    pub fn chunk<L: Lanes, T>(&self, x: &[f32], least: f32, next: &[T]) -> Total {
+        let rare =
+            self.wide || self.most < f32::INFINITY || self.map.map(f64::from(least)) < self.base.floor(self.window);
+        if rare { self.run::<L, T, true>(x, next) } else { self.run::<Two<L>, T, false>(x, next) }
     }
 
-    /// `RARE`: with the reduction in two parts, or without the largest logits.
+    /// `RARE`: with the reduction in two parts, without the largest logits, or with some that add nothing.
     #[inline(always)]
     fn run<L: Lanes, T, const RARE: bool>(&self, x: &[f32], next: &[T]) -> Total {
         let mut fold = Run::<M, L, RARE> { sum: self, floor: self.base.floor(self.window), parts: Parts::none() };
@@ -141,19 +139,23 @@ struct Run<'a, M, L, const RARE: bool> {
 
 impl<M: Map, L: Lanes, const RARE: bool> Fold<L> for Run<'_, M, L, RARE> {
     #[inline(always)]
-    fn block(&mut self, x: L) {
+    fn block(&mut self, x: L, last: bool) {
         let Sum { base, map, window, most, .. } = self.sum;
         let mut v = map.map(x);
         if RARE {
             v = L::select(L::splat(f64::from(*most)).lt(x), L::splat(self.floor), v);
         }
-        self.parts.add(base.term(v.at_least(L::splat(self.floor)), *window, RARE));
+        if RARE || last {
+            v = v.at_least(L::splat(self.floor));
+        }
+        self.parts.add(base.term(v, *window, RARE));
     }
 }
 
 /// What is done with each block of lanes.
 pub(super) trait Fold<L> {
-    fn block(&mut self, x: L);
+    /// `last`: filled up.
+    fn block(&mut self, x: L, last: bool);
 }
 
 /// Goes through some logits in blocks, the last one filled up. `next` is what will be read after them. Returns how many
@@ -164,7 +166,7 @@ pub(super) fn each_block<L: Lanes, T>(x: &[f32], next: &[T], fill: f32, fold: &m
     let mut at = 0;
     for block in &mut blocks {
         L::prefetch(next, at);
-        fold.block(L::load(block, 0));
+        fold.block(L::load(block, 0), false);
         at += L::N;
     }
     if !blocks.remainder().is_empty() {
@@ -172,7 +174,7 @@ pub(super) fn each_block<L: Lanes, T>(x: &[f32], next: &[T], fill: f32, fold: &m
         for (tail, x) in tail.iter_mut().zip(blocks.remainder()) {
             *tail = *x;
         }
-        fold.block(L::load(&tail, 0));
+        fold.block(L::load(&tail, 0), true);
         at += L::N;
     }
     at as u64
