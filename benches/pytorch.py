@@ -44,14 +44,14 @@ GOALS = {64: 100, 1 << 20: 15}
 class Preflane:
     """The benchmark binary, which answers requests on its standard input."""
 
-    def __init__(self):
+    def __init__(self, bench="pairs"):
         root = Path(__file__).resolve().parent.parent
-        build = ["cargo", "bench", "--bench", "pairs", "--no-run", "--message-format=json-render-diagnostics"]
+        build = ["cargo", "bench", "--bench", bench, "--no-run", "--message-format=json-render-diagnostics"]
         messages = subprocess.run(build, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
         binaries = [
             message["executable"]
             for message in map(json.loads, messages.splitlines())
-            if message.get("executable") and message["target"]["name"] == "pairs"
+            if message.get("executable") and message["target"]["name"] == bench
         ]
         self.process = subprocess.Popen(
             [binaries[-1]],
@@ -60,10 +60,9 @@ class Preflane:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.level = self.ask(8, 1, "forward")["level"]
 
-    def ask(self, pairs, threads, kind):
-        self.process.stdin.write(f"{pairs} {threads} {kind}\n")
+    def ask(self, *request):
+        print(*request, file=self.process.stdin)
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
@@ -197,10 +196,11 @@ def main():
     arguments = parser.parse_args()
 
     preflane = Preflane()
+    level = preflane.ask(8, 1, "forward")["level"]
     load = Path("/proc/loadavg")
     if load.exists():
         print(f"Load average: {load.read_text().strip()}")
-    print(f"PyTorch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), preflane level {preflane.level}")
+    print(f"PyTorch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), preflane level {level}")
     print()
     print("| pairs | threads | what | PyTorch | PyTorch, ns a pair | preflane, ns a pair | ratio | goal | holds |")
     print("|---|---|---|---|---|---|---|---|---|")

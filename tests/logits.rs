@@ -355,11 +355,11 @@ fn half<T: Element + PartialEq + std::fmt::Debug>(row: &[T], to_f32: fn(T) -> f3
         let targets = Targets::new(Labels::I64(&labels));
         logits_grad(backend, from, targets, &Scaling::NONE, seeds, Gradient::default(), view).unwrap();
         assert_eq!(place, apart);
-        for column in 0..n {
+        for (column, got) in place.iter().enumerate() {
             let exact = exact.gradient(column, 1234, seed);
             let ulp = (exact.get_exp().unwrap().max(least) - bits) as f64;
-            let error = (float(to_f32(place[column]).into()) - exact).abs().to_f64() / ulp.exp2();
-            assert!(error <= 0.501, "{column}: {:?}, {error} ULP", place[column]);
+            let error = (float(to_f32(*got).into()) - exact).abs().to_f64() / ulp.exp2();
+            assert!(error <= 0.501, "{column}: {got:?}, {error} ULP");
         }
     }
 }
@@ -437,7 +437,7 @@ fn pieces_give_the_bits_of_the_whole() {
         for _ in 0..20 {
             let mut row = logits(&mut random, n, width);
             row[n / 3] = f32::NEG_INFINITY;
-            if random.next() % 2 == 0 {
+            if random.next().is_multiple_of(2) {
                 row[n / 2] += 30.0;
             }
             let target = random.next() as usize % n;

@@ -114,7 +114,7 @@ fn oracle(batch: Batch<'_>, logits: &[f64]) -> (Vec<f64>, Vec<f64>) {
             .collect::<Vec<f64>>()
     };
     let (mut losses, mut grads) = (vec![0.0; pairs], vec![0.0; logits.len()]);
-    for pair in 0..pairs {
+    for (pair, loss) in losses.iter_mut().enumerate() {
         let (c, r) = match batch.layout {
             Layout::ChosenFirst => (pair, pairs + pair),
             Layout::Interleaved => (2 * pair, 2 * pair + 1),
@@ -126,7 +126,7 @@ fn oracle(batch: Batch<'_>, logits: &[f64]) -> (Vec<f64>, Vec<f64>) {
         };
         let reference = [f64::from(batch.reference[0][pair]), f64::from(batch.reference[1][pair])];
         let z = 0.3 * ((logp(&c) - reference[0]) - (logp(&r) - reference[1]));
-        losses[pair] = (-z).exp().ln_1p();
+        *loss = (-z).exp().ln_1p();
         let slope = -0.3 / (1.0 + z.exp()) / pairs as f64;
         for (rows, sign) in [(&c, 1.0), (&r, -1.0)] {
             for (&row, w) in rows.iter().zip(weights(rows, common)) {

@@ -177,7 +177,7 @@ impl Visitor for Merge<'_> {
 
 /// Whether only logits equal to this one count beside it.
 fn is_giant<M: Map>(base: &Base, map: M, x: f32) -> bool {
-    !(base.y(map.map(x.into())).abs() < GIANT)
+    base.y(map.map(x.into())).abs() >= GIANT
 }
 
 /// [`LogSumExp::rest`]: `ln(1 + others / largest)`.

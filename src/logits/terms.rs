@@ -93,7 +93,7 @@ impl Base {
 
     /// Whether v, or any below it that counts beside it, needs the reduction in two parts.
     pub fn is_wide(&self, v: f64) -> bool {
-        !(self.y(v).abs() < WIDE - 512.0)
+        self.y(v).abs() >= WIDE - 512.0
     }
 
     /// `v` of `2^(50 window - 60)`: what lies below adds nothing to a total.
