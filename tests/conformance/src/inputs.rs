@@ -82,6 +82,43 @@ impl Rows {
     }
 }
 
+/// A family of rows of logits; each logit depends on its row and column alone.
+#[derive(Debug)]
+pub struct LogitRows {
+    /// Part of the digest's name.
+    pub name: &'static str,
+    /// Number of rows.
+    pub rows: usize,
+    /// Logits a row.
+    pub columns: usize,
+    value: fn(u64, u64) -> f32,
+}
+
+impl LogitRows {
+    /// The logit of a row and a column.
+    pub fn value(&self, row: usize, column: usize) -> f32 {
+        (self.value)(row as u64, column as u64)
+    }
+
+    /// The families of a set.
+    pub const fn of(set: Set) -> &'static [LogitRows] {
+        match set {
+            Set::Core => &[
+                LogitRows { name: "model", rows: 12, columns: 96, value: model_logit },
+                LogitRows { name: "certain", rows: 12, columns: 33, value: certain_logit },
+                LogitRows { name: "spread", rows: 12, columns: 64, value: spread_logit },
+                LogitRows { name: "few", rows: 12, columns: 5, value: few_logit },
+            ],
+            Set::Wide => &[
+                LogitRows { name: "model", rows: 40, columns: 300, value: model_logit },
+                LogitRows { name: "certain", rows: 40, columns: 129, value: certain_logit },
+                LogitRows { name: "spread", rows: 60, columns: 257, value: spread_logit },
+            ],
+            Set::Long => &[LogitRows { name: "model", rows: 8, columns: 5_003, value: model_logit }],
+        }
+    }
+}
+
 /// A family of arguments for the elementary functions.
 #[derive(Debug)]
 pub struct Arguments {
@@ -417,6 +454,35 @@ fn mixed(index: u64) -> Row {
         1 => ties(index),
         _ => random(index),
     }
+}
+
+/// As models have them: within 16 of 0, the most near it.
+fn model_logit(row: u64, column: u64) -> f32 {
+    let mut r = Random::new(9, row << 20 ^ column);
+    let sum = (0..4).map(|_| r.around(1 << 17)).sum();
+    fixed(sum, 15)
+}
+
+/// One logit far above the others, which lie close or far below.
+fn certain_logit(row: u64, column: u64) -> f32 {
+    let mut r = Random::new(10, row << 20 ^ column);
+    let below = fixed(-r.around(1 << 12).abs() - (row as i32 * 9 << 12), 12);
+    if column == row * 7 % 33 { fixed(1 + row as i32, 3) } else { below }
+}
+
+/// All magnitudes, masked columns among them.
+fn spread_logit(row: u64, column: u64) -> f32 {
+    let mut r = Random::new(11, row << 20 ^ column);
+    match r.below(16) {
+        0 => f32::NEG_INFINITY,
+        1 => 0.0,
+        _ => r.scale(1, [130, 140, 150, 165, 254][(row % 5) as usize]),
+    }
+}
+
+/// A few values, with ties.
+fn few_logit(row: u64, column: u64) -> f32 {
+    fixed(Random::new(12, row << 20 ^ column).around(2) * (1 + row as i32), 1)
 }
 
 /// Arguments at which the functions are neither saturated nor trivial.

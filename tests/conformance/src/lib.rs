@@ -1,7 +1,7 @@
 //! The room that proves preflane's first promise: the same input bits give the same output bits on every CPU level and
 //! platform.
 //!
-//! A fixed set of inputs ([`inputs`]) goes through every loss and every elementary function; the bits of all outputs,
+//! A fixed set of inputs ([`inputs`]) goes through every loss, every elementary function and the logits' kernels; the bits of all outputs,
 //! little-endian, go into one SHA-256 digest a case, and `tests/digests.txt` holds what they must be. The library part
 //! is no_std and never allocates, so the same code runs on a server and on a microcontroller (`tests/firmware`);
 //! `tests/platforms.sh` runs it everywhere.
@@ -12,8 +12,8 @@
 //! cargo run --release -p preflane-conformance -- --print > tests/digests.txt
 //! ```
 //!
-//! What the digests cannot promise: outputs are f32 and the losses work in f64, so that a change of the last f64 bit
-//! seldom reaches them. A coefficient changed by 1e-9 shows; one fused multiply-add did not when it was tried. The
+//! What the digests cannot promise: outputs of the losses are f32 and they work in f64, so that a change of the last
+//! f64 bit seldom reaches them (of logits, the f64 bits of every log-sum-exp are hashed). A coefficient changed by 1e-9 shows; one fused multiply-add did not when it was tried. The
 //! `midpoints` rows narrow that gap and do not close it.
 //!
 //! When a platform differs, `preflane-conformance --rows NAME` prints inputs and outputs behind one digest in
@@ -27,8 +27,9 @@ use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, Referenc
 use sha2::{Digest as _, Sha256};
 
 pub mod inputs;
+pub mod logits;
 
-use inputs::{Arguments, Row, Rows, Set};
+use inputs::{Arguments, LogitRows, Row, Rows, Set};
 
 /// Outputs of one pair, in the order in which they are hashed: losses, chosen and rejected rewards, margins, gradients
 /// by both policy log-probabilities, by beta, and by both reference log-probabilities.
@@ -225,6 +226,10 @@ impl Hasher {
         self.float(value.unwrap_or(0.0));
     }
 
+    fn short(&mut self, value: u16) {
+        self.0.update(value.to_le_bytes());
+    }
+
     fn integer(&mut self, value: u64) {
         self.0.update(value.to_le_bytes());
     }
@@ -288,6 +293,9 @@ pub trait Runner {
 
     /// Evaluates `function` at all `arguments` and hands the values to `hasher`.
     fn elementary(&mut self, function: &Function, arguments: &Arguments, hasher: &mut Hasher) -> Result<(), Error>;
+
+    /// Takes all `rows` forwards and backwards and hands the results to `hasher`.
+    fn logits(&mut self, rows: &LogitRows, hasher: &mut Hasher) -> Result<(), Error>;
 }
 
 /// Runs in blocks of [`BLOCK`] rows, in fixed memory.
@@ -345,6 +353,10 @@ impl Runner for Blocks {
         }
         Ok(())
     }
+
+    fn logits(&mut self, rows: &LogitRows, hasher: &mut Hasher) -> Result<(), Error> {
+        logits::hash(self.0, rows, logits::Columns::Whole, hasher)
+    }
 }
 
 /// Computes all digests of a set and calls back with each, always in the same order.
@@ -371,6 +383,12 @@ pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64
             runner.elementary(function, arguments, &mut hasher).map_err(|error| Refused { name, error })?;
             sink(name, hasher.finish());
         }
+    }
+    for rows in LogitRows::of(set) {
+        let name = Name { set, what: "logits", inputs: rows.name, part: "rows" };
+        let mut hasher = Hasher::default();
+        runner.logits(rows, &mut hasher).map_err(|error| Refused { name, error })?;
+        sink(name, hasher.finish());
     }
     for arguments in Arguments::of(set) {
         sink(Name { set, what: "exact-sum", inputs: arguments.name, part: "sums" }, sums(arguments));

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, batch};
-use preflane_conformance::inputs::{Arguments, Rows, Set};
+use preflane_conformance::inputs::{Arguments, LogitRows, Rows, Set};
+use preflane_conformance::logits::Columns as Pieces;
 use preflane_conformance::{Blocks, Form, Function, Hasher, Name, NamedLoss, OUTPUTS, Runner, digests, place};
 
 const USAGE: &str = "\
@@ -254,6 +255,11 @@ impl Runner for Whole {
         }
         hasher.rows(&[&output]);
         Ok(())
+    }
+
+    fn logits(&mut self, rows: &LogitRows, hasher: &mut Hasher) -> Result<(), Error> {
+        let way = if let Way::Parts = self.way { Pieces::Chunks } else { Pieces::Whole };
+        preflane_conformance::logits::hash(self.backend, rows, way, hasher)
     }
 }
 
