@@ -1,5 +1,5 @@
-//! The numeric core of preference optimisation: log-probabilities of preference pairs in; losses, implicit rewards,
-//! margins, gradients and metrics of DPO and its relatives out.
+//! The numeric core of preference optimisation: logits or log-probabilities of preference pairs in; losses, implicit
+//! rewards, margins, gradients (down to the logits') and metrics of DPO and its relatives out.
 //!
 //! `no_std`, no allocation, no global state, no panic. Feature `std` (on by default) adds [`batch`], the multi-threaded
 //! layer, and the environment variable `PREFLANE_LEVEL`.
@@ -19,13 +19,17 @@
 //! # Ok::<(), preflane::Error>(())
 //! ```
 //!
+//! From logits to log-probabilities and back to the logits' gradient: [`logits`], whose
+//! [`Step`](logits::Step) does all of a training step.
+//!
 //! # The contract
 //!
 //! 1. **Same bits.** The same input bits give the same output bits on every instruction-set level and platform, for every
-//!    thread count, batch size, position in the batch and alignment. [`Metrics`] have the same bits for every order and
-//!    partition of the pairs.
+//!    thread count, batch size, position in the batch, stride and alignment. [`Metrics`] have the same bits for every
+//!    order and partition of the pairs, a row's log-sum-exp for every order and partition of its columns.
 //! 2. **Accuracy.** Results of a pair are within 0.501 ULP of the formula in real arithmetic on the exact inputs, the
-//!    subtractions included; [`elementary`] functions and all sums and means are correctly rounded.
+//!    subtractions included; token log-probabilities and logits' gradients within 0.51 ULP; [`elementary`] functions and
+//!    all sums and means are correctly rounded.
 //! 3. **Total.** Finite input gives a finite result unless the exact one leaves the range of `f32`. NaN makes NaN
 //!    (0x7fc00000, always) what depends on it in its own row. What cannot be computed is an [`Error`] that names the
 //!    argument or row, before anything is written.
@@ -47,6 +51,8 @@
 //! - `pairs`: the kernel that all losses share. It computes in `f64` and rounds once, so that 2^-36 of relative error
 //!   would still meet the bound; rows in doubt, and all with NaN or infinity, are settled in 384 bits. Which rows those are
 //!   is decided by the same operations everywhere, so the bits stay the same.
+//! - [`logits`]: token log-probabilities, their mergeable log-sum-exp and the gradient, over rows of a vocabulary; then
+//!   sequences, and the whole step, which goes through `pairs`.
 //! - `metrics`: exact sums and counts; `evaluate`: whole batches on one thread; [`batch`]: on many.
 #![no_std]
 

@@ -1,0 +1,95 @@
+//! A step takes no memory but what the caller gives: every allocation of this process is counted.
+#![allow(unsafe_code, reason = "an allocator is unsafe to write")]
+
+use half::bf16;
+use preflane::logits::{
+    Labels, Layout, LogSumExp, LogitsMut, Reduction, RowSum, Scaling, Sequences, Step, StepBuffers, StepOutputs,
+    Targets,
+};
+use preflane::{Backend, Loss, Metrics, Reference, batch};
+use std::alloc::{GlobalAlloc, Layout as Memory, System};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+struct Counting;
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: hands everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, memory: Memory) -> *mut u8 {
+        BYTES.fetch_add(memory.size(), SeqCst);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(memory) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, memory: Memory) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(at, memory) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `run` allocates.
+fn allocated(run: impl FnOnce()) -> usize {
+    let before = BYTES.load(SeqCst);
+    run();
+    BYTES.load(SeqCst) - before
+}
+
+// One test: others beside it would be counted too.
+#[test]
+fn a_step_allocates_nothing() {
+    const V: usize = 151_936;
+    const T: usize = 16;
+    const ROWS: usize = 4 * T;
+    assert_eq!(allocated(|| drop(vec![0_u8; 100])), 100);
+    let mut logits: Vec<bf16> = (0..ROWS * V).map(|i| bf16::from_f32((i % 977) as f32 / 64.0)).collect();
+    let labels: Vec<i64> = (0..ROWS as i64).collect();
+    let mut token_logps = vec![0.0; ROWS];
+    let mut log_sum_exps = vec![LogSumExp::default(); ROWS];
+    let mut token_grads = vec![0.0; ROWS];
+    let mut pairs = [[0.0; 2]; 4];
+    let step = Step {
+        backend: Backend::detect(),
+        loss: Loss::dpo(0.1).unwrap(),
+        scaling: Scaling::NONE,
+        sequences: Sequences::new(Targets::new(Labels::I64(&labels)), T, Layout::ChosenFirst, Reduction::Sum).unwrap(),
+        reference: Some(Reference { chosen_logps: &[-90.0, -95.0], rejected_logps: &[-99.0, -93.0] }),
+        weights: None,
+        grad_scale: 0.5,
+    };
+    let mut metrics = Metrics::new();
+    let mut run = |threads: bool| {
+        let [chosen_logps, rejected_logps, grad_chosen_logps, grad_rejected_logps] = &mut pairs;
+        let buffers = StepBuffers {
+            token_logps: &mut token_logps,
+            log_sum_exps: &mut log_sum_exps,
+            token_grads: &mut token_grads,
+            chosen_logps,
+            rejected_logps,
+            grad_chosen_logps,
+            grad_rejected_logps,
+        };
+        let logits = LogitsMut::new(&mut logits, ROWS, V).unwrap();
+        if threads {
+            batch::step(&step, logits, buffers, StepOutputs::default(), Some(&mut metrics)).unwrap();
+        } else {
+            step.run(logits, buffers, StepOutputs::default(), Some(&mut metrics)).unwrap();
+        }
+    };
+    assert_eq!(allocated(|| run(false)), 0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    pool.install(|| run(true));
+    // What remains is rayon's own.
+    let threaded = allocated(|| pool.install(|| run(true)));
+    assert!(threaded < 4096, "{threaded}");
+    // The promise for 4,096 rows: under 1 MiB beyond the logits.
+    assert!(4096 * (4 + 4 + size_of::<LogSumExp>()) < 1 << 20);
+    let streamed = allocated(|| {
+        let mut sum = RowSum::new(Scaling::NONE);
+        sum.add(Backend::detect(), &[0.0_f32; 3000], Some(1)).unwrap();
+        assert!(sum.token_logp().unwrap() < 0.0);
+    });
+    assert_eq!(streamed, 0);
+}
