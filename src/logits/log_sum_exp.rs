@@ -195,7 +195,7 @@ impl Visitor for Rest<'_> {
         let window = base.window(v);
         let largest = base.term(v, window, base.is_wide(v));
         // The others' unit against the largest's window; far below the least f32 it no longer matters.
-        let exponent = super::terms::WINDOW * (others.window - 1 - window);
+        let exponent = super::terms::WINDOW.saturating_mul(others.window - 1 - window);
         if exponent < -1000 {
             return 0.0;
         }
