@@ -1,16 +1,22 @@
 //! `preflane score`: files of pairs through the losses, chunk by chunk.
 
+mod findings;
+mod histogram;
+mod json;
+mod plan;
+mod report;
+
 use std::path::PathBuf;
 
 use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
 
 use crate::args::{LossName, Score};
 use crate::failure::{Failure, Place};
-use crate::histogram::Histogram;
 use crate::input::{self, CHUNK_ROWS, Chunk};
+use crate::machine;
 use crate::output::{self, ColumnWriter};
-use crate::plan;
 use crate::progress::Progress;
+use histogram::Histogram;
 
 /// The columns of `--out`, in this order.
 const OUT_COLUMNS: [&str; 6] =
@@ -73,15 +79,18 @@ pub struct Sameness {
     pub rejected_same: bool,
 }
 
+/// The command: what it prints.
+pub fn run(options: &Score) -> Result<String, Failure> {
+    let scored = score(options)?;
+    Ok(if options.json { json::object(&scored.metrics.report()) } else { report::text(&scored) })
+}
+
 /// Scores the files and writes `--out`.
-pub fn score(options: &Score) -> Result<Scored, Failure> {
+fn score(options: &Score) -> Result<Scored, Failure> {
     let loss = plan::loss(options)?;
     let wanted = plan::columns(options)?;
-    let backend = Backend::from_env().map_err(|e| Failure::new(format!("PREFLANE_LEVEL: {e}")))?;
-    if let Some(threads) = options.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
-        pool.map_err(|e| Failure::new(format!("--threads {threads}: {e}")))?;
-    }
+    let backend = machine::backend()?;
+    machine::start(options.threads)?;
     let bytes = plan::check_files(options, &wanted)?;
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS)).transpose()?;
 
