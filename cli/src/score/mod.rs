@@ -14,13 +14,19 @@ use crate::args::{LossName, Score};
 use crate::failure::{Failure, Place};
 use crate::input::{self, CHUNK_ROWS, Chunk};
 use crate::machine;
-use crate::output::{self, ColumnWriter};
+use crate::output::{self, ColumnWriter, Field, Kind, Values};
 use crate::progress::Progress;
 use histogram::Histogram;
 
 /// The columns of `--out`, in this order.
-const OUT_COLUMNS: [&str; 6] =
-    ["loss", "chosen_rewards", "rejected_rewards", "margins", "grad_chosen_logps", "grad_rejected_logps"];
+const OUT_COLUMNS: [Field; 6] = [
+    Field::new("loss", Kind::F32),
+    Field::new("chosen_rewards", Kind::F32),
+    Field::new("rejected_rewards", Kind::F32),
+    Field::new("margins", Kind::F32),
+    Field::new("grad_chosen_logps", Kind::F32),
+    Field::new("grad_rejected_logps", Kind::F32),
+];
 
 /// A pair whose |dL/dz| is below this hardly trains any more.
 pub const SATURATED: f64 = 1e-3;
@@ -191,7 +197,7 @@ impl Run<'_> {
         let columns = self.columns.each_ref().map(|column| &column[..rows]);
         self.scored.observe(&pairs, columns[3], columns[4], self.scale);
         if let Some(out) = &mut self.out {
-            out.write(&columns)?;
+            out.write(&columns.map(Values::F32))?;
         }
         Ok(())
     }
