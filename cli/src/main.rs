@@ -1,4 +1,4 @@
-//! The command `preflane`: losses, rewards and gradients of preference pairs in files.
+//! The command `preflane`: log-probabilities, losses, rewards and gradients of preference pairs in files.
 
 mod args;
 mod failure;
@@ -6,6 +6,7 @@ mod format;
 mod input;
 mod json;
 mod layout;
+mod logps;
 mod machine;
 mod output;
 mod progress;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     };
     let text = match command_line.command {
         Command::Score(options) => score::run(&options),
+        Command::Logps(options) => logps::run(&options),
     };
     match text.and_then(|text| print(&text)) {
         Ok(()) => ExitCode::SUCCESS,

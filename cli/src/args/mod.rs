@@ -13,15 +13,17 @@ Exit status: 0, or 2 when something cannot be read, computed or written."
     };
 }
 
+mod logps;
 mod score;
 
+pub use logps::{Logps, Reduce};
 pub use score::{LossName, Score};
 
 use std::num::NonZeroUsize;
 
 use clap::{Parser, Subcommand};
 
-/// Losses, rewards, margins and gradients of preference optimisation.
+/// Log-probabilities, losses, rewards, margins and gradients of preference optimisation.
 #[derive(Debug, Parser)]
 #[command(name = "preflane", version, after_help = environment!())]
 pub struct CommandLine {
@@ -36,6 +38,9 @@ pub enum Command {
     /// Score files of log-probabilities: metrics, margins and what to watch.
     #[command(after_long_help = score::FILES)]
     Score(Score),
+    /// Turn logits and labels into log-probabilities of tokens and sequences.
+    #[command(after_long_help = logps::FILES)]
+    Logps(Logps),
 }
 
 fn thread_count(text: &str) -> Result<NonZeroUsize, String> {

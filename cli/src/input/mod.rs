@@ -6,12 +6,15 @@
 mod csv;
 mod guard;
 mod jsonl;
+mod map;
 mod npz;
 mod parquet;
 mod safetensors;
+mod tensors;
 mod text;
 
 pub use guard::quiet_hook;
+pub use tensors::{Plain, Tensor, Tensors, numbers};
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -114,7 +117,7 @@ fn open_file(path: &Path) -> Result<(File, u64), Failure> {
 fn open_binary(path: &Path) -> Result<(File, u64), Failure> {
     let (file, size) = open_file(path)?;
     if size == 0 {
-        return Err(Failure::of_file(path, "is empty; there are no pairs in it"));
+        return Err(Failure::of_file(path, "is empty; there is nothing in it to read"));
     }
     Ok((file, size))
 }

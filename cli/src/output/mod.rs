@@ -28,6 +28,19 @@ pub trait ColumnWriter {
     fn finish(self: Box<Self>) -> Result<(), Failure>;
 }
 
+/// Finds early what would else be found late: an ending without a format, an input as the output.
+pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Format, Failure> {
+    let format = Format::of(path)?;
+    for input in inputs {
+        // A file that cannot be compared is not there, and then not the same.
+        if same_file::is_same_file(input, path).unwrap_or(false) {
+            let message = format!("--out would replace the input {}; name another file", input.display());
+            return Err(Failure::of_file(path, message));
+        }
+    }
+    Ok(format)
+}
+
 /// Starts a file in the format of its ending.
 pub fn create(path: &Path, fields: &[Field]) -> Result<Box<dyn ColumnWriter>, Failure> {
     let format = Format::of(path)?;

@@ -1,13 +1,14 @@
 //! What the options of `preflane score` ask for, checked before any work.
 
 use std::fs;
+use std::path::PathBuf;
 
 use preflane::Loss;
 
 use crate::args::{LossName, Score};
 use crate::failure::Failure;
-use crate::format::Format;
 use crate::input::{self, Wanted};
+use crate::output;
 
 /// The loss with its parameters, checked by the library.
 pub fn loss(options: &Score) -> Result<Loss, Failure> {
@@ -62,14 +63,7 @@ pub fn columns(options: &Score) -> Result<Vec<Wanted>, Failure> {
 /// Finds early what would else be found late; returns the size of each file.
 pub fn check_files(options: &Score, wanted: &[Wanted]) -> Result<Vec<u64>, Failure> {
     if let Some(out) = &options.out {
-        Format::of(out)?;
-        // A file that cannot be compared is not there, and then not the same.
-        if let Some(input) = options.files.iter().find(|input| same_file::is_same_file(input, out).unwrap_or(false)) {
-            return Err(Failure::of_file(
-                out,
-                format!("--out would replace the input {}; name another file", input.display()),
-            ));
-        }
+        output::check(out, options.files.iter().map(PathBuf::as_path))?;
     }
     let mut sizes = Vec::new();
     for path in &options.files {
