@@ -63,7 +63,7 @@ impl LossName {
 #[derive(Debug, Args)]
 pub struct Score {
     /// Files of pairs, scored as one data set in this order
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present_any = ["policy", "reference", "interleaved"], value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// The loss, with z = beta times the difference of the log-ratios
@@ -94,9 +94,36 @@ pub struct Score {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
+    /// What stands in the place of the files.
+    #[command(flatten)]
+    pub sequences: Sequences,
+
     /// Which columns to read.
     #[command(flatten)]
     pub columns: Columns,
+}
+
+/// Files of sequences. (A `requires` does not hold where the required option conflicts with one that is given: hence
+/// the conflicts with files.)
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sequences, as preflane logps writes them")]
+pub struct Sequences {
+    /// The policy's .safetensors file, in the place of FILE...: the first half of its sequence_logps is
+    /// chosen, the second half rejected, as in TRL's concatenated forward pass
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["files", "policy_chosen", "policy_rejected", "ref_chosen", "ref_rejected", "weights"]
+    )]
+    pub policy: Option<PathBuf>,
+
+    /// The reference's .safetensors file: the same sequences in the same order
+    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["files", "reference_free"])]
+    pub reference: Option<PathBuf>,
+
+    /// The sequences are chosen, rejected, chosen, rejected and so on
+    #[arg(long, requires = "policy", conflicts_with = "files")]
+    pub interleaved: bool,
 }
 
 /// Names of the columns.

@@ -12,7 +12,7 @@ use safetensors::Dtype;
 use crate::args;
 use crate::failure::Failure;
 use crate::format::Format;
-use crate::input::{Plain, Tensors, numbers};
+use crate::input::{self, Plain, Tensors, numbers};
 use crate::machine;
 use crate::output::{self, Field, Kind};
 use crate::progress::Progress;
@@ -37,9 +37,7 @@ pub struct Summary<'a> {
 pub fn run(options: &args::Logps) -> Result<String, Failure> {
     let backend = machine::backend()?;
     let scaling = Scaling::temperature(options.temperature).map_err(|e| Failure::new(format!("--temperature: {e}")))?;
-    if Format::of(&options.file)? != Format::Safetensors {
-        return Err(Failure::of_file(&options.file, "logits are read from .safetensors files; convert it to one"));
-    }
+    input::check_safetensors(&options.file)?;
     let format = output::check(&options.out, [options.file.as_path()])?;
     machine::start(options.threads)?;
     let file = Tensors::open(&options.file)?;

@@ -5,6 +5,7 @@ mod histogram;
 mod json;
 mod plan;
 mod report;
+mod source;
 
 use std::path::PathBuf;
 
@@ -12,11 +13,12 @@ use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
 
 use crate::args::{LossName, Score};
 use crate::failure::{Failure, Place};
-use crate::input::{self, CHUNK_ROWS, Chunk};
+use crate::input::{CHUNK_ROWS, Chunk};
 use crate::machine;
 use crate::output::{self, ColumnWriter, Field, Kind, Values};
 use crate::progress::Progress;
 use histogram::Histogram;
+use source::Source;
 
 /// The columns of `--out`, in this order.
 const OUT_COLUMNS: [Field; 6] = [
@@ -97,7 +99,9 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let wanted = plan::columns(options)?;
     let backend = machine::backend()?;
     machine::start(options.threads)?;
-    let bytes = plan::check_files(options, &wanted)?;
+    let sources = Source::all(options, &wanted);
+    plan::check_files(options, &sources)?;
+    let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS)).transpose()?;
 
     let mut run = Run {
@@ -112,7 +116,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             beta: options.beta,
             label_smoothing: options.label_smoothing,
             weighted: options.columns.weights.is_some(),
-            files: options.files.clone(),
+            files: sources.iter().map(|source| source.path().to_owned()).collect(),
             metrics: Metrics::new(),
             finite: Metrics::new(),
             histogram: Histogram::new(),
@@ -129,8 +133,8 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     };
     let mut progress = Progress::new(bytes.iter().sum());
     let mut bytes_before = 0;
-    for (file, path) in options.files.iter().enumerate() {
-        let mut reader = input::open(path, &wanted)?;
+    for (file, source) in sources.iter().enumerate() {
+        let mut reader = source.open()?;
         let mut chunk = Chunk::default();
         let pairs_before = run.scored.metrics.pairs();
         loop {
@@ -143,7 +147,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             progress.update(bytes_before + (share * bytes[file] as f64) as u64);
         }
         if run.scored.metrics.pairs() == pairs_before {
-            return Err(Failure::of_file(path, "has no rows; at least one pair is needed"));
+            return Err(Failure::of_file(source.path(), "has no rows; at least one pair is needed"));
         }
         bytes_before += bytes[file];
     }
