@@ -1,0 +1,495 @@
+//! `preflane logps`: what it computes, from which input, and what it refuses.
+
+mod common;
+#[path = "common/tensors.rs"]
+mod tensors;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::*;
+use tensors::{Random, Tensor, file};
+
+/// A batch with all that can vary: masked tokens anywhere, lengths that differ.
+struct Batch {
+    shape: [usize; 3],
+    logits: Vec<f32>,
+    labels: Vec<i64>,
+}
+
+impl Batch {
+    fn new(shape: [usize; 3]) -> Self {
+        let [sequences, positions, vocabulary] = shape;
+        let mut random = Random(sequences as u64 + 7 * vocabulary as u64);
+        let logits = (0..sequences * positions * vocabulary).map(|_| random.logit()).collect();
+        let label = |i: usize| {
+            let label = (random.bits() % vocabulary as u64) as i64;
+            // The second label always counts, and every third or so later does not.
+            if i % positions != 1 && random.bits().is_multiple_of(3) { -100 } else { label }
+        };
+        let labels = (0..sequences * positions).map(label).collect();
+        Self { shape, logits, labels }
+    }
+
+    fn tensors(&self, logits: &'static str, labels: &'static str) -> [Tensor; 2] {
+        let [sequences, positions, _] = self.shape;
+        [
+            Tensor::logits(logits, &self.shape, &self.logits),
+            Tensor::labels(labels, &[sequences, positions], &self.labels),
+        ]
+    }
+
+    /// In float64, from the definition.
+    fn expected(&self, shift: usize) -> Vec<Vec<Option<f64>>> {
+        let [sequences, positions, vocabulary] = self.shape;
+        let token = |b: usize, t: usize| {
+            let row = &self.logits[(b * positions + t) * vocabulary..][..vocabulary];
+            let label = usize::try_from(self.labels[b * positions + t + shift]).ok()?;
+            let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
+            Some(f64::from(row[label]) - sum.ln())
+        };
+        (0..sequences).map(|b| (0..positions - shift).map(|t| token(b, t)).collect()).collect()
+    }
+}
+
+/// Runs, and returns the bytes of the output.
+#[track_caller]
+fn output(folder: &Folder, input: &Path, options: &[&str]) -> Vec<u8> {
+    let out = folder.path("output.safetensors");
+    succeeds(logps().arg(input).args(options).arg("--out").arg(&out));
+    fs::read(out).unwrap()
+}
+
+/// Runs, and returns tokens, sequences and lengths, having checked their types and shapes.
+#[track_caller]
+fn results(folder: &Folder, input: &Path, options: &[&str]) -> (Vec<Vec<f32>>, Vec<f32>, Vec<i64>) {
+    let bytes = output(folder, input, options);
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.len(), 3);
+    let tensor = |name, dtype| {
+        let tensor = tensors.tensor(name).unwrap();
+        assert_eq!(tensor.dtype(), dtype, "{name}");
+        (tensor.shape().to_vec(), tensor.data())
+    };
+    let f32s = |bytes: &[u8]| bytes.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)).collect::<Vec<_>>();
+    let (shape, tokens) = tensor("token_logps", safetensors::Dtype::F32);
+    let (sequence_shape, sequences) = tensor("sequence_logps", safetensors::Dtype::F32);
+    let (length_shape, lengths) = tensor("sequence_lengths", safetensors::Dtype::I64);
+    assert_eq!((&sequence_shape[..], &length_shape[..]), (&shape[..1], &shape[..1]));
+    let tokens = f32s(tokens).chunks(shape[1]).map(<[f32]>::to_vec).collect();
+    let lengths = lengths.as_chunks().0.iter().map(|&x| i64::from_le_bytes(x)).collect();
+    (tokens, f32s(sequences), lengths)
+}
+
+/// The value between neighbouring floats may be off by this much of their distance.
+const ULP: f64 = 0.51;
+
+#[track_caller]
+fn is_rounded(got: f32, exact: f64, what: &str) {
+    let nearest = exact as f32;
+    let ulp = f64::from(f32::from_bits(nearest.to_bits() + 1)) - f64::from(nearest);
+    assert!((f64::from(got) - exact).abs() <= ULP * ulp.abs(), "{what}: {got} for {exact}");
+}
+
+/// Compares with the tokens' exact values: None where masked.
+#[track_caller]
+fn are_right(results: &(Vec<Vec<f32>>, Vec<f32>, Vec<i64>), expected: &[Vec<Option<f64>>], mean: bool) {
+    let (tokens, sequences, lengths) = results;
+    assert_eq!((tokens.len(), sequences.len(), lengths.len()), (expected.len(), expected.len(), expected.len()));
+    for (b, (tokens, expected)) in tokens.iter().zip(expected).enumerate() {
+        assert_eq!(tokens.len(), expected.len());
+        for (t, (&got, exact)) in tokens.iter().zip(expected).enumerate() {
+            match exact {
+                Some(exact) => is_rounded(got, *exact, &format!("token {b}, {t}")),
+                None => assert_eq!(got.to_bits(), 0, "token {b}, {t} is masked"),
+            }
+        }
+        let length = expected.iter().flatten().count();
+        assert_eq!(lengths[b], length as i64);
+        // Sums of so few floats are exact in f64.
+        let sum: f64 = tokens.iter().map(|&x| f64::from(x)).sum();
+        let nearest = if mean { (sum / length as f64) as f32 } else { sum as f32 };
+        assert_eq!(sequences[b].to_bits(), nearest.to_bits(), "sequence {b}");
+    }
+}
+
+#[test]
+fn real_logits_against_float64() {
+    let expected = fs::read_to_string(data("logits_expected.json")).unwrap();
+    let expected: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&expected).unwrap();
+    for name in ["f32", "bf16"] {
+        let expected: Vec<Vec<f64>> = serde_json::from_value(expected[name].clone()).unwrap();
+        let token = |x: &f64| (*x != 0.0).then_some(*x);
+        let expected: Vec<Vec<_>> = expected.iter().map(|sequence| sequence.iter().map(token).collect()).collect();
+        let folder = Folder::new();
+        let input = data(&format!("logits_{name}.safetensors"));
+        for reduce in ["sum", "mean"] {
+            let results = results(&folder, &input, &["--reduce", reduce]);
+            are_right(&results, &expected, reduce == "mean");
+        }
+        let json = json(logps().arg(&input).arg("--out").arg(folder.path("a.csv")));
+        let mean = expected.iter().flatten().flatten().sum::<f64>() / 6.0;
+        assert!((f64::from(f32_of(&json["logps/token"])) - mean).abs() < 1e-6 * mean.abs());
+    }
+}
+
+#[test]
+fn every_type_shift_and_alignment() {
+    let folder = Folder::new();
+    let batch = Batch::new([5, 9, 37]);
+    for (options, shift) in [(&[][..], 1), (&["--shifted"][..], 0)] {
+        let mut first = None;
+        for (logits, labels, offset) in
+            [("F32", "I64", 0), ("F32", "I32", 0), ("BF16", "I64", 0), ("F16", "I32", 0)].into_iter().chain(
+                // All ways in which numbers of 2, 4 and 8 bytes can lie.
+                (1..8).flat_map(|offset| [("F32", "I64", offset), ("BF16", "I32", offset), ("F16", "I64", offset)]),
+            )
+        {
+            let input = folder.write("in.safetensors", file(&batch.tensors(logits, labels), offset));
+            are_right(&results(&folder, &input, options), &batch.expected(shift), false);
+            let bytes = output(&folder, &input, options);
+            assert!(*first.get_or_insert_with(|| bytes.clone()) == bytes, "{logits}, {labels}, {offset}");
+        }
+    }
+}
+
+#[test]
+fn shifted_is_the_caller_s_own_shift() {
+    let folder = Folder::new();
+    let [sequences, positions, vocabulary] = [4, 6, 11];
+    let batch = Batch::new([sequences, positions, vocabulary]);
+    let cut = |b: usize| &batch.logits[b * positions * vocabulary..][..(positions - 1) * vocabulary];
+    let aligned = Batch {
+        shape: [sequences, positions - 1, vocabulary],
+        logits: (0..sequences).flat_map(cut).copied().collect(),
+        labels: (0..sequences).flat_map(|b| &batch.labels[b * positions + 1..(b + 1) * positions]).copied().collect(),
+    };
+    let plain = folder.write("plain.safetensors", file(&batch.tensors("F32", "I64"), 0));
+    let aligned = folder.write("aligned.safetensors", file(&aligned.tensors("F32", "I64"), 0));
+    assert_eq!(output(&folder, &plain, &[]), output(&folder, &aligned, &["--shifted"]));
+    assert_ne!(output(&folder, &plain, &[]).len(), output(&folder, &plain, &["--shifted"]).len());
+}
+
+#[test]
+fn temperature_divides_the_logits() {
+    let folder = Folder::new();
+    let mut batch = Batch::new([3, 5, 17]);
+    let hot = folder.write("hot.safetensors", file(&batch.tensors("F32", "I64"), 0));
+    let hot = results(&folder, &hot, &["--temperature", "2.5"]);
+    batch.logits.iter_mut().for_each(|x| *x = (f64::from(*x) / 2.5) as f32);
+    for (tokens, exact) in hot.0.iter().zip(batch.expected(1)) {
+        for (got, exact) in tokens.iter().zip(exact) {
+            assert!((f64::from(*got) - exact.unwrap_or(0.0)).abs() < 1e-5, "{got} for {exact:?}");
+        }
+    }
+}
+
+#[test]
+fn tensors_can_have_other_names() {
+    let folder = Folder::new();
+    let [mut logits, mut labels] = Batch::new([2, 3, 5]).tensors("F32", "I64");
+    let plain = folder.write("plain.safetensors", file(&[logits.clone(), labels.clone()], 0));
+    logits.name = "scores".to_owned();
+    labels.name = "ids".to_owned();
+    let other = Tensor::new("attention_mask", "BOOL", &[3], vec![1; 3]);
+    let renamed = folder.write("renamed.safetensors", file(&[other, labels, logits], 0));
+    let options = ["--logits", "scores", "--labels", "ids"];
+    assert_eq!(output(&folder, &plain, &[]), output(&folder, &renamed, &options));
+}
+
+/// Sequences that end in the middle of a piece of work, and a piece that ends in the middle of a sequence.
+#[test]
+fn more_rows_than_are_worked_on_at_a_time() {
+    let folder = Folder::new();
+    for shape in [[3, 30_000, 3], [50_000, 2, 2]] {
+        let batch = Batch::new(shape);
+        // In place, and copied.
+        for offset in [0, 1] {
+            let input = folder.write("in.safetensors", file(&batch.tensors("BF16", "I32"), offset));
+            are_right(&results(&folder, &input, &["--reduce", "mean"]), &batch.expected(1), true);
+        }
+    }
+}
+
+#[test]
+fn threads_and_levels_give_the_same_bytes() {
+    let folder = Folder::new();
+    let batch = Batch::new([6, 40, 997]);
+    for (dtype, offset) in [("F32", 0), ("BF16", 0), ("F16", 3)] {
+        let input = folder.write("in.safetensors", file(&batch.tensors(dtype, "I64"), offset));
+        let run = |threads: &str, level: Option<&str>| {
+            let out = folder.path("out.safetensors");
+            let mut command = logps();
+            command.arg(&input).args(["--threads", threads]).arg("--out").arg(&out);
+            command.envs(level.map(|level| ("PREFLANE_LEVEL", level)));
+            (succeeds(&mut command), fs::read(out).unwrap())
+        };
+        let first = run("1", None);
+        assert!(run("4", None) == first, "{dtype}: 4 threads");
+        for level in preflane::Level::ALL.into_iter().filter(|level| level.is_available()) {
+            assert!(run("1", Some(level.name())) == first, "{dtype}: {}", level.name());
+            assert!(run("4", Some(level.name())) == first, "{dtype}: {} on 4 threads", level.name());
+        }
+    }
+}
+
+#[test]
+fn other_formats_hold_a_row_a_sequence() {
+    let folder = Folder::new();
+    let input = folder.write("in.safetensors", file(&Batch::new([7, 8, 13]).tensors("F32", "I64"), 0));
+    let (_, sequences, lengths) = results(&folder, &input, &[]);
+    for format in FORMATS {
+        let out = folder.path(&format!("out.{format}"));
+        succeeds(logps().arg(&input).arg("--out").arg(&out));
+        let mut columns = read_back(&out);
+        columns.remove("token_logps");
+        assert_eq!(columns.keys().collect::<Vec<_>>(), ["sequence_lengths", "sequence_logps"], "{format}");
+        assert_eq!(columns["sequence_logps"], sequences, "{format}");
+        let expected: Vec<f32> = lengths.iter().map(|&x| x as f32).collect();
+        assert_eq!(columns["sequence_lengths"], expected, "{format}");
+    }
+    let text = fs::read_to_string(folder.path("out.csv")).unwrap();
+    let first = format!("sequence_logps,sequence_lengths\n{},{}\n", sequences[0], lengths[0]);
+    assert!(text.starts_with(&first), "{text}");
+    let text = fs::read_to_string(folder.path("out.jsonl")).unwrap();
+    assert!(text.ends_with(&format!(", \"sequence_lengths\": {}}}\n", lengths[6])), "{text}");
+}
+
+#[test]
+fn report_and_json() {
+    let folder = Folder::new();
+    let (input, out) = (data("logits_f32.safetensors"), folder.path("out.csv"));
+    let report = succeeds(logps().arg(&input).arg("--out").arg(&out));
+    for words in ["2 sequences of 4 tokens, vocabulary 4096, F32", "75.0 % of all labels", "logps/token", "-13.572195"]
+    {
+        assert!(report.contains(words), "{words:?} is missing in:\n{report}");
+    }
+    assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
+    let got = json(logps().arg(&input).arg("--out").arg(&out));
+    let keys: Vec<_> = got.keys().map(String::as_str).collect();
+    let mut expected = vec!["sequences", "tokens", "masked", "nonfinite", "vocabulary", "reduce", "temperature"];
+    expected.extend(["logps/token", "logps/sequence"]);
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+    let counts = ["sequences", "tokens", "masked", "nonfinite", "vocabulary"].map(|key| got[key].as_u64().unwrap());
+    assert_eq!(counts, [2, 6, 2, 0, 4096]);
+    let sequences = &read_back(&out)["sequence_logps"];
+    let mean = (f64::from(sequences[0]) + f64::from(sequences[1])) / 2.0;
+    assert_eq!(f32_of(&got["logps/sequence"]), mean as f32);
+}
+
+#[test]
+fn tokens_that_are_not_finite() {
+    let folder = Folder::new();
+    let mut batch = Batch::new([3, 4, 5]);
+    batch.labels.iter_mut().for_each(|label| *label = 1);
+    let row = |b: usize, t: usize| (b * 4 + t) * 5;
+    batch.logits[row(0, 2)] = f32::NAN;
+    batch.logits[row(2, 0) + 1] = f32::NEG_INFINITY;
+    // Never looked at: nothing is predicted from the last position.
+    batch.logits[row(1, 3)] = f32::NAN;
+    let input = folder.write("in.safetensors", file(&batch.tensors("F32", "I64"), 0));
+    let (tokens, sequences, _) = results(&folder, &input, &[]);
+    assert!(tokens[0][2].is_nan() && sequences[0].is_nan());
+    assert!(sequences[1].is_finite());
+    assert_eq!((tokens[2][0], sequences[2]), (f32::NEG_INFINITY, f32::NEG_INFINITY));
+    let report = succeeds(logps().arg(&input).arg("--out").arg(folder.path("a.csv")));
+    assert!(report.contains("2 tokens not finite: token_logps[0, 2], token_logps[2, 0]"), "{report}");
+    let got = json(logps().arg(&input).arg("--out").arg(folder.path("a.csv")));
+    assert_eq!((&got["nonfinite"], &got["logps/token"]), (&2.into(), &"nan".into()));
+}
+
+/// Runs with an output that must not appear; the message must hold all the words.
+#[track_caller]
+fn complains(input: &Path, options: &[&str], words: &[&str]) {
+    for name in ["out.safetensors", "out.csv"] {
+        let folder = Folder::new();
+        let line = refused(logps().arg(input).args(options).arg("--out").arg(folder.path(name)));
+        for word in words {
+            assert!(line.contains(word), "{word:?} is missing in: {line}");
+        }
+        assert!(folder.names().is_empty(), "left behind: {:?}", folder.names());
+    }
+}
+
+fn small(folder: &Folder, edit: impl Fn(&mut [Tensor; 2])) -> PathBuf {
+    let mut tensors = Batch::new([3, 4, 5]).tensors("F32", "I64");
+    edit(&mut tensors);
+    folder.write("in.safetensors", file(&tensors, 0))
+}
+
+#[test]
+fn labels_outside_the_vocabulary() {
+    let folder = Folder::new();
+    for dtype in ["I64", "I32"] {
+        for label in [5, -1, -99, -101, 2_147_483_647] {
+            let mut batch = Batch::new([3, 4, 5]);
+            batch.labels[2 * 4 + 3] = label;
+            let input = folder.write("in.safetensors", file(&batch.tensors("F32", dtype), 0));
+            let words = ["in.safetensors", "tensor labels, sequence 2 (from 0)", "position 3", "0 to 4", "-100"];
+            complains(&input, &[], &words);
+            complains(&input, &["--shifted"], &[&format!("position 3 is {label};")]);
+            // The first label is predicted by nothing, and so not looked at.
+            batch.labels[2 * 4 + 3] = 0;
+            batch.labels[2 * 4] = label;
+            let input = folder.write("in.safetensors", file(&batch.tensors("F32", dtype), 0));
+            output(&folder, &input, &[]);
+            complains(&input, &["--shifted"], &["sequence 2", &format!("position 0 is {label};")]);
+        }
+    }
+}
+
+#[test]
+fn sequences_without_a_token() {
+    let folder = Folder::new();
+    let mut batch = Batch::new([3, 4, 5]);
+    batch.labels[4..8].copy_from_slice(&[3, -100, -100, -100]);
+    let input = folder.write("in.safetensors", file(&batch.tensors("F32", "I64"), 0));
+    complains(
+        &input,
+        &[],
+        &["in.safetensors: tensor labels, sequence 1 (from 0)", "every label but the first", "-100"],
+    );
+    output(&folder, &input, &["--shifted"]);
+    batch.labels[4] = -100;
+    let input = folder.write("in.safetensors", file(&batch.tensors("F32", "I64"), 0));
+    complains(&input, &["--shifted"], &["sequence 1 (from 0): every label is -100"]);
+}
+
+#[test]
+fn tensors_that_do_not_fit() {
+    let folder = Folder::new();
+    let input = small(&folder, |[logits, _]| logits.name = "scores".to_owned());
+    complains(&input, &[], &["in.safetensors: no tensor logits", "there: labels, scores", "--logits"]);
+    let input = small(&folder, |[_, labels]| labels.name = "ids".to_owned());
+    complains(&input, &[], &["no tensor labels", "ids, logits", "--labels"]);
+    let input = small(&folder, |[logits, _]| logits.shape = vec![12, 5]);
+    complains(&input, &[], &["tensor logits has the shape [12, 5]", "[sequences, positions, vocabulary]"]);
+    let input = small(&folder, |[_, labels]| labels.shape = vec![4, 3]);
+    complains(&input, &[], &["tensor labels has the shape [4, 3]; [3, 4] is needed"]);
+    let input = small(&folder, |[logits, _]| (logits.dtype, logits.shape) = ("F64", vec![3, 4, 2]));
+    complains(&input, &[], &["corrupt"]);
+    let input = small(&folder, |[logits, _]| {
+        *logits = Tensor::new("logits", "F64", &[3, 4, 2], vec![0; 3 * 4 * 2 * 8]);
+    });
+    complains(&input, &[], &["tensor logits holds F64; F32, BF16 or F16"]);
+    let input = small(&folder, |[_, labels]| labels.dtype = "F64");
+    complains(&input, &[], &["tensor labels holds F64; I32 or I64"]);
+    for shape in [[0, 4, 5], [3, 0, 5], [3, 4, 0]] {
+        let tensors = Batch::new([1, 2, 3]).tensors("F32", "I64").map(|mut tensor| {
+            tensor.shape = shape[..tensor.shape.len()].to_vec();
+            tensor.bytes.truncate(0);
+            tensor
+        });
+        let count = shape[0] * shape[1] * 8;
+        let tensors = [tensors[0].clone(), Tensor { bytes: vec![0; count], ..tensors[1].clone() }];
+        let input = folder.write("in.safetensors", file(&tensors, 0));
+        complains(&input, &[], &["in.safetensors: tensor logits has the shape", "at least one of each"]);
+    }
+    let one = Batch { shape: [2, 1, 3], logits: vec![0.5; 6], labels: vec![1, 2] };
+    let input = folder.write("in.safetensors", file(&one.tensors("F32", "I64"), 0));
+    complains(&input, &[], &["[2, 1, 3]", "two positions are needed", "--shifted"]);
+    are_right(&results(&folder, &input, &["--shifted"]), &one.expected(0), false);
+}
+
+#[test]
+fn files_that_are_no_tensors() {
+    let folder = Folder::new();
+    complains(&folder.path("none.safetensors"), &[], &["none.safetensors: cannot be opened"]);
+    complains(&folder.write("empty.safetensors", ""), &[], &["empty.safetensors: is empty"]);
+    complains(&folder.write("text.safetensors", "a,b\n1,2\n".repeat(9)), &[], &["text.safetensors: corrupt"]);
+    complains(&data("pairs.csv"), &[], &["pairs.csv: ", ".safetensors"]);
+    complains(&folder.write("logits.bin", "x"), &[], &["logits.bin: unknown ending .bin"]);
+    fs::create_dir(folder.path("folder.safetensors")).unwrap();
+    complains(&folder.path("folder.safetensors"), &[], &["folder.safetensors: is a directory"]);
+}
+
+#[test]
+fn files_cut_off_anywhere() {
+    let folder = Folder::new();
+    let bytes = fs::read(small(&folder, |_| {})).unwrap();
+    for length in (1..bytes.len()).step_by(7).chain([bytes.len() - 1]) {
+        complains(&folder.write("cut.safetensors", &bytes[..length]), &[], &["cut.safetensors: corrupt or cut off"]);
+    }
+    complains(&folder.write("long.safetensors", [&bytes[..], b"x"].concat()), &[], &["long.safetensors: corrupt"]);
+}
+
+/// Whatever the bytes, there is an answer or one line, never a crash.
+#[test]
+fn files_with_wrong_bytes() {
+    let folder = Folder::new();
+    let original = fs::read(small(&folder, |_| {})).unwrap();
+    let header = original.len() - 3 * 4 * (5 * 4 + 8);
+    let mut random = Random(1);
+    for _ in 0..120 {
+        let mut bytes = original.clone();
+        for _ in 0..1 + random.bits() % 3 {
+            let at = random.bits() as usize % header;
+            // Digits by digits: most other bytes end the parser.
+            bytes[at] =
+                if bytes[at].is_ascii_digit() { b'0' + (random.bits() % 10) as u8 } else { random.bits() as u8 };
+        }
+        let input = folder.write("in.safetensors", bytes);
+        let output = logps().arg(&input).arg("--out").arg(folder.path("out.csv")).output().unwrap();
+        let line = String::from_utf8(output.stderr).unwrap();
+        match output.status.code() {
+            Some(0) => assert!(line.is_empty()),
+            Some(2) => assert!(line.starts_with("preflane: ") && line.lines().count() == 1, "{line}"),
+            _ => panic!("{}, {line}", output.status),
+        }
+    }
+}
+
+#[test]
+fn options() {
+    let input = &data("logits_f32.safetensors");
+    for (options, words) in [
+        (&["--temperature", "0"][..], &["--temperature: temperature is 0"][..]),
+        (&["--temperature", "-1"], &["temperature is -1"]),
+        (&["--temperature", "nan"], &["temperature is NaN"]),
+        (&["--temperature", "x"], &["--temperature", "'x'"]),
+        (&["--reduce", "max"], &["max", "sum, mean"]),
+        (&["--threads", "0"], &["--threads", "'0'"]),
+        (&["--logits", "labels"], &["tensor labels has the shape [2, 5]"]),
+    ] {
+        complains(input, options, words);
+    }
+    assert!(refused(logps().arg(input)).contains("--out"));
+    let folder = Folder::new();
+    let line = refused(logps().arg(input).arg("--out").arg(folder.path("a.csv")).env("PREFLANE_LEVEL", "sse9"));
+    assert!(line.contains("PREFLANE_LEVEL"), "{line}");
+}
+
+#[test]
+fn outputs_that_cannot_be_written() {
+    let folder = Folder::new();
+    let input = small(&folder, |_| {});
+    let before = fs::read(&input).unwrap();
+    fs::create_dir(folder.path("folder.csv")).unwrap();
+    for (out, word) in [
+        ("folder.csv", "not a file"),
+        ("none/out.safetensors", "no folder"),
+        ("out.txt", ".txt"),
+        ("out", "ending"),
+        ("in.safetensors", "would replace the input"),
+    ] {
+        let line = refused(logps().arg(&input).arg("--out").arg(folder.path(out)));
+        assert!(line.contains(word) && line.contains(out), "{line}");
+    }
+    assert_eq!(folder.names(), ["folder.csv", "in.safetensors"]);
+    assert_eq!(fs::read(&input).unwrap(), before);
+}
+
+#[test]
+fn an_error_leaves_what_was_there() {
+    let folder = Folder::new();
+    let good = fs::read(small(&folder, |_| {})).unwrap();
+    let input = small(&folder, |[_, labels]| labels.bytes[3 * 8] = 9);
+    let out = folder.write("out.safetensors", "old");
+    refused(logps().arg(&input).arg("--out").arg(&out));
+    assert_eq!(fs::read(&out).unwrap(), b"old");
+    fs::write(&input, good).unwrap();
+    succeeds(logps().arg(&input).arg("--out").arg(&out));
+    assert!(safetensors::SafeTensors::deserialize(&fs::read(&out).unwrap()).is_ok());
+    assert_eq!(folder.names(), ["in.safetensors", "out.safetensors"]);
+}
