@@ -11,9 +11,14 @@ pub fn backend() -> Result<Backend, Failure> {
     Backend::from_env().map_err(|e| Failure::new(format!("PREFLANE_LEVEL: {e}")))
 }
 
-/// Starts the threads that `--threads` asks for; without it, as many as there are cores start when first needed.
+/// A kernel needs some 30 KiB; compiled without optimisation, MiB.
+const STACK: usize = 8 << 20;
+
+/// Starts as many threads as `--threads` says, or as there are cores.
 pub fn start(threads: Option<NonZeroUsize>) -> Result<(), Failure> {
-    let Some(threads) = threads else { return Ok(()) };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
-    pool.map_err(|e| Failure::new(format!("--threads {threads}: {e}")))
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.map_or(0, NonZeroUsize::get)).stack_size(STACK);
+    pool.build_global().map_err(|e| {
+        let option = threads.map_or_else(String::new, |threads| format!("--threads {threads}: "));
+        Failure::new(format!("{option}the threads cannot be started: {e}"))
+    })
 }
