@@ -4,13 +4,14 @@
 use std::fs::File;
 use std::io;
 
-use memmap2::Mmap;
+use std::ops::Range;
 
-/// A whole file, read-only. Its pages come from the disk when they are looked at, and go when memory is short.
-pub fn map(file: &File) -> io::Result<Mmap> {
+use memmap2::{Mmap, MmapOptions};
+
+/// Some bytes of a file, read-only. They come from the disk when they are looked at.
+pub fn map(file: &File, range: Range<usize>) -> io::Result<Mmap> {
     // SAFETY: the map is only ever read, as plain bytes that may hold any value. The file is an input that nobody
-    // should write meanwhile. Should somebody do: numbers that changed are used as they are found, each range of bytes
-    // having been checked against the length of the map, which stays; where the file was cut short, the process ends
-    // by a signal (SIGBUS) without a result.
-    unsafe { Mmap::map(file) }
+    // should write meanwhile. Should somebody do: numbers that changed are used as they are found, and are checked
+    // where they could do harm; where the file was cut short, the process ends by a signal (SIGBUS) without a result.
+    unsafe { MmapOptions::new().offset(range.start as u64).len(range.len()).map(file) }
 }

@@ -1,5 +1,6 @@
 //! A safetensors file: tensors by name, read through a memory map.
 
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 pub struct Tensors {
     /// Where it is.
     pub path: PathBuf,
+    file: File,
     map: Mmap,
     metadata: Metadata,
     /// Where the tensors' bytes begin.
@@ -37,11 +39,12 @@ impl Tensors {
     /// Maps the file and reads its header.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         guarded(path, || {
-            let (file, _) = open_binary(path)?;
-            let map = map::map(&file).map_err(|e| Failure::of_file(path, format!("cannot be read: {e}")))?;
+            let (file, size) = open_binary(path)?;
+            let size = usize::try_from(size).map_err(|_| Failure::of_file(path, "larger than an address space"))?;
+            let map = map::map(&file, 0..size).map_err(|e| cannot_read(path, e))?;
             let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| corrupt(path, e))?;
             // The length of the header stands before it in 8 bytes.
-            Ok(Self { path: path.to_owned(), map, metadata, data: header + 8 })
+            Ok(Self { path: path.to_owned(), file, map, metadata, data: header + 8 })
         })
     }
 
@@ -69,6 +72,13 @@ impl Tensors {
         &self.map[tensor.bytes.clone()]
     }
 
+    /// A range of a tensor's bytes, mapped anew: their pages stay in memory no longer than the piece is held.
+    pub fn piece(&self, tensor: &Tensor, range: Range<usize>) -> Result<Mmap, Failure> {
+        let start = tensor.bytes.start;
+        assert!(start + range.end <= tensor.bytes.end, "a piece lies within its tensor");
+        map::map(&self.file, start + range.start..start + range.end).map_err(|e| cannot_read(&self.path, e))
+    }
+
     /// Appends some of a tensor's numbers, each rounded once or widened; those of no type of [`is_number`] are none.
     pub fn append_f32(&self, tensor: &Tensor, range: Range<usize>, column: &mut Vec<f32>) {
         let bytes = self.bytes(tensor);
@@ -88,6 +98,10 @@ impl Tensors {
             _ => {}
         }
     }
+}
+
+fn cannot_read(path: &Path, error: std::io::Error) -> Failure {
+    Failure::of_file(path, format!("cannot be read: {error}"))
 }
 
 fn append<const N: usize>(bytes: &[u8], range: Range<usize>, column: &mut Vec<f32>, number: impl Fn([u8; N]) -> f32) {

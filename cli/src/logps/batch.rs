@@ -30,13 +30,11 @@ impl Labels<'_> {
 /// The sequences of a file. A row is the logits at one position of one sequence.
 pub struct Batch<'a> {
     /// Where they are.
-    pub path: &'a Path,
+    pub file: &'a Tensors,
     labels_name: &'a str,
     labels: Labels<'a>,
     /// The rows of logits, end to end.
-    pub logits: &'a [u8],
-    /// The type of a logit.
-    pub dtype: Dtype,
+    pub logits: Tensor,
     /// How many sequences there are.
     pub sequences: usize,
     /// The rows of each sequence.
@@ -69,7 +67,7 @@ impl<'a> Batch<'a> {
         }
         let bytes = file.bytes(&labels);
         Ok(Self {
-            path,
+            file,
             labels_name: &options.labels,
             labels: match labels.dtype {
                 Dtype::I32 => Labels::I32(bytes.as_chunks().0),
@@ -79,8 +77,7 @@ impl<'a> Batch<'a> {
                     return Err(Failure::of_tensor(path, &options.labels, message));
                 }
             },
-            logits: file.bytes(&logits),
-            dtype: logits.dtype,
+            logits,
             sequences,
             positions,
             vocabulary,
@@ -104,7 +101,7 @@ impl<'a> Batch<'a> {
     }
 
     fn length(&self, sequence: usize) -> Result<i64, Failure> {
-        let fail = |message| Err(Failure::of_sequence(self.path, self.labels_name, sequence, message));
+        let fail = |message| Err(Failure::of_sequence(&self.file.path, self.labels_name, sequence, message));
         let mut length = 0;
         for position in 0..self.labelled() {
             let label = self.target(sequence * self.positions + position);

@@ -53,14 +53,14 @@ pub fn run(options: &args::Logps) -> Result<String, Failure> {
     let out = output::create(&options.out, &fields)?;
     let mut sums = Sums::new(&batch, &lengths, options.reduce, out, write_tokens);
     let work = Work { backend, scaling, batch: &batch };
-    match batch.dtype {
+    match batch.logits.dtype {
         Dtype::BF16 => work.all::<half::bf16>(&mut sums),
         Dtype::F16 => work.all::<half::f16>(&mut sums),
         _ => work.all::<f32>(&mut sums),
     }?;
     let summary = Summary {
         options,
-        dtype: batch.dtype,
+        dtype: batch.logits.dtype,
         positions: batch.labelled(),
         vocabulary: batch.vocabulary,
         totals: sums.finish()?,
@@ -79,11 +79,11 @@ impl Work<'_> {
     /// Goes through all rows. Those without a label are masked, and masked rows are not looked at.
     fn all<T: Element + Plain>(&self, sums: &mut Sums<'_>) -> Result<(), Failure> {
         let batch = self.batch;
-        let fail = |error: preflane::Error| Failure::of_file(batch.path, error);
+        let fail = |error: preflane::Error| Failure::of_file(&batch.file.path, error);
         let rows = batch.sequences * batch.positions;
         let row_bytes = batch.vocabulary * size_of::<T>();
         let piece = (PIECE_BYTES / row_bytes).clamp(1, PIECE_ROWS);
-        let mut progress = Progress::new(batch.logits.len() as u64);
+        let mut progress = Progress::new((rows * row_bytes) as u64);
         let mut buffer = Vec::new();
         let mut targets = Vec::new();
         let mut logps = vec![0.0; piece.min(rows)];
@@ -92,7 +92,8 @@ impl Work<'_> {
             targets.clear();
             targets.extend((start..end).map(|row| batch.target(row)));
             let logps = &mut logps[..end - start];
-            let numbers = numbers::<T>(&batch.logits[start * row_bytes..end * row_bytes], &mut buffer);
+            let bytes = batch.file.piece(&batch.logits, start * row_bytes..end * row_bytes)?;
+            let numbers = numbers::<T>(&bytes, &mut buffer);
             let logits = Logits::new(numbers, end - start, batch.vocabulary).map_err(fail)?;
             let outputs = TokenOutputs { logps: Some(logps), ..TokenOutputs::default() };
             parallel::token_logps(
