@@ -257,6 +257,25 @@ fn other_formats_hold_a_row_a_sequence() {
     assert!(text.ends_with(&format!(", \"sequence_lengths\": {}}}\n", lengths[6])), "{text}");
 }
 
+/// More sequences than are written at a time.
+#[test]
+fn other_formats_hold_many_rows() {
+    let folder = Folder::new();
+    let sequences = 1_100_000;
+    let labels: Vec<i64> = (0..2 * sequences as i64).map(|i| if i % 6 == 3 { -100 } else { 0 }).collect();
+    let batch = Batch { shape: [sequences, 2, 1], logits: vec![1.0; 2 * sequences], labels };
+    let input = folder.write("in.safetensors", file(&batch.tensors("BF16", "I32"), 0));
+    let options = ["--policy-chosen", "sequence_logps", "--policy-rejected", "sequence_lengths", "--reference-free"];
+    let mut first = None;
+    for format in FORMATS {
+        let out = folder.path(&format!("out.{format}"));
+        succeeds(logps().arg(&input).arg("--shifted").arg("--out").arg(&out));
+        let report = json(score().arg(&out).args(options));
+        assert_eq!(report["pairs"], sequences, "{format}");
+        assert_eq!(*first.get_or_insert_with(|| report.clone()), report, "{format}");
+    }
+}
+
 #[test]
 fn report_and_json() {
     let folder = Folder::new();
