@@ -1,56 +1,14 @@
-//! `preflane logps`: what it computes, from which input, and what it refuses.
+//! `preflane logps`: what it computes, from which input, and what it writes.
 
 mod common;
 #[path = "common/tensors.rs"]
 mod tensors;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::*;
-use tensors::{Random, Tensor, file};
-
-/// A batch with all that can vary: masked tokens anywhere, lengths that differ.
-struct Batch {
-    shape: [usize; 3],
-    logits: Vec<f32>,
-    labels: Vec<i64>,
-}
-
-impl Batch {
-    fn new(shape: [usize; 3]) -> Self {
-        let [sequences, positions, vocabulary] = shape;
-        let mut random = Random(sequences as u64 + 7 * vocabulary as u64);
-        let logits = (0..sequences * positions * vocabulary).map(|_| random.logit()).collect();
-        let label = |i: usize| {
-            let label = (random.bits() % vocabulary as u64) as i64;
-            // The second label always counts, and every third or so later does not.
-            if i % positions != 1 && random.bits().is_multiple_of(3) { -100 } else { label }
-        };
-        let labels = (0..sequences * positions).map(label).collect();
-        Self { shape, logits, labels }
-    }
-
-    fn tensors(&self, logits: &'static str, labels: &'static str) -> [Tensor; 2] {
-        let [sequences, positions, _] = self.shape;
-        [
-            Tensor::logits(logits, &self.shape, &self.logits),
-            Tensor::labels(labels, &[sequences, positions], &self.labels),
-        ]
-    }
-
-    /// In float64, from the definition.
-    fn expected(&self, shift: usize) -> Vec<Vec<Option<f64>>> {
-        let [sequences, positions, vocabulary] = self.shape;
-        let token = |b: usize, t: usize| {
-            let row = &self.logits[(b * positions + t) * vocabulary..][..vocabulary];
-            let label = usize::try_from(self.labels[b * positions + t + shift]).ok()?;
-            let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
-            Some(f64::from(row[label]) - sum.ln())
-        };
-        (0..sequences).map(|b| (0..positions - shift).map(|t| token(b, t)).collect()).collect()
-    }
-}
+use tensors::{Batch, Tensor, file};
 
 /// Runs, and returns the bytes of the output.
 #[track_caller]
@@ -263,7 +221,7 @@ fn other_formats_hold_many_rows() {
     let folder = Folder::new();
     let sequences = 1_100_000;
     let labels: Vec<i64> = (0..2 * sequences as i64).map(|i| if i % 6 == 3 { -100 } else { 0 }).collect();
-    let batch = Batch { shape: [sequences, 2, 1], logits: vec![1.0; 2 * sequences], labels };
+    let batch = Batch { shape: [sequences, 2, 2], logits: vec![1.0; 4 * sequences], labels };
     let input = folder.write("in.safetensors", file(&batch.tensors("BF16", "I32"), 0));
     let options = ["--policy-chosen", "sequence_logps", "--policy-rejected", "sequence_lengths", "--reference-free"];
     let mut first = None;
@@ -318,199 +276,4 @@ fn tokens_that_are_not_finite() {
     assert!(report.contains("2 tokens not finite: token_logps[0, 2], token_logps[2, 0]"), "{report}");
     let got = json(logps().arg(&input).arg("--out").arg(folder.path("a.csv")));
     assert_eq!((&got["nonfinite"], &got["logps/token"]), (&2.into(), &"nan".into()));
-}
-
-/// Runs with an output that must not appear; the message must hold all the words.
-#[track_caller]
-fn complains(input: &Path, options: &[&str], words: &[&str]) {
-    for name in ["out.safetensors", "out.csv"] {
-        let folder = Folder::new();
-        let line = refused(logps().arg(input).args(options).arg("--out").arg(folder.path(name)));
-        for word in words {
-            assert!(line.contains(word), "{word:?} is missing in: {line}");
-        }
-        assert!(folder.names().is_empty(), "left behind: {:?}", folder.names());
-    }
-}
-
-fn small(folder: &Folder, edit: impl Fn(&mut [Tensor; 2])) -> PathBuf {
-    let mut tensors = Batch::new([3, 4, 5]).tensors("F32", "I64");
-    edit(&mut tensors);
-    folder.write("in.safetensors", file(&tensors, 0))
-}
-
-#[test]
-fn labels_outside_the_vocabulary() {
-    let folder = Folder::new();
-    for dtype in ["I64", "I32"] {
-        for label in [5, -1, -99, -101, 2_147_483_647] {
-            let mut batch = Batch::new([3, 4, 5]);
-            batch.labels[2 * 4 + 3] = label;
-            let input = folder.write("in.safetensors", file(&batch.tensors("F32", dtype), 0));
-            let words = ["in.safetensors", "tensor labels, sequence 2 (from 0)", "position 3", "0 to 4", "-100"];
-            complains(&input, &[], &words);
-            complains(&input, &["--shifted"], &[&format!("position 3 is {label};")]);
-            // The first label is predicted by nothing, and so not looked at.
-            batch.labels[2 * 4 + 3] = 0;
-            batch.labels[2 * 4] = label;
-            let input = folder.write("in.safetensors", file(&batch.tensors("F32", dtype), 0));
-            output(&folder, &input, &[]);
-            complains(&input, &["--shifted"], &["sequence 2", &format!("position 0 is {label};")]);
-        }
-    }
-}
-
-#[test]
-fn sequences_without_a_token() {
-    let folder = Folder::new();
-    let mut batch = Batch::new([3, 4, 5]);
-    batch.labels[4..8].copy_from_slice(&[3, -100, -100, -100]);
-    let input = folder.write("in.safetensors", file(&batch.tensors("F32", "I64"), 0));
-    complains(
-        &input,
-        &[],
-        &["in.safetensors: tensor labels, sequence 1 (from 0)", "every label but the first", "-100"],
-    );
-    output(&folder, &input, &["--shifted"]);
-    batch.labels[4] = -100;
-    let input = folder.write("in.safetensors", file(&batch.tensors("F32", "I64"), 0));
-    complains(&input, &["--shifted"], &["sequence 1 (from 0): every label is -100"]);
-}
-
-#[test]
-fn tensors_that_do_not_fit() {
-    let folder = Folder::new();
-    let input = small(&folder, |[logits, _]| logits.name = "scores".to_owned());
-    complains(&input, &[], &["in.safetensors: no tensor logits", "there: labels, scores", "--logits"]);
-    let input = small(&folder, |[_, labels]| labels.name = "ids".to_owned());
-    complains(&input, &[], &["no tensor labels", "ids, logits", "--labels"]);
-    let input = small(&folder, |[logits, _]| logits.shape = vec![12, 5]);
-    complains(&input, &[], &["tensor logits has the shape [12, 5]", "[sequences, positions, vocabulary]"]);
-    let input = small(&folder, |[_, labels]| labels.shape = vec![4, 3]);
-    complains(&input, &[], &["tensor labels has the shape [4, 3]; [3, 4] is needed"]);
-    let input = small(&folder, |[logits, _]| (logits.dtype, logits.shape) = ("F64", vec![3, 4, 2]));
-    complains(&input, &[], &["corrupt"]);
-    let input = small(&folder, |[logits, _]| {
-        *logits = Tensor::new("logits", "F64", &[3, 4, 2], vec![0; 3 * 4 * 2 * 8]);
-    });
-    complains(&input, &[], &["tensor logits holds F64; F32, BF16 or F16"]);
-    let input = small(&folder, |[_, labels]| labels.dtype = "F64");
-    complains(&input, &[], &["tensor labels holds F64; I32 or I64"]);
-    for shape in [[0, 4, 5], [3, 0, 5], [3, 4, 0]] {
-        let tensors = Batch::new([1, 2, 3]).tensors("F32", "I64").map(|mut tensor| {
-            tensor.shape = shape[..tensor.shape.len()].to_vec();
-            tensor.bytes.truncate(0);
-            tensor
-        });
-        let count = shape[0] * shape[1] * 8;
-        let tensors = [tensors[0].clone(), Tensor { bytes: vec![0; count], ..tensors[1].clone() }];
-        let input = folder.write("in.safetensors", file(&tensors, 0));
-        complains(&input, &[], &["in.safetensors: tensor logits has the shape", "at least one of each"]);
-    }
-    let one = Batch { shape: [2, 1, 3], logits: vec![0.5; 6], labels: vec![1, 2] };
-    let input = folder.write("in.safetensors", file(&one.tensors("F32", "I64"), 0));
-    complains(&input, &[], &["[2, 1, 3]", "two positions are needed", "--shifted"]);
-    are_right(&results(&folder, &input, &["--shifted"]), &one.expected(0), false);
-}
-
-#[test]
-fn files_that_are_no_tensors() {
-    let folder = Folder::new();
-    complains(&folder.path("none.safetensors"), &[], &["none.safetensors: cannot be opened"]);
-    complains(&folder.write("empty.safetensors", ""), &[], &["empty.safetensors: is empty"]);
-    complains(&folder.write("text.safetensors", "a,b\n1,2\n".repeat(9)), &[], &["text.safetensors: corrupt"]);
-    complains(&data("pairs.csv"), &[], &["pairs.csv: ", ".safetensors"]);
-    complains(&folder.write("logits.bin", "x"), &[], &["logits.bin: unknown ending .bin"]);
-    fs::create_dir(folder.path("folder.safetensors")).unwrap();
-    complains(&folder.path("folder.safetensors"), &[], &["folder.safetensors: is a directory"]);
-}
-
-#[test]
-fn files_cut_off_anywhere() {
-    let folder = Folder::new();
-    let bytes = fs::read(small(&folder, |_| {})).unwrap();
-    for length in (1..bytes.len()).step_by(7).chain([bytes.len() - 1]) {
-        complains(&folder.write("cut.safetensors", &bytes[..length]), &[], &["cut.safetensors: corrupt or cut off"]);
-    }
-    complains(&folder.write("long.safetensors", [&bytes[..], b"x"].concat()), &[], &["long.safetensors: corrupt"]);
-}
-
-/// Whatever the bytes, there is an answer or one line, never a crash.
-#[test]
-fn files_with_wrong_bytes() {
-    let folder = Folder::new();
-    let original = fs::read(small(&folder, |_| {})).unwrap();
-    let header = original.len() - 3 * 4 * (5 * 4 + 8);
-    let mut random = Random(1);
-    for _ in 0..120 {
-        let mut bytes = original.clone();
-        for _ in 0..1 + random.bits() % 3 {
-            let at = random.bits() as usize % header;
-            // Digits by digits: most other bytes end the parser.
-            bytes[at] =
-                if bytes[at].is_ascii_digit() { b'0' + (random.bits() % 10) as u8 } else { random.bits() as u8 };
-        }
-        let input = folder.write("in.safetensors", bytes);
-        let output = logps().arg(&input).arg("--out").arg(folder.path("out.csv")).output().unwrap();
-        let line = String::from_utf8(output.stderr).unwrap();
-        match output.status.code() {
-            Some(0) => assert!(line.is_empty()),
-            Some(2) => assert!(line.starts_with("preflane: ") && line.lines().count() == 1, "{line}"),
-            _ => panic!("{}, {line}", output.status),
-        }
-    }
-}
-
-#[test]
-fn options() {
-    let input = &data("logits_f32.safetensors");
-    for (options, words) in [
-        (&["--temperature", "0"][..], &["--temperature: temperature is 0"][..]),
-        (&["--temperature", "-1"], &["temperature is -1"]),
-        (&["--temperature", "nan"], &["temperature is NaN"]),
-        (&["--temperature", "x"], &["--temperature", "'x'"]),
-        (&["--reduce", "max"], &["max", "sum, mean"]),
-        (&["--threads", "0"], &["--threads", "'0'"]),
-        (&["--logits", "labels"], &["tensor labels has the shape [2, 5]"]),
-    ] {
-        complains(input, options, words);
-    }
-    assert!(refused(logps().arg(input)).contains("--out"));
-    let folder = Folder::new();
-    let line = refused(logps().arg(input).arg("--out").arg(folder.path("a.csv")).env("PREFLANE_LEVEL", "sse9"));
-    assert!(line.contains("PREFLANE_LEVEL"), "{line}");
-}
-
-#[test]
-fn outputs_that_cannot_be_written() {
-    let folder = Folder::new();
-    let input = small(&folder, |_| {});
-    let before = fs::read(&input).unwrap();
-    fs::create_dir(folder.path("folder.csv")).unwrap();
-    for (out, word) in [
-        ("folder.csv", "not a file"),
-        ("none/out.safetensors", "no folder"),
-        ("out.txt", ".txt"),
-        ("out", "ending"),
-        ("in.safetensors", "would replace the input"),
-    ] {
-        let line = refused(logps().arg(&input).arg("--out").arg(folder.path(out)));
-        assert!(line.contains(word) && line.contains(out), "{line}");
-    }
-    assert_eq!(folder.names(), ["folder.csv", "in.safetensors"]);
-    assert_eq!(fs::read(&input).unwrap(), before);
-}
-
-#[test]
-fn an_error_leaves_what_was_there() {
-    let folder = Folder::new();
-    let good = fs::read(small(&folder, |_| {})).unwrap();
-    let input = small(&folder, |[_, labels]| labels.bytes[3 * 8] = 9);
-    let out = folder.write("out.safetensors", "old");
-    refused(logps().arg(&input).arg("--out").arg(&out));
-    assert_eq!(fs::read(&out).unwrap(), b"old");
-    fs::write(&input, good).unwrap();
-    succeeds(logps().arg(&input).arg("--out").arg(&out));
-    assert!(safetensors::SafeTensors::deserialize(&fs::read(&out).unwrap()).is_ok());
-    assert_eq!(folder.names(), ["in.safetensors", "out.safetensors"]);
 }

@@ -79,3 +79,45 @@ impl Random {
         (self.bits() % 256) as f32 / 32.0 - 4.0
     }
 }
+
+/// A batch with all that can vary: masked tokens anywhere, lengths that differ.
+pub struct Batch {
+    pub shape: [usize; 3],
+    pub logits: Vec<f32>,
+    pub labels: Vec<i64>,
+}
+
+impl Batch {
+    pub fn new(shape: [usize; 3]) -> Self {
+        let [sequences, positions, vocabulary] = shape;
+        let mut random = Random(sequences as u64 + 7 * vocabulary as u64);
+        let logits = (0..sequences * positions * vocabulary).map(|_| random.logit()).collect();
+        let label = |i: usize| {
+            let label = (random.bits() % vocabulary as u64) as i64;
+            // The second label always counts, and every third or so later does not.
+            if i % positions != 1 && random.bits().is_multiple_of(3) { -100 } else { label }
+        };
+        let labels = (0..sequences * positions).map(label).collect();
+        Self { shape, logits, labels }
+    }
+
+    pub fn tensors(&self, logits: &'static str, labels: &'static str) -> [Tensor; 2] {
+        let [sequences, positions, _] = self.shape;
+        [
+            Tensor::logits(logits, &self.shape, &self.logits),
+            Tensor::labels(labels, &[sequences, positions], &self.labels),
+        ]
+    }
+
+    /// In float64, from the definition.
+    pub fn expected(&self, shift: usize) -> Vec<Vec<Option<f64>>> {
+        let [sequences, positions, vocabulary] = self.shape;
+        let token = |b: usize, t: usize| {
+            let row = &self.logits[(b * positions + t) * vocabulary..][..vocabulary];
+            let label = usize::try_from(self.labels[b * positions + t + shift]).ok()?;
+            let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
+            Some(f64::from(row[label]) - sum.ln())
+        };
+        (0..sequences).map(|b| (0..positions - shift).map(|t| token(b, t)).collect()).collect()
+    }
+}
