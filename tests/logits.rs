@@ -294,6 +294,16 @@ fn edges() {
             worst.judge(&row, &[0, 20, 39], PLAIN, true);
         }
     }
+    // Neighbours so large that their distance is some nats: the reduction must not lose what it is a part of.
+    let mut random = Random(9);
+    for exponent in 20..32 {
+        for _ in 0..30 {
+            let x = ((1.0 + random.unit()) * f64::from(exponent).exp2()) as f32;
+            let (near, far) = (x.next_down(), x.next_down().next_down());
+            worst.judge(&[near, x, far], &[1, 0], PLAIN, false);
+            worst.judge(&[-far, -x, -near], &[0, 2], PLAIN, false);
+        }
+    }
     worst.judge(&[f32::MAX, f32::MIN, 0.0, 1e-45, -1e-45, f32::NEG_INFINITY], &[0, 1, 2, 3, 4], PLAIN, false);
     println!("{worst:?}");
 }

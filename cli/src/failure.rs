@@ -45,6 +45,16 @@ impl Failure {
     pub fn of_value(path: &Path, place: Place, column: &str, message: impl fmt::Display) -> Self {
         Self(format!("{}: {place}, column {column}: {message}", path.display()))
     }
+
+    /// A failure of a whole tensor.
+    pub fn of_tensor(path: &Path, name: &str, message: impl fmt::Display) -> Self {
+        Self(format!("{}: tensor {name} {message}", path.display()))
+    }
+
+    /// A failure in one sequence of a tensor, counted from 0 as in the tensor's shape.
+    pub fn of_sequence(path: &Path, name: &str, sequence: usize, message: impl fmt::Display) -> Self {
+        Self(format!("{}: tensor {name}, sequence {sequence} (from 0): {message}", path.display()))
+    }
 }
 
 impl fmt::Display for Failure {

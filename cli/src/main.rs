@@ -1,16 +1,15 @@
-//! The command `preflane`: losses, rewards and gradients of preference pairs in files.
+//! The command `preflane`: log-probabilities, losses, rewards and gradients of preference pairs in files.
 
 mod args;
 mod failure;
-mod findings;
 mod format;
-mod histogram;
 mod input;
 mod json;
+mod layout;
+mod logps;
+mod machine;
 mod output;
-mod plan;
 mod progress;
-mod report;
 mod score;
 
 use std::io::{self, ErrorKind, Write};
@@ -30,18 +29,17 @@ fn main() -> ExitCode {
         Ok(command_line) => command_line,
         Err(error) => return refuse(&error),
     };
-    let result = match command_line.command {
-        Command::Score(options) => score(&options),
+    let text = match command_line.command {
+        Command::Score(options) => score::run(&options),
+        Command::Logps(options) => logps::run(&options),
     };
-    match result {
+    match text.and_then(|text| print(&text)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure),
     }
 }
 
-fn score(options: &args::Score) -> Result<(), Failure> {
-    let scored = score::score(options)?;
-    let text = if options.json { json::object(&scored.metrics.report()) } else { report::text(&scored) };
+fn print(text: &str) -> Result<(), Failure> {
     // Drops the colours where they do not belong.
     let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -6,12 +6,17 @@
 mod csv;
 mod guard;
 mod jsonl;
+mod map;
 mod npz;
 mod parquet;
 mod safetensors;
+mod sequences;
+mod tensors;
 mod text;
 
 pub use guard::quiet_hook;
+pub use sequences::Layout;
+pub use tensors::{Plain, Tensor, Tensors, numbers};
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -99,6 +104,27 @@ pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Box<dyn ColumnReader>, Fai
     .map(|reader| Box::new(guard::Guarded::new(path, reader)) as Box<dyn ColumnReader>)
 }
 
+/// Opens the policy's sequences and those of the reference, if there is one, as pairs: columns in the order policy
+/// chosen, policy rejected, reference chosen, reference rejected.
+pub fn open_sequences(
+    policy: &Path,
+    reference: Option<&Path>,
+    layout: Layout,
+) -> Result<Box<dyn ColumnReader>, Failure> {
+    for path in [policy].into_iter().chain(reference) {
+        check_safetensors(path)?;
+    }
+    Ok(Box::new(sequences::Sequences::open(policy, reference, layout)?))
+}
+
+/// That a file's ending is the only one that will do.
+pub fn check_safetensors(path: &Path) -> Result<(), Failure> {
+    match Format::of(path)? {
+        Format::Safetensors => Ok(()),
+        _ => Err(Failure::of_file(path, "another format; tensors are read from .safetensors files")),
+    }
+}
+
 /// Opens a file for reading, with its size.
 fn open_file(path: &Path) -> Result<(File, u64), Failure> {
     let fail = |e: std::io::Error| Failure::of_file(path, format!("cannot be opened: {e}"));
@@ -114,7 +140,7 @@ fn open_file(path: &Path) -> Result<(File, u64), Failure> {
 fn open_binary(path: &Path) -> Result<(File, u64), Failure> {
     let (file, size) = open_file(path)?;
     if size == 0 {
-        return Err(Failure::of_file(path, "is empty; there are no pairs in it"));
+        return Err(Failure::of_file(path, "is empty; there is nothing in it to read"));
     }
     Ok((file, size))
 }

@@ -16,7 +16,7 @@ pub fn open(path: &Path) -> Result<(Text, u64), Failure> {
     let mut text = BufReader::with_capacity(1 << 20, file);
     let head = text.fill_buf().map_err(|e| Failure::of_file(path, format!("cannot be read: {e}")))?;
     if head.is_empty() {
-        return Err(Failure::of_file(path, "is empty; there are no pairs in it"));
+        return Err(Failure::of_file(path, "is empty; there is nothing in it to read"));
     }
     let disguise = match head {
         [0x1f, 0x8b, ..] => Some("is compressed by gzip; decompress it first"),

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::rows::{format_rows, number};
-use super::{ColumnWriter, Target};
+use super::rows::{format_rows, value};
+use super::{ColumnWriter, Target, Values};
 use crate::failure::Failure;
 
 /// A CSV file.
@@ -14,7 +14,7 @@ pub struct Csv {
 impl Csv {
     pub fn new(mut target: Target) -> Result<Self, Failure> {
         let mut header = csv::Writer::from_writer(Vec::new());
-        header.write_record(target.names).map_err(|e| target.failure(e))?;
+        header.write_record(target.fields.iter().map(|field| field.name)).map_err(|e| target.failure(e))?;
         let header = header.into_inner().map_err(|e| target.failure(e))?;
         target.file.file().write_all(&header).map_err(|e| target.failure(e))?;
         Ok(Self { target })
@@ -22,14 +22,14 @@ impl Csv {
 }
 
 impl ColumnWriter for Csv {
-    fn write(&mut self, columns: &[&[f32]]) -> Result<(), Failure> {
+    fn write(&mut self, columns: &[Values<'_>]) -> Result<(), Failure> {
         // Numbers need no quotes.
         let parts = format_rows(columns, |values, text| {
-            for (i, value) in values.enumerate() {
+            for (i, number) in values.enumerate() {
                 if i > 0 {
                     text.push(b',');
                 }
-                number(value, text);
+                value(number, b"", text);
             }
             text.push(b'\n');
         });

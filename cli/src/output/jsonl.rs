@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::rows::{format_rows, number};
-use super::{ColumnWriter, Target};
+use super::rows::{format_rows, value};
+use super::{ColumnWriter, Target, Values};
 use crate::failure::Failure;
 
 /// A JSON lines file.
@@ -15,22 +15,19 @@ pub struct JsonLines {
 
 impl JsonLines {
     pub fn new(target: Target) -> Self {
-        let keys = (target.names.iter().enumerate())
-            .map(|(i, name)| format!("{}{}: ", if i == 0 { "{" } else { ", " }, serde_json::Value::from(*name)))
+        let keys = (target.fields.iter().enumerate())
+            .map(|(i, field)| format!("{}{}: ", if i == 0 { "{" } else { ", " }, serde_json::Value::from(field.name)))
             .collect();
         Self { target, keys }
     }
 }
 
 impl ColumnWriter for JsonLines {
-    fn write(&mut self, columns: &[&[f32]]) -> Result<(), Failure> {
+    fn write(&mut self, columns: &[Values<'_>]) -> Result<(), Failure> {
         let parts = format_rows(columns, |values, text| {
-            for (key, value) in self.keys.iter().zip(values) {
+            for (key, number) in self.keys.iter().zip(values) {
                 text.extend_from_slice(key.as_bytes());
-                let quote: &[u8] = if value.is_finite() { b"" } else { b"\"" };
-                text.extend_from_slice(quote);
-                number(value, text);
-                text.extend_from_slice(quote);
+                value(number, b"\"", text);
             }
             text.extend_from_slice(b"}\n");
         });

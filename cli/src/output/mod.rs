@@ -1,5 +1,6 @@
-//! Writers: named columns of `f32`, chunk after chunk, into a file that appears whole or not at all.
+//! Writers: named columns of numbers, chunk after chunk, into a file that appears whole or not at all.
 
+mod column;
 mod csv;
 mod jsonl;
 mod npz;
@@ -15,21 +16,39 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::format::Format;
 
+pub use column::{Field, Kind, Values};
 pub use rows::number;
 
 /// A destination of columns.
 pub trait ColumnWriter {
-    /// Appends rows: one slice a column, all of one length.
-    fn write(&mut self, columns: &[&[f32]]) -> Result<(), Failure>;
+    /// Appends rows: the numbers of each column. The first column has one a row.
+    fn write(&mut self, columns: &[Values<'_>]) -> Result<(), Failure>;
 
     /// Ends the file and gives it its name. Dropped before, the writer leaves nothing behind.
     fn finish(self: Box<Self>) -> Result<(), Failure>;
 }
 
-/// Starts a file in the format of its ending.
-pub fn create(path: &Path, names: &'static [&'static str]) -> Result<Box<dyn ColumnWriter>, Failure> {
+/// Finds early what would else be found late: an ending without a format, an input as the output.
+pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Format, Failure> {
     let format = Format::of(path)?;
-    let target = Target { path: path.to_owned(), file: whole::WholeFile::create(path)?, names };
+    for input in inputs {
+        // A file that cannot be compared is not there, and then not the same.
+        if same_file::is_same_file(input, path).unwrap_or(false) {
+            let message = format!("--out would replace the input {}; name another file", input.display());
+            return Err(Failure::of_file(path, message));
+        }
+    }
+    Ok(format)
+}
+
+/// Starts a file in the format of its ending.
+pub fn create(path: &Path, fields: &[Field]) -> Result<Box<dyn ColumnWriter>, Failure> {
+    let format = Format::of(path)?;
+    assert!(
+        format == Format::Safetensors || fields.iter().all(|field| field.list.is_none()),
+        "only tensors hold lists"
+    );
+    let target = Target { path: path.to_owned(), file: whole::WholeFile::create(path)?, fields: fields.to_vec() };
     Ok(match format {
         Format::JsonLines => Box::new(jsonl::JsonLines::new(target)),
         Format::Csv => Box::new(csv::Csv::new(target)?),
@@ -43,7 +62,7 @@ pub fn create(path: &Path, names: &'static [&'static str]) -> Result<Box<dyn Col
 struct Target {
     path: PathBuf,
     file: whole::WholeFile,
-    names: &'static [&'static str],
+    fields: Vec<Field>,
 }
 
 impl Target {

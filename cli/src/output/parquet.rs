@@ -1,17 +1,18 @@
-//! Apache Parquet: required 32-bit floats, snappy, row groups of a fixed size.
+//! Apache Parquet: required numbers, snappy, row groups of a fixed size.
 
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Repetition, Type as PhysicalType};
-use parquet::data_type::FloatType;
+use parquet::data_type::{FloatType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
-use super::{ColumnWriter, Target};
+use super::column::rows;
+use super::{ColumnWriter, Field, Kind, Target, Values};
 use crate::failure::Failure;
 
 /// Fixed, so that the bytes do not depend on how the rows came.
@@ -21,41 +22,66 @@ const GROUP_ROWS: usize = 1 << 20;
 pub struct Parquet {
     target: Target,
     writer: SerializedFileWriter<File>,
-    group: Vec<Vec<f32>>,
+    group: Vec<Column>,
+    /// The rows in it.
+    have: usize,
+}
+
+/// A column of the row group in the making.
+enum Column {
+    F32(Vec<f32>),
+    I64(Vec<i64>),
 }
 
 impl Parquet {
     pub fn new(mut target: Target) -> Result<Self, Failure> {
         let file = target.file.file().try_clone().map_err(|e| target.failure(e))?;
-        let writer = start(file, target.names).map_err(|e| target.failure(plain(e)))?;
-        let group = vec![Vec::new(); target.names.len()];
-        Ok(Self { target, writer, group })
+        let writer = start(file, &target.fields).map_err(|e| target.failure(plain(e)))?;
+        let column = |field: &Field| match field.kind {
+            Kind::F32 => Column::F32(Vec::new()),
+            Kind::I64 => Column::I64(Vec::new()),
+        };
+        let group = target.fields.iter().map(column).collect();
+        Ok(Self { target, writer, group, have: 0 })
     }
 
     fn write_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
         for values in &mut self.group {
             let mut column = group.next_column()?.ok_or_else(|| ParquetError::General("a column too many".into()))?;
-            column.typed::<FloatType>().write_batch(values, None, None)?;
+            match values {
+                Column::F32(values) => {
+                    column.typed::<FloatType>().write_batch(values, None, None)?;
+                    values.clear();
+                }
+                Column::I64(values) => {
+                    column.typed::<Int64Type>().write_batch(values, None, None)?;
+                    values.clear();
+                }
+            }
             column.close()?;
-            values.clear();
         }
+        self.have = 0;
         group.close().map(drop)
     }
 }
 
 impl ColumnWriter for Parquet {
-    fn write(&mut self, columns: &[&[f32]]) -> Result<(), Failure> {
-        let rows = columns.first().map_or(0, |column| column.len());
+    fn write(&mut self, columns: &[Values<'_>]) -> Result<(), Failure> {
+        let rows = rows(columns);
         let mut done = 0;
         while done < rows {
-            let have = self.group[0].len();
-            let next = rows.min(done + GROUP_ROWS - have);
+            let next = rows.min(done + GROUP_ROWS - self.have);
             for (group, column) in self.group.iter_mut().zip(columns) {
-                group.extend_from_slice(&column[done..next]);
+                match (group, column) {
+                    (Column::F32(group), Values::F32(column)) => group.extend_from_slice(&column[done..next]),
+                    (Column::I64(group), Values::I64(column)) => group.extend_from_slice(&column[done..next]),
+                    _ => unreachable!("a column's numbers are all of its kind"),
+                }
             }
+            self.have += next - done;
             done = next;
-            if self.group[0].len() == GROUP_ROWS {
+            if self.have == GROUP_ROWS {
                 self.write_group().map_err(|e| self.target.failure(plain(e)))?;
             }
         }
@@ -63,7 +89,7 @@ impl ColumnWriter for Parquet {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Failure> {
-        if !self.group[0].is_empty() {
+        if self.have > 0 {
             self.write_group().map_err(|e| self.target.failure(plain(e)))?;
         }
         self.writer.finish().map_err(|e| self.target.failure(plain(e)))?;
@@ -71,13 +97,14 @@ impl ColumnWriter for Parquet {
     }
 }
 
-fn start(file: File, names: &[&str]) -> Result<SerializedFileWriter<File>, ParquetError> {
-    let fields = (names.iter())
-        .map(|name| {
-            Type::primitive_type_builder(name, PhysicalType::FLOAT)
-                .with_repetition(Repetition::REQUIRED)
-                .build()
-                .map(Arc::new)
+fn start(file: File, fields: &[Field]) -> Result<SerializedFileWriter<File>, ParquetError> {
+    let fields = (fields.iter())
+        .map(|field| {
+            let kind = match field.kind {
+                Kind::F32 => PhysicalType::FLOAT,
+                Kind::I64 => PhysicalType::INT64,
+            };
+            Type::primitive_type_builder(field.name, kind).with_repetition(Repetition::REQUIRED).build().map(Arc::new)
         })
         .collect::<Result<_, _>>()?;
     let schema = Type::group_type_builder("schema").with_fields(fields).build()?;

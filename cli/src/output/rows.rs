@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::column::{Value, Values, rows};
+
 /// Rows that one task formats.
 const TASK_ROWS: usize = 4096;
 
@@ -20,19 +22,32 @@ pub fn number(value: f32, text: &mut Vec<u8>) {
     }
 }
 
+/// A number of either kind, as [`number`]; what is not finite goes between quotes.
+pub fn value(value: Value, quote: &[u8], text: &mut Vec<u8>) {
+    match value {
+        Value::F32(value) if value.is_finite() => number(value, text),
+        Value::F32(value) => {
+            text.extend_from_slice(quote);
+            number(value, text);
+            text.extend_from_slice(quote);
+        }
+        Value::I64(value) => serde_json::to_writer(text, &value).expect("a number goes into memory"),
+    }
+}
+
 /// The text of all rows, in order.
 pub fn format_rows(
-    columns: &[&[f32]],
-    row: impl Fn(&mut dyn Iterator<Item = f32>, &mut Vec<u8>) + Sync,
+    columns: &[Values<'_>],
+    row: impl Fn(&mut dyn Iterator<Item = Value>, &mut Vec<u8>) + Sync,
 ) -> Vec<Vec<u8>> {
-    let rows = columns.first().map_or(0, |column| column.len());
+    let rows = rows(columns);
     let tasks = rows.div_ceil(TASK_ROWS);
     (0..tasks)
         .into_par_iter()
         .map(|task| {
             let mut text = Vec::new();
             for index in task * TASK_ROWS..rows.min((task + 1) * TASK_ROWS) {
-                row(&mut columns.iter().map(|column| column[index]), &mut text);
+                row(&mut columns.iter().map(|column| column.get(index)), &mut text);
             }
             text
         })

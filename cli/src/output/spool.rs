@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
-/// Columns of little-endian `f32` in temporary files without names.
+use super::column::{Values, rows};
+
+/// Columns of little-endian numbers in temporary files without names.
 pub struct Spool {
     columns: Vec<BufWriter<File>>,
     rows: u64,
@@ -18,13 +20,14 @@ impl Spool {
     }
 
     /// Appends rows.
-    pub fn write(&mut self, columns: &[&[f32]]) -> io::Result<()> {
+    pub fn write(&mut self, columns: &[Values<'_>]) -> io::Result<()> {
         for (spool, column) in self.columns.iter_mut().zip(columns) {
-            for value in *column {
-                spool.write_all(&value.to_le_bytes())?;
+            match column {
+                Values::F32(values) => values.iter().try_for_each(|x| spool.write_all(&x.to_le_bytes()))?,
+                Values::I64(values) => values.iter().try_for_each(|x| spool.write_all(&x.to_le_bytes()))?,
             }
         }
-        self.rows += columns.first().map_or(0, |column| column.len()) as u64;
+        self.rows += rows(columns) as u64;
         Ok(())
     }
 

@@ -51,8 +51,17 @@ impl Folder {
 
 /// `preflane score`, in an environment without preferences.
 pub fn score() -> Command {
+    preflane("score")
+}
+
+/// `preflane logps`, likewise.
+pub fn logps() -> Command {
+    preflane("logps")
+}
+
+fn preflane(name: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_preflane"));
-    command.arg("score");
+    command.arg(name);
     for name in ["PREFLANE_LEVEL", "NO_COLOR", "CLICOLOR_FORCE", "RAYON_NUM_THREADS"] {
         command.env_remove(name);
     }
@@ -102,7 +111,7 @@ pub fn ulps(a: f32, b: f32) -> u64 {
     order(a).abs_diff(order(b))
 }
 
-/// Reads all columns of numbers.
+/// Reads all columns of numbers; small integers are the same as floats.
 pub fn read_back(path: &Path) -> Columns {
     match path.extension().unwrap().to_str().unwrap() {
         "jsonl" => read_jsonl(path),
@@ -141,7 +150,11 @@ fn read_parquet(path: &Path) -> Columns {
     let mut columns = Columns::new();
     for row in SerializedFileReader::new(File::open(path).unwrap()).unwrap().get_row_iter(None).unwrap() {
         for (name, field) in row.unwrap().into_columns() {
-            let Field::Float(value) = field else { panic!("{name}: {field:?}") };
+            let value = match field {
+                Field::Float(value) => value,
+                Field::Long(value) => value as f32,
+                other => panic!("{name}: {other:?}"),
+            };
             columns.entry(name).or_default().push(value);
         }
     }
@@ -154,7 +167,13 @@ fn read_npz(path: &Path) -> Columns {
         .map(|index| {
             let file = archive.by_index(index).unwrap();
             let name = npyz::npz::array_name_from_file_name(&file.name().unwrap()).unwrap().to_owned();
-            (name, npyz::NpyFile::new(file).unwrap().into_vec().unwrap())
+            let file = npyz::NpyFile::new(file).unwrap();
+            let values = match file.dtype().descr().as_str() {
+                "'<f4'" => file.into_vec().unwrap(),
+                "'<i8'" => file.into_vec::<i64>().unwrap().into_iter().map(|x| x as f32).collect(),
+                other => panic!("{name}: {other}"),
+            };
+            (name, values)
         })
         .collect()
 }
@@ -164,8 +183,12 @@ fn read_safetensors(path: &Path) -> Columns {
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     (tensors.iter())
         .map(|(name, tensor)| {
-            assert_eq!(tensor.dtype(), safetensors::Dtype::F32);
-            let values = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            let bytes = tensor.data();
+            let values = match tensor.dtype() {
+                safetensors::Dtype::F32 => bytes.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)).collect(),
+                safetensors::Dtype::I64 => bytes.as_chunks().0.iter().map(|&x| i64::from_le_bytes(x) as f32).collect(),
+                other => panic!("{name}: {other}"),
+            };
             (name.to_owned(), values)
         })
         .collect()

@@ -1,13 +1,12 @@
 //! What the options of `preflane score` ask for, checked before any work.
 
-use std::fs;
-
 use preflane::Loss;
 
+use super::source::Source;
 use crate::args::{LossName, Score};
 use crate::failure::Failure;
-use crate::format::Format;
-use crate::input::{self, Wanted};
+use crate::input::Wanted;
+use crate::output;
 
 /// The loss with its parameters, checked by the library.
 pub fn loss(options: &Score) -> Result<Loss, Failure> {
@@ -59,26 +58,20 @@ pub fn columns(options: &Score) -> Result<Vec<Wanted>, Failure> {
     Ok(wanted.into_iter().map(|(_, name, remedy)| Wanted { name, remedy }).collect())
 }
 
-/// Finds early what would else be found late; returns the size of each file.
-pub fn check_files(options: &Score, wanted: &[Wanted]) -> Result<Vec<u64>, Failure> {
+/// Finds early what would else be found late.
+pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<(), Failure> {
+    if options.sequences.policy.is_some() && options.sequences.reference.is_none() && !options.reference_free {
+        let message = "needs --reference, the file of the reference's sequences, or --reference-free";
+        return Err(Failure::new(format!("--policy: {message}")));
+    }
     if let Some(out) = &options.out {
-        Format::of(out)?;
-        // A file that cannot be compared is not there, and then not the same.
-        if let Some(input) = options.files.iter().find(|input| same_file::is_same_file(input, out).unwrap_or(false)) {
-            return Err(Failure::of_file(
-                out,
-                format!("--out would replace the input {}; name another file", input.display()),
-            ));
+        output::check(out, sources.iter().flat_map(Source::paths))?;
+    }
+    // Opened here for its errors alone.
+    if sources.len() > 1 {
+        for source in sources.iter().filter(|source| source.can_be_reopened()) {
+            source.open()?;
         }
     }
-    let mut sizes = Vec::new();
-    for path in &options.files {
-        let metadata = fs::metadata(path).ok();
-        // Opened here for its errors alone, which a pipe would not survive.
-        if options.files.len() > 1 && metadata.as_ref().is_none_or(|metadata| metadata.is_file()) {
-            input::open(path, wanted)?;
-        }
-        sizes.push(metadata.map_or(0, |metadata| metadata.len()));
-    }
-    Ok(sizes)
+    Ok(())
 }

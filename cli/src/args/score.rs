@@ -1,36 +1,15 @@
-//! The command line.
+//! The options of `preflane score`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
-/// Losses, rewards, margins and gradients of preference optimisation.
-#[derive(Debug, Parser)]
-#[command(name = "preflane", version, after_help = ENVIRONMENT)]
-pub struct CommandLine {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
+use super::thread_count;
 
-const ENVIRONMENT: &str = "\
-Environment:
-  PREFLANE_LEVEL  instruction set: scalar, wide, avx2 or avx512 (default: the best there is;
-                  the results have the same bits on all of them)
-  NO_COLOR        no colours
-
-Exit status: 0, or 2 when something cannot be read, computed or written.";
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Score files of log-probabilities: metrics, margins and what to watch.
-    #[command(after_long_help = FILES)]
-    Score(Score),
-}
-
-const FILES: &str = "\
+/// What its help says of files.
+pub const FILES: &str = concat!(
+    "\
 Files:
   .jsonl .ndjson  one JSON object a line
   .csv            comma-separated, with a header
@@ -48,12 +27,9 @@ Files:
   grad_rejected_logps, one row a pair, in order. The gradients are those of the pair's own loss,
   not divided by the number of pairs.
 
-Environment:
-  PREFLANE_LEVEL  instruction set: scalar, wide, avx2 or avx512 (default: the best there is;
-                  the results have the same bits on all of them)
-  NO_COLOR        no colours
-
-Exit status: 0, or 2 when something cannot be read, computed or written.";
+",
+    environment!()
+);
 
 /// A loss of the DPO family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -87,7 +63,7 @@ impl LossName {
 #[derive(Debug, Args)]
 pub struct Score {
     /// Files of pairs, scored as one data set in this order
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present_any = ["policy", "reference", "interleaved"], value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// The loss, with z = beta times the difference of the log-ratios
@@ -118,9 +94,36 @@ pub struct Score {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
+    /// What stands in the place of the files.
+    #[command(flatten)]
+    pub sequences: Sequences,
+
     /// Which columns to read.
     #[command(flatten)]
     pub columns: Columns,
+}
+
+/// Files of sequences. (A `requires` does not hold where the required option conflicts with one that is given: hence
+/// the conflicts with files.)
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sequences, as preflane logps writes them")]
+pub struct Sequences {
+    /// The policy's .safetensors file, in the place of FILE...: the first half of its sequence_logps is
+    /// chosen, the second half rejected, as in TRL's concatenated forward pass
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["files", "policy_chosen", "policy_rejected", "ref_chosen", "ref_rejected", "weights"]
+    )]
+    pub policy: Option<PathBuf>,
+
+    /// The reference's .safetensors file: the same sequences in the same order
+    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["files", "reference_free"])]
+    pub reference: Option<PathBuf>,
+
+    /// The sequences are chosen, rejected, chosen, rejected and so on
+    #[arg(long, requires = "policy", conflicts_with = "files")]
+    pub interleaved: bool,
 }
 
 /// Names of the columns.
@@ -147,8 +150,4 @@ pub struct Columns {
     /// mean loss still divides by the number of pairs [default: every pair weighs 1]
     #[arg(long, value_name = "NAME")]
     pub weights: Option<String>,
-}
-
-fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "a whole number from 1 on is needed".to_owned())
 }

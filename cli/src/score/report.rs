@@ -5,29 +5,21 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use preflane::Report;
 
-use crate::findings::{findings, pairs, percent};
-use crate::histogram::{Histogram, Row};
-use crate::output::number;
-use crate::score::Scored;
+use super::Scored;
+use super::findings::findings;
+use super::histogram::{Histogram, Row};
+use crate::layout::{COLUMN, HEADING, QUIET, WATCH, WIDTH, aligned, counted, percent, quiet, rough, short, wrap};
 
-const WIDTH: usize = 80;
 /// The names of the metrics.
 const NAME: usize = 18;
-/// A column of numbers.
-const COLUMN: usize = 20;
-/// Its part before the decimal point.
-const BEFORE_POINT: usize = 10;
 /// The longest bar.
 const BAR: usize = 40;
 
 /// Quantiles of fewer values say nothing.
 const FEW: u64 = 20;
 
-const HEADING: Style = Style::new().bold();
-const QUIET: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
-const WATCH: Style = AnsiColor::Yellow.on_default().bold();
 
 /// The whole report, with colours.
 pub fn text(scored: &Scored) -> String {
@@ -51,7 +43,7 @@ fn headline(out: &mut String, scored: &Scored) -> std::fmt::Result {
     writeln!(
         out,
         "{HEADING}{}{files}, loss {}, beta {}{smoothing}{reference}{weights}{HEADING:#}\n",
-        pairs(scored.metrics.pairs()),
+        counted(scored.metrics.pairs(), "pair"),
         scored.loss.name(),
         scored.beta
     )
@@ -142,7 +134,7 @@ fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
         writeln!(out, "  Zero lies above the picture: all margins are below it.")?;
     }
     if histogram.nan() > 0 {
-        writeln!(out, "  Not drawn, as they are nan: {}.", pairs(histogram.nan()))?;
+        writeln!(out, "  Not drawn, as they are nan: {}.", counted(histogram.nan(), "pair"))?;
     }
     Ok(())
 }
@@ -193,57 +185,4 @@ fn bar(count: u64, most: u64, room: usize) -> String {
         bar.extend(char::from_u32(0x2590 - (eighths % 8) as u32));
     }
     bar
-}
-
-/// A number in its shortest form.
-fn short(value: f32) -> String {
-    let mut text = Vec::new();
-    number(value, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// A number in a column, its decimal point below that of the others.
-fn aligned(number: &str) -> String {
-    let end = number.find(['.', 'e', ' ']).unwrap_or(number.len());
-    let (before, after) = number.split_at(end);
-    format!("{before:>BEFORE_POINT$}{after:<width$}", width = COLUMN - BEFORE_POINT)
-}
-
-/// A remark beside a number.
-fn quiet(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("{QUIET}{text}{QUIET:#}") }
-}
-
-/// A number to some digits, without zeros at its end.
-fn rough(value: f64, significant: i32) -> String {
-    let magnitude = value.abs();
-    if value == 0.0 {
-        "0".to_owned()
-    } else if (1e-3..1e6).contains(&magnitude) {
-        let digits = (significant - 1 - magnitude.log10().floor() as i32).max(0) as usize;
-        let text = format!("{value:.digits$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-    } else {
-        let text = format!("{value:.2e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
-        format!("{digits}e{exponent}")
-    }
-}
-
-/// Text in lines of the report's width, each indented.
-fn wrap(text: &str, indent: &str) -> String {
-    let mut lines = vec![indent.to_owned()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is a first line");
-        if line.len() > indent.len() && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push(format!("{indent}{word}"));
-        } else {
-            if line.len() > indent.len() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines.join("\n")
 }

@@ -1,20 +1,34 @@
 //! `preflane score`: files of pairs through the losses, chunk by chunk.
 
+mod findings;
+mod histogram;
+mod json;
+mod plan;
+mod report;
+mod source;
+
 use std::path::PathBuf;
 
 use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
 
 use crate::args::{LossName, Score};
 use crate::failure::{Failure, Place};
-use crate::histogram::Histogram;
-use crate::input::{self, CHUNK_ROWS, Chunk};
-use crate::output::{self, ColumnWriter};
-use crate::plan;
+use crate::input::{CHUNK_ROWS, Chunk};
+use crate::machine;
+use crate::output::{self, ColumnWriter, Field, Kind, Values};
 use crate::progress::Progress;
+use histogram::Histogram;
+use source::Source;
 
 /// The columns of `--out`, in this order.
-const OUT_COLUMNS: [&str; 6] =
-    ["loss", "chosen_rewards", "rejected_rewards", "margins", "grad_chosen_logps", "grad_rejected_logps"];
+const OUT_COLUMNS: [Field; 6] = [
+    Field::new("loss", Kind::F32),
+    Field::new("chosen_rewards", Kind::F32),
+    Field::new("rejected_rewards", Kind::F32),
+    Field::new("margins", Kind::F32),
+    Field::new("grad_chosen_logps", Kind::F32),
+    Field::new("grad_rejected_logps", Kind::F32),
+];
 
 /// A pair whose |dL/dz| is below this hardly trains any more.
 pub const SATURATED: f64 = 1e-3;
@@ -73,16 +87,21 @@ pub struct Sameness {
     pub rejected_same: bool,
 }
 
+/// The command: what it prints.
+pub fn run(options: &Score) -> Result<String, Failure> {
+    let scored = score(options)?;
+    Ok(if options.json { json::object(&scored.metrics.report()) } else { report::text(&scored) })
+}
+
 /// Scores the files and writes `--out`.
-pub fn score(options: &Score) -> Result<Scored, Failure> {
+fn score(options: &Score) -> Result<Scored, Failure> {
     let loss = plan::loss(options)?;
     let wanted = plan::columns(options)?;
-    let backend = Backend::from_env().map_err(|e| Failure::new(format!("PREFLANE_LEVEL: {e}")))?;
-    if let Some(threads) = options.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
-        pool.map_err(|e| Failure::new(format!("--threads {threads}: {e}")))?;
-    }
-    let bytes = plan::check_files(options, &wanted)?;
+    let backend = machine::backend()?;
+    machine::start(options.threads)?;
+    let sources = Source::all(options, &wanted);
+    plan::check_files(options, &sources)?;
+    let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS)).transpose()?;
 
     let mut run = Run {
@@ -97,7 +116,7 @@ pub fn score(options: &Score) -> Result<Scored, Failure> {
             beta: options.beta,
             label_smoothing: options.label_smoothing,
             weighted: options.columns.weights.is_some(),
-            files: options.files.clone(),
+            files: sources.iter().map(|source| source.path().to_owned()).collect(),
             metrics: Metrics::new(),
             finite: Metrics::new(),
             histogram: Histogram::new(),
@@ -114,8 +133,8 @@ pub fn score(options: &Score) -> Result<Scored, Failure> {
     };
     let mut progress = Progress::new(bytes.iter().sum());
     let mut bytes_before = 0;
-    for (file, path) in options.files.iter().enumerate() {
-        let mut reader = input::open(path, &wanted)?;
+    for (file, source) in sources.iter().enumerate() {
+        let mut reader = source.open()?;
         let mut chunk = Chunk::default();
         let pairs_before = run.scored.metrics.pairs();
         loop {
@@ -128,7 +147,7 @@ pub fn score(options: &Score) -> Result<Scored, Failure> {
             progress.update(bytes_before + (share * bytes[file] as f64) as u64);
         }
         if run.scored.metrics.pairs() == pairs_before {
-            return Err(Failure::of_file(path, "has no rows; at least one pair is needed"));
+            return Err(Failure::of_file(source.path(), "has no rows; at least one pair is needed"));
         }
         bytes_before += bytes[file];
     }
@@ -182,7 +201,7 @@ impl Run<'_> {
         let columns = self.columns.each_ref().map(|column| &column[..rows]);
         self.scored.observe(&pairs, columns[3], columns[4], self.scale);
         if let Some(out) = &mut self.out {
-            out.write(&columns)?;
+            out.write(&columns.map(Values::F32))?;
         }
         Ok(())
     }

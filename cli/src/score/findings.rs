@@ -1,6 +1,7 @@
 //! What in the data deserves a look, in plain words.
 
-use crate::score::Scored;
+use super::{Row, Scored};
+use crate::layout::{counted, percent};
 
 /// Shares below this are no finding: some displaced or saturated pairs are in all data.
 const SHARE: f64 = 0.1;
@@ -30,22 +31,6 @@ pub fn findings(scored: &Scored) -> Vec<Finding> {
     .collect()
 }
 
-/// A part of the pairs in percent.
-pub fn percent(count: u64, pairs: u64) -> String {
-    let share = 100.0 * count as f64 / pairs.max(1) as f64;
-    match count {
-        0 => "0 %".to_owned(),
-        _ if share < 0.1 => "< 0.1 %".to_owned(),
-        _ if count < pairs && share > 99.9 => "> 99.9 %".to_owned(),
-        _ => format!("{share:.1} %"),
-    }
-}
-
-/// A count of pairs with its noun.
-pub fn pairs(count: u64) -> String {
-    if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
-}
-
 fn finding(headline: impl Into<String>, advice: impl Into<String>) -> Option<Finding> {
     Some(Finding { headline: headline.into(), advice: advice.into() })
 }
@@ -59,7 +44,7 @@ fn nonfinite(scored: &Scored) -> Option<Finding> {
     if count == 0 {
         return None;
     }
-    let name = |row: &crate::score::Row| match (scored.files.len(), row.place) {
+    let name = |row: &Row| match (scored.files.len(), row.place) {
         (1, _) => row.number.to_string(),
         (_, place) => format!("{} ({} {place})", row.number, scored.files[row.file].display()),
     };
@@ -69,7 +54,7 @@ fn nonfinite(scored: &Scored) -> Option<Finding> {
     }
     let noun = if count == 1 { "row" } else { "rows" };
     finding(
-        format!("{} of {all} not finite: {noun} {}", pairs(count), rows.join(", ")),
+        format!("{} of {all} not finite: {noun} {}", counted(count, "pair"), rows.join(", ")),
         "A log-probability there is nan or infinite, or a result is beyond 32 bits; one such row can make a mean nan \
          or infinite. Common causes: an empty completion, an overflow in half precision, a masked token that was summed.",
     )
@@ -81,7 +66,7 @@ fn positive(scored: &Scored) -> Option<Finding> {
         return None;
     }
     finding(
-        format!("Log-probabilities above 0 in {} ({})", pairs(count), percent(count, all)),
+        format!("Log-probabilities above 0 in {} ({})", counted(count, "pair"), percent(count, all)),
         "A probability is at most 1, so its logarithm is at most 0. These may be losses (the sign is then wrong), \
          perplexities or probabilities.",
     )
@@ -172,7 +157,7 @@ fn ties(scored: &Scored) -> Option<Finding> {
         return None;
     }
     finding(
-        format!("{} ({}) tie: the two rewards are exactly equal", pairs(count), percent(count, all)),
+        format!("{} ({}) tie: the two rewards are exactly equal", counted(count, "pair"), percent(count, all)),
         "A tie counts as not accurate. Usually the two answers of such a pair are identical.",
     )
 }

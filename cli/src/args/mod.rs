@@ -1,0 +1,48 @@
+//! The command line.
+
+/// The end of every command's help.
+macro_rules! environment {
+    () => {
+        "\
+Environment:
+  PREFLANE_LEVEL  instruction set: scalar, wide, avx2 or avx512 (default: the best there is;
+                  the results have the same bits on all of them)
+  NO_COLOR        no colours
+
+Exit status: 0, or 2 when something cannot be read, computed or written."
+    };
+}
+
+mod logps;
+mod score;
+
+pub use logps::{Logps, Reduce};
+pub use score::{LossName, Score};
+
+use std::num::NonZeroUsize;
+
+use clap::{Parser, Subcommand};
+
+/// Log-probabilities, losses, rewards, margins and gradients of preference optimisation.
+#[derive(Debug, Parser)]
+#[command(name = "preflane", version, after_help = environment!())]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Score files of log-probabilities: metrics, margins and what to watch.
+    #[command(after_long_help = score::FILES)]
+    Score(Score),
+    /// Turn logits and labels into log-probabilities of tokens and sequences.
+    #[command(after_long_help = logps::FILES)]
+    Logps(Logps),
+}
+
+fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1 on is needed".to_owned())
+}

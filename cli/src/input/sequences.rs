@@ -1,0 +1,127 @@
+//! Pairs from the sequences of one batch, chosen and rejected: what `preflane logps` wrote of the policy and of the
+//! reference.
+
+use std::path::Path;
+
+use safetensors::Dtype;
+
+use super::tensors::{Tensor, Tensors, is_number};
+use super::{CHUNK_ROWS, Chunk, ColumnReader};
+use crate::failure::Failure;
+
+const LOGPS: &str = "sequence_logps";
+const LENGTHS: &str = "sequence_lengths";
+
+/// How the answers of a pair stand among the sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// All chosen ones, then all rejected ones.
+    ChosenFirst,
+    /// Chosen, rejected, chosen, rejected.
+    Interleaved,
+}
+
+/// The policy's sequences, and the reference's unless reference-free.
+pub struct Sequences {
+    models: Vec<Model>,
+    layout: Layout,
+    pairs: usize,
+    read: usize,
+}
+
+/// One model's log-probabilities.
+struct Model {
+    file: Tensors,
+    logps: Tensor,
+    sequences: usize,
+}
+
+impl Sequences {
+    /// Maps the files and checks that they hold pairs, the same ones in both.
+    pub fn open(policy: &Path, reference: Option<&Path>, layout: Layout) -> Result<Self, Failure> {
+        let policy = Model::open(policy)?;
+        let mut models = vec![policy];
+        if let Some(reference) = reference {
+            let reference = Model::open(reference)?;
+            reference.check_same(&models[0])?;
+            models.push(reference);
+        }
+        Ok(Self { pairs: models[0].sequences / 2, models, layout, read: 0 })
+    }
+}
+
+impl Model {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let file = Tensors::open(path)?;
+        let logps = file.get(LOGPS, "preflane logps writes it")?;
+        let fail = |message| Err(Failure::of_tensor(path, LOGPS, message));
+        let [sequences] = logps.shape[..] else {
+            return fail(format!("has the shape {:?}; [sequences] is needed, one number each", logps.shape));
+        };
+        if !is_number(logps.dtype) {
+            return fail(format!("holds {:?}; numbers are needed", logps.dtype));
+        }
+        if sequences % 2 == 1 {
+            let message = "has an odd number of sequences";
+            return fail(format!("{message}, {sequences}; a chosen and a rejected one make a pair"));
+        }
+        Ok(Self { file, logps, sequences })
+    }
+
+    /// That the sequences can be those of another model: as many, and each as long.
+    fn check_same(&self, other: &Self) -> Result<(), Failure> {
+        let (path, there) = (&self.file.path, other.file.path.display());
+        if self.sequences != other.sequences {
+            let message = format!(
+                "has {} sequences, that of {there} has {}; both must be of the same batch",
+                self.sequences, other.sequences
+            );
+            return Err(Failure::of_tensor(path, LOGPS, message));
+        }
+        let (Some(lengths), Some(others)) = (self.lengths(), other.lengths()) else { return Ok(()) };
+        match lengths.iter().zip(others).position(|(a, b)| a != b) {
+            None => Ok(()),
+            Some(sequence) => {
+                let [a, b] = [lengths, others].map(|lengths| i64::from_le_bytes(lengths[sequence]));
+                let message = format!("{a} tokens count, in {there} {b}; both must be of the same batch");
+                Err(Failure::of_sequence(path, LENGTHS, sequence, message))
+            }
+        }
+    }
+
+    /// How many tokens of each sequence count, if the file tells.
+    fn lengths(&self) -> Option<&[[u8; 8]]> {
+        let tensor = self.file.find(LENGTHS)?;
+        (tensor.dtype == Dtype::I64).then(|| self.file.bytes(&tensor).as_chunks().0)
+    }
+}
+
+impl ColumnReader for Sequences {
+    fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
+        chunk.advance(2 * self.models.len());
+        let (start, end) = (self.read, self.pairs.min(self.read + CHUNK_ROWS));
+        for (model, columns) in self.models.iter().zip(chunk.columns.chunks_exact_mut(2)) {
+            let [chosen, rejected] = columns else { continue };
+            match self.layout {
+                Layout::ChosenFirst => {
+                    model.file.append_f32(&model.logps, start..end, chosen);
+                    model.file.append_f32(&model.logps, self.pairs + start..self.pairs + end, rejected);
+                }
+                Layout::Interleaved => {
+                    let mut both = Vec::new();
+                    model.file.append_f32(&model.logps, 2 * start..2 * end, &mut both);
+                    for pair in both.as_chunks::<2>().0 {
+                        chosen.push(pair[0]);
+                        rejected.push(pair[1]);
+                    }
+                }
+            }
+        }
+        self.read = end;
+        Ok(())
+    }
+
+    fn progress(&self) -> f64 {
+        self.read as f64 / self.pairs.max(1) as f64
+    }
+}

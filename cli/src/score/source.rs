@@ -1,0 +1,69 @@
+//! Where pairs come from.
+
+use std::fs;
+use std::path::Path;
+
+use crate::args::Score;
+use crate::failure::Failure;
+use crate::input::{self, ColumnReader, Layout, Wanted};
+
+/// One input of pairs.
+pub enum Source<'a> {
+    /// A file with a column for each log-probability.
+    Columns(&'a Path, &'a [Wanted]),
+    /// A file of sequences for each model.
+    Sequences {
+        /// The policy's.
+        policy: &'a Path,
+        /// The reference's, unless reference-free.
+        reference: Option<&'a Path>,
+        /// How its sequences make pairs.
+        layout: Layout,
+    },
+}
+
+impl<'a> Source<'a> {
+    /// All that the options name, in order.
+    pub fn all(options: &'a Score, wanted: &'a [Wanted]) -> Vec<Self> {
+        let Some(policy) = &options.sequences.policy else {
+            return options.files.iter().map(|path| Self::Columns(path, wanted)).collect();
+        };
+        let layout = if options.sequences.interleaved { Layout::Interleaved } else { Layout::ChosenFirst };
+        vec![Self::Sequences { policy, reference: options.sequences.reference.as_deref(), layout }]
+    }
+
+    /// The file that stands for the pairs in messages: the policy's.
+    pub fn path(&self) -> &'a Path {
+        match self {
+            Self::Columns(path, _) => path,
+            Self::Sequences { policy, .. } => policy,
+        }
+    }
+
+    /// All files.
+    pub fn paths(&self) -> impl Iterator<Item = &'a Path> {
+        let second = match self {
+            Self::Columns(..) => None,
+            Self::Sequences { reference, .. } => *reference,
+        };
+        [self.path()].into_iter().chain(second)
+    }
+
+    /// The size of its first file; 0 if it has none.
+    pub fn bytes(&self) -> u64 {
+        fs::metadata(self.path()).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Whether it can be opened more than once: a pipe cannot.
+    pub fn can_be_reopened(&self) -> bool {
+        fs::metadata(self.path()).ok().is_none_or(|metadata| metadata.is_file())
+    }
+
+    /// Opens it.
+    pub fn open(&self) -> Result<Box<dyn ColumnReader>, Failure> {
+        match self {
+            Self::Columns(path, wanted) => input::open(path, wanted),
+            Self::Sequences { policy, reference, layout } => input::open_sequences(policy, *reference, *layout),
+        }
+    }
+}
