@@ -302,6 +302,7 @@ fn edges() {
             let (near, far) = (x.next_down(), x.next_down().next_down());
             worst.judge(&[near, x, far], &[1, 0], PLAIN, false);
             worst.judge(&[-far, -x, -near], &[0, 2], PLAIN, false);
+            worst.judge(&[near, x, far], &[1, 0], (0.7 + random.unit(), 1.0, None), false);
         }
     }
     worst.judge(&[f32::MAX, f32::MIN, 0.0, 1e-45, -1e-45, f32::NEG_INFINITY], &[0, 1, 2, 3, 4], PLAIN, false);
