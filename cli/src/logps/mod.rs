@@ -99,7 +99,7 @@ impl Work<'_> {
             parallel::token_logps(
                 self.backend,
                 logits,
-                Targets::with_ignore_index(Labels::I64(&targets), batch::MASKED),
+                Targets::new(Labels::I64(&targets)).with_ignore_index(batch::MASKED),
                 &self.scaling,
                 outputs,
             )
