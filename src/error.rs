@@ -47,6 +47,13 @@ pub enum Error {
         /// The sequence, counted from 0.
         sequence: usize,
     },
+    /// A vector of length 0, whose cosine does not exist.
+    ZeroVector {
+        /// The argument's name.
+        argument: &'static str,
+        /// The row, counted from 0.
+        row: usize,
+    },
     /// An instruction-set level that this CPU (or this build) lacks.
     Level(Level),
     /// A name that is no instruction-set level.
@@ -74,6 +81,9 @@ impl core::fmt::Display for Error {
             Self::NoTarget => f.write_str("no shard held the target's column"),
             Self::EmptySequence { sequence } => {
                 write!(f, "sequence {sequence} has no token that counts; every target of it is masked")
+            }
+            Self::ZeroVector { argument, row } => {
+                write!(f, "row {row} of {argument} is a vector of length 0, which has no cosine; use the dot product")
             }
             Self::Level(level) => {
                 write!(f, "level {} is not available on this CPU; available: ", level.name())?;

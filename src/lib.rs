@@ -53,6 +53,7 @@
 //!   is decided by the same operations everywhere, so the bits stay the same.
 //! - [`logits`]: token log-probabilities, their mergeable log-sum-exp and the gradient, over rows of a vocabulary; then
 //!   sequences, and the whole step, which goes through `pairs`.
+//! - [`contrastive`]: InfoNCE and its symmetric form, on the same log-sum-exp.
 //! - `metrics`: exact sums and counts; `evaluate`: whole batches on one thread; [`batch`]: on many.
 #![no_std]
 
@@ -61,6 +62,7 @@ extern crate std;
 
 #[cfg(feature = "std")]
 pub mod batch;
+pub mod contrastive;
 pub mod elementary;
 mod error;
 mod evaluate;

@@ -213,6 +213,56 @@ impl<T: Element, G: Element, L: Lanes> Visitor for OverLanes<'_, T, G, L> {
     }
 }
 
+/// `factor softmax(y)` of a row whose log-sum-exp may have been taken with more columns. NaN where there is none.
+pub(crate) fn softmax_row(
+    backend: Backend,
+    x: &[f32],
+    out: &mut [f32],
+    scaling: &Scaling,
+    sum: LogSumExp,
+    factor: f64,
+) {
+    dispatch(backend, SoftmaxRow { x, out, scaling, sum, factor });
+}
+
+struct SoftmaxRow<'a> {
+    x: &'a [f32],
+    out: &'a mut [f32],
+    scaling: &'a Scaling,
+    sum: LogSumExp,
+    factor: f64,
+}
+
+impl Kernel for SoftmaxRow<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { x, out, scaling, sum, factor } = self;
+        if sum.is_nan() {
+            return out.fill(NAN);
+        }
+        scaling.visit(SoftmaxOverLanes::<'_, L> { x, out, sum, factor, lanes: PhantomData });
+    }
+}
+
+struct SoftmaxOverLanes<'a, L> {
+    x: &'a [f32],
+    out: &'a mut [f32],
+    sum: LogSumExp,
+    factor: f64,
+    lanes: PhantomData<L>,
+}
+
+impl<L: Lanes> Visitor for SoftmaxOverLanes<'_, L> {
+    type Output = ();
+    #[inline(always)]
+    fn visit<M: Map>(self, map: M) {
+        let Self { x, out, sum, factor, .. } = self;
+        let softmax = Softmax::new(&Base::new(map.scale()), map.map(sum.max.into()), sum.rest, factor);
+        values::<M, L, f32>(map, &softmax, Some(x), out, false, &[]);
+    }
+}
+
 /// At most [`CHUNK`] columns; the logits are in `out` if `x` is not given.
 #[inline(always)]
 fn chunk<G: Element, M: Map, L: Lanes, N>(

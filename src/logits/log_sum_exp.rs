@@ -44,7 +44,12 @@ impl LogSumExp {
     /// The log-probability of a column by its logit: <= 0, to 0.51 ULP.
     pub fn logp(&self, logit: f32, scaling: &Scaling) -> f32 {
         // A tiny one rounds to +0, the log-probability of certainty.
-        scaling.visit(Logp { sum: *self, logit }) as f32 + 0.0
+        self.logp_f64(logit, scaling) as f32 + 0.0
+    }
+
+    /// The same before rounding.
+    pub(crate) fn logp_f64(&self, logit: f32, scaling: &Scaling) -> f64 {
+        scaling.visit(Logp { sum: *self, logit })
     }
 }
 

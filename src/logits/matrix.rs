@@ -136,7 +136,7 @@ impl<'a, T: Element> LogitsMut<'a, T> {
 
     /// One row's columns and its padding.
     #[inline]
-    pub(super) fn row_and_padding(&mut self, row: usize) -> (&mut [T], &mut [T]) {
+    pub(crate) fn row_and_padding(&mut self, row: usize) -> (&mut [T], &mut [T]) {
         let start = row * self.stride;
         let end = (start + self.stride).min(self.data.len());
         match self.data.get_mut(start..end).and_then(|x| x.split_at_mut_checked(self.columns)) {

@@ -1,0 +1,136 @@
+//! `L = LSE(z+, z_1 .. z_m) - z+` with `z = similarity / temperature`.
+
+use crate::error::check_length;
+use crate::lanes::Backend;
+use crate::logits::{LogSumExp, Logits, LogitsMut, RowSum, Scaling, softmax_row, temperature_slope};
+use crate::{Error, NAN};
+
+/// Similarities of some rows: one positive each, and m negatives.
+#[derive(Clone, Copy, Debug)]
+pub struct Similarities<'a> {
+    /// To the positive, one a row.
+    pub positives: &'a [f32],
+    /// To the negatives, `[rows, m]`. `None`: no negatives, and the loss is 0.
+    pub negatives: Option<Logits<'a, f32>>,
+    /// `[rows, m]` without padding: a negative counts where this is true. `None`: all do. What does not count may hold
+    /// anything, NaN included.
+    pub mask: Option<&'a [bool]>,
+}
+
+/// Where the results go; any may be left out.
+#[derive(Debug, Default)]
+pub struct InfoNceOutputs<'a> {
+    /// Loss of each row: >= 0, to 0.51 ULP.
+    pub losses: Option<&'a mut [f32]>,
+    /// By the positive similarity, `-(1 - p+) / T`, to 0.51 ULP.
+    pub grad_positives: Option<&'a mut [f32]>,
+    /// By the negative similarities, `p_j / T`, `[rows, m]`, to 0.51 ULP; 0 where masked.
+    pub grad_negatives: Option<LogitsMut<'a, f32>>,
+    /// By the temperature, `sum p_j (s+ - s_j) / T^2`, of each row: within half a ULP and 2^-32 of the sum of the terms'
+    /// magnitudes.
+    pub grad_temperature: Option<&'a mut [f32]>,
+}
+
+/// Negatives that are gathered at a time where a mask leaves some out.
+const GATHER: usize = 64;
+
+/// InfoNCE of every row, on the calling thread. Returns how many rows' losses are not finite.
+///
+/// A row's results depend on that row alone, and not on the order of its negatives (but for the last bits of the gradient
+/// by the temperature). A NaN or +inf that counts makes its row NaN; a negative of -inf is as good as masked.
+///
+/// # Errors
+/// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`]; before anything is written.
+pub fn info_nce(
+    backend: Backend,
+    similarities: Similarities<'_>,
+    temperature: f64,
+    mut outputs: InfoNceOutputs<'_>,
+) -> Result<u64, Error> {
+    let scaling = Scaling::temperature(temperature)?;
+    let Similarities { positives, negatives, mask } = similarities;
+    let rows = positives.len();
+    let m = negatives.map_or(0, |x| x.columns());
+    if let Some(negatives) = negatives {
+        check_length("rows of negatives", rows, negatives.rows())?;
+    }
+    if let Some(mask) = mask {
+        check_length("mask", rows.saturating_mul(m), mask.len())?;
+    }
+    for (name, output) in [
+        ("losses", &outputs.losses),
+        ("grad_positives", &outputs.grad_positives),
+        ("grad_temperature", &outputs.grad_temperature),
+    ] {
+        output.as_ref().map_or(Ok(()), |x| check_length(name, rows, x.len()))?;
+    }
+    if let Some(grads) = &outputs.grad_negatives {
+        check_length("rows of grad_negatives", if m > 0 { rows } else { 0 }, grads.rows())?;
+        check_length("columns of grad_negatives", m, if m > 0 { grads.columns() } else { 0 })?;
+    }
+
+    let mut nonfinite = 0;
+    for (row, &positive) in positives.iter().enumerate() {
+        let negatives = negatives.map_or(&[][..], |x| x.row(row));
+        let mask = mask.and_then(|x| x.get(row * m..(row + 1) * m));
+        let counts = |column: usize| mask.is_none_or(|x| x.get(column).copied().unwrap_or(false));
+        let sum = log_sum_exp(backend, positive, negatives, mask, scaling)?;
+        let logp = sum.logp_f64(positive, &scaling);
+        // + 0: a loss of 0 is +0.
+        let loss = (0.0 - logp) as f32 + 0.0;
+        nonfinite += u64::from(!loss.is_finite());
+        put(&mut outputs.losses, row, loss);
+        put(&mut outputs.grad_positives, row, (expm1(logp) / temperature) as f32);
+        if let Some(grads) = outputs.grad_negatives.as_mut() {
+            let (grads, _) = grads.row_and_padding(row);
+            softmax_row(backend, negatives, grads, &scaling, sum, 1.0 / temperature);
+            for (column, grad) in grads.iter_mut().enumerate() {
+                if !counts(column) {
+                    *grad = 0.0;
+                }
+            }
+        }
+        if outputs.grad_temperature.is_some() {
+            let counted = negatives.iter().enumerate().filter(|&(column, _)| counts(column)).map(|(_, &x)| x);
+            put(&mut outputs.grad_temperature, row, temperature_slope(sum, &scaling, positive, counted, temperature));
+        }
+    }
+    Ok(nonfinite)
+}
+
+/// `e^x - 1`, the canonical NaN for NaN.
+fn expm1(x: f64) -> f64 {
+    if x.is_nan() { NAN.into() } else { crate::elementary::lanes::expm1(x) }
+}
+
+fn put(to: &mut Option<&mut [f32]>, row: usize, value: f32) {
+    if let Some(to) = to.as_mut().and_then(|to| to.get_mut(row)) {
+        *to = if value.is_nan() { NAN } else { value };
+    }
+}
+
+/// Of the positive and of the negatives that count.
+fn log_sum_exp(
+    backend: Backend,
+    positive: f32,
+    negatives: &[f32],
+    mask: Option<&[bool]>,
+    scaling: Scaling,
+) -> Result<LogSumExp, Error> {
+    let mut sum = RowSum::new(scaling);
+    sum.add(backend, &[positive], None)?;
+    let Some(mask) = mask else {
+        sum.add(backend, negatives, None)?;
+        return Ok(sum.log_sum_exp());
+    };
+    for (negatives, mask) in negatives.chunks(GATHER).zip(mask.chunks(GATHER)) {
+        let mut gathered = [f32::NEG_INFINITY; GATHER];
+        for ((to, &x), &counts) in gathered.iter_mut().zip(negatives).zip(mask) {
+            if counts {
+                *to = x;
+            }
+        }
+        sum.add(backend, &gathered, None)?;
+    }
+    Ok(sum.log_sum_exp())
+}

@@ -1,0 +1,295 @@
+//! InfoNCE and its symmetric form against MPFR and worked values, on every level.
+
+mod judge;
+
+use judge::{Random, ulps};
+use preflane::contrastive::{
+    InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, info_nce, similarities, similarities_grad,
+    symmetric,
+};
+use preflane::logits::{LogSumExp, Logits, LogitsMut};
+use preflane::{Backend, Error, Level, Loss, evaluate_pair};
+use rug::Float;
+
+const BOUND: f64 = 0.51;
+const PRECISION: u32 = 400;
+
+fn float(x: f64) -> Float {
+    Float::with_val(PRECISION, x)
+}
+
+fn backends() -> impl Iterator<Item = Backend> {
+    Level::ALL.into_iter().filter_map(|level| Backend::new(level).ok())
+}
+
+/// Loss, gradients by the positive, the negatives and the temperature.
+type Row = (f32, f32, Vec<f32>, f32);
+
+fn run(positive: f32, negatives: &[f32], mask: Option<&[bool]>, temperature: f64) -> Row {
+    let mut first: Option<Row> = None;
+    let bits = |row: &Row| -> Vec<u32> { [row.0, row.1, row.3].iter().chain(&row.2).map(|x| x.to_bits()).collect() };
+    let m = negatives.len();
+    for backend in backends() {
+        let (mut loss, mut by_positive, mut by_negatives, mut by_temperature) = ([7.0], [7.0], vec![7.0; m], [7.0]);
+        let outputs = InfoNceOutputs {
+            losses: Some(&mut loss),
+            grad_positives: Some(&mut by_positive),
+            grad_negatives: (m > 0).then(|| LogitsMut::new(&mut by_negatives, 1, m).unwrap()),
+            grad_temperature: Some(&mut by_temperature),
+        };
+        let negatives = (m > 0).then(|| Logits::new(negatives, 1, m).unwrap());
+        let rows = Similarities { positives: &[positive], negatives, mask };
+        let nonfinite = info_nce(backend, rows, temperature, outputs).unwrap();
+        assert_eq!(nonfinite, u64::from(!loss[0].is_finite()));
+        let row = (loss[0], by_positive[0], by_negatives, by_temperature[0]);
+        match &first {
+            None => first = Some(row),
+            Some(first) => assert_eq!(bits(first), bits(&row), "level {:?}", backend.level()),
+        }
+    }
+    first.unwrap()
+}
+
+/// Judges one row.
+fn judge_row(positive: f32, negatives: &[f32], temperature: f64) -> f64 {
+    let (loss, by_positive, by_negatives, by_temperature) = run(positive, negatives, None, temperature);
+    let z = |x: f32| float(x.into()) / temperature;
+    let best = negatives.iter().copied().fold(positive, f32::max);
+    let power = |x: f32| (z(x) - z(best)).exp();
+    let mut others = float(0.0);
+    for &x in negatives {
+        others += power(x);
+    }
+    let total = Float::with_val(PRECISION, power(positive) + &others);
+    // LSE - z+ = ln(1 + others / positive), without a large positive term cancelling.
+    let exact_loss = Float::with_val(PRECISION, &others / power(positive)).ln_1p();
+    let mut worst = 0.0_f64;
+    let mut check = |what: &str, got: f32, exact: &Float| {
+        let error = ulps(got, exact);
+        assert!(error <= BOUND, "{what} {got:e}: {error} ULP; {positive} {negatives:?} T {temperature}");
+        worst = worst.max(error);
+    };
+    check("loss", loss, &exact_loss);
+    check("by positive", by_positive, &(-others / &total / temperature));
+    let (mut slope, mut size) = (float(0.0), float(0.0));
+    for (&x, &got) in negatives.iter().zip(&by_negatives) {
+        let p = power(x) / &total;
+        check("by negative", got, &Float::with_val(PRECISION, &p / temperature));
+        let term = p * (float(positive.into()) - f64::from(x)) / temperature / temperature;
+        slope += &term;
+        size += term.abs();
+    }
+    let error = Float::with_val(PRECISION, &slope - f64::from(by_temperature)).abs();
+    let allowed =
+        float(f64::from(f32::EPSILON)) * slope.abs() + size * 2.0_f64.powi(-32) + f64::from(f32::from_bits(1));
+    assert!(error <= allowed || by_temperature.is_infinite(), "by temperature {by_temperature:e}");
+    worst
+}
+
+#[test]
+fn rows_against_mpfr() {
+    let mut random = Random(21);
+    let mut worst = 0.0_f64;
+    for m in [0, 1, 2, 3, 15, 16, 17, 100, 5000] {
+        for temperature in [1e-3, 0.05, 0.07, 0.5, 1.0, 3.7, 1e3] {
+            for _ in 0..if m > 100 { 1 } else { 6 } {
+                let mut one = || (2.0 * random.unit() - 1.0) as f32;
+                let positive = one();
+                let negatives: Vec<f32> = (0..m).map(|_| one()).collect();
+                worst = worst.max(judge_row(positive, &negatives, temperature));
+            }
+        }
+    }
+    for scale in [1e-45_f32, 1e-40, 1e-6, 30.0, 200.0, 1e6, 1e30] {
+        worst = worst.max(judge_row(scale, &[0.0, -scale, scale, scale / 2.0], 1.0));
+        worst = worst.max(judge_row(-scale, &[-2.0 * scale, -3.0 * scale], 1.0));
+    }
+    println!("largest error {worst} ULP");
+}
+
+#[test]
+fn worked_values() {
+    let (loss, ..) = run(2.0, &[0.5, -1.0], None, 0.5);
+    assert!((f64::from(loss) - 0.050945763523).abs() < 1e-8);
+    let (loss, by_positive, _, by_temperature) = run(0.3, &[], None, 0.1);
+    assert_eq!([loss, by_positive, by_temperature].map(f32::to_bits), [0; 3]);
+    let (loss, ..) = run(0.25, &[0.25; 9], None, 0.1);
+    assert_eq!(loss, 10.0_f64.ln() as f32);
+    for backend in backends() {
+        let s = [2.0, 0.5, -1.0, 1.0];
+        let (mut rows, mut columns, mut grads) = ([LogSumExp::default(); 2], [LogSumExp::default(); 2], [7.0; 4]);
+        let sums = SymmetricSums { rows: &mut rows, columns: &mut columns };
+        let view = LogitsMut::new(&mut grads, 2, 2).unwrap();
+        let means = symmetric(backend, Logits::new(&s, 2, 2).unwrap(), 1.0, sums, Some(view)).unwrap();
+        for (got, exact) in means.iter().zip([0.164170644513, 0.261332167877]) {
+            assert!((f64::from(*got) - exact).abs() < 1e-7, "{got} {exact}");
+        }
+        assert!((f64::from(means[0] + means[1]) / 2.0 - 0.212751406195).abs() < 1e-7);
+        // Each entry from the textbook formula.
+        let p = |a: f64, b: f64| 1.0 / (1.0 + (b - a).exp());
+        let exact = [
+            p(2.0, 0.5) + p(2.0, -1.0) - 2.0,
+            p(0.5, 2.0) + p(0.5, 1.0),
+            p(-1.0, 1.0) + p(-1.0, 2.0),
+            p(1.0, -1.0) + p(1.0, 0.5) - 2.0,
+        ];
+        for (got, exact) in grads.iter().zip(exact) {
+            assert!((f64::from(*got) - exact / 4.0).abs() < 1e-7, "{got} {exact}");
+        }
+    }
+}
+
+/// DPO is InfoNCE with one negative.
+#[test]
+fn dpo_is_one_negative() {
+    let mut random = Random(22);
+    for _ in 0..500 {
+        // Multiples of 1/8 and beta = 1/4: similarities are exact in f32.
+        let mut logp = || -((random.next() % 400) as f32) / 8.0;
+        let (pc, pr, rc, rr) = (logp(), logp(), logp(), logp());
+        let pair = evaluate_pair(&Loss::dpo(0.25).unwrap(), pc, pr, Some((rc, rr)));
+        let (loss, by_positive, by_negative, _) = run(0.25 * (pc - rc), &[0.25 * (pr - rr)], None, 1.0);
+        let close = |a: f32, b: f32| (a.to_bits() as i32 - b.to_bits() as i32).abs() <= 1;
+        assert!(close(loss, pair.loss), "{loss:e} {:e}", pair.loss);
+        assert!(close(0.25 * by_positive, pair.grad_chosen_logps));
+        assert!(close(0.25 * by_negative[0], pair.grad_rejected_logps));
+    }
+}
+
+#[test]
+fn masks_and_what_is_not_finite() {
+    let negatives: Vec<f32> = (0..150).map(|i| if i % 3 == 0 { f32::NAN } else { (i as f32).sin() }).collect();
+    let mask: Vec<bool> = (0..150).map(|i| i % 3 != 0).collect();
+    let kept: Vec<f32> = negatives.iter().copied().filter(|x| !x.is_nan()).collect();
+    let masked = run(0.4, &negatives, Some(&mask), 0.2);
+    let plain = run(0.4, &kept, None, 0.2);
+    assert_eq!((masked.0, masked.1, masked.3), (plain.0, plain.1, plain.3));
+    let grads: Vec<f32> = masked.2.iter().zip(&mask).filter(|(_, m)| **m).map(|(g, _)| *g).collect();
+    assert_eq!(grads, plain.2);
+    assert!(masked.2.iter().zip(&mask).all(|(g, m)| *m || g.to_bits() == 0));
+    let nan = 0x7fc0_0000;
+    for negatives in [[f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
+        let row = run(0.4, &negatives, None, 0.2);
+        assert_eq!([row.0, row.1, row.3, row.2[1]].map(f32::to_bits), [nan; 4]);
+    }
+    assert_eq!(run(0.4, &[f32::NEG_INFINITY, 0.1], None, 0.2).0, run(0.4, &[0.1], None, 0.2).0);
+    assert_eq!(run(f32::NEG_INFINITY, &[0.1], None, 0.2).0, f32::INFINITY);
+}
+
+#[test]
+fn vectors() {
+    let mut random = Random(23);
+    for d in [1, 2, 15, 16, 17, 300] {
+        let mut vectors = |n: usize| (0..n * d).map(|_| (2.0 * random.unit() - 1.0) as f32).collect::<Vec<f32>>();
+        let (q, k) = (vectors(3), vectors(6));
+        let queries = Logits::new(&q, 3, d).unwrap();
+        let keys = Logits::new(&k, 6, d).unwrap();
+        let grads: Vec<f32> = (0..18).map(|i| (i as f32 - 7.0) / 16.0).collect();
+        for similarity in [Similarity::Dot, Similarity::Cosine] {
+            for (pairing, keys_used, each) in
+                [(Pairing::Each, 3, 1), (Pairing::All, 6, 6), (Pairing::Own { m: 2 }, 6, 2)]
+            {
+                let keys = keys.row_range(0, keys_used).unwrap();
+                let key = |i: usize, j: usize| match pairing {
+                    Pairing::Each => i,
+                    Pairing::All => j,
+                    Pairing::Own { m } => i * m + j,
+                };
+                let exact = |a: &[f32], b: &[f32]| {
+                    let mut sum = float(0.0);
+                    for (a, b) in a.iter().zip(b) {
+                        sum += float((*a).into()) * f64::from(*b);
+                    }
+                    sum
+                };
+                let mut first: Option<(Vec<u32>, Vec<u32>)> = None;
+                for backend in backends() {
+                    let mut out = vec![7.0; 3 * each];
+                    similarities(backend, queries, keys, similarity, pairing, &mut out).unwrap();
+                    let (mut gq, mut gk) = (vec![0.5; 3 * d], vec![-0.25; keys_used * d]);
+                    let grads = &grads[..3 * each];
+                    similarities_grad(backend, queries, keys, similarity, pairing, grads, &mut gq, &mut gk).unwrap();
+                    let (mut exact_gq, mut exact_gk) = (vec![float(0.5); 3 * d], vec![float(-0.25); keys_used * d]);
+                    for (at, got) in out.iter().enumerate() {
+                        let (i, j) = (at / each, key(at / each, at % each));
+                        let (a, b) = (queries.row(i), keys.row(j));
+                        let lengths = match similarity {
+                            Similarity::Dot => float(1.0),
+                            Similarity::Cosine => exact(a, a).sqrt() * exact(b, b).sqrt(),
+                        };
+                        let s = exact(a, b) / &lengths;
+                        let error = Float::with_val(PRECISION, &s - f64::from(*got)).abs().to_f64();
+                        assert!(error <= 6.1e-8 * s.to_f64().abs() + 1e-14 * d as f64, "{similarity:?} {d}: {error:e}");
+                        let g = f64::from(grads[at]);
+                        for c in 0..d {
+                            let (x, y) = (f64::from(a[c]), f64::from(b[c]));
+                            let (mut by_q, mut by_k) = (float(y) / &lengths, float(x) / &lengths);
+                            if similarity == Similarity::Cosine {
+                                by_q -= Float::with_val(PRECISION, &s * x) / exact(a, a);
+                                by_k -= Float::with_val(PRECISION, &s * y) / exact(b, b);
+                            }
+                            exact_gq[i * d + c] += by_q * g;
+                            exact_gk[j * d + c] += by_k * g;
+                        }
+                    }
+                    for (got, exact) in gq.iter().chain(&gk).zip(exact_gq.iter().chain(&exact_gk)) {
+                        let error = Float::with_val(PRECISION, exact - f64::from(*got)).abs().to_f64();
+                        assert!(error <= 6e-7 * (1.0 + exact.to_f64().abs()), "{similarity:?} {d}: {got} {exact}");
+                    }
+                    let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                    let all = (bits(&out), bits(&[gq, gk].concat()));
+                    match &first {
+                        None => first = Some(all),
+                        Some(first) => assert_eq!(*first, all, "level {:?}", backend.level()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_come_first() {
+    let mut loss = [7.0; 2];
+    let matrix = [0.0; 6];
+    let mut call = |rows: Similarities<'_>, temperature| {
+        let outputs = InfoNceOutputs { losses: Some(&mut loss), ..Default::default() };
+        info_nce(Backend::SCALAR, rows, temperature, outputs).unwrap_err()
+    };
+    let good = Similarities { positives: &[0.0; 2], negatives: None, mask: None };
+    for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300] {
+        assert!(matches!(call(good, temperature), Error::Parameter { name: "temperature", .. }));
+    }
+    let negatives = Some(Logits::new(&matrix, 3, 2).unwrap());
+    let error = call(Similarities { negatives, ..good }, 1.0);
+    assert_eq!(error, Error::Length { argument: "rows of negatives", expected: 2, got: 3 });
+    let negatives = Some(Logits::new(&matrix, 2, 3).unwrap());
+    let error = call(Similarities { negatives, mask: Some(&[true; 5]), ..good }, 1.0);
+    assert_eq!(error, Error::Length { argument: "mask", expected: 6, got: 5 });
+    assert!(matches!(
+        call(Similarities { positives: &[0.0; 3], ..good }, 1.0),
+        Error::Length { argument: "losses", .. }
+    ));
+    assert_eq!(loss, [7.0; 2]);
+
+    let (a, zero) = ([1.0, 2.0, 0.0, 0.0], Logits::new(&[1.0_f32, 2.0, 0.0, 0.0], 2, 2).unwrap());
+    let vectors = Logits::new(&a[..2], 1, 2).unwrap();
+    let mut out = [7.0; 2];
+    let mut similar = |keys, kind, pairing| similarities(Backend::SCALAR, vectors, keys, kind, pairing, &mut out);
+    let error = similar(zero, Similarity::Cosine, Pairing::All).unwrap_err();
+    assert_eq!(error, Error::ZeroVector { argument: "keys", row: 1 });
+    assert!(matches!(
+        similar(zero, Similarity::Dot, Pairing::Each),
+        Err(Error::Length { argument: "rows of keys", .. })
+    ));
+    let wide = Logits::new(&a, 1, 4).unwrap();
+    assert!(matches!(
+        similar(wide, Similarity::Dot, Pairing::All),
+        Err(Error::Length { argument: "columns of keys", .. })
+    ));
+    assert_eq!(out, [7.0; 2]);
+    let (mut r, mut c) = ([LogSumExp::default(); 2], [LogSumExp::default(); 2]);
+    let sums = SymmetricSums { rows: &mut r, columns: &mut c };
+    let error = symmetric(Backend::SCALAR, Logits::new(&matrix, 2, 3).unwrap(), 1.0, sums, None).unwrap_err();
+    assert_eq!(error, Error::Length { argument: "columns of similarities", expected: 2, got: 3 });
+}
