@@ -4,8 +4,8 @@ mod judge;
 
 use judge::{Random, ulps};
 use preflane::contrastive::{
-    InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, info_nce, similarities, similarities_grad,
-    symmetric,
+    InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors, info_nce, similarities,
+    similarities_grad, symmetric,
 };
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
 use preflane::{Backend, Error, Level, Loss, evaluate_pair};
@@ -139,6 +139,27 @@ fn worked_values() {
     }
 }
 
+/// A batch that is nearly certain: the diagonal's gradient keeps its relative accuracy.
+#[test]
+fn a_certain_batch() {
+    const N: usize = 70;
+    let s: Vec<f32> = (0..N * N).map(|i| if i / N == i % N { 45.0 } else { 0.0 }).collect();
+    let (mut rows, mut columns) = ([LogSumExp::default(); N], [LogSumExp::default(); N]);
+    let mut grads = vec![7.0; N * N];
+    let sums = SymmetricSums { rows: &mut rows, columns: &mut columns };
+    let view = LogitsMut::new(&mut grads, N, N).unwrap();
+    let means = symmetric(Backend::detect(), Logits::new(&s, N, N).unwrap(), 1.0, sums, Some(view)).unwrap();
+    let others = float(-45.0).exp() * (N as u32 - 1);
+    let loss = others.clone().ln_1p();
+    assert!(means.iter().all(|x| ulps(*x, &loss) <= BOUND), "{means:?} {loss}");
+    let by_diagonal = -others.clone() / (others + 1.0) / N as u32;
+    let by_other = Float::with_val(PRECISION, -&by_diagonal) / (N as u32 - 1);
+    for (i, got) in grads.iter().enumerate() {
+        let exact = if i / N == i % N { &by_diagonal } else { &by_other };
+        assert!(ulps(*got, exact) <= BOUND, "{i}: {got:e}");
+    }
+}
+
 /// DPO is InfoNCE with one negative.
 #[test]
 fn dpo_is_one_negative() {
@@ -190,6 +211,7 @@ fn vectors() {
                 [(Pairing::Each, 3, 1), (Pairing::All, 6, 6), (Pairing::Own { m: 2 }, 6, 2)]
             {
                 let keys = keys.row_range(0, keys_used).unwrap();
+                let vectors = Vectors { queries, keys, similarity, pairing };
                 let key = |i: usize, j: usize| match pairing {
                     Pairing::Each => i,
                     Pairing::All => j,
@@ -205,10 +227,10 @@ fn vectors() {
                 let mut first: Option<(Vec<u32>, Vec<u32>)> = None;
                 for backend in backends() {
                     let mut out = vec![7.0; 3 * each];
-                    similarities(backend, queries, keys, similarity, pairing, &mut out).unwrap();
+                    similarities(backend, vectors, &mut out).unwrap();
                     let (mut gq, mut gk) = (vec![0.5; 3 * d], vec![-0.25; keys_used * d]);
                     let grads = &grads[..3 * each];
-                    similarities_grad(backend, queries, keys, similarity, pairing, grads, &mut gq, &mut gk).unwrap();
+                    similarities_grad(backend, vectors, grads, &mut gq, &mut gk).unwrap();
                     let (mut exact_gq, mut exact_gk) = (vec![float(0.5); 3 * d], vec![float(-0.25); keys_used * d]);
                     for (at, got) in out.iter().enumerate() {
                         let (i, j) = (at / each, key(at / each, at % each));
@@ -275,7 +297,9 @@ fn errors_come_first() {
     let (a, zero) = ([1.0, 2.0, 0.0, 0.0], Logits::new(&[1.0_f32, 2.0, 0.0, 0.0], 2, 2).unwrap());
     let vectors = Logits::new(&a[..2], 1, 2).unwrap();
     let mut out = [7.0; 2];
-    let mut similar = |keys, kind, pairing| similarities(Backend::SCALAR, vectors, keys, kind, pairing, &mut out);
+    let mut similar = |keys, similarity, pairing| {
+        similarities(Backend::SCALAR, Vectors { queries: vectors, keys, similarity, pairing }, &mut out)
+    };
     let error = similar(zero, Similarity::Cosine, Pairing::All).unwrap_err();
     assert_eq!(error, Error::ZeroVector { argument: "keys", row: 1 });
     assert!(matches!(

@@ -11,4 +11,4 @@ mod vectors;
 
 pub use info_nce::{InfoNceOutputs, Similarities, info_nce};
 pub use symmetric::{SymmetricSums, symmetric};
-pub use vectors::{Pairing, Similarity, similarities, similarities_grad};
+pub use vectors::{Pairing, Similarity, Vectors, similarities, similarities_grad};

@@ -21,8 +21,8 @@ const GATHER: usize = 64;
 /// the mean over the rows and the mean over the columns (correctly rounded means of losses that are each within 0.51 ULP):
 /// the loss is half their sum.
 ///
-/// `grads`, if given, gets dL/dS `= (P_row + P_col - 2 Id) / (2 n T)`, each entry within 0.51 ULP where the two do not
-/// cancel; off the diagonal they never do.
+/// `grads`, if given, gets dL/dS `= (P_row + P_col - 2 Id) / (2 n T)`, each entry within 0.51 ULP: on the
+/// diagonal `p - 1` is taken as one, and nothing cancels.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`]; before anything is written.

@@ -28,19 +28,44 @@ pub enum Pairing {
     },
 }
 
-impl Pairing {
-    /// Similarities a query, after checking that the keys are as many as they must be.
-    fn check(self, queries: Logits<'_, f32>, keys: Logits<'_, f32>) -> Result<usize, Error> {
+/// Two sets of vectors and what is asked of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Vectors<'a> {
+    /// `[n, d]`.
+    pub queries: Logits<'a, f32>,
+    /// `[keys, d]`, as many as the pairing says.
+    pub keys: Logits<'a, f32>,
+    /// Of a query and a key.
+    pub similarity: Similarity,
+    /// Of which.
+    pub pairing: Pairing,
+}
+
+impl Vectors<'_> {
+    /// Similarities a query, after all checks.
+    fn check(&self, backend: Backend) -> Result<usize, Error> {
+        let Self { queries, keys, similarity, pairing } = *self;
         check_length("columns of keys", queries.columns(), keys.columns())?;
-        let (each, need) = match self {
-            Self::Each => (1, queries.rows()),
-            Self::All => (keys.rows(), keys.rows()),
-            Self::Own { m } => (m, queries.rows().saturating_mul(m)),
+        let (each, need) = match pairing {
+            Pairing::Each => (1, queries.rows()),
+            Pairing::All => (keys.rows(), keys.rows()),
+            Pairing::Own { m } => (m, queries.rows().saturating_mul(m)),
         };
         check_length("rows of keys", need, keys.rows())?;
+        if similarity == Similarity::Cosine {
+            for (argument, vectors) in [("queries", queries), ("keys", keys)] {
+                for row in 0..vectors.rows() {
+                    if dot(backend, vectors.row(row), vectors.row(row)) == 0.0 {
+                        return Err(Error::ZeroVector { argument, row });
+                    }
+                }
+            }
+        }
         Ok(each)
     }
+}
 
+impl Pairing {
     /// The key of a query's similarity.
     fn key(self, query: usize, place: usize) -> usize {
         match self {
@@ -57,41 +82,15 @@ impl Pairing {
 ///
 /// # Errors
 /// [`Error::Length`], and for the cosine [`Error::ZeroVector`]; before anything is written.
-pub fn similarities(
-    backend: Backend,
-    queries: Logits<'_, f32>,
-    keys: Logits<'_, f32>,
-    similarity: Similarity,
-    pairing: Pairing,
-    out: &mut [f32],
-) -> Result<(), Error> {
-    let each = pairing.check(queries, keys)?;
+pub fn similarities(backend: Backend, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), Error> {
+    let each = vectors.check(backend)?;
+    let Vectors { queries, keys, similarity, pairing } = vectors;
     check_length("out", queries.rows().saturating_mul(each), out.len())?;
-    check_lengths(backend, similarity, queries, keys)?;
     for (query, out) in out.chunks_mut(each.max(1)).enumerate() {
         let q = queries.row(query);
         for (place, out) in out.iter_mut().enumerate() {
             let value = similarity.of(backend, q, keys.row(pairing.key(query, place))) as f32;
             *out = if value.is_nan() { NAN } else { value };
-        }
-    }
-    Ok(())
-}
-
-/// That no vector has length 0 where it is divided by.
-fn check_lengths(
-    backend: Backend,
-    similarity: Similarity,
-    queries: Logits<'_, f32>,
-    keys: Logits<'_, f32>,
-) -> Result<(), Error> {
-    if similarity == Similarity::Cosine {
-        for (argument, vectors) in [("queries", queries), ("keys", keys)] {
-            for row in 0..vectors.rows() {
-                if dot(backend, vectors.row(row), vectors.row(row)) == 0.0 {
-                    return Err(Error::ZeroVector { argument, row });
-                }
-            }
         }
     }
     Ok(())
@@ -117,20 +116,17 @@ impl Similarity {
 /// As [`similarities`].
 pub fn similarities_grad(
     backend: Backend,
-    queries: Logits<'_, f32>,
-    keys: Logits<'_, f32>,
-    similarity: Similarity,
-    pairing: Pairing,
+    vectors: Vectors<'_>,
     grads: &[f32],
     grad_queries: &mut [f32],
     grad_keys: &mut [f32],
 ) -> Result<(), Error> {
-    let each = pairing.check(queries, keys)?;
+    let each = vectors.check(backend)?;
+    let Vectors { queries, keys, similarity, pairing } = vectors;
     let d = queries.columns();
     check_length("grads", queries.rows().saturating_mul(each), grads.len())?;
     check_length("grad_queries", queries.rows().saturating_mul(d), grad_queries.len())?;
     check_length("grad_keys", keys.rows().saturating_mul(d), grad_keys.len())?;
-    check_lengths(backend, similarity, queries, keys)?;
     for (query, grads) in grads.chunks(each.max(1)).enumerate() {
         let q = queries.row(query);
         for (place, &grad) in grads.iter().enumerate() {
