@@ -15,9 +15,15 @@ impl Element for f16 {}
 pub(super) mod sealed {
     use super::*;
 
-    pub trait Sealed: Sized {
+    pub trait Sealed: Copy {
         /// At most [`CHUNK`] values as `f32` (exact): the slice itself, or `buffer` filled.
-        fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32];
+        #[inline(always)]
+        fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32] {
+            for (to, x) in buffer.iter_mut().zip(x) {
+                *to = x.widened();
+            }
+            buffer.get(..x.len()).unwrap_or_default()
+        }
         /// One value.
         fn widened(self) -> f32;
         /// To the nearest, ties to even.
@@ -49,13 +55,6 @@ pub(super) mod sealed {
 
     impl Sealed for bf16 {
         #[inline(always)]
-        fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32] {
-            for (to, x) in buffer.iter_mut().zip(x) {
-                *to = x.widened();
-            }
-            buffer.get(..x.len()).unwrap_or_default()
-        }
-        #[inline(always)]
         fn widened(self) -> f32 {
             f32::from_bits(u32::from(self.to_bits()) << 16)
         }
@@ -69,13 +68,6 @@ pub(super) mod sealed {
 
     // The crate's own conversions branch (or ask the CPU) for every value; these the compiler makes vectors of.
     impl Sealed for f16 {
-        #[inline(always)]
-        fn widen<'a>(x: &'a [Self], buffer: &'a mut [f32; CHUNK]) -> &'a [f32] {
-            for (to, x) in buffer.iter_mut().zip(x) {
-                *to = x.widened();
-            }
-            buffer.get(..x.len()).unwrap_or_default()
-        }
         #[inline(always)]
         fn widened(self) -> f32 {
             let bits = u32::from(self.to_bits());
