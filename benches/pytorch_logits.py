@@ -66,7 +66,7 @@ def main():
             single = torch.rand(ROWS, columns, generator=generator) * 20 - 10
             labels = torch.arange(ROWS) * 7919 % columns
             for name, kind in [("f32", torch.float32), ("bf16", torch.bfloat16)]:
-                logits = single.to(kind).requires_grad_()
+                logits = single.to(kind).detach().clone().requires_grad_()
                 for title, what, run in SUBJECTS:
                     ours, theirs, ratios = [], [], []
                     for _ in range(arguments.rounds):
