@@ -466,7 +466,7 @@ fn model_logit(row: u64, column: u64) -> f32 {
 /// One logit far above the others, which lie close or far below.
 fn certain_logit(row: u64, column: u64) -> f32 {
     let mut r = Random::new(10, row << 20 ^ column);
-    let below = fixed(-r.around(1 << 12).abs() - (row as i32 * 9 << 12), 12);
+    let below = fixed(-r.around(1 << 12).abs() - ((row as i32 * 9) << 12), 12);
     if column == row * 7 % 33 { fixed(1 + row as i32, 3) } else { below }
 }
 
