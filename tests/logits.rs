@@ -482,6 +482,15 @@ fn pieces_give_the_bits_of_the_whole() {
             assert_eq!(LogSumExp::of(Backend::detect(), &shuffled, &scaling), whole);
         }
     }
+    // Equal giants count, smaller ones do not.
+    let giants = [1e30_f32, 2e30, -2e30, 2e30, 5.0, 2e30];
+    let mut merged = RowSum::new(Scaling::NONE);
+    for chunk in giants.chunks(2).rev() {
+        merged.add(Backend::detect(), chunk, None).unwrap();
+    }
+    let whole = LogSumExp::of(Backend::detect(), &giants, &Scaling::NONE);
+    assert_eq!(merged.log_sum_exp(), whole);
+    assert!((whole.rest - 3.0_f64.ln()).abs() < 1e-12);
     let mut empty = RowSum::new(Scaling::NONE);
     assert!(empty.log_sum_exp().is_nan());
     assert_eq!(empty.token_logp(), Err(Error::NoTarget));
