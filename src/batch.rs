@@ -1,4 +1,5 @@
-//! The multi-threaded layer over [`evaluate`](crate::evaluate) and [`logits`](crate::logits): the same bits for every number of threads.
+//! The multi-threaded layer over [`evaluate`](crate::evaluate) and [`logits`](crate::logits): the same bits for every
+//! number of threads.
 
 use crate::evaluate::evaluate_checked;
 use crate::logits::{

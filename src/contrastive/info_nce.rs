@@ -2,7 +2,7 @@
 
 use crate::error::check_length;
 use crate::lanes::Backend;
-use crate::logits::{LogSumExp, Logits, LogitsMut, RowSum, Scaling, softmax_row, temperature_slope};
+use crate::logits::{LogSumExp, Logits, LogitsMut, Probability, RowSum, Scaling, softmax_row};
 use crate::{Error, NAN};
 
 /// Similarities of some rows: one positive each, and m negatives.
@@ -75,12 +75,11 @@ pub fn info_nce(
         let mask = mask.and_then(|x| x.get(row * m..(row + 1) * m));
         let counts = |column: usize| mask.is_none_or(|x| x.get(column).copied().unwrap_or(false));
         let sum = log_sum_exp(backend, positive, negatives, mask, scaling)?;
-        let logp = sum.logp_f64(positive, &scaling);
         // + 0: a loss of 0 is +0.
-        let loss = (0.0 - logp) as f32 + 0.0;
+        let loss = 0.0 - sum.logp(positive, &scaling) + 0.0;
         nonfinite += u64::from(!loss.is_finite());
         put(&mut outputs.losses, row, loss);
-        put(&mut outputs.grad_positives, row, (expm1(logp) / temperature) as f32);
+        put(&mut outputs.grad_positives, row, (sum.probability_less_one(positive, &scaling) / temperature) as f32);
         if let Some(grads) = outputs.grad_negatives.as_mut() {
             let (grads, _) = grads.row_and_padding(row);
             softmax_row(backend, negatives, grads, &scaling, sum, 1.0 / temperature);
@@ -91,16 +90,18 @@ pub fn info_nce(
             }
         }
         if outputs.grad_temperature.is_some() {
-            let counted = negatives.iter().enumerate().filter(|&(column, _)| counts(column)).map(|(_, &x)| x);
-            put(&mut outputs.grad_temperature, row, temperature_slope(sum, &scaling, positive, counted, temperature));
+            let probability = Probability::new(sum, &scaling);
+            let mut slope = 0.0;
+            for (column, &negative) in negatives.iter().enumerate() {
+                // One of -inf has no part in it.
+                if counts(column) && (negative > f32::NEG_INFINITY || sum.is_nan()) {
+                    slope += probability.value(negative) * (f64::from(positive) - f64::from(negative));
+                }
+            }
+            put(&mut outputs.grad_temperature, row, (slope / temperature / temperature) as f32);
         }
     }
     Ok(nonfinite)
-}
-
-/// `e^x - 1`, the canonical NaN for NaN.
-fn expm1(x: f64) -> f64 {
-    if x.is_nan() { NAN.into() } else { crate::elementary::lanes::expm1(x) }
 }
 
 fn put(to: &mut Option<&mut [f32]>, row: usize, value: f32) {

@@ -64,14 +64,15 @@ pub fn symmetric(
     if let Some(mut grads) = grads {
         let factor = 1.0 / (2.0 * n as f64 * temperature);
         for i in 0..n {
-            let of_row = Probability::new(sums.rows.get(i).copied().unwrap_or_default(), &scaling);
+            let row_sum = sums.rows.get(i).copied().unwrap_or_default();
+            let of_row = Probability::new(row_sum, &scaling);
             let (out, _) = grads.row_and_padding(i);
             for (j, (out, &x)) in out.iter_mut().zip(similarities.row(i)).enumerate() {
-                let of_column = Probability::new(sums.columns.get(j).copied().unwrap_or_default(), &scaling);
+                let column_sum = sums.columns.get(j).copied().unwrap_or_default();
                 let sum = if i == j {
-                    of_row.less_one(x) + of_column.less_one(x)
+                    row_sum.probability_less_one(x, &scaling) + column_sum.probability_less_one(x, &scaling)
                 } else {
-                    of_row.value(x) + of_column.value(x)
+                    of_row.value(x) + Probability::new(column_sum, &scaling).value(x)
                 };
                 let value = (sum * factor) as f32;
                 *out = if value.is_nan() { NAN } else { value };

@@ -51,9 +51,8 @@ impl Seeds<'_> {
 
 /// `dL/dx = dL/dlogp (onehot(target) - softmax(y)) dy/dx` of every row, into a matrix of its own, on the calling thread.
 ///
-/// Within 0.51 ULP of `f32`, 0.501 ULP of bf16 and f16; the target's
-/// entry is `-dL/dlogp expm1(logp)`, accurate also for a token that is nearly certain. A masked row's gradient is 0
-/// whatever its logits; a row without a log-sum-exp, or whose seed is not finite, gets NaN. A seed of 0 gives zeros.
+/// Within 0.51 ULP of `f32`, 0.501 ULP of bf16 and f16; the target's entry is `-dL/dlogp expm1(logp)`, accurate also
+/// for a token that is nearly certain. A masked row's gradient is 0 whatever its logits; a row without a log-sum-exp, or whose seed is not finite, gets NaN. A seed of 0 gives zeros.
 ///
 /// # Errors
 /// [`Error::Length`] and [`Error::Target`], before anything is written.

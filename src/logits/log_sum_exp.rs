@@ -4,7 +4,7 @@ use super::element::{CHUNK, Element};
 use super::scaling::{Map, Scaling, Visitor};
 use super::terms::{Base, GIANT};
 use super::total::{Sum, Total};
-use crate::elementary::lanes::log1p;
+use crate::elementary::lanes::{expm1, log1p};
 use crate::lanes::{Backend, Kernel, Lanes, dispatch};
 use crate::{Error, NAN};
 use core::marker::PhantomData;
@@ -50,6 +50,12 @@ impl LogSumExp {
     /// The same before rounding.
     pub(crate) fn logp_f64(&self, logit: f32, scaling: &Scaling) -> f64 {
         scaling.visit(Logp { sum: *self, logit })
+    }
+
+    /// The probability less 1, to 2^-36 of itself.
+    pub(crate) fn probability_less_one(&self, logit: f32, scaling: &Scaling) -> f64 {
+        let logp = self.logp_f64(logit, scaling);
+        if logp.is_nan() { logp } else { expm1(logp) }
     }
 }
 

@@ -129,11 +129,6 @@ impl<'a, T: Element> LogitsMut<'a, T> {
         Logits { data: self.data, rows: self.rows, columns: self.columns, stride: self.stride }
     }
 
-    /// The same matrix, for a call that takes it by value.
-    pub fn reborrow(&mut self) -> LogitsMut<'_, T> {
-        LogitsMut { data: self.data, rows: self.rows, columns: self.columns, stride: self.stride }
-    }
-
     /// One row's columns and its padding.
     #[inline]
     pub(crate) fn row_and_padding(&mut self, row: usize) -> (&mut [T], &mut [T]) {

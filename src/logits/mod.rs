@@ -29,7 +29,7 @@ pub use element::Element;
 pub use forward::{TokenCounts, TokenOutputs, token_logps};
 pub use log_sum_exp::{LogSumExp, RowSum};
 pub use matrix::{Labels, Logits, LogitsMut, Targets};
-pub(crate) use probability::{Probability, temperature_slope};
+pub(crate) use probability::Probability;
 pub use scaling::Scaling;
 pub use sequences::{Layout, Reduction, Sequences};
 pub use step::{Step, StepBuffers, StepOutputs};

@@ -139,6 +139,7 @@ impl<'a> Sequences<'a> {
             if place < common { sum.add(logp) } else { tail.add(logp) }
         }
         match self.reduction {
+            // A rest of -inf must not come back as 0 * -inf.
             Reduction::LengthDesensitized { alpha: 0.0 } => sum.sum(),
             Reduction::LengthDesensitized { alpha } => {
                 let logp = sum.to_f64() + alpha * tail.to_f64();

@@ -83,7 +83,7 @@ impl<L: PairLoss> Step<'_, L> {
     /// With the two passes over the logits as given.
     pub(crate) fn run_by<T: Element>(
         &self,
-        mut logits: LogitsMut<'_, T>,
+        logits: LogitsMut<'_, T>,
         buffers: StepBuffers<'_>,
         outputs: StepOutputs<'_>,
         metrics: Option<&mut Metrics>,
@@ -135,7 +135,7 @@ impl<L: PairLoss> Step<'_, L> {
             Pairs { policy_chosen_logps: chosen_logps, policy_rejected_logps: rejected_logps, reference, weights };
         evaluate_checked(backend, loss, known, outputs, metrics);
         sequences.token_grads(grad_chosen_logps, grad_rejected_logps, grad_scale, token_grads)?;
-        backward(logits.reborrow(), Seeds { log_sum_exps, grad_logps: token_grads });
+        backward(logits, Seeds { log_sum_exps, grad_logps: token_grads });
         Ok(counts)
     }
 }
