@@ -32,8 +32,10 @@ pub trait ColumnWriter {
 pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Format, Failure> {
     let format = Format::of(path)?;
     for input in inputs {
+        // A pipe is not compared, for that would open it: whoever writes to it would be left without a reader.
+        let is_file = input.metadata().is_ok_and(|metadata| metadata.is_file());
         // A file that cannot be compared is not there, and then not the same.
-        if same_file::is_same_file(input, path).unwrap_or(false) {
+        if is_file && same_file::is_same_file(input, path).unwrap_or(false) {
             let message = format!("--out would replace the input {}; name another file", input.display());
             return Err(Failure::of_file(path, message));
         }
@@ -77,4 +79,24 @@ impl Target {
 
 fn cannot_write(path: &Path, error: impl Display) -> Failure {
     Failure::of_file(path, format!("cannot be written: {error}"))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_opened_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, out) = (folder.path().join("in.csv"), folder.path().join("out.csv"));
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let (sender, receiver) = mpsc::channel();
+        // Opening a pipe that nobody writes to waits for ever.
+        std::thread::spawn(move || sender.send(check(&out, [pipe.as_path()]).is_ok()));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok(true));
+    }
 }
