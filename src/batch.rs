@@ -48,9 +48,16 @@ pub fn evaluate_with_threads<L: PairLoss>(
         evaluate_checked(backend, loss, pairs, outputs, metrics);
         return Ok(());
     }
+    with_threads(threads, || split(backend, loss, pairs, outputs, metrics))
+}
+
+/// Runs a call of this module in a pool of its own with that many threads; they end with it.
+///
+/// # Errors
+/// [`Error::Threads`]; the call is not made then.
+pub fn with_threads<R: Send>(threads: NonZeroUsize, call: impl FnOnce() -> R + Send) -> Result<R, Error> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build().map_err(|_| Error::Threads)?;
-    pool.install(|| split(backend, loss, pairs, outputs, metrics));
-    Ok(())
+    Ok(pool.install(call))
 }
 
 /// Halves the rows until a task is small enough; the metrics of the halves add up exactly.
@@ -172,7 +179,7 @@ pub fn step<T: Element, L: PairLoss>(
     })
 }
 
-fn split_backward<T: Element, G: Element>(
+pub(crate) fn split_backward<T: Element, G: Element>(
     backend: Backend,
     logits: Option<Logits<'_, T>>,
     targets: Targets<'_>,

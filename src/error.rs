@@ -62,39 +62,104 @@ pub enum Error {
     Threads,
 }
 
+/// Where an error's text goes, piece by piece: without `core::fmt`, which a device would pay for in flash.
+#[cfg(any(feature = "std", feature = "capi"))]
+pub(crate) trait Text {
+    fn text(&mut self, text: &str);
+    fn integer(&mut self, integer: i128);
+    fn number(&mut self, number: f64);
+    fn single(&mut self, number: f32);
+}
+
+#[cfg(any(feature = "std", feature = "capi"))]
+impl Error {
+    /// Says what was wrong, where, and what would be right.
+    pub(crate) fn describe(&self, out: &mut impl Text) {
+        match *self {
+            Self::Length { argument, expected, got } => {
+                out.text(argument);
+                out.text(" has ");
+                out.integer(got as i128);
+                out.text(" elements where ");
+                out.integer(expected as i128);
+                out.text(" are needed");
+            }
+            Self::Parameter { name, value, requirement } => {
+                out.text(name);
+                out.text(" is ");
+                out.number(value);
+                out.text("; it must be ");
+                out.text(requirement);
+            }
+            Self::Weight { row, value } => {
+                out.text("the weight of row ");
+                out.integer(row as i128);
+                out.text(" is ");
+                out.single(value);
+                out.text("; weights must be finite and at least 0");
+            }
+            Self::Target { row, label, columns } => {
+                out.text("the target of row ");
+                out.integer(row as i128);
+                out.text(" is ");
+                out.integer(label.into());
+                out.text("; the columns are 0 to ");
+                out.integer(columns.saturating_sub(1) as i128);
+            }
+            Self::NoTarget => out.text("no shard held the target's column"),
+            Self::EmptySequence { sequence } => {
+                out.text("sequence ");
+                out.integer(sequence as i128);
+                out.text(" has no token that counts; every target of it is masked");
+            }
+            Self::ZeroVector { argument, row } => {
+                out.text("row ");
+                out.integer(row as i128);
+                out.text(" of ");
+                out.text(argument);
+                out.text(" is a vector of length 0, which has no cosine; use the dot product");
+            }
+            Self::Level(level) => {
+                out.text("level ");
+                out.text(level.name());
+                out.text(" is not available on this CPU; available: ");
+                for (i, l) in Level::ALL.into_iter().filter(|l| l.is_available()).enumerate() {
+                    out.text(if i == 0 { "" } else { ", " });
+                    out.text(l.name());
+                }
+            }
+            Self::UnknownLevel => out.text("unknown level; levels are scalar, wide, avx2 and avx512"),
+            Self::Threads => out.text("the thread pool could not be started"),
+        }
+    }
+}
+
 #[cfg(feature = "std")]
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Length { argument, expected, got } => {
-                write!(f, "{argument} has {got} elements where {expected} are needed")
+        struct Formatted<'a, 'b>(&'a mut core::fmt::Formatter<'b>, core::fmt::Result);
+        impl Formatted<'_, '_> {
+            fn put(&mut self, value: impl core::fmt::Display) {
+                self.1 = self.1.and_then(|()| write!(self.0, "{value}"));
             }
-            Self::Parameter { name, value, requirement } => {
-                write!(f, "{name} is {value}; it must be {requirement}")
-            }
-            Self::Weight { row, value } => {
-                write!(f, "the weight of row {row} is {value}; weights must be finite and at least 0")
-            }
-            Self::Target { row, label, columns } => {
-                write!(f, "the target of row {row} is {label}; the columns are 0 to {}", columns.saturating_sub(1))
-            }
-            Self::NoTarget => f.write_str("no shard held the target's column"),
-            Self::EmptySequence { sequence } => {
-                write!(f, "sequence {sequence} has no token that counts; every target of it is masked")
-            }
-            Self::ZeroVector { argument, row } => {
-                write!(f, "row {row} of {argument} is a vector of length 0, which has no cosine; use the dot product")
-            }
-            Self::Level(level) => {
-                write!(f, "level {} is not available on this CPU; available: ", level.name())?;
-                for (i, l) in Level::ALL.into_iter().filter(|l| l.is_available()).enumerate() {
-                    write!(f, "{}{}", if i == 0 { "" } else { ", " }, l.name())?;
-                }
-                Ok(())
-            }
-            Self::UnknownLevel => f.write_str("unknown level; levels are scalar, wide, avx2 and avx512"),
-            Self::Threads => f.write_str("the thread pool could not be started"),
         }
+        impl Text for Formatted<'_, '_> {
+            fn text(&mut self, text: &str) {
+                self.put(text);
+            }
+            fn integer(&mut self, integer: i128) {
+                self.put(integer);
+            }
+            fn number(&mut self, number: f64) {
+                self.put(number);
+            }
+            fn single(&mut self, number: f32) {
+                self.put(number);
+            }
+        }
+        let mut text = Formatted(f, Ok(()));
+        self.describe(&mut text);
+        text.1
     }
 }
 

@@ -42,7 +42,7 @@
 //! - `lanes`: a trait of exactly specified operations on blocks of `f64` (`+ - * /`, comparisons, selects, conversions,
 //!   bits), and its back ends: one lane, the crate `wide`, AVX2, AVX-512. No fused multiply-add: it would have to be
 //!   emulated where hardware lacks it, at hundreds of times the cost, and the polynomials would gain a fifth. [`Backend`]
-//!   picks one at run time. Unsafe code lives here alone.
+//!   picks one at run time. Unsafe code lives here, and in `capi`.
 //! - `exact`: the 384-bit sum of `f32` values, and the 384-bit floating-point number of the rare path.
 //! - [`elementary`]: exp, log and their relatives over lanes, with a relative error below 2^-48. The public functions
 //!   test whether that decides the rounding, and go to 384 bits where it does not.
@@ -55,6 +55,7 @@
 //!   sequences, and the whole step, which goes through `pairs`.
 //! - [`contrastive`]: InfoNCE and its symmetric form, on the same log-sum-exp.
 //! - `metrics`: exact sums and counts; `evaluate`: whole batches on one thread; [`batch`]: on many.
+//! - `capi`: the C interface; `capi/` beside `src` has its header and what a C project needs.
 #![no_std]
 
 #[cfg(feature = "std")]
@@ -62,6 +63,8 @@ extern crate std;
 
 #[cfg(feature = "std")]
 pub mod batch;
+#[cfg(feature = "capi")]
+mod capi;
 pub mod contrastive;
 pub mod elementary;
 mod error;

@@ -28,6 +28,7 @@ pub struct TokenOutputs<'a> {
 
 /// What was found on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct TokenCounts {
     /// Rows with a target.
     pub tokens: u64,

@@ -134,6 +134,79 @@ impl RowSum {
     }
 }
 
+/// A [`RowSum`] as plain bytes of a fixed size without padding, to be kept, sent or merged elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+pub struct RowSumState {
+    /// The scaling that the row began with.
+    pub temperature: f64,
+    /// Likewise.
+    pub logit_scale: f64,
+    /// Likewise; 0: none.
+    pub soft_cap: f64,
+    /// The window of the total.
+    pub window: i64,
+    /// Its integers, 64 bits at a time, the lower first.
+    pub high: [u64; 2],
+    /// Likewise.
+    pub low: [u64; 2],
+    /// How many others equal the largest, where only those count.
+    pub ties: u64,
+    /// The largest logit.
+    pub max: f32,
+    /// The target's logit.
+    pub target: f32,
+    /// 1: there is a target. 2: NaN or +inf was among the logits.
+    pub flags: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+const HAS_TARGET: u32 = 1;
+const BROKEN: u32 = 2;
+
+impl RowSum {
+    /// As plain bytes.
+    pub fn state(&self) -> RowSumState {
+        let halves = |x: i128| [x as u64, (x >> 64) as u64];
+        let (temperature, logit_scale, soft_cap) = self.scaling.parts();
+        RowSumState {
+            temperature,
+            logit_scale,
+            soft_cap: soft_cap.unwrap_or(0.0),
+            window: self.part.others.window,
+            high: halves(self.part.others.high),
+            low: halves(self.part.others.low),
+            ties: self.part.ties,
+            max: self.part.max,
+            target: self.target.unwrap_or(0.0),
+            flags: if self.target.is_some() { HAS_TARGET } else { 0 } | if self.part.broken { BROKEN } else { 0 },
+            reserved: 0,
+        }
+    }
+
+    /// From plain bytes; `None` if no [`state`](Self::state) could have given them.
+    pub fn restore(state: &RowSumState) -> Option<Self> {
+        let whole = |[low, high]: [u64; 2]| i128::from(high as i64) << 64 | i128::from(low);
+        let soft_cap = (state.soft_cap != 0.0).then_some(state.soft_cap);
+        let scaling = Scaling::new(state.temperature, state.logit_scale, soft_cap).ok()?;
+        let others = Total { window: state.window, high: whole(state.high), low: whole(state.low) };
+        let broken = state.flags & BROKEN != 0;
+        let sound = state.flags <= (HAS_TARGET | BROKEN)
+            && state.reserved == 0
+            && others.is_plausible()
+            && state.max < f32::INFINITY
+            && state.ties < 1 << 60;
+        let target = (state.flags & HAS_TARGET != 0).then_some(state.target);
+        sound.then_some(Self { scaling, part: Part { max: state.max, broken, others, ties: state.ties }, target })
+    }
+
+    /// Whether another one has the same scaling, and may be merged.
+    pub fn scales_like(&self, other: &Self) -> bool {
+        self.scaling == other.scaling
+    }
+}
+
 /// What some columns of a row come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Part {

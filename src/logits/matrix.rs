@@ -225,7 +225,7 @@ impl<'a> Targets<'a> {
     }
 
     /// `rows` rows from `start` on.
-    #[cfg(feature = "std")]
+    #[cfg(any(feature = "std", feature = "capi"))]
     pub(crate) fn range(&self, start: usize, rows: usize) -> Self {
         Self { first: self.first + start, rows, ..*self }
     }

@@ -27,7 +27,7 @@ pub(crate) use backward::softmax_row;
 pub use backward::{Gradient, Seeds, logits_grad, logits_grad_in_place};
 pub use element::Element;
 pub use forward::{TokenCounts, TokenOutputs, token_logps};
-pub use log_sum_exp::{LogSumExp, RowSum};
+pub use log_sum_exp::{LogSumExp, RowSum, RowSumState};
 pub use matrix::{Labels, Logits, LogitsMut, Targets};
 pub(crate) use probability::Probability;
 pub use scaling::Scaling;

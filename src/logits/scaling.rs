@@ -51,6 +51,11 @@ impl Scaling {
         Self::new(temperature, 1.0, None)
     }
 
+    /// Temperature, logit scale and soft cap.
+    pub(super) const fn parts(&self) -> (f64, f64, Option<f64>) {
+        (self.temperature, self.logit_scale, self.soft_cap)
+    }
+
     /// Runs with the scaling's own code.
     #[inline(always)]
     pub(super) fn visit<V: Visitor>(&self, visitor: V) -> V::Output {

@@ -66,6 +66,12 @@ impl Total {
         self.low -= other.low;
     }
 
+    /// Whether it could be one: far from where its integers or windows would overflow.
+    pub fn is_plausible(&self) -> bool {
+        let near = self.window.unsigned_abs() < 1 << 40 || self.window == Self::EMPTY.window;
+        near && self.high.unsigned_abs() < 1 << 120 && self.low.unsigned_abs() < 1 << 120
+    }
+
     /// In units of 2^(50 (window - 1)), to 2^-52.
     pub fn units(&self) -> f64 {
         self.high as f64 * (1_i64 << WINDOW) as f64 + self.low as f64

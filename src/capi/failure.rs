@@ -1,0 +1,268 @@
+//! How a function says what was wrong.
+
+use crate::Error;
+use crate::error::Text;
+use core::ffi::{CStr, c_char};
+
+/// What every function returns: 0, or what was wrong.
+#[repr(i32)]
+#[derive(Clone, Copy)]
+pub enum preflane_code {
+    /// Done.
+    PREFLANE_OK = 0,
+    /// A pointer that is needed is null.
+    PREFLANE_ERROR_NULL = 1,
+    /// A length or size that does not fit the others, or the address space.
+    PREFLANE_ERROR_LENGTH = 2,
+    /// A parameter outside its range.
+    PREFLANE_ERROR_PARAMETER = 3,
+    /// A pointer that is not aligned for its type.
+    PREFLANE_ERROR_ALIGNMENT = 4,
+    /// Memory that is written overlaps other memory of the call.
+    PREFLANE_ERROR_OVERLAP = 5,
+    /// A weight that is negative, infinite or NaN.
+    PREFLANE_ERROR_WEIGHT = 6,
+    /// A target that is neither a column nor the ignore index.
+    PREFLANE_ERROR_TARGET = 7,
+    /// No shard held the target's column.
+    PREFLANE_ERROR_NO_TARGET = 8,
+    /// A sequence whose targets are all masked.
+    PREFLANE_ERROR_EMPTY_SEQUENCE = 9,
+    /// A level that is unknown, or not available on this CPU or in this build.
+    PREFLANE_ERROR_LEVEL = 10,
+    /// The threads could not be started, or the library was built without.
+    PREFLANE_ERROR_THREADS = 11,
+    /// The floating-point environment is not the default one.
+    PREFLANE_ERROR_ENVIRONMENT = 12,
+    /// Any other error.
+    PREFLANE_ERROR_OTHER = 13,
+}
+
+use preflane_code::*;
+
+/// Bytes of an argument's name in preflane_error, the final 0 included.
+pub const PREFLANE_ARGUMENT_SIZE: usize = 40;
+/// Bytes of a message in preflane_error, the final 0 included.
+pub const PREFLANE_MESSAGE_SIZE: usize = 208;
+/// preflane_error.row where no row is meant.
+pub const PREFLANE_NO_ROW: u64 = u64::MAX;
+
+/// What was wrong, where, and what would be right: plain bytes, which may be copied and sent.
+#[repr(C)]
+pub struct preflane_error {
+    /// A preflane_code.
+    pub code: i32,
+    /// Always 0.
+    pub reserved: u32,
+    /// The row or sequence that is wrong, counted from 0, or PREFLANE_NO_ROW.
+    pub row: u64,
+    /// The argument that is wrong, as the header names it (a field by its own name); empty if it is none.
+    pub argument: [c_char; PREFLANE_ARGUMENT_SIZE],
+    /// One line for people, in English.
+    pub message: [c_char; PREFLANE_MESSAGE_SIZE],
+}
+
+/// Makes a constant of an enumeration out of the integer that came from C.
+macro_rules! constants {
+    ($type:ident, $name:literal, $requirement:literal, $($variant:ident)*) => {
+        impl $type {
+            pub(in crate::capi) fn of(value: i32) -> Result<Self, $crate::capi::failure::Failure> {
+                $(if value == Self::$variant as i32 { return Ok(Self::$variant); })*
+                Err($crate::capi::failure::Failure::Constant($name, value.into(), $requirement))
+            }
+        }
+    };
+}
+pub(super) use constants;
+
+/// What a call refuses: the library's errors, and those that only C can make.
+pub enum Failure {
+    Library(Error),
+    Null(&'static str),
+    Alignment(&'static str),
+    TooLarge(&'static str),
+    Overlap(&'static str, &'static str),
+    /// A field that is none of the constants that it may be.
+    Constant(&'static str, i64, &'static str),
+    NotThreaded,
+    Environment(&'static str),
+    /// Bytes that are no state of the library's making.
+    State(&'static str),
+    #[cfg_attr(feature = "std", allow(dead_code, reason = "std can"))]
+    NoEnvironment,
+}
+
+pub type Outcome = Result<(), Failure>;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+impl Failure {
+    fn code(&self) -> preflane_code {
+        match self {
+            Self::Library(error) => match error {
+                Error::Length { .. } => PREFLANE_ERROR_LENGTH,
+                Error::Parameter { .. } => PREFLANE_ERROR_PARAMETER,
+                Error::Weight { .. } => PREFLANE_ERROR_WEIGHT,
+                Error::Target { .. } => PREFLANE_ERROR_TARGET,
+                Error::NoTarget => PREFLANE_ERROR_NO_TARGET,
+                Error::EmptySequence { .. } => PREFLANE_ERROR_EMPTY_SEQUENCE,
+                Error::Level(_) | Error::UnknownLevel => PREFLANE_ERROR_LEVEL,
+                Error::Threads => PREFLANE_ERROR_THREADS,
+                Error::ZeroVector { .. } => PREFLANE_ERROR_OTHER,
+            },
+            Self::Null(_) => PREFLANE_ERROR_NULL,
+            Self::Alignment(_) => PREFLANE_ERROR_ALIGNMENT,
+            Self::TooLarge(_) => PREFLANE_ERROR_LENGTH,
+            Self::Overlap(..) => PREFLANE_ERROR_OVERLAP,
+            Self::Constant("level", ..) => PREFLANE_ERROR_LEVEL,
+            Self::Constant(..) | Self::State(_) => PREFLANE_ERROR_PARAMETER,
+            Self::NotThreaded => PREFLANE_ERROR_THREADS,
+            Self::Environment(_) => PREFLANE_ERROR_ENVIRONMENT,
+            Self::NoEnvironment => PREFLANE_ERROR_OTHER,
+        }
+    }
+
+    fn argument(&self) -> &'static str {
+        match *self {
+            Self::Library(Error::Length { argument, .. } | Error::ZeroVector { argument, .. }) => argument,
+            Self::Library(Error::Parameter { name, .. }) => name,
+            Self::Library(Error::Weight { .. }) => "weights",
+            Self::Library(Error::Target { .. } | Error::EmptySequence { .. }) => "labels",
+            Self::Library(Error::Level(_) | Error::UnknownLevel) => "level",
+            Self::Library(Error::Threads) | Self::NotThreaded => "threads",
+            Self::Library(Error::NoTarget) | Self::Environment(_) | Self::NoEnvironment => "",
+            Self::Null(name)
+            | Self::Alignment(name)
+            | Self::TooLarge(name)
+            | Self::Overlap(name, _)
+            | Self::Constant(name, ..)
+            | Self::State(name) => name,
+        }
+    }
+
+    fn row(&self) -> u64 {
+        match *self {
+            Self::Library(Error::Weight { row, .. } | Error::Target { row, .. } | Error::ZeroVector { row, .. }) => {
+                row as u64
+            }
+            Self::Library(Error::EmptySequence { sequence }) => sequence as u64,
+            _ => PREFLANE_NO_ROW,
+        }
+    }
+
+    fn describe(&self, out: &mut impl Text) {
+        match *self {
+            Self::Library(error) => error.describe(out),
+            Self::Null(name) => {
+                out.text(name);
+                out.text(" is null; it must point to memory");
+            }
+            Self::Alignment(name) => {
+                out.text(name);
+                out.text(" is not aligned for its type");
+            }
+            Self::TooLarge(name) => {
+                out.text(name);
+                out.text(" would end beyond the address space");
+            }
+            Self::Overlap(name, other) => {
+                out.text(name);
+                out.text(" is written and overlaps ");
+                out.text(other);
+            }
+            Self::Constant(name, value, requirement) => {
+                out.text(name);
+                out.text(" is ");
+                out.integer(value.into());
+                out.text("; it must be ");
+                out.text(requirement);
+            }
+            Self::NotThreaded => out.text("this build has no threads; threads must be 0 or 1"),
+            Self::Environment(what) => {
+                out.text("the floating-point environment is not the default one: ");
+                out.text(what);
+            }
+            Self::State(name) => {
+                out.text(name);
+                out.text(" is no state that preflane_row_sum_init made");
+            }
+            Self::NoEnvironment => out.text("this build cannot read environment variables"),
+        }
+    }
+
+    fn fill(&self, error: &mut preflane_error) {
+        *error = preflane_error {
+            code: self.code() as i32,
+            reserved: 0,
+            row: self.row(),
+            argument: [0; PREFLANE_ARGUMENT_SIZE],
+            message: [0; PREFLANE_MESSAGE_SIZE],
+        };
+        Characters(error.argument.iter_mut()).text(self.argument());
+        self.describe(&mut Characters(error.message.iter_mut()));
+    }
+}
+
+/// Text into an array, as much of it as fits before a final 0.
+struct Characters<'a>(core::slice::IterMut<'a, c_char>);
+
+impl Text for Characters<'_> {
+    fn text(&mut self, text: &str) {
+        for byte in text.bytes() {
+            if self.0.len() > 1
+                && let Some(to) = self.0.next()
+            {
+                *to = byte as c_char;
+            }
+        }
+    }
+    fn integer(&mut self, integer: i128) {
+        self.text(itoa::Buffer::new().format(integer));
+    }
+    fn number(&mut self, number: f64) {
+        self.text(ryu::Buffer::new().format(number));
+    }
+    fn single(&mut self, number: f32) {
+        self.text(ryu::Buffer::new().format(number));
+    }
+}
+
+/// Runs a function's body and reports how it went.
+///
+/// # Safety
+/// `error` is null or points to memory for an error that nothing else uses meanwhile.
+pub unsafe fn report(error: *mut preflane_error, body: impl FnOnce() -> Outcome) -> i32 {
+    let Err(failure) = body() else { return PREFLANE_OK as i32 };
+    if !error.is_null() && error.is_aligned() {
+        // SAFETY: it is not null, it is aligned, and it is the caller's memory for an error. All its bytes may be anything.
+        failure.fill(unsafe { &mut *error });
+    }
+    failure.code() as i32
+}
+
+/// What a code means, in a few words. For what was wrong in a call, see preflane_error.message.
+#[unsafe(no_mangle)]
+pub extern "C" fn preflane_code_text(code: i32) -> *const c_char {
+    const TEXTS: [&CStr; 14] = [
+        c"done",
+        c"a pointer that is needed is null",
+        c"a length or size that does not fit",
+        c"a parameter outside its range",
+        c"a pointer that is not aligned for its type",
+        c"memory that is written overlaps other memory of the call",
+        c"a weight that is negative, infinite or NaN",
+        c"a target that is neither a column nor the ignore index",
+        c"no shard held the target's column",
+        c"a sequence whose targets are all masked",
+        c"a level that is unknown or not available",
+        c"threads could not be started",
+        c"the floating-point environment is not the default one",
+        c"another error",
+    ];
+    let text = usize::try_from(code).ok().and_then(|code| TEXTS.get(code));
+    text.unwrap_or(&c"not a preflane_code").as_ptr()
+}

@@ -1,0 +1,51 @@
+//! The C interface: what `capi/include/preflane.h` declares, generated from here by cbindgen.
+//!
+//! Plain structs and functions over pointers and sizes. Every function checks all of its arguments before it writes
+//! anything but `error`, and none keeps a pointer. Results are those of the Rust functions of the same names, bit for bit.
+//!
+//! Integers stand where C has enumerations: any bits may come from there.
+#![allow(unsafe_code, reason = "pointers from C")]
+#![allow(non_camel_case_types, reason = "the names that C sees")]
+
+mod arguments;
+mod environment;
+mod failure;
+mod logits;
+mod pairs;
+#[cfg(all(not(feature = "std"), not(test), panic = "abort"))]
+mod panic;
+mod row_sum;
+mod run;
+mod sequences;
+
+use core::ffi::c_char;
+
+/// Version of the library.
+pub const PREFLANE_VERSION_MAJOR: u32 = 0;
+/// Likewise.
+pub const PREFLANE_VERSION_MINOR: u32 = 1;
+/// Likewise.
+pub const PREFLANE_VERSION_PATCH: u32 = 0;
+/// Version of the binary interface: it changes whenever a program must be compiled anew.
+pub const PREFLANE_ABI_VERSION: u32 = 1;
+
+/// The library's version, such as "0.1.0".
+#[unsafe(no_mangle)]
+pub extern "C" fn preflane_version() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    const { assert!(is(env!("CARGO_PKG_VERSION_MAJOR"), PREFLANE_VERSION_MAJOR)) };
+    const { assert!(is(env!("CARGO_PKG_VERSION_MINOR"), PREFLANE_VERSION_MINOR)) };
+    const { assert!(is(env!("CARGO_PKG_VERSION_PATCH"), PREFLANE_VERSION_PATCH)) };
+    VERSION.as_ptr().cast()
+}
+
+/// Whether a part of the package's version is what the header says.
+const fn is(part: &str, number: u32) -> bool {
+    matches!(u32::from_str_radix(part, 10), Ok(part) if part == number)
+}
+
+/// The library's PREFLANE_ABI_VERSION; a program compiled with another one must not go on.
+#[unsafe(no_mangle)]
+pub extern "C" fn preflane_abi_version() -> u32 {
+    PREFLANE_ABI_VERSION
+}

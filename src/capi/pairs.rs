@@ -1,0 +1,389 @@
+//! Losses, gradients and metrics of pairs.
+
+use super::arguments::{Arguments, Input, Output, read};
+use super::failure::{Failure, constants, preflane_error, report};
+use super::run::preflane_run;
+use crate::{ExactSum, Loss, Metrics, Outputs, Pairs, Reference};
+use preflane_loss_kind::*;
+
+/// Losses of a pair.
+#[repr(i32)]
+pub enum preflane_loss_kind {
+    /// DPO: arXiv 2305.18290.
+    PREFLANE_LOSS_DPO = 1,
+    /// Conservative DPO, with label_smoothing.
+    PREFLANE_LOSS_CDPO = 2,
+    /// Robust DPO: arXiv 2403.00409, with label_smoothing.
+    PREFLANE_LOSS_ROBUST = 3,
+    /// IPO: arXiv 2310.12036.
+    PREFLANE_LOSS_IPO = 4,
+    /// Hinge, as in SLiC-HF and RSO.
+    PREFLANE_LOSS_HINGE = 5,
+}
+
+constants!(
+    preflane_loss_kind, "kind", "a preflane_loss_kind: 1 to 5",
+    PREFLANE_LOSS_DPO PREFLANE_LOSS_CDPO PREFLANE_LOSS_ROBUST PREFLANE_LOSS_IPO PREFLANE_LOSS_HINGE
+);
+
+/// A loss with its parameters.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct preflane_loss {
+    /// A preflane_loss_kind.
+    pub kind: i32,
+    /// Always 0.
+    pub reserved: u32,
+    /// Finite and greater than 0.
+    pub beta: f64,
+    /// At least 0 and less than 1/2; 0 for losses without it.
+    pub label_smoothing: f64,
+}
+
+impl preflane_loss {
+    pub(super) fn checked(self) -> Result<Loss, Failure> {
+        let Self { kind, beta, label_smoothing, .. } = self;
+        let kind = preflane_loss_kind::of(kind)?;
+        if !matches!(kind, PREFLANE_LOSS_CDPO | PREFLANE_LOSS_ROBUST) && label_smoothing != 0.0 {
+            let requirement = "0: this loss has no label smoothing";
+            return Err(crate::Error::Parameter { name: "label_smoothing", value: label_smoothing, requirement }.into());
+        }
+        Ok(match kind {
+            PREFLANE_LOSS_DPO => Loss::dpo(beta),
+            PREFLANE_LOSS_CDPO => Loss::cdpo(beta, label_smoothing),
+            PREFLANE_LOSS_ROBUST => Loss::robust(beta, label_smoothing),
+            PREFLANE_LOSS_IPO => Loss::ipo(beta),
+            PREFLANE_LOSS_HINGE => Loss::hinge(beta),
+        }?)
+    }
+}
+
+/// Log-probabilities of answers in nats, one a pair.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct preflane_pairs {
+    /// How many pairs: the length of each array.
+    pub length: usize,
+    /// Of the chosen answers, by the policy.
+    pub policy_chosen_logps: *const f32,
+    /// Of the rejected answers, by the policy.
+    pub policy_rejected_logps: *const f32,
+    /// Of the chosen answers, by the reference model.
+    pub ref_chosen_logps: *const f32,
+    /// Of the rejected answers, by the reference model.
+    pub ref_rejected_logps: *const f32,
+    /// Weights of the pairs, finite and at least 0; null: all are 1.
+    pub weights: *const f32,
+    /// 1: there is no reference model, and the two pointers above are null. 0: there is one.
+    pub reference_free: i32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// Results, one a pair each; null leaves one out.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct preflane_pair_outputs {
+    /// Loss, times the weight.
+    pub losses: *mut f32,
+    /// beta (policy_chosen_logps - ref_chosen_logps).
+    pub chosen_rewards: *mut f32,
+    /// beta (policy_rejected_logps - ref_rejected_logps).
+    pub rejected_rewards: *mut f32,
+    /// The exact difference of the two rewards, rounded once.
+    pub margins: *mut f32,
+    /// Derivative of the weighted loss by policy_chosen_logps.
+    pub grad_chosen_logps: *mut f32,
+    /// By policy_rejected_logps.
+    pub grad_rejected_logps: *mut f32,
+    /// By ref_chosen_logps.
+    pub grad_ref_chosen_logps: *mut f32,
+    /// By ref_rejected_logps.
+    pub grad_ref_rejected_logps: *mut f32,
+    /// By beta, pair by pair.
+    pub grad_beta: *mut f32,
+}
+
+/// The reference model's two columns, or that there is none: never silently.
+pub(super) fn reference<'a>(
+    arguments: &mut Arguments,
+    reference_free: i32,
+    chosen: *const f32,
+    rejected: *const f32,
+    pairs: usize,
+) -> Result<Option<[Input<'a, f32>; 2]>, Failure> {
+    match reference_free {
+        0 => Ok(Some([
+            arguments.input("ref_chosen_logps", chosen, pairs)?,
+            arguments.input("ref_rejected_logps", rejected, pairs)?,
+        ])),
+        1 if chosen.is_null() && rejected.is_null() => Ok(None),
+        1 => Err(Failure::Constant("reference_free", 1, "0 where ref_chosen_logps or ref_rejected_logps is given")),
+        other => Err(Failure::Constant("reference_free", other.into(), "0 or 1")),
+    }
+}
+
+/// The slices of a reference.
+///
+/// # Safety
+/// As [`Input::slice`].
+pub(super) unsafe fn reference_slices<'a>(columns: Option<[Input<'a, f32>; 2]>) -> Option<Reference<'a>> {
+    // SAFETY: the caller's.
+    columns.map(|[chosen, rejected]| unsafe {
+        Reference { chosen_logps: chosen.slice(), rejected_logps: rejected.slice() }
+    })
+}
+
+/// A slice that may be left out.
+///
+/// # Safety
+/// As [`Output::slice`].
+pub(super) unsafe fn output_slice<'a, T>(output: Option<Output<'a, T>>) -> Option<&'a mut [T]> {
+    // SAFETY: the caller's.
+    output.map(|output| unsafe { output.slice() })
+}
+
+/// Losses, rewards, margins and gradients of pairs, each within 0.501 ULP of the formula; adds them to `metrics` unless that is
+/// null. The bits do not depend on the level, the threads or how pairs are split into calls.
+///
+/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER, WEIGHT, LEVEL,
+/// THREADS; nothing is written then.
+///
+/// # Safety
+/// `loss`, `pairs` and `outputs` point to their structs and these to arrays of pairs.length floats, but for those that may be
+/// null; `metrics` is null or points to metrics; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_evaluate(
+    run: preflane_run,
+    loss: *const preflane_loss,
+    pairs: *const preflane_pairs,
+    outputs: *const preflane_pair_outputs,
+    metrics: *mut Metrics,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = || {
+        let backend = run.check()?;
+        // SAFETY: as the function's own.
+        let loss = unsafe { read("loss", loss) }?.checked()?;
+        // SAFETY: likewise.
+        let pairs = unsafe { read("pairs", pairs) }?;
+        // SAFETY: likewise.
+        let outputs = unsafe { read("outputs", outputs) }?;
+        let n = pairs.length;
+        let mut arguments = Arguments::new();
+        let chosen = arguments.input("policy_chosen_logps", pairs.policy_chosen_logps, n)?;
+        let rejected = arguments.input("policy_rejected_logps", pairs.policy_rejected_logps, n)?;
+        let reference =
+            reference(&mut arguments, pairs.reference_free, pairs.ref_chosen_logps, pairs.ref_rejected_logps, n)?;
+        let weights = arguments.input_if("weights", pairs.weights, n)?;
+        let losses = arguments.output_if("losses", outputs.losses, n)?;
+        let chosen_rewards = arguments.output_if("chosen_rewards", outputs.chosen_rewards, n)?;
+        let rejected_rewards = arguments.output_if("rejected_rewards", outputs.rejected_rewards, n)?;
+        let margins = arguments.output_if("margins", outputs.margins, n)?;
+        let grad_chosen = arguments.output_if("grad_chosen_logps", outputs.grad_chosen_logps, n)?;
+        let grad_rejected = arguments.output_if("grad_rejected_logps", outputs.grad_rejected_logps, n)?;
+        let grad_ref_chosen = arguments.output_if("grad_ref_chosen_logps", outputs.grad_ref_chosen_logps, n)?;
+        let grad_ref_rejected = arguments.output_if("grad_ref_rejected_logps", outputs.grad_ref_rejected_logps, n)?;
+        let grad_beta = arguments.output_if("grad_beta", outputs.grad_beta, n)?;
+        let metrics = arguments.output_if("metrics", metrics, 1)?;
+        // SAFETY: all arguments are checked; the function's caller vouches for the memory. Metrics take any bits.
+        let (pairs, outputs, metrics) = unsafe {
+            (
+                Pairs {
+                    policy_chosen_logps: chosen.slice(),
+                    policy_rejected_logps: rejected.slice(),
+                    reference: reference_slices(reference),
+                    weights: weights.map(|weights| weights.slice()),
+                },
+                Outputs {
+                    losses: output_slice(losses),
+                    chosen_rewards: output_slice(chosen_rewards),
+                    rejected_rewards: output_slice(rejected_rewards),
+                    margins: output_slice(margins),
+                    grad_chosen_logps: output_slice(grad_chosen),
+                    grad_rejected_logps: output_slice(grad_rejected),
+                    grad_ref_chosen_logps: output_slice(grad_ref_chosen),
+                    grad_ref_rejected_logps: output_slice(grad_ref_rejected),
+                    grad_beta: output_slice(grad_beta),
+                },
+                output_slice(metrics).and_then(|metrics| metrics.first_mut()),
+            )
+        };
+        Ok(match run.threads() {
+            #[cfg(feature = "std")]
+            Some(threads) => crate::batch::evaluate_with_threads(threads, backend, &loss, pairs, outputs, metrics),
+            _ => crate::evaluate(backend, &loss, pairs, outputs, metrics),
+        }?)
+    };
+    // SAFETY: as the function's own.
+    unsafe { report(error, body) }
+}
+
+/// Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
+///
+/// # Safety
+/// Both point to metrics; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_metrics_merge(
+    into: *mut Metrics,
+    from: *const Metrics,
+    error: *mut preflane_error,
+) -> i32 {
+    // SAFETY: the caller's word.
+    unsafe { report(error, || update("into", into, "from", from, Metrics::merge)) }
+}
+
+/// Means over the pairs, under TRL's names, each correctly rounded from the exact sum. NaN where there are no pairs.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct preflane_report {
+    /// Number of pairs.
+    pub pairs: u64,
+    /// Pairs with equal rewards. They count as not accurate.
+    pub ties: u64,
+    /// Pairs with an infinite or NaN log-probability, loss, reward or margin.
+    pub nonfinite: u64,
+    /// Mean of the (weighted) losses.
+    pub loss: f32,
+    /// rewards/chosen
+    pub rewards_chosen: f32,
+    /// rewards/rejected
+    pub rewards_rejected: f32,
+    /// rewards/accuracies: the share of pairs whose chosen reward is the greater.
+    pub rewards_accuracies: f32,
+    /// rewards/margins
+    pub rewards_margins: f32,
+    /// logps/chosen
+    pub logps_chosen: f32,
+    /// logps/rejected
+    pub logps_rejected: f32,
+    /// Likelihood displacement: share of pairs whose chosen log-probability fell below the reference's. NaN without a
+    /// reference, as the next two.
+    pub chosen_fell: f32,
+    /// Share of pairs whose rejected log-probability fell below the reference's.
+    pub rejected_fell: f32,
+    /// Share of pairs where both fell.
+    pub both_fell: f32,
+}
+
+/// The means of what the metrics have seen.
+///
+/// # Safety
+/// `metrics` points to metrics, `out` to a preflane_report; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_metrics_report(
+    metrics: *const Metrics,
+    out: *mut preflane_report,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = |out: &mut preflane_report, metrics: &Metrics| {
+        let report = metrics.report();
+        *out = preflane_report {
+            pairs: report.pairs,
+            ties: report.ties,
+            nonfinite: report.nonfinite,
+            loss: report.loss,
+            rewards_chosen: report.rewards_chosen,
+            rewards_rejected: report.rewards_rejected,
+            rewards_accuracies: report.rewards_accuracies,
+            rewards_margins: report.rewards_margins,
+            logps_chosen: report.logps_chosen,
+            logps_rejected: report.logps_rejected,
+            chosen_fell: report.chosen_fell.unwrap_or(crate::NAN),
+            rejected_fell: report.rejected_fell.unwrap_or(crate::NAN),
+            both_fell: report.both_fell.unwrap_or(crate::NAN),
+        };
+    };
+    // SAFETY: the caller's word.
+    unsafe { report(error, || update("out", out, "metrics", metrics, body)) }
+}
+
+/// Changes one struct with the help of another.
+///
+/// # Safety
+/// Both pointers are null or point to their types, which take any bits.
+unsafe fn update<T, U>(
+    into_name: &'static str,
+    into: *mut T,
+    from_name: &'static str,
+    from: *const U,
+    body: impl FnOnce(&mut T, &U),
+) -> super::failure::Outcome {
+    let mut arguments = Arguments::new();
+    let from = arguments.input(from_name, from, 1)?;
+    let into = arguments.output(into_name, into, 1)?;
+    // SAFETY: all arguments are checked, the rest is the caller's word.
+    if let ([into], [from]) = unsafe { (into.slice(), from.slice()) } {
+        body(into, from);
+    }
+    Ok(())
+}
+
+/// Adds values to an exact sum, which all zeros begin. Every order and grouping gives the same bits.
+///
+/// # Safety
+/// `sum` points to a sum, `values` to `length` floats; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_sum_add(
+    sum: *mut ExactSum,
+    values: *const f32,
+    length: usize,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = || {
+        let mut arguments = Arguments::new();
+        let values = arguments.input("values", values, length)?;
+        let sum = arguments.output("sum", sum, 1)?;
+        // SAFETY: all arguments are checked, the rest is the caller's word.
+        if let ([sum], values) = unsafe { (sum.slice(), values.slice()) } {
+            values.iter().for_each(|&x| sum.add(x));
+        }
+        Ok(())
+    };
+    // SAFETY: the caller's word.
+    unsafe { report(error, body) }
+}
+
+/// Adds one exact sum to another.
+///
+/// # Safety
+/// Both point to sums; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_sum_merge(
+    into: *mut ExactSum,
+    from: *const ExactSum,
+    error: *mut preflane_error,
+) -> i32 {
+    // SAFETY: the caller's word.
+    unsafe { report(error, || update("into", into, "from", from, ExactSum::merge)) }
+}
+
+/// The sum, and its mean over `count` (a global number of pairs or tokens, say), each rounded once; either pointer may be
+/// null. The mean over 0 is NaN.
+///
+/// # Safety
+/// `sum` points to a sum, `value` and `mean` to a float or are null; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_sum_value(
+    sum: *const ExactSum,
+    count: u64,
+    value: *mut f32,
+    mean: *mut f32,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = || {
+        let mut arguments = Arguments::new();
+        let sum = arguments.input("sum", sum, 1)?;
+        let value = arguments.output_if("value", value, 1)?;
+        let mean = arguments.output_if("mean", mean, 1)?;
+        // SAFETY: all arguments are checked, the rest is the caller's word.
+        let (sum, value, mean) = unsafe { (sum.slice(), output_slice(value), output_slice(mean)) };
+        if let [sum] = sum {
+            value.unwrap_or_default().fill(sum.sum());
+            mean.unwrap_or_default().fill(sum.mean(count));
+        }
+        Ok(())
+    };
+    // SAFETY: the caller's word.
+    unsafe { report(error, body) }
+}

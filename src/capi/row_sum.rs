@@ -1,0 +1,156 @@
+//! A row's log-sum-exp from chunks or shards of its columns.
+
+use super::arguments::{Arguments, read};
+use super::failure::{Failure, Outcome, preflane_error, report};
+use super::logits::{preflane_dtype, preflane_dtype::*, preflane_scaling};
+use super::pairs::output_slice;
+use super::run::preflane_run;
+use crate::logits::{Element, LogSumExp, RowSum, RowSumState};
+use core::ffi::c_void;
+use half::{bf16, f16};
+
+/// Begins a row: no columns yet. `scaling` may be null.
+///
+/// # Safety
+/// `state` points to a state, `scaling` to a scaling or is null; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_row_sum_init(
+    state: *mut RowSumState,
+    scaling: *const preflane_scaling,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = || {
+        // SAFETY: as the function's own.
+        let scaling = unsafe { preflane_scaling::checked(scaling) }?;
+        let state = Arguments::new().output("state", state, 1)?;
+        // SAFETY: all arguments are checked; the rest is the caller's word.
+        unsafe { state.slice() }.fill(RowSum::new(scaling).state());
+        Ok(())
+    };
+    // SAFETY: as the function's own.
+    unsafe { report(error, body) }
+}
+
+/// Adds `length` columns of a preflane_dtype. `target` is the place of the row's target among them, or -1 if it is not there. Chunks
+/// may come in any order.
+///
+/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (dtype; a state that preflane_row_sum_init did not make), TARGET, LEVEL; the state
+/// is unchanged then.
+///
+/// # Safety
+/// `state` points to a state, `columns` to `length` elements; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_row_sum_add(
+    run: preflane_run,
+    state: *mut RowSumState,
+    columns: *const c_void,
+    dtype: i32,
+    length: usize,
+    target: i64,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = || {
+        // SAFETY: as the function's own.
+        unsafe {
+            match preflane_dtype::of(dtype)? {
+                PREFLANE_F32 => add::<f32>(run, state, columns.cast(), length, target),
+                PREFLANE_BF16 => add::<bf16>(run, state, columns.cast(), length, target),
+                PREFLANE_F16 => add::<f16>(run, state, columns.cast(), length, target),
+            }
+        }
+    };
+    // SAFETY: as the function's own.
+    unsafe { report(error, body) }
+}
+
+/// # Safety
+/// As [`preflane_row_sum_add`].
+unsafe fn add<T: Element>(
+    run: preflane_run,
+    state: *mut RowSumState,
+    columns: *const T,
+    length: usize,
+    target: i64,
+) -> Outcome {
+    let backend = run.check()?;
+    let mut arguments = Arguments::new();
+    let columns = arguments.input("columns", columns, length)?;
+    let state = arguments.output("state", state, 1)?;
+    let target = match target {
+        -1 => None,
+        // A negative one is beyond all columns.
+        _ => Some(usize::try_from(target).unwrap_or(usize::MAX)),
+    };
+    // SAFETY: all arguments are checked; the rest is the caller's word.
+    if let ([state], columns) = unsafe { (state.slice(), columns.slice()) } {
+        let mut sum = restored("state", state)?;
+        sum.add(backend, columns, target)?;
+        *state = sum.state();
+    }
+    Ok(())
+}
+
+/// Adds the columns of another shard, begun with the same scaling. Shards may be merged in any order: the bits are those of the
+/// whole row.
+///
+/// # Safety
+/// Both point to states; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_row_sum_merge(
+    into: *mut RowSumState,
+    from: *const RowSumState,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = || {
+        let mut arguments = Arguments::new();
+        let from = arguments.input("from", from, 1)?;
+        let into = arguments.output("into", into, 1)?;
+        // SAFETY: all arguments are checked; the rest is the caller's word.
+        if let ([into], [from]) = unsafe { (into.slice(), from.slice()) } {
+            let (mut sum, more) = (restored("into", into)?, restored("from", from)?);
+            if !sum.scales_like(&more) {
+                return Err(Failure::State("from, begun with another scaling than into,"));
+            }
+            sum.merge(&more);
+            *into = sum.state();
+        }
+        Ok(())
+    };
+    // SAFETY: as the function's own.
+    unsafe { report(error, body) }
+}
+
+/// The log-sum-exp of the columns so far, and the log-probability of the target; either may be null.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER, and NO_TARGET if `logp` is asked for and no columns added held it.
+///
+/// # Safety
+/// `state` points to a state, the others to their types or are null; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_row_sum_value(
+    state: *const RowSumState,
+    log_sum_exp: *mut LogSumExp,
+    logp: *mut f32,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = || {
+        // SAFETY: as the function's own.
+        let sum = restored("state", &unsafe { read("state", state) }?)?;
+        let mut arguments = Arguments::new();
+        let log_sum_exp = arguments.output_if("log_sum_exp", log_sum_exp, 1)?;
+        let logp = arguments.output_if("logp", logp, 1)?;
+        let value = if logp.is_some() { sum.token_logp()? } else { 0.0 };
+        // SAFETY: all arguments are checked; the rest is the caller's word.
+        unsafe {
+            output_slice(log_sum_exp).unwrap_or_default().fill(sum.log_sum_exp());
+            output_slice(logp).unwrap_or_default().fill(value);
+        }
+        Ok(())
+    };
+    // SAFETY: as the function's own.
+    unsafe { report(error, body) }
+}
+
+fn restored(name: &'static str, state: &RowSumState) -> Result<RowSum, Failure> {
+    RowSum::restore(state).ok_or(Failure::State(name))
+}
