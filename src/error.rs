@@ -66,7 +66,8 @@ pub enum Error {
 #[cfg(any(feature = "std", feature = "capi"))]
 pub(crate) trait Text {
     fn text(&mut self, text: &str);
-    fn integer(&mut self, integer: i128);
+    fn integer(&mut self, integer: i64);
+    fn count(&mut self, count: usize);
     fn number(&mut self, number: f64);
     fn single(&mut self, number: f32);
 }
@@ -79,9 +80,9 @@ impl Error {
             Self::Length { argument, expected, got } => {
                 out.text(argument);
                 out.text(" has ");
-                out.integer(got as i128);
+                out.count(got);
                 out.text(" elements where ");
-                out.integer(expected as i128);
+                out.count(expected);
                 out.text(" are needed");
             }
             Self::Parameter { name, value, requirement } => {
@@ -93,28 +94,28 @@ impl Error {
             }
             Self::Weight { row, value } => {
                 out.text("the weight of row ");
-                out.integer(row as i128);
+                out.count(row);
                 out.text(" is ");
                 out.single(value);
                 out.text("; weights must be finite and at least 0");
             }
             Self::Target { row, label, columns } => {
                 out.text("the target of row ");
-                out.integer(row as i128);
+                out.count(row);
                 out.text(" is ");
-                out.integer(label.into());
+                out.integer(label);
                 out.text("; the columns are 0 to ");
-                out.integer(columns.saturating_sub(1) as i128);
+                out.count(columns.saturating_sub(1));
             }
             Self::NoTarget => out.text("no shard held the target's column"),
             Self::EmptySequence { sequence } => {
                 out.text("sequence ");
-                out.integer(sequence as i128);
+                out.count(sequence);
                 out.text(" has no token that counts; every target of it is masked");
             }
             Self::ZeroVector { argument, row } => {
                 out.text("row ");
-                out.integer(row as i128);
+                out.count(row);
                 out.text(" of ");
                 out.text(argument);
                 out.text(" is a vector of length 0, which has no cosine; use the dot product");
@@ -147,8 +148,11 @@ impl core::fmt::Display for Error {
             fn text(&mut self, text: &str) {
                 self.put(text);
             }
-            fn integer(&mut self, integer: i128) {
+            fn integer(&mut self, integer: i64) {
                 self.put(integer);
+            }
+            fn count(&mut self, count: usize) {
+                self.put(count);
             }
             fn number(&mut self, number: f64) {
                 self.put(number);

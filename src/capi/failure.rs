@@ -177,7 +177,7 @@ impl Failure {
             Self::Constant(name, value, requirement) => {
                 out.text(name);
                 out.text(" is ");
-                out.integer(value.into());
+                out.integer(value);
                 out.text("; it must be ");
                 out.text(requirement);
             }
@@ -220,8 +220,11 @@ impl Text for Characters<'_> {
             }
         }
     }
-    fn integer(&mut self, integer: i128) {
+    fn integer(&mut self, integer: i64) {
         self.text(itoa::Buffer::new().format(integer));
+    }
+    fn count(&mut self, count: usize) {
+        self.text(itoa::Buffer::new().format(count));
     }
     fn number(&mut self, number: f64) {
         self.text(ryu::Buffer::new().format(number));

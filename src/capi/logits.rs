@@ -402,8 +402,8 @@ impl Forward {
 
 // --- backward
 
-/// dL/dlogits = dL/dlogp (onehot(target) - softmax) of each row, into `grads`, which has the rows and columns of `logits` but may have
-/// another dtype and stride.
+/// dL/dlogits = dL/dlogp (onehot(target) - softmax) of each row, into `grads`, which has the rows and columns of `logits`, its dtype or
+/// PREFLANE_F32, and any stride.
 ///
 /// `log_sum_exps` is what preflane_token_logps gave for the same logits, `grad_logps` dL/dlogp, both one a row. Within 0.51 ULP of
 /// float, 0.501 ULP of bf16 and f16. A masked row's gradient is 0 whatever its logits.
@@ -525,14 +525,15 @@ impl Backward {
         unsafe {
             match (from, to) {
                 (PREFLANE_F32, PREFLANE_F32) => self.run::<f32, f32>(),
-                (PREFLANE_F32, PREFLANE_BF16) => self.run::<f32, bf16>(),
-                (PREFLANE_F32, PREFLANE_F16) => self.run::<f32, f16>(),
                 (PREFLANE_BF16, PREFLANE_F32) => self.run::<bf16, f32>(),
                 (PREFLANE_BF16, PREFLANE_BF16) => self.run::<bf16, bf16>(),
-                (PREFLANE_BF16, PREFLANE_F16) => self.run::<bf16, f16>(),
                 (PREFLANE_F16, PREFLANE_F32) => self.run::<f16, f32>(),
-                (PREFLANE_F16, PREFLANE_BF16) => self.run::<f16, bf16>(),
                 (PREFLANE_F16, PREFLANE_F16) => self.run::<f16, f16>(),
+                // Each pair of types is a kernel of its own on every level, and nobody asks for these.
+                _ => {
+                    let requirement = "PREFLANE_F32 or that of the logits, for the gradient";
+                    Err(Failure::Constant("dtype", self.grads.dtype.into(), requirement))
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::Targets;
 use crate::error::check_length;
 use crate::{Error, ExactSum};
+use core::num::NonZeroUsize;
 
 /// How a batch holds the two answers of each pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Reduction {
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a> {
     targets: Targets<'a>,
-    tokens: usize,
+    tokens: NonZeroUsize,
     layout: Layout,
     reduction: Reduction,
 }
@@ -80,12 +81,14 @@ impl<'a> Sequences<'a> {
     /// [`Error::Parameter`] for no tokens or an alpha outside of its range, [`Error::Length`] unless the targets are
     /// whole pairs, [`Error::EmptySequence`] for a sequence whose tokens are all masked.
     pub fn new(targets: Targets<'a>, tokens: usize, layout: Layout, reduction: Reduction) -> Result<Self, Error> {
-        if tokens == 0 {
-            return Err(Error::Parameter { name: "tokens", value: 0.0, requirement: "at least 1" });
-        }
+        let tokens = NonZeroUsize::new(tokens).ok_or(Error::Parameter {
+            name: "tokens",
+            value: 0.0,
+            requirement: "at least 1",
+        })?;
         reduction.check()?;
-        let pairs = targets.len().div_ceil(2).div_ceil(tokens);
-        check_length("targets", pairs.saturating_mul(2).saturating_mul(tokens), targets.len())?;
+        let pairs = targets.len().div_ceil(2).div_ceil(tokens.get());
+        check_length("targets", pairs.saturating_mul(2).saturating_mul(tokens.get()), targets.len())?;
         let sequences = Self { targets, tokens, layout, reduction };
         match (0..2 * pairs).find(|&sequence| sequences.length(sequence) == 0) {
             Some(sequence) => Err(Error::EmptySequence { sequence }),
@@ -105,8 +108,8 @@ impl<'a> Sequences<'a> {
 
     /// The rows of a sequence that count.
     fn rows(&self, sequence: usize) -> impl Iterator<Item = usize> + use<'_, 'a> {
-        let start = sequence * self.tokens;
-        (start..start + self.tokens).filter(|&row| self.targets.column(row).is_some())
+        let start = sequence * self.tokens.get();
+        (start..start + self.tokens.get()).filter(|&row| self.targets.column(row).is_some())
     }
 
     /// Tokens of a sequence that count.
