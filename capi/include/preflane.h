@@ -421,8 +421,8 @@ typedef struct preflane_pair_outputs {
 // Infinities and NaN are remembered apart, so that [`sum`](Self::sum) and [`mean`](Self::mean) say what IEEE
 // arithmetic would.
 typedef struct preflane_sum {
-  // Least significant first.
-  uint64_t limbs[LIMBS];
+  // Least significant first: LIMBS of them, as a number for the C header.
+  uint64_t limbs[6];
   // Which of NaN, +inf, -inf were added.
   uint32_t special;
   // Always 0: no padding, so that the state is plain bytes.
@@ -628,8 +628,8 @@ int32_t preflane_token_logps(struct preflane_run run,
                              struct preflane_token_counts *counts,
                              struct preflane_error *error);
 
-// dL/dlogits = dL/dlogp (onehot(target) - softmax) of each row, into `grads`, which has the rows and columns of `logits` but may have
-// another dtype and stride.
+// dL/dlogits = dL/dlogp (onehot(target) - softmax) of each row, into `grads`, which has the rows and columns of `logits`, its dtype or
+// PREFLANE_F32, and any stride.
 //
 // `log_sum_exps` is what preflane_token_logps gave for the same logits, `grad_logps` dL/dlogp, both one a row. Within 0.51 ULP of
 // float, 0.501 ULP of bf16 and f16. A masked row's gradient is 0 whatever its logits.

@@ -210,21 +210,43 @@ impl Failure {
 /// Text into an array, as much of it as fits before a final 0.
 struct Characters<'a>(core::slice::IterMut<'a, c_char>);
 
-impl Text for Characters<'_> {
-    fn text(&mut self, text: &str) {
-        for byte in text.bytes() {
-            if self.0.len() > 1
-                && let Some(to) = self.0.next()
-            {
-                *to = byte as c_char;
-            }
+impl Characters<'_> {
+    fn put(&mut self, byte: u8) {
+        if self.0.len() > 1
+            && let Some(to) = self.0.next()
+        {
+            *to = byte as c_char;
         }
     }
+
+    /// In decimal: core::fmt and the crate itoa both leave a path to a panic.
+    fn decimal(&mut self, mut integer: u64) {
+        let mut digits = [b'0'; 20];
+        let mut zeros = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit += (integer % 10) as u8;
+            integer /= 10;
+            zeros -= 1;
+            if integer == 0 {
+                break;
+            }
+        }
+        digits.iter().skip(zeros).for_each(|&digit| self.put(digit));
+    }
+}
+
+impl Text for Characters<'_> {
+    fn text(&mut self, text: &str) {
+        text.bytes().for_each(|byte| self.put(byte));
+    }
     fn integer(&mut self, integer: i64) {
-        self.text(itoa::Buffer::new().format(integer));
+        if integer < 0 {
+            self.put(b'-');
+        }
+        self.decimal(integer.unsigned_abs());
     }
     fn count(&mut self, count: usize) {
-        self.text(itoa::Buffer::new().format(count));
+        self.decimal(count as u64);
     }
     fn number(&mut self, number: f64) {
         self.text(ryu::Buffer::new().format(number));

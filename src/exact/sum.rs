@@ -17,8 +17,8 @@ const NEGATIVE_INFINITY: u32 = 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ExactSum {
-    /// Least significant first.
-    limbs: [u64; LIMBS],
+    /// Least significant first: LIMBS of them, as a number for the C header.
+    limbs: [u64; 6],
     /// Which of NaN, +inf, -inf were added.
     special: u32,
     /// Always 0: no padding, so that the state is plain bytes.
