@@ -64,7 +64,8 @@ extern crate std;
 #[cfg(feature = "std")]
 pub mod batch;
 #[cfg(feature = "capi")]
-mod capi;
+#[doc(hidden)]
+pub mod capi;
 pub mod contrastive;
 pub mod elementary;
 mod error;

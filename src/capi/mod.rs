@@ -20,6 +20,14 @@ mod sequences;
 
 use core::ffi::c_char;
 
+pub use environment::preflane_check_environment;
+pub use failure::*;
+pub use logits::*;
+pub use pairs::*;
+pub use row_sum::*;
+pub use run::*;
+pub use sequences::*;
+
 /// Version of the library.
 pub const PREFLANE_VERSION_MAJOR: u32 = 0;
 /// Likewise.
