@@ -36,15 +36,16 @@ soname=libpreflane.so.${version%.*}
 features=(--features capi)
 [ "$std" = 1 ] || features+=(--no-default-features)
 
-# One kind of library at a time: a manifest that asks for several makes libraries that do not link beside other Rust code.
-build() { cargo rustc --locked -p preflane --lib --profile capi "${features[@]}" --crate-type "$@"; }
 target=${CARGO_TARGET_DIR:-$PWD/target}
 
-build staticlib
+# Asked for here and not in the manifest: a crate that is always all kinds of library does not link beside other Rust code.
+kinds=staticlib
+[ "$shared" = 0 ] || kinds=staticlib,cdylib
+cargo rustc --locked -p preflane --lib --profile capi "${features[@]}" --crate-type "$kinds" -- \
+  -C "link-arg=-Wl,-soname,$soname"
 install -d "$prefix/include" "$prefix/lib/pkgconfig" "$prefix/share/preflane/cmake"
 install -m 644 "$target/capi/libpreflane.a" "$prefix/lib/"
 if [ "$shared" = 1 ]; then
-  build cdylib -- -C "link-arg=-Wl,-soname,$soname"
   install -m 755 "$target/capi/libpreflane.so" "$prefix/lib/libpreflane.so.$version"
   ln -sf "libpreflane.so.$version" "$prefix/lib/$soname"
   ln -sf "$soname" "$prefix/lib/libpreflane.so"
