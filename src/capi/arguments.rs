@@ -9,13 +9,17 @@ use core::marker::PhantomData;
 struct Span {
     name: &'static str,
     start: usize,
-    bytes: usize,
+    end: usize,
     written: bool,
 }
 
 impl Span {
-    fn overlaps(&self, other: &Self) -> bool {
-        self.start < other.start.saturating_add(other.bytes) && other.start < self.start.saturating_add(self.bytes)
+    const NONE: Self = Self { name: "", start: 0, end: 0, written: false };
+
+    /// That one of the two is written and that they share a byte.
+    #[inline(always)]
+    fn clashes(&self, other: &Self) -> bool {
+        (self.written | other.written) & (self.start < other.end) & (other.start < self.end)
     }
 }
 
@@ -24,7 +28,8 @@ const MOST: usize = 24;
 
 /// The memory of a call so far.
 pub struct Arguments {
-    spans: [Option<Span>; MOST],
+    spans: [Span; MOST],
+    used: usize,
 }
 
 /// Memory that will be read, once all is checked.
@@ -50,7 +55,7 @@ impl<T> Copy for Input<'_, T> {}
 
 impl Arguments {
     pub const fn new() -> Self {
-        Self { spans: [None; MOST] }
+        Self { spans: [Span::NONE; MOST], used: 0 }
     }
 
     fn add<T>(&mut self, name: &'static str, start: *const T, length: usize, written: bool) -> Outcome {
@@ -64,24 +69,16 @@ impl Arguments {
             return Err(Failure::Alignment(name));
         }
         let bytes = length.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
-        let bytes = bytes.filter(|&bytes| start.addr().checked_add(bytes).is_some());
-        let bytes = bytes.ok_or(Failure::TooLarge(name))?;
-        let span = Span { name, start: start.addr(), bytes, written };
-        for free in &mut self.spans {
-            match free {
-                Some(other) if (written || other.written) && span.overlaps(other) => {
-                    let (written, other) = if written { (name, other.name) } else { (other.name, name) };
-                    return Err(Failure::Overlap(written, other));
-                }
-                Some(_) => {}
-                None => {
-                    *free = Some(span);
-                    return Ok(());
-                }
-            }
+        let end = bytes.and_then(|bytes| start.addr().checked_add(bytes)).ok_or(Failure::TooLarge(name))?;
+        let span = Span { name, start: start.addr(), end, written };
+        if let Some(other) = self.spans.iter().take(self.used).find(|other| other.clashes(&span)) {
+            let (written, other) = if written { (name, other.name) } else { (other.name, name) };
+            return Err(Failure::Overlap(written, other));
         }
-        // More memory than any call has.
-        Err(Failure::TooLarge(name))
+        // There is room for more than any call has.
+        *self.spans.get_mut(self.used).ok_or(Failure::TooLarge(name))? = span;
+        self.used += 1;
+        Ok(())
     }
 
     /// `length` elements to read.
