@@ -5,8 +5,8 @@
 #   tests/linkage.sh             installs the library by capi/install.sh, twice: with std, and without
 #   tests/linkage.sh --cargo-c   installs the one with std by cargo-c instead (which it installs first if it is missing)
 #
-# Needs rustup's stable toolchain, gcc, and Linux (Debian or a relative); what is missing of g++, cmake, pkg-config and
-# valgrind is installed with apt-get, as root. CARGO_TARGET_DIR is respected.
+# Needs rustup's stable toolchain, gcc, and Linux (Debian or a relative); what is missing of g++, cmake, pkg-config,
+# valgrind and Open MPI is installed with apt-get, as root. CARGO_TARGET_DIR is respected.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,7 +36,7 @@ attempt() {
   shift
   if "$@" >"$log" 2>&1; then
     passed=$((passed + 1))
-    printf 'ok      %s%s\n' "$name" "$(sed -n 's/^\(.*checks, 0 failed\)$/: \1/p' "$log" | tail -n 1)"
+    printf 'ok      %s%s\n' "$name" "$(sed -n 's/^\(.*checks.*, 0 failed\)$/: \1/p' "$log" | tail -n 1)"
   else
     failed=$((failed + 1))
     printf 'FAILED  %s\n' "$name"
@@ -50,7 +50,7 @@ finish() {
 }
 
 missing=()
-for package in gcc g++ libc6-dev binutils cmake pkg-config valgrind; do
+for package in gcc g++ libc6-dev binutils cmake pkg-config valgrind libopenmpi-dev openmpi-bin; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -178,5 +178,10 @@ sanitize="-g -fsanitize=address,undefined -fno-sanitize-recover=all"
 program "sanitizers, static without std" "$C -std=c99 $sanitize capi/tests/contract.c" "$bare -lm" ""
 program "sanitizers, shared" "$C -std=c99 $sanitize capi/tests/contract.c" "$shared -lm" --threads
 program "sanitizers, C++" "$CXX -std=c++20 $sanitize capi/tests/wrapper.cpp" "$bare" ""
+
+# --- a trainer that uses all of it
+
+export PREFLANE_INCLUDE=$work/bare/include PREFLANE_LIB=$work/bare/lib
+attempt "the example trainer, on threads and over MPI" examples/trainer/test.sh "$work/programs/trainer" --quick
 
 finish

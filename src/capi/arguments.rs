@@ -1,7 +1,7 @@
 //! From pointers to slices: null, alignment, size and overlap are checked for all arguments of a call before the first
 //! slice is made.
 
-use super::failure::{Failure, Outcome};
+use super::failure::Failure;
 use core::marker::PhantomData;
 
 /// Memory that a call reads or writes.
@@ -10,36 +10,41 @@ struct Span {
     name: &'static str,
     start: usize,
     end: usize,
-    written: bool,
+    /// 0 or 1: a bool would leave padding, which vector code reads and memory checkers notice.
+    written: usize,
 }
 
 impl Span {
-    const NONE: Self = Self { name: "", start: 0, end: 0, written: false };
+    const NONE: Self = Self { name: "", start: 0, end: 0, written: 0 };
 
     /// That one of the two is written and that they share a byte.
     #[inline(always)]
     fn clashes(&self, other: &Self) -> bool {
-        (self.written | other.written) & (self.start < other.end) & (other.start < self.end)
+        ((self.written | other.written) != 0) & (self.start < other.end) & (other.start < self.end)
     }
 }
 
 /// The most spans of any call: a step's.
 const MOST: usize = 24;
 
-/// The memory of a call so far.
+/// The memory of a call so far, and the first thing that is wrong with it.
 pub struct Arguments {
     spans: [Span; MOST],
     used: usize,
+    failure: Option<Failure>,
 }
 
-/// Memory that will be read, once all is checked.
+/// That all memory of a call is checked: what makes slices of it.
+pub struct Checked(());
+
+/// Memory that will be read.
 pub struct Input<'a, T> {
     start: *const T,
     length: usize,
     call: PhantomData<&'a T>,
 }
 
-/// Memory that will be written, once all is checked.
+/// Memory that will be written.
 pub struct Output<'a, T> {
     start: *mut T,
     length: usize,
@@ -55,72 +60,73 @@ impl<T> Copy for Input<'_, T> {}
 
 impl Arguments {
     pub const fn new() -> Self {
-        Self { spans: [Span::NONE; MOST], used: 0 }
+        Self { spans: [Span::NONE; MOST], used: 0, failure: None }
     }
 
-    fn add<T>(&mut self, name: &'static str, start: *const T, length: usize, written: bool) -> Outcome {
+    #[inline]
+    fn add<T>(&mut self, name: &'static str, start: *const T, length: usize, written: bool) {
         if length == 0 {
-            return Ok(());
-        }
-        if start.is_null() {
-            return Err(Failure::Null(name));
-        }
-        if !start.is_aligned() {
-            return Err(Failure::Alignment(name));
+            return;
         }
         let bytes = length.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
-        let end = bytes.and_then(|bytes| start.addr().checked_add(bytes)).ok_or(Failure::TooLarge(name))?;
-        let span = Span { name, start: start.addr(), end, written };
-        if let Some(other) = self.spans.iter().take(self.used).find(|other| other.clashes(&span)) {
-            let (written, other) = if written { (name, other.name) } else { (other.name, name) };
-            return Err(Failure::Overlap(written, other));
+        let end = bytes.and_then(|bytes| start.addr().checked_add(bytes));
+        match (end, self.spans.get_mut(self.used)) {
+            (Some(end), Some(span)) if !start.is_null() && start.is_aligned() => {
+                *span = Span { name, start: start.addr(), end, written: written.into() };
+                self.used += 1;
+            }
+            _ => self.fail(if start.is_null() {
+                Failure::Null(name)
+            } else if !start.is_aligned() {
+                Failure::Alignment(name)
+            } else {
+                Failure::TooLarge(name)
+            }),
         }
-        // There is room for more than any call has.
-        *self.spans.get_mut(self.used).ok_or(Failure::TooLarge(name))? = span;
-        self.used += 1;
-        Ok(())
+    }
+
+    /// The first failure is the one that counts.
+    #[cold]
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
     }
 
     /// `length` elements to read.
-    pub fn input<'a, T>(
-        &mut self,
-        name: &'static str,
-        start: *const T,
-        length: usize,
-    ) -> Result<Input<'a, T>, Failure> {
-        self.add(name, start, length, false)?;
-        Ok(Input { start, length, call: PhantomData })
+    pub fn input<'a, T>(&mut self, name: &'static str, start: *const T, length: usize) -> Input<'a, T> {
+        self.add(name, start, length, false);
+        Input { start, length, call: PhantomData }
     }
 
     /// The same, where null means that there is none.
-    pub fn input_if<'a, T>(
-        &mut self,
-        name: &'static str,
-        start: *const T,
-        length: usize,
-    ) -> Result<Option<Input<'a, T>>, Failure> {
-        if start.is_null() { Ok(None) } else { self.input(name, start, length).map(Some) }
+    pub fn input_if<'a, T>(&mut self, name: &'static str, start: *const T, length: usize) -> Option<Input<'a, T>> {
+        if start.is_null() { None } else { Some(self.input(name, start, length)) }
     }
 
     /// `length` elements to write.
-    pub fn output<'a, T>(
-        &mut self,
-        name: &'static str,
-        start: *mut T,
-        length: usize,
-    ) -> Result<Output<'a, T>, Failure> {
-        self.add(name, start, length, true)?;
-        Ok(Output { start, length, call: PhantomData })
+    pub fn output<'a, T>(&mut self, name: &'static str, start: *mut T, length: usize) -> Output<'a, T> {
+        self.add(name, start, length, true);
+        Output { start, length, call: PhantomData }
     }
 
     /// The same, where null means that it is left out.
-    pub fn output_if<'a, T>(
-        &mut self,
-        name: &'static str,
-        start: *mut T,
-        length: usize,
-    ) -> Result<Option<Output<'a, T>>, Failure> {
-        if start.is_null() { Ok(None) } else { self.output(name, start, length).map(Some) }
+    pub fn output_if<'a, T>(&mut self, name: &'static str, start: *mut T, length: usize) -> Option<Output<'a, T>> {
+        if start.is_null() { None } else { Some(self.output(name, start, length)) }
+    }
+
+    /// That every pointer is good, and that nothing that is written overlaps anything else.
+    pub fn check(&mut self) -> Result<Checked, Failure> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let mut spans = self.spans.get(..self.used).unwrap_or_default();
+        while let [span, others @ ..] = spans {
+            if let Some(other) = others.iter().find(|other| other.clashes(span)) {
+                let (written, other) = if other.written != 0 { (other, span) } else { (span, other) };
+                return Err(Failure::Overlap(written.name, other.name));
+            }
+            spans = others;
+        }
+        Ok(Checked(()))
     }
 }
 
@@ -128,9 +134,9 @@ impl<'a, T> Input<'a, T> {
     /// The memory.
     ///
     /// # Safety
-    /// The caller of the C function vouches for it: initialised, and not written by others during the call. All arguments of the call
-    /// are checked.
-    pub unsafe fn slice(self) -> &'a [T] {
+    /// The caller of the C function vouches for it: initialised, and not written by others during the call. `checked` is of the
+    /// call that this is an argument of.
+    pub unsafe fn slice(self, _: &Checked) -> &'a [T] {
         if self.length == 0 {
             return &[];
         }
@@ -144,7 +150,7 @@ impl<'a, T> Output<'a, T> {
     ///
     /// # Safety
     /// As [`Input::slice`]; also, T takes any bits, and nothing else uses the memory during the call.
-    pub unsafe fn slice(self) -> &'a mut [T] {
+    pub unsafe fn slice(self, _: &Checked) -> &'a mut [T] {
         if self.length == 0 {
             return &mut [];
         }
@@ -156,13 +162,13 @@ impl<'a, T> Output<'a, T> {
     ///
     /// # Safety
     /// As [`Output::slice`], with a T for which 0 is a value.
-    pub unsafe fn zeroed(self) -> &'a mut [T] {
+    pub unsafe fn zeroed(self, checked: &Checked) -> &'a mut [T] {
         if self.length > 0 {
             // SAFETY: as in Input::slice.
             unsafe { core::ptr::write_bytes(self.start, 0, self.length) };
         }
         // SAFETY: all of it now is a value.
-        unsafe { self.slice() }
+        unsafe { self.slice(checked) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Token log-probabilities and the logits' gradient.
 
-use super::arguments::{Arguments, Input, Output, read};
+use super::arguments::{Arguments, Checked, Input, Output, read};
 use super::failure::{Failure, Outcome, constants, preflane_error, report};
 use super::pairs::output_slice;
 use super::run::preflane_run;
@@ -217,20 +217,20 @@ impl<'a> TargetArguments<'a> {
     pub(super) fn new(arguments: &mut Arguments, targets: preflane_targets) -> Result<Self, Failure> {
         let (start, n) = (targets.labels, targets.length);
         let labels = match preflane_label_type::of(targets.label_type)? {
-            PREFLANE_I32 => LabelInput::I32(arguments.input("labels", start.cast(), n)?),
-            PREFLANE_I64 => LabelInput::I64(arguments.input("labels", start.cast(), n)?),
+            PREFLANE_I32 => LabelInput::I32(arguments.input("labels", start.cast(), n)),
+            PREFLANE_I64 => LabelInput::I64(arguments.input("labels", start.cast(), n)),
         };
         Ok(Self { labels, targets })
     }
 
     /// # Safety
     /// As [`Input::slice`].
-    pub(super) unsafe fn checked(&self) -> Result<Targets<'a>, Failure> {
+    pub(super) unsafe fn slices(&self, checked: &Checked) -> Result<Targets<'a>, Failure> {
         // SAFETY: the caller's.
         let labels = unsafe {
             match self.labels {
-                LabelInput::I32(x) => Labels::I32(x.slice()),
-                LabelInput::I64(x) => Labels::I64(x.slice()),
+                LabelInput::I32(x) => Labels::I32(x.slice(checked)),
+                LabelInput::I64(x) => Labels::I64(x.slice(checked)),
             }
         };
         let targets = match self.targets.shifted_tokens {
@@ -268,7 +268,7 @@ pub(super) fn logits_input<'a, T>(
     // All rows fit, so this one's start does not overflow.
     matrix_length(logits.rows, logits.columns, logits.stride, false)?;
     let start = from_row(logits.data.cast_mut().cast::<T>(), first.wrapping_mul(logits.stride));
-    arguments.input("logits", start, length)
+    Ok(arguments.input("logits", start, length))
 }
 
 /// The memory of some rows to write.
@@ -281,7 +281,7 @@ pub(super) fn logits_output<'a, T>(
 ) -> Result<Output<'a, T>, Failure> {
     let length = matrix_length(rows, logits.columns, logits.stride, whole)?;
     matrix_length(logits.rows, logits.columns, logits.stride, whole)?;
-    arguments.output(name, from_row(logits.data.cast::<T>(), first.wrapping_mul(logits.stride)), length)
+    Ok(arguments.output(name, from_row(logits.data.cast::<T>(), first.wrapping_mul(logits.stride)), length))
 }
 
 /// Errors count rows from the first of the matrix.
@@ -363,29 +363,30 @@ impl Forward {
         let mut arguments = Arguments::new();
         let data = logits_input::<T>(&mut arguments, logits, first, n)?;
         let targets = TargetArguments::new(&mut arguments, targets)?;
-        let logps = arguments.output_if("logps", from_row(outputs.logps, first), n)?;
-        let log_sum_exps = arguments.output_if("log_sum_exps", from_row(outputs.log_sum_exps, first), n)?;
-        let entropies = arguments.output_if("entropies", from_row(outputs.entropies, first), n)?;
-        let squares = arguments.output_if("log_sum_squares", from_row(outputs.log_sum_squares, first), n)?;
-        let mean_logits = arguments.output_if("mean_logits", from_row(outputs.mean_logits, first), n)?;
-        let top1 = arguments.output_if("top1", from_row(outputs.top1, first).cast::<bool>(), n)?;
-        let counts = arguments.output_if("counts", counts, 1)?;
+        let logps = arguments.output_if("logps", from_row(outputs.logps, first), n);
+        let log_sum_exps = arguments.output_if("log_sum_exps", from_row(outputs.log_sum_exps, first), n);
+        let entropies = arguments.output_if("entropies", from_row(outputs.entropies, first), n);
+        let squares = arguments.output_if("log_sum_squares", from_row(outputs.log_sum_squares, first), n);
+        let mean_logits = arguments.output_if("mean_logits", from_row(outputs.mean_logits, first), n);
+        let top1 = arguments.output_if("top1", from_row(outputs.top1, first).cast::<bool>(), n);
+        let counts = arguments.output_if("counts", counts, 1);
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
-        let targets = unsafe { targets.checked() }?.range(first, n);
+        let targets = unsafe { targets.slices(&checked) }?.range(first, n);
         // SAFETY: likewise.
-        let logits = Logits::<T>::with_stride(unsafe { data.slice() }, n, logits.columns, logits.stride)?;
+        let logits = Logits::<T>::with_stride(unsafe { data.slice(&checked) }, n, logits.columns, logits.stride)?;
         targets.check(n, logits.columns()).map_err(in_matrix(first))?;
         // SAFETY: likewise; the bools are zeroed first, for they do not take any bits.
         let (outputs, counts) = unsafe {
             let outputs = TokenOutputs {
-                logps: output_slice(logps),
-                log_sum_exps: output_slice(log_sum_exps),
-                entropies: output_slice(entropies),
-                log_sum_squares: output_slice(squares),
-                mean_logits: output_slice(mean_logits),
-                top1: top1.map(|top1| top1.zeroed()),
+                logps: output_slice(logps, &checked),
+                log_sum_exps: output_slice(log_sum_exps, &checked),
+                entropies: output_slice(entropies, &checked),
+                log_sum_squares: output_slice(squares, &checked),
+                mean_logits: output_slice(mean_logits, &checked),
+                top1: top1.map(|top1| top1.zeroed(&checked)),
             };
-            (outputs, output_slice(counts))
+            (outputs, output_slice(counts, &checked))
         };
         let found = match run.threads() {
             #[cfg(feature = "std")]
@@ -554,20 +555,24 @@ impl Backward {
             None => None,
         };
         let targets = TargetArguments::new(&mut arguments, targets)?;
-        let sums = arguments.input("log_sum_exps", from_row(log_sum_exps.cast_mut(), first), n)?;
-        let seeds = arguments.input("grad_logps", from_row(grad_logps.cast_mut(), first), n)?;
+        let sums = arguments.input("log_sum_exps", from_row(log_sum_exps.cast_mut(), first), n);
+        let seeds = arguments.input("grad_logps", from_row(grad_logps.cast_mut(), first), n);
         let name = if from.is_some() { "grads" } else { "logits" };
         let out = logits_output::<G>(&mut arguments, name, grads, (first, n), how.zero_padding)?;
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
         let (targets, seeds) = unsafe {
-            (targets.checked()?.range(first, n), Seeds { log_sum_exps: sums.slice(), grad_logps: seeds.slice() })
+            (
+                targets.slices(&checked)?.range(first, n),
+                Seeds { log_sum_exps: sums.slice(&checked), grad_logps: seeds.slice(&checked) },
+            )
         };
         targets.check(n, grads.columns).map_err(in_matrix(first))?;
         // SAFETY: likewise.
-        let out = LogitsMut::with_stride(unsafe { out.slice() }, n, grads.columns, grads.stride)?;
+        let out = LogitsMut::with_stride(unsafe { out.slice(&checked) }, n, grads.columns, grads.stride)?;
         let from = match from {
             // SAFETY: likewise.
-            Some((x, stride)) => Some(Logits::with_stride(unsafe { x.slice() }, n, grads.columns, stride)?),
+            Some((x, stride)) => Some(Logits::with_stride(unsafe { x.slice(&checked) }, n, grads.columns, stride)?),
             None => None,
         };
         match run.threads() {

@@ -1,6 +1,6 @@
 //! Losses, gradients and metrics of pairs.
 
-use super::arguments::{Arguments, Input, Output, read};
+use super::arguments::{Arguments, Checked, Input, Output, read};
 use super::failure::{Failure, constants, preflane_error, report};
 use super::run::preflane_run;
 use crate::{ExactSum, Loss, Metrics, Outputs, Pairs, Reference};
@@ -114,8 +114,8 @@ pub(super) fn reference<'a>(
 ) -> Result<Option<[Input<'a, f32>; 2]>, Failure> {
     match reference_free {
         0 => Ok(Some([
-            arguments.input("ref_chosen_logps", chosen, pairs)?,
-            arguments.input("ref_rejected_logps", rejected, pairs)?,
+            arguments.input("ref_chosen_logps", chosen, pairs),
+            arguments.input("ref_rejected_logps", rejected, pairs),
         ])),
         1 if chosen.is_null() && rejected.is_null() => Ok(None),
         1 => Err(Failure::Constant("reference_free", 1, "0 where ref_chosen_logps or ref_rejected_logps is given")),
@@ -127,10 +127,13 @@ pub(super) fn reference<'a>(
 ///
 /// # Safety
 /// As [`Input::slice`].
-pub(super) unsafe fn reference_slices<'a>(columns: Option<[Input<'a, f32>; 2]>) -> Option<Reference<'a>> {
+pub(super) unsafe fn reference_slices<'a>(
+    columns: Option<[Input<'a, f32>; 2]>,
+    checked: &Checked,
+) -> Option<Reference<'a>> {
     // SAFETY: the caller's.
     columns.map(|[chosen, rejected]| unsafe {
-        Reference { chosen_logps: chosen.slice(), rejected_logps: rejected.slice() }
+        Reference { chosen_logps: chosen.slice(checked), rejected_logps: rejected.slice(checked) }
     })
 }
 
@@ -138,9 +141,9 @@ pub(super) unsafe fn reference_slices<'a>(columns: Option<[Input<'a, f32>; 2]>) 
 ///
 /// # Safety
 /// As [`Output::slice`].
-pub(super) unsafe fn output_slice<'a, T>(output: Option<Output<'a, T>>) -> Option<&'a mut [T]> {
+pub(super) unsafe fn output_slice<'a, T>(output: Option<Output<'a, T>>, checked: &Checked) -> Option<&'a mut [T]> {
     // SAFETY: the caller's.
-    output.map(|output| unsafe { output.slice() })
+    output.map(|output| unsafe { output.slice(checked) })
 }
 
 /// Losses, rewards, margins and gradients of pairs, each within 0.501 ULP of the formula; adds them to `metrics` unless that is
@@ -171,42 +174,43 @@ pub unsafe extern "C" fn preflane_evaluate(
         let outputs = unsafe { read("outputs", outputs) }?;
         let n = pairs.length;
         let mut arguments = Arguments::new();
-        let chosen = arguments.input("policy_chosen_logps", pairs.policy_chosen_logps, n)?;
-        let rejected = arguments.input("policy_rejected_logps", pairs.policy_rejected_logps, n)?;
+        let chosen = arguments.input("policy_chosen_logps", pairs.policy_chosen_logps, n);
+        let rejected = arguments.input("policy_rejected_logps", pairs.policy_rejected_logps, n);
         let reference =
             reference(&mut arguments, pairs.reference_free, pairs.ref_chosen_logps, pairs.ref_rejected_logps, n)?;
-        let weights = arguments.input_if("weights", pairs.weights, n)?;
-        let losses = arguments.output_if("losses", outputs.losses, n)?;
-        let chosen_rewards = arguments.output_if("chosen_rewards", outputs.chosen_rewards, n)?;
-        let rejected_rewards = arguments.output_if("rejected_rewards", outputs.rejected_rewards, n)?;
-        let margins = arguments.output_if("margins", outputs.margins, n)?;
-        let grad_chosen = arguments.output_if("grad_chosen_logps", outputs.grad_chosen_logps, n)?;
-        let grad_rejected = arguments.output_if("grad_rejected_logps", outputs.grad_rejected_logps, n)?;
-        let grad_ref_chosen = arguments.output_if("grad_ref_chosen_logps", outputs.grad_ref_chosen_logps, n)?;
-        let grad_ref_rejected = arguments.output_if("grad_ref_rejected_logps", outputs.grad_ref_rejected_logps, n)?;
-        let grad_beta = arguments.output_if("grad_beta", outputs.grad_beta, n)?;
-        let metrics = arguments.output_if("metrics", metrics, 1)?;
+        let weights = arguments.input_if("weights", pairs.weights, n);
+        let losses = arguments.output_if("losses", outputs.losses, n);
+        let chosen_rewards = arguments.output_if("chosen_rewards", outputs.chosen_rewards, n);
+        let rejected_rewards = arguments.output_if("rejected_rewards", outputs.rejected_rewards, n);
+        let margins = arguments.output_if("margins", outputs.margins, n);
+        let grad_chosen = arguments.output_if("grad_chosen_logps", outputs.grad_chosen_logps, n);
+        let grad_rejected = arguments.output_if("grad_rejected_logps", outputs.grad_rejected_logps, n);
+        let grad_ref_chosen = arguments.output_if("grad_ref_chosen_logps", outputs.grad_ref_chosen_logps, n);
+        let grad_ref_rejected = arguments.output_if("grad_ref_rejected_logps", outputs.grad_ref_rejected_logps, n);
+        let grad_beta = arguments.output_if("grad_beta", outputs.grad_beta, n);
+        let metrics = arguments.output_if("metrics", metrics, 1);
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the function's caller vouches for the memory. Metrics take any bits.
         let (pairs, outputs, metrics) = unsafe {
             (
                 Pairs {
-                    policy_chosen_logps: chosen.slice(),
-                    policy_rejected_logps: rejected.slice(),
-                    reference: reference_slices(reference),
-                    weights: weights.map(|weights| weights.slice()),
+                    policy_chosen_logps: chosen.slice(&checked),
+                    policy_rejected_logps: rejected.slice(&checked),
+                    reference: reference_slices(reference, &checked),
+                    weights: weights.map(|weights| weights.slice(&checked)),
                 },
                 Outputs {
-                    losses: output_slice(losses),
-                    chosen_rewards: output_slice(chosen_rewards),
-                    rejected_rewards: output_slice(rejected_rewards),
-                    margins: output_slice(margins),
-                    grad_chosen_logps: output_slice(grad_chosen),
-                    grad_rejected_logps: output_slice(grad_rejected),
-                    grad_ref_chosen_logps: output_slice(grad_ref_chosen),
-                    grad_ref_rejected_logps: output_slice(grad_ref_rejected),
-                    grad_beta: output_slice(grad_beta),
+                    losses: output_slice(losses, &checked),
+                    chosen_rewards: output_slice(chosen_rewards, &checked),
+                    rejected_rewards: output_slice(rejected_rewards, &checked),
+                    margins: output_slice(margins, &checked),
+                    grad_chosen_logps: output_slice(grad_chosen, &checked),
+                    grad_rejected_logps: output_slice(grad_rejected, &checked),
+                    grad_ref_chosen_logps: output_slice(grad_ref_chosen, &checked),
+                    grad_ref_rejected_logps: output_slice(grad_ref_rejected, &checked),
+                    grad_beta: output_slice(grad_beta, &checked),
                 },
-                output_slice(metrics).and_then(|metrics| metrics.first_mut()),
+                output_slice(metrics, &checked).and_then(|metrics| metrics.first_mut()),
             )
         };
         Ok(match run.threads() {
@@ -310,10 +314,11 @@ unsafe fn update<T, U>(
     body: impl FnOnce(&mut T, &U),
 ) -> super::failure::Outcome {
     let mut arguments = Arguments::new();
-    let from = arguments.input(from_name, from, 1)?;
-    let into = arguments.output(into_name, into, 1)?;
+    let from = arguments.input(from_name, from, 1);
+    let into = arguments.output(into_name, into, 1);
+    let checked = arguments.check()?;
     // SAFETY: all arguments are checked, the rest is the caller's word.
-    if let ([into], [from]) = unsafe { (into.slice(), from.slice()) } {
+    if let ([into], [from]) = unsafe { (into.slice(&checked), from.slice(&checked)) } {
         body(into, from);
     }
     Ok(())
@@ -332,10 +337,11 @@ pub unsafe extern "C" fn preflane_sum_add(
 ) -> i32 {
     let body = || {
         let mut arguments = Arguments::new();
-        let values = arguments.input("values", values, length)?;
-        let sum = arguments.output("sum", sum, 1)?;
+        let values = arguments.input("values", values, length);
+        let sum = arguments.output("sum", sum, 1);
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked, the rest is the caller's word.
-        if let ([sum], values) = unsafe { (sum.slice(), values.slice()) } {
+        if let ([sum], values) = unsafe { (sum.slice(&checked), values.slice(&checked)) } {
             values.iter().for_each(|&x| sum.add(x));
         }
         Ok(())
@@ -373,11 +379,13 @@ pub unsafe extern "C" fn preflane_sum_value(
 ) -> i32 {
     let body = || {
         let mut arguments = Arguments::new();
-        let sum = arguments.input("sum", sum, 1)?;
-        let value = arguments.output_if("value", value, 1)?;
-        let mean = arguments.output_if("mean", mean, 1)?;
+        let sum = arguments.input("sum", sum, 1);
+        let value = arguments.output_if("value", value, 1);
+        let mean = arguments.output_if("mean", mean, 1);
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked, the rest is the caller's word.
-        let (sum, value, mean) = unsafe { (sum.slice(), output_slice(value), output_slice(mean)) };
+        let (sum, value, mean) =
+            unsafe { (sum.slice(&checked), output_slice(value, &checked), output_slice(mean, &checked)) };
         if let [sum] = sum {
             value.unwrap_or_default().fill(sum.sum());
             mean.unwrap_or_default().fill(sum.mean(count));

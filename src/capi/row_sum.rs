@@ -22,9 +22,11 @@ pub unsafe extern "C" fn preflane_row_sum_init(
     let body = || {
         // SAFETY: as the function's own.
         let scaling = unsafe { preflane_scaling::checked(scaling) }?;
-        let state = Arguments::new().output("state", state, 1)?;
+        let mut arguments = Arguments::new();
+        let state = arguments.output("state", state, 1);
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
-        unsafe { state.slice() }.fill(RowSum::new(scaling).state());
+        unsafe { state.slice(&checked) }.fill(RowSum::new(scaling).state());
         Ok(())
     };
     // SAFETY: as the function's own.
@@ -74,15 +76,16 @@ unsafe fn add<T: Element>(
 ) -> Outcome {
     let backend = run.check()?;
     let mut arguments = Arguments::new();
-    let columns = arguments.input("columns", columns, length)?;
-    let state = arguments.output("state", state, 1)?;
+    let columns = arguments.input("columns", columns, length);
+    let state = arguments.output("state", state, 1);
+    let checked = arguments.check()?;
     let target = match target {
         -1 => None,
         // A negative one is beyond all columns.
         _ => Some(usize::try_from(target).unwrap_or(usize::MAX)),
     };
     // SAFETY: all arguments are checked; the rest is the caller's word.
-    if let ([state], columns) = unsafe { (state.slice(), columns.slice()) } {
+    if let ([state], columns) = unsafe { (state.slice(&checked), columns.slice(&checked)) } {
         let mut sum = restored("state", state)?;
         sum.add(backend, columns, target)?;
         *state = sum.state();
@@ -103,10 +106,11 @@ pub unsafe extern "C" fn preflane_row_sum_merge(
 ) -> i32 {
     let body = || {
         let mut arguments = Arguments::new();
-        let from = arguments.input("from", from, 1)?;
-        let into = arguments.output("into", into, 1)?;
+        let from = arguments.input("from", from, 1);
+        let into = arguments.output("into", into, 1);
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
-        if let ([into], [from]) = unsafe { (into.slice(), from.slice()) } {
+        if let ([into], [from]) = unsafe { (into.slice(&checked), from.slice(&checked)) } {
             let (mut sum, more) = (restored("into", into)?, restored("from", from)?);
             if !sum.scales_like(&more) {
                 return Err(Failure::State("from, begun with another scaling than into,"));
@@ -137,13 +141,14 @@ pub unsafe extern "C" fn preflane_row_sum_value(
         // SAFETY: as the function's own.
         let sum = restored("state", &unsafe { read("state", state) }?)?;
         let mut arguments = Arguments::new();
-        let log_sum_exp = arguments.output_if("log_sum_exp", log_sum_exp, 1)?;
-        let logp = arguments.output_if("logp", logp, 1)?;
+        let log_sum_exp = arguments.output_if("log_sum_exp", log_sum_exp, 1);
+        let logp = arguments.output_if("logp", logp, 1);
+        let checked = arguments.check()?;
         let value = if logp.is_some() { sum.token_logp()? } else { 0.0 };
         // SAFETY: all arguments are checked; the rest is the caller's word.
         unsafe {
-            output_slice(log_sum_exp).unwrap_or_default().fill(sum.log_sum_exp());
-            output_slice(logp).unwrap_or_default().fill(value);
+            output_slice(log_sum_exp, &checked).unwrap_or_default().fill(sum.log_sum_exp());
+            output_slice(logp, &checked).unwrap_or_default().fill(value);
         }
         Ok(())
     };

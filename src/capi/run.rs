@@ -117,10 +117,12 @@ fn from_environment() -> Result<i32, Failure> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn preflane_level_from_environment(level: *mut i32, error: *mut preflane_error) -> i32 {
     let body = || {
-        let out = Arguments::new().output("level", level, 1)?;
+        let mut arguments = Arguments::new();
+        let out = arguments.output("level", level, 1);
+        let checked = arguments.check()?;
         let found = from_environment()?;
         // SAFETY: the caller vouches for it; it is the only argument that is written.
-        unsafe { out.slice() }.fill(found);
+        unsafe { out.slice(&checked) }.fill(found);
         Ok(())
     };
     // SAFETY: as above.

@@ -106,13 +106,14 @@ pub unsafe extern "C" fn preflane_sequence_logps(
         let (layout, reduction) = given.how()?;
         let mut arguments = Arguments::new();
         let targets = TargetArguments::new(&mut arguments, given.targets)?;
-        let tokens = arguments.input("token_logps", token_logps, given.targets.length)?;
-        let chosen = arguments.output("chosen_logps", chosen_logps, given.pairs())?;
-        let rejected = arguments.output("rejected_logps", rejected_logps, given.pairs())?;
+        let tokens = arguments.input("token_logps", token_logps, given.targets.length);
+        let chosen = arguments.output("chosen_logps", chosen_logps, given.pairs());
+        let rejected = arguments.output("rejected_logps", rejected_logps, given.pairs());
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
         unsafe {
-            let sequences = Sequences::new(targets.checked()?, given.tokens, layout, reduction)?;
-            sequences.logps(tokens.slice(), chosen.slice(), rejected.slice())?;
+            let sequences = Sequences::new(targets.slices(&checked)?, given.tokens, layout, reduction)?;
+            sequences.logps(tokens.slice(&checked), chosen.slice(&checked), rejected.slice(&checked))?;
         }
         Ok(())
     };
@@ -142,13 +143,14 @@ pub unsafe extern "C" fn preflane_token_grads(
         let (layout, reduction) = given.how()?;
         let mut arguments = Arguments::new();
         let targets = TargetArguments::new(&mut arguments, given.targets)?;
-        let chosen = arguments.input("grad_chosen_logps", grad_chosen_logps, given.pairs())?;
-        let rejected = arguments.input("grad_rejected_logps", grad_rejected_logps, given.pairs())?;
-        let grads = arguments.output("token_grads", token_grads, given.targets.length)?;
+        let chosen = arguments.input("grad_chosen_logps", grad_chosen_logps, given.pairs());
+        let rejected = arguments.input("grad_rejected_logps", grad_rejected_logps, given.pairs());
+        let grads = arguments.output("token_grads", token_grads, given.targets.length);
+        let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
         unsafe {
-            let sequences = Sequences::new(targets.checked()?, given.tokens, layout, reduction)?;
-            sequences.token_grads(chosen.slice(), rejected.slice(), scale, grads.slice())?;
+            let sequences = Sequences::new(targets.slices(&checked)?, given.tokens, layout, reduction)?;
+            sequences.token_grads(chosen.slice(&checked), rejected.slice(&checked), scale, grads.slice(&checked))?;
         }
         Ok(())
     };
@@ -293,50 +295,51 @@ impl StepCall {
         let targets = TargetArguments::new(&mut arguments, step.sequences.targets)?;
         let reference =
             reference(&mut arguments, step.reference_free, step.ref_chosen_logps, step.ref_rejected_logps, pairs)?;
-        let weights: Option<Input<'_, f32>> = arguments.input_if("weights", step.weights, pairs)?;
-        let token_logps = arguments.output("token_logps", buffers.token_logps, rows)?;
-        let log_sum_exps = arguments.output("log_sum_exps", buffers.log_sum_exps, rows)?;
-        let token_grads = arguments.output("token_grads", buffers.token_grads, rows)?;
-        let chosen_logps = arguments.output("chosen_logps", buffers.chosen_logps, pairs)?;
-        let rejected_logps = arguments.output("rejected_logps", buffers.rejected_logps, pairs)?;
-        let grad_chosen = arguments.output("grad_chosen_logps", buffers.grad_chosen_logps, pairs)?;
-        let grad_rejected = arguments.output("grad_rejected_logps", buffers.grad_rejected_logps, pairs)?;
-        let losses = arguments.output_if("losses", outputs.losses, pairs)?;
-        let chosen_rewards = arguments.output_if("chosen_rewards", outputs.chosen_rewards, pairs)?;
-        let rejected_rewards = arguments.output_if("rejected_rewards", outputs.rejected_rewards, pairs)?;
-        let margins = arguments.output_if("margins", outputs.margins, pairs)?;
-        let metrics = arguments.output_if("metrics", metrics, 1)?;
-        let counts = arguments.output_if("counts", counts, 1)?;
+        let weights: Option<Input<'_, f32>> = arguments.input_if("weights", step.weights, pairs);
+        let token_logps = arguments.output("token_logps", buffers.token_logps, rows);
+        let log_sum_exps = arguments.output("log_sum_exps", buffers.log_sum_exps, rows);
+        let token_grads = arguments.output("token_grads", buffers.token_grads, rows);
+        let chosen_logps = arguments.output("chosen_logps", buffers.chosen_logps, pairs);
+        let rejected_logps = arguments.output("rejected_logps", buffers.rejected_logps, pairs);
+        let grad_chosen = arguments.output("grad_chosen_logps", buffers.grad_chosen_logps, pairs);
+        let grad_rejected = arguments.output("grad_rejected_logps", buffers.grad_rejected_logps, pairs);
+        let losses = arguments.output_if("losses", outputs.losses, pairs);
+        let chosen_rewards = arguments.output_if("chosen_rewards", outputs.chosen_rewards, pairs);
+        let rejected_rewards = arguments.output_if("rejected_rewards", outputs.rejected_rewards, pairs);
+        let margins = arguments.output_if("margins", outputs.margins, pairs);
+        let metrics = arguments.output_if("metrics", metrics, 1);
+        let counts = arguments.output_if("counts", counts, 1);
+        let checked = arguments.check()?;
 
         // SAFETY: all arguments are checked; the rest is the caller's word.
         unsafe {
-            let sequences = Sequences::new(targets.checked()?, step.sequences.tokens, layout, reduction)?;
+            let sequences = Sequences::new(targets.slices(&checked)?, step.sequences.tokens, layout, reduction)?;
             let step = Step {
                 backend,
                 loss,
                 scaling,
                 sequences,
-                reference: reference_slices(reference),
-                weights: weights.map(|weights| weights.slice()),
+                reference: reference_slices(reference, &checked),
+                weights: weights.map(|weights| weights.slice(&checked)),
                 grad_scale: step.grad_scale,
             };
-            let logits = LogitsMut::<T>::with_stride(data.slice(), rows, logits.columns, logits.stride)?;
+            let logits = LogitsMut::<T>::with_stride(data.slice(&checked), rows, logits.columns, logits.stride)?;
             let buffers = StepBuffers {
-                token_logps: token_logps.slice(),
-                log_sum_exps: log_sum_exps.slice(),
-                token_grads: token_grads.slice(),
-                chosen_logps: chosen_logps.slice(),
-                rejected_logps: rejected_logps.slice(),
-                grad_chosen_logps: grad_chosen.slice(),
-                grad_rejected_logps: grad_rejected.slice(),
+                token_logps: token_logps.slice(&checked),
+                log_sum_exps: log_sum_exps.slice(&checked),
+                token_grads: token_grads.slice(&checked),
+                chosen_logps: chosen_logps.slice(&checked),
+                rejected_logps: rejected_logps.slice(&checked),
+                grad_chosen_logps: grad_chosen.slice(&checked),
+                grad_rejected_logps: grad_rejected.slice(&checked),
             };
             let outputs = StepOutputs {
-                losses: output_slice(losses),
-                chosen_rewards: output_slice(chosen_rewards),
-                rejected_rewards: output_slice(rejected_rewards),
-                margins: output_slice(margins),
+                losses: output_slice(losses, &checked),
+                chosen_rewards: output_slice(chosen_rewards, &checked),
+                rejected_rewards: output_slice(rejected_rewards, &checked),
+                margins: output_slice(margins, &checked),
             };
-            let metrics = output_slice(metrics).and_then(|metrics| metrics.first_mut());
+            let metrics = output_slice(metrics, &checked).and_then(|metrics| metrics.first_mut());
             let found = match run.threads() {
                 #[cfg(feature = "std")]
                 Some(threads) => {
@@ -345,7 +348,7 @@ impl StepCall {
                 }
                 _ => step.run(logits, buffers, outputs, metrics)?,
             };
-            output_slice(counts).unwrap_or_default().fill(found);
+            output_slice(counts, &checked).unwrap_or_default().fill(found);
         }
         Ok(())
     }
