@@ -97,9 +97,10 @@ impl Arguments {
         Input { start, length, call: PhantomData }
     }
 
-    /// The same, where null means that there is none.
-    pub fn input_if<'a, T>(&mut self, name: &'static str, start: *const T, length: usize) -> Option<Input<'a, T>> {
-        if start.is_null() { None } else { Some(self.input(name, start, length)) }
+    /// The same, where null means that there is none: [`Input::slice_if`]. Not an Option, whose payload the compiler may look at
+    /// before it knows that there is one, as memory checkers then report.
+    pub fn input_if<'a, T>(&mut self, name: &'static str, start: *const T, length: usize) -> Input<'a, T> {
+        self.input(name, start, if start.is_null() { 0 } else { length })
     }
 
     /// `length` elements to write.
@@ -108,9 +109,9 @@ impl Arguments {
         Output { start, length, call: PhantomData }
     }
 
-    /// The same, where null means that it is left out.
-    pub fn output_if<'a, T>(&mut self, name: &'static str, start: *mut T, length: usize) -> Option<Output<'a, T>> {
-        if start.is_null() { None } else { Some(self.output(name, start, length)) }
+    /// The same, where null means that it is left out: [`Output::slice_if`].
+    pub fn output_if<'a, T>(&mut self, name: &'static str, start: *mut T, length: usize) -> Output<'a, T> {
+        self.output(name, start, if start.is_null() { 0 } else { length })
     }
 
     /// That every pointer is good, and that nothing that is written overlaps anything else.
@@ -143,6 +144,15 @@ impl<'a, T> Input<'a, T> {
         // SAFETY: not null, aligned, of a size that is allowed, and apart from all that is written: checked when it was made.
         unsafe { core::slice::from_raw_parts(self.start, self.length) }
     }
+
+    /// The memory, if there is any.
+    ///
+    /// # Safety
+    /// As [`Input::slice`].
+    pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a [T]> {
+        // SAFETY: the caller's.
+        if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
+    }
 }
 
 impl<'a, T> Output<'a, T> {
@@ -158,17 +168,26 @@ impl<'a, T> Output<'a, T> {
         unsafe { core::slice::from_raw_parts_mut(self.start, self.length) }
     }
 
-    /// The memory after zeroing it, for a T that does not take any bits but 0.
+    /// The memory, if it is not left out.
+    ///
+    /// # Safety
+    /// As [`Output::slice`].
+    pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a mut [T]> {
+        // SAFETY: the caller's.
+        if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
+    }
+
+    /// The memory, if it is not left out, after zeroing it, for a T that does not take any bits but 0.
     ///
     /// # Safety
     /// As [`Output::slice`], with a T for which 0 is a value.
-    pub unsafe fn zeroed(self, checked: &Checked) -> &'a mut [T] {
+    pub unsafe fn zeroed_if(self, checked: &Checked) -> Option<&'a mut [T]> {
         if self.length > 0 {
             // SAFETY: as in Input::slice.
             unsafe { core::ptr::write_bytes(self.start, 0, self.length) };
         }
         // SAFETY: all of it now is a value.
-        unsafe { self.slice(checked) }
+        unsafe { self.slice_if(checked) }
     }
 }
 

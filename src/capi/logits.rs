@@ -2,7 +2,6 @@
 
 use super::arguments::{Arguments, Checked, Input, Output, read};
 use super::failure::{Failure, Outcome, constants, preflane_error, report};
-use super::pairs::output_slice;
 use super::run::preflane_run;
 use crate::logits::{
     Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Targets, TokenCounts, TokenOutputs,
@@ -379,14 +378,14 @@ impl Forward {
         // SAFETY: likewise; the bools are zeroed first, for they do not take any bits.
         let (outputs, counts) = unsafe {
             let outputs = TokenOutputs {
-                logps: output_slice(logps, &checked),
-                log_sum_exps: output_slice(log_sum_exps, &checked),
-                entropies: output_slice(entropies, &checked),
-                log_sum_squares: output_slice(squares, &checked),
-                mean_logits: output_slice(mean_logits, &checked),
-                top1: top1.map(|top1| top1.zeroed(&checked)),
+                logps: logps.slice_if(&checked),
+                log_sum_exps: log_sum_exps.slice_if(&checked),
+                entropies: entropies.slice_if(&checked),
+                log_sum_squares: squares.slice_if(&checked),
+                mean_logits: mean_logits.slice_if(&checked),
+                top1: top1.zeroed_if(&checked),
             };
-            (outputs, output_slice(counts, &checked))
+            (outputs, counts.slice_if(&checked))
         };
         let found = match run.threads() {
             #[cfg(feature = "std")]

@@ -1,6 +1,6 @@
 //! Losses, gradients and metrics of pairs.
 
-use super::arguments::{Arguments, Checked, Input, Output, read};
+use super::arguments::{Arguments, Checked, Input, read};
 use super::failure::{Failure, constants, preflane_error, report};
 use super::run::preflane_run;
 use crate::{ExactSum, Loss, Metrics, Outputs, Pairs, Reference};
@@ -104,20 +104,22 @@ pub struct preflane_pair_outputs {
     pub grad_beta: *mut f32,
 }
 
-/// The reference model's two columns, or that there is none: never silently.
+/// The reference model's two columns; null if there is none, never silently.
 pub(super) fn reference<'a>(
     arguments: &mut Arguments,
     reference_free: i32,
     chosen: *const f32,
     rejected: *const f32,
     pairs: usize,
-) -> Result<Option<[Input<'a, f32>; 2]>, Failure> {
+) -> Result<[Input<'a, f32>; 2], Failure> {
     match reference_free {
-        0 => Ok(Some([
+        0 => Ok([
             arguments.input("ref_chosen_logps", chosen, pairs),
             arguments.input("ref_rejected_logps", rejected, pairs),
-        ])),
-        1 if chosen.is_null() && rejected.is_null() => Ok(None),
+        ]),
+        1 if chosen.is_null() && rejected.is_null() => {
+            Ok([arguments.input_if("", chosen, pairs), arguments.input_if("", rejected, pairs)])
+        }
         1 => Err(Failure::Constant("reference_free", 1, "0 where ref_chosen_logps or ref_rejected_logps is given")),
         other => Err(Failure::Constant("reference_free", other.into(), "0 or 1")),
     }
@@ -128,22 +130,11 @@ pub(super) fn reference<'a>(
 /// # Safety
 /// As [`Input::slice`].
 pub(super) unsafe fn reference_slices<'a>(
-    columns: Option<[Input<'a, f32>; 2]>,
+    [chosen, rejected]: [Input<'a, f32>; 2],
     checked: &Checked,
 ) -> Option<Reference<'a>> {
     // SAFETY: the caller's.
-    columns.map(|[chosen, rejected]| unsafe {
-        Reference { chosen_logps: chosen.slice(checked), rejected_logps: rejected.slice(checked) }
-    })
-}
-
-/// A slice that may be left out.
-///
-/// # Safety
-/// As [`Output::slice`].
-pub(super) unsafe fn output_slice<'a, T>(output: Option<Output<'a, T>>, checked: &Checked) -> Option<&'a mut [T]> {
-    // SAFETY: the caller's.
-    output.map(|output| unsafe { output.slice(checked) })
+    unsafe { Some(Reference { chosen_logps: chosen.slice_if(checked)?, rejected_logps: rejected.slice_if(checked)? }) }
 }
 
 /// Losses, rewards, margins and gradients of pairs, each within 0.501 ULP of the formula; adds them to `metrics` unless that is
@@ -197,20 +188,20 @@ pub unsafe extern "C" fn preflane_evaluate(
                     policy_chosen_logps: chosen.slice(&checked),
                     policy_rejected_logps: rejected.slice(&checked),
                     reference: reference_slices(reference, &checked),
-                    weights: weights.map(|weights| weights.slice(&checked)),
+                    weights: weights.slice_if(&checked),
                 },
                 Outputs {
-                    losses: output_slice(losses, &checked),
-                    chosen_rewards: output_slice(chosen_rewards, &checked),
-                    rejected_rewards: output_slice(rejected_rewards, &checked),
-                    margins: output_slice(margins, &checked),
-                    grad_chosen_logps: output_slice(grad_chosen, &checked),
-                    grad_rejected_logps: output_slice(grad_rejected, &checked),
-                    grad_ref_chosen_logps: output_slice(grad_ref_chosen, &checked),
-                    grad_ref_rejected_logps: output_slice(grad_ref_rejected, &checked),
-                    grad_beta: output_slice(grad_beta, &checked),
+                    losses: losses.slice_if(&checked),
+                    chosen_rewards: chosen_rewards.slice_if(&checked),
+                    rejected_rewards: rejected_rewards.slice_if(&checked),
+                    margins: margins.slice_if(&checked),
+                    grad_chosen_logps: grad_chosen.slice_if(&checked),
+                    grad_rejected_logps: grad_rejected.slice_if(&checked),
+                    grad_ref_chosen_logps: grad_ref_chosen.slice_if(&checked),
+                    grad_ref_rejected_logps: grad_ref_rejected.slice_if(&checked),
+                    grad_beta: grad_beta.slice_if(&checked),
                 },
-                output_slice(metrics, &checked).and_then(|metrics| metrics.first_mut()),
+                metrics.slice_if(&checked).and_then(|metrics| metrics.first_mut()),
             )
         };
         Ok(match run.threads() {
@@ -384,8 +375,7 @@ pub unsafe extern "C" fn preflane_sum_value(
         let mean = arguments.output_if("mean", mean, 1);
         let checked = arguments.check()?;
         // SAFETY: all arguments are checked, the rest is the caller's word.
-        let (sum, value, mean) =
-            unsafe { (sum.slice(&checked), output_slice(value, &checked), output_slice(mean, &checked)) };
+        let (sum, value, mean) = unsafe { (sum.slice(&checked), value.slice_if(&checked), mean.slice_if(&checked)) };
         if let [sum] = sum {
             value.unwrap_or_default().fill(sum.sum());
             mean.unwrap_or_default().fill(sum.mean(count));

@@ -3,7 +3,6 @@
 use super::arguments::{Arguments, read};
 use super::failure::{Failure, Outcome, preflane_error, report};
 use super::logits::{preflane_dtype, preflane_dtype::*, preflane_scaling};
-use super::pairs::output_slice;
 use super::run::preflane_run;
 use crate::logits::{Element, LogSumExp, RowSum, RowSumState};
 use core::ffi::c_void;
@@ -140,15 +139,15 @@ pub unsafe extern "C" fn preflane_row_sum_value(
     let body = || {
         // SAFETY: as the function's own.
         let sum = restored("state", &unsafe { read("state", state) }?)?;
+        let value = if logp.is_null() { 0.0 } else { sum.token_logp()? };
         let mut arguments = Arguments::new();
         let log_sum_exp = arguments.output_if("log_sum_exp", log_sum_exp, 1);
         let logp = arguments.output_if("logp", logp, 1);
         let checked = arguments.check()?;
-        let value = if logp.is_some() { sum.token_logp()? } else { 0.0 };
         // SAFETY: all arguments are checked; the rest is the caller's word.
         unsafe {
-            output_slice(log_sum_exp, &checked).unwrap_or_default().fill(sum.log_sum_exp());
-            output_slice(logp, &checked).unwrap_or_default().fill(value);
+            log_sum_exp.slice_if(&checked).unwrap_or_default().fill(sum.log_sum_exp());
+            logp.slice_if(&checked).unwrap_or_default().fill(value);
         }
         Ok(())
     };

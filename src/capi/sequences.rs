@@ -1,12 +1,12 @@
 //! From tokens to pairs of answers, and the whole step.
 
-use super::arguments::{Arguments, Input, read};
+use super::arguments::{Arguments, read};
 use super::failure::{Failure, Outcome, constants, preflane_error, report};
 use super::logits::{
     TargetArguments, logits_output, preflane_dtype, preflane_dtype::*, preflane_logits_mut, preflane_rows,
     preflane_scaling, preflane_targets,
 };
-use super::pairs::{output_slice, preflane_loss, reference, reference_slices};
+use super::pairs::{preflane_loss, reference, reference_slices};
 use super::run::preflane_run;
 use crate::Metrics;
 use crate::logits::{
@@ -295,7 +295,7 @@ impl StepCall {
         let targets = TargetArguments::new(&mut arguments, step.sequences.targets)?;
         let reference =
             reference(&mut arguments, step.reference_free, step.ref_chosen_logps, step.ref_rejected_logps, pairs)?;
-        let weights: Option<Input<'_, f32>> = arguments.input_if("weights", step.weights, pairs);
+        let weights = arguments.input_if("weights", step.weights, pairs);
         let token_logps = arguments.output("token_logps", buffers.token_logps, rows);
         let log_sum_exps = arguments.output("log_sum_exps", buffers.log_sum_exps, rows);
         let token_grads = arguments.output("token_grads", buffers.token_grads, rows);
@@ -320,7 +320,7 @@ impl StepCall {
                 scaling,
                 sequences,
                 reference: reference_slices(reference, &checked),
-                weights: weights.map(|weights| weights.slice(&checked)),
+                weights: weights.slice_if(&checked),
                 grad_scale: step.grad_scale,
             };
             let logits = LogitsMut::<T>::with_stride(data.slice(&checked), rows, logits.columns, logits.stride)?;
@@ -334,12 +334,12 @@ impl StepCall {
                 grad_rejected_logps: grad_rejected.slice(&checked),
             };
             let outputs = StepOutputs {
-                losses: output_slice(losses, &checked),
-                chosen_rewards: output_slice(chosen_rewards, &checked),
-                rejected_rewards: output_slice(rejected_rewards, &checked),
-                margins: output_slice(margins, &checked),
+                losses: losses.slice_if(&checked),
+                chosen_rewards: chosen_rewards.slice_if(&checked),
+                rejected_rewards: rejected_rewards.slice_if(&checked),
+                margins: margins.slice_if(&checked),
             };
-            let metrics = output_slice(metrics, &checked).and_then(|metrics| metrics.first_mut());
+            let metrics = metrics.slice_if(&checked).and_then(|metrics| metrics.first_mut());
             let found = match run.threads() {
                 #[cfg(feature = "std")]
                 Some(threads) => {
@@ -348,7 +348,7 @@ impl StepCall {
                 }
                 _ => step.run(logits, buffers, outputs, metrics)?,
             };
-            output_slice(counts, &checked).unwrap_or_default().fill(found);
+            counts.slice_if(&checked).unwrap_or_default().fill(found);
         }
         Ok(())
     }
