@@ -14,6 +14,10 @@
 #include <string>
 #include <vector>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "preflane_dpo.h"
 
 namespace {
@@ -212,6 +216,26 @@ void refusals() {
     refused("references of another length", [](Example &e) { e.ref_chosen = at::zeros({2}); });
     refused("references in float64", [](Example &e) { e.ref_rejected = e.ref_rejected.to(at::kDouble); });
     refused("beta 0", [](Example &) {}, 0);
+
+    const Tensor leaf = good.logits.detach().requires_grad_();
+    const auto backward_refused = [&](const char *what, const std::function<void(Tensor &, const Tensor &)> &act) {
+        Tensor logits = leaf * 1;
+        const Tensor loss = std::get<0>(preflane_torch::dpo(logits, good.labels, good.ref_chosen, good.ref_rejected, BETA));
+        try {
+            act(logits, loss);
+            expect(false, what);
+        } catch (const c10::Error &error) {
+            const std::string message = error.what_without_backtrace();
+            std::printf("  %s\n", message.substr(0, message.find(':')).c_str());
+        }
+    };
+    backward_refused("a second derivative", [&](Tensor &, const Tensor &loss) {
+        torch::autograd::grad({loss}, {leaf}, {}, true, true);
+    });
+    backward_refused("logits changed before backward", [](Tensor &logits, const Tensor &loss) {
+        logits.add_(1);
+        loss.backward();
+    });
 }
 
 // Reads one tensor of a safetensors file: its own small subset of JSON, as the format's writers print it.
@@ -251,6 +275,15 @@ Tensor read_safetensor(const std::string &path, const std::string &name) {
 double median(std::vector<double> &times) {
     std::sort(times.begin(), times.end());
     return times[times.size() / 2];
+}
+
+// Freed memory is kept: else malloc gives blocks of some sizes back, and the kernel's zeroing of new pages is what is measured.
+void keep_memory() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, 2147483647);
+    mallopt(M_TOP_PAD, 1 << 28);
+#endif
 }
 
 void timing(at::ScalarType type, bool masked) {
@@ -326,6 +359,8 @@ int main(int count, char **arguments) {
     same_bits();
     refusals();
     std::printf("\n");
+    std::fflush(stdout);
+    keep_memory();
     timing(at::kFloat, false);
     timing(at::kFloat, true);
     timing(at::kBFloat16, false);
