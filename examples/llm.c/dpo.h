@@ -164,12 +164,17 @@ static inline preflane_report dpo_forward(Dpo *dpo, const float *logits, const i
     return report;
 }
 
-// dlogits of the mean loss: after dpo_forward on the same logits and targets.
-static inline void dpo_backward(Dpo *dpo, const float *logits, float *dlogits) {
+// The seeds, token_grads: the mean loss's derivatives by token_logps, after dpo_forward.
+static inline void dpo_token_grads(Dpo *dpo) {
     preflane_error error;
     dpo_check(preflane_token_grads(&dpo->sequences, dpo->grad_chosen_logps, dpo->grad_rejected_logps, 1.0 / (double)dpo->pairs,
                                    dpo->token_grads, &error),
               &error);
+}
+
+// dlogits of the mean loss: after dpo_forward on the same logits and targets.
+static inline void dpo_backward(Dpo *dpo, const float *logits, float *dlogits) {
+    dpo_token_grads(dpo);
     dpo_logits_grad(dpo, logits, dlogits);
 }
 
