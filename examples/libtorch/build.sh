@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds the example against the torch of PYTHON and runs it. From the environment: PYTHON (python3 by default), PREFLANE_LIB (the
-# folder of libpreflane.a, or the file), PREFLANE_INCLUDE (that of preflane.h), CXX, OUT (the program). Arguments go to the program.
+# Builds the example against the torch of PYTHON and runs it, on Linux. From the environment: PREFLANE_LIB (libpreflane.a, or its
+# folder), PREFLANE_INCLUDE (the folder of preflane.h), PYTHON, CXX, OUT (the program). Arguments go to the program.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
 include=${PREFLANE_INCLUDE:-$here/../../capi/include}
-library=${PREFLANE_LIB:-$here/../../target/release}
+library=${PREFLANE_LIB:?libpreflane.a, or its folder}
 [ -d "$library" ] && library=$library/libpreflane.a
 out=${OUT:-${TMPDIR:-/tmp}/preflane-libtorch}
 
@@ -19,5 +19,5 @@ abi=$("$python" -c 'import torch; print(int(torch._C._GLIBCXX_USE_CXX11_ABI))')
     -I"$include" -isystem "$torch/include" -isystem "$torch/include/torch/csrc/api/include" -c "$here/main.cpp" -o "$out.o"
 "${CXX:-c++}" "$out.o" "$library" -o "$out" \
     -L"$torch/lib" -Wl,-rpath,"$torch/lib" -Wl,--no-as-needed -ltorch -ltorch_cpu -lc10 \
-    "$(ls "$torch"/lib/libgomp*.so* | head -n 1)"
+    "$(ls "$torch"/lib/libgomp*.so* | head -n 1)" -lpthread -ldl -lm
 exec "$out" "$@"

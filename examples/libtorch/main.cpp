@@ -2,7 +2,7 @@
 //
 //   preflane-libtorch [logits.safetensors]
 //
-// Exit status 1 if a difference is larger than the bound that is printed with it.
+// Exit status 1 if a difference is larger than the bound that is printed with it, 2 if it cannot run.
 
 #include <algorithm>
 #include <chrono>
@@ -105,8 +105,9 @@ Difference difference(const Answer &answer, const Answer &exact) {
     const Tensor loss = exact.loss, grads = exact.grads, got = answer.grads.to(at::kDouble);
     const double scale = grads.abs().max().item<double>();
     const Tensor apart = (got - grads).abs();
-    // 1 - p has lost digits in float64 too where it is small; what is below float's normal numbers is rounded coarsely.
-    const Tensor counts = grads.abs() > std::max(1e-8 * scale, 1e-36);
+    // 1 - p has lost digits in float64 too where it is small; what is below a type's normal numbers is rounded coarsely.
+    const double smallest = answer.grads.scalar_type() == at::kHalf ? std::ldexp(1.0, -14) : 1.2e-38;
+    const Tensor counts = grads.abs() > std::max(1e-8 * scale, smallest);
     return {((answer.loss.to(at::kDouble) - loss).abs() / loss.abs()).item<double>(), apart.max().item<double>() / scale,
             (apart / grads.abs()).masked_select(counts).max().item<double>()};
 }
@@ -120,22 +121,24 @@ void print(const char *name, const Answer &answer, const Answer &exact) {
 // What preflane's steps of rounding may add up to: token_logps and their sums to float (0.51 ULP each), times beta, move the
 // margin; the loss and the gradient follow it with a slope of at most 1 (as a share of themselves), and are rounded themselves.
 void compare(const char *title, const Example &example) {
-    const bool bf16 = example.logits.scalar_type() == at::kBFloat16;
+    const at::ScalarType type = example.logits.scalar_type();
+    const bool single_precision = type == at::kFloat;
     const Answer exact = by_torch(example, at::kDouble), ours = by_preflane(example, example.logits);
     const auto sums = sequence_logps(example.logits.to(at::kDouble), example.labels).abs().chunk(2);
     const double ulp = std::ldexp(1.0, -23);
     const double margin = BETA * 1.02 * ulp * (sums[0] + sums[1]).max().item<double>();
     const double loss_bound = margin / exact.loss.item<double>() + 1.1 * ulp;
-    const double gradient_bound = margin + 1.6 * ulp + (bf16 ? 0.501 * std::ldexp(1.0, -7) : 0);
+    const double last_place = single_precision ? 0 : std::ldexp(1.0, type == at::kHalf ? -10 : -7);
+    const double gradient_bound = margin + 1.6 * ulp + 0.501 * last_place;
 
     std::printf("%s\n  %-34s loss %.9f\n", title, "torch, float64", exact.loss.item<double>());
-    print(bf16 ? "preflane, bf16 logits" : "preflane, float logits", ours, exact);
+    print("preflane", ours, exact);
     const Answer single = by_torch(example, at::kFloat);
-    if (bf16) {
-        print("torch, upcast to float32", {single.loss, single.grads.to(at::kBFloat16)}, exact);
-        print("torch, all in bf16", by_torch(example, at::kBFloat16), exact);
-    } else {
+    if (single_precision) {
         print("torch, float32", single, exact);
+    } else {
+        print("torch, upcast to float32", {single.loss, single.grads.to(type)}, exact);
+        print("torch, without upcast", by_torch(example, type), exact);
     }
     const Difference found = difference(ours, exact);
     std::printf("  bounds for preflane: loss %.1e, gradient %.1e of each element\n", loss_bound, gradient_bound);
@@ -325,9 +328,7 @@ void timing(at::ScalarType type, bool masked) {
     }
 }
 
-}  // namespace
-
-int main(int count, char **arguments) {
+int run(int count, char **arguments) {
     preflane_error error{};
     if (preflane_abi_version() != PREFLANE_ABI_VERSION || preflane_check_environment(&error) != PREFLANE_OK) {
         std::fprintf(stderr, "preflane %s: %s\n", preflane_version(), error.message);
@@ -342,12 +343,16 @@ int main(int count, char **arguments) {
     example.logits = example.logits.to(at::kBFloat16);
     add_references(example);
     compare("the same in bf16", example);
+    example = random_example(4, 64, 3000, 3);
+    example.logits = example.logits.to(at::kHalf);
+    add_references(example);
+    compare("random half logits [8, 64, 3000]", example);
     if (count > 1) {
         Example real;
         real.logits = read_safetensor(arguments[1], "logits");
         real.labels = read_safetensor(arguments[1], "labels");
         add_references(real);
-        compare("logits of a small model [4, 160, 4096], float", real);
+        compare("the file's logits", real);
         real.logits = real.logits.to(at::kBFloat16);
         add_references(real);
         compare("the same in bf16", real);
@@ -366,4 +371,15 @@ int main(int count, char **arguments) {
     timing(at::kBFloat16, false);
     std::printf(failed ? "\nFAILED\n" : "\nall within their bounds\n");
     return failed ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int count, char **arguments) {
+    try {
+        return run(count, arguments);
+    } catch (const c10::Error &error) {
+        std::fprintf(stderr, "%s\n", error.what_without_backtrace());
+        return 2;
+    }
 }

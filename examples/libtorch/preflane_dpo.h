@@ -17,7 +17,7 @@
 namespace preflane_torch {
 
 inline void check(int32_t code, const preflane_error &error) {
-    TORCH_CHECK(code == PREFLANE_OK, "preflane: ", error.message, " (", preflane_code_text(code), ")");
+    TORCH_CHECK(code == PREFLANE_OK, "preflane: ", error.message);
 }
 
 // What a call to preflane needs to know about the tensors. They must outlive it.
@@ -88,7 +88,7 @@ class Dpo : public torch::autograd::Function<Dpo> {
 
         const at::Tensor token_logps = at::empty({batch.rows}, floats);
         // Two doubles are as large as a preflane_log_sum_exp, and aligned for it.
-        static_assert(sizeof(preflane_log_sum_exp) == 2 * sizeof(double));
+        static_assert(sizeof(preflane_log_sum_exp) == 2 * sizeof(double) && alignof(preflane_log_sum_exp) <= alignof(double));
         const at::Tensor log_sum_exps = at::empty({batch.rows, 2}, floats.dtype(at::kDouble));
         preflane_token_outputs tokens{};
         tokens.logps = token_logps.mutable_data_ptr<float>();

@@ -27,7 +27,7 @@ typedef struct {
 
 static inline void dpo_check(int32_t code, const preflane_error *error) {
     if (code != PREFLANE_OK) {
-        fprintf(stderr, "preflane: %s (%s)\n", error->message, preflane_code_text(code));
+        fprintf(stderr, "preflane: %s\n", error->message);
         exit(EXIT_FAILURE);
     }
 }
