@@ -175,7 +175,7 @@ pub fn step<T: Element, L: PairLoss>(
 ) -> Result<TokenCounts, Error> {
     step.run_by(logits, buffers, outputs, metrics, split_forward, |logits, seeds| {
         let targets = step.sequences.targets();
-        split_backward::<T, T>(step.backend, None, targets, &step.scaling, seeds, Gradient::default(), logits);
+        split_backward::<T, T>(step.backend, None, targets, &step.scaling, seeds, step.gradient(), logits);
     })
 }
 

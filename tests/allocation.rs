@@ -58,6 +58,7 @@ fn a_step_allocates_nothing() {
         reference: Some(Reference { chosen_logps: &[-90.0, -95.0], rejected_logps: &[-99.0, -93.0] }),
         weights: None,
         grad_scale: 0.5,
+        zero_padding: false,
     };
     let mut metrics = Metrics::new();
     let mut run = |threads: bool| {

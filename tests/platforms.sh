@@ -108,7 +108,7 @@ run_linux() {
   export "$linker=$1-linux-gnu-gcc"
   cross "$1" "$2" std -p preflane-conformance &&
     timeout "$USER_LIMIT" "qemu-$1" -L "/usr/$1-linux-gnu" \
-      "$target/$1/$2/release/preflane-conformance" --require scalar,wide
+      "$target/$1/$2/release/preflane-conformance" --brief --require scalar,wide
 }
 
 # run_device PLATFORM TRIPLE CPU MACHINE: firmware, under QEMU's system mode.

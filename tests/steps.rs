@@ -57,6 +57,7 @@ fn run(backend: Backend, batch: Batch<'_>, threads: Option<usize>) -> Run {
         reference: Some(Reference { chosen_logps: batch.reference[0], rejected_logps: batch.reference[1] }),
         weights: None,
         grad_scale: 1.0 / pairs as f64,
+        zero_padding: false,
     };
     let buffers = StepBuffers {
         token_logps: &mut run.token_logps,
@@ -312,6 +313,7 @@ fn errors_come_first() {
             reference: Some(Reference { chosen_logps: reference, rejected_logps: &[0.0] }),
             weights: None,
             grad_scale: 1.0,
+            zero_padding: false,
         };
         let buffers = StepBuffers {
             token_logps: &mut a,

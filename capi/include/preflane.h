@@ -227,7 +227,8 @@ typedef struct preflane_error {
   int32_t code;
   // Always 0.
   uint32_t reserved;
-  // The row or sequence that is wrong, counted from 0, or PREFLANE_NO_ROW.
+  // The row or sequence that is wrong, counted from 0, or PREFLANE_NO_ROW. With shifted labels: the row of logits, whose label stands
+  // one place further on.
   uint64_t row;
   // The argument that is wrong, as the header names it (a field by its own name); empty if it is none.
   char argument[PREFLANE_ARGUMENT_SIZE];
@@ -418,7 +419,7 @@ typedef struct preflane_pair_outputs {
 // The exact sum of any number of `f32` values: an integer in units of 2^-149.
 //
 // Plain data of a fixed size. Equal multisets of values give equal bits, whatever the order, grouping or merging.
-// Infinities and NaN are remembered apart, so that [`sum`](Self::sum) and [`mean`](Self::mean) say what IEEE
+// Infinities and NaN are remembered apart, so that `sum` and `mean` say what IEEE
 // arithmetic would.
 typedef struct preflane_sum {
   // Least significant first: LIMBS of them, as a number for the C header.
@@ -432,7 +433,7 @@ typedef struct preflane_sum {
 // Exact sums and counts over any number of pairs.
 //
 // Plain data of a fixed size. It has the same bits for every order of the pairs and every partition of them among
-// batches, threads, ranks and restarts: [`merge`](Self::merge) adds the parts.
+// batches, threads, ranks and restarts: `merge` adds the parts.
 typedef struct preflane_metrics {
   uint64_t pairs;
   uint64_t referenced;
@@ -482,7 +483,7 @@ typedef struct preflane_report {
   float both_fell;
 } preflane_report;
 
-// A [`RowSum`] as plain bytes of a fixed size without padding, to be kept, sent or merged elsewhere.
+// A row's log-sum-exp in the making (`RowSum`) as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
 typedef struct preflane_row_sum {
   // The scaling that the row began with.
   double temperature;
@@ -540,8 +541,9 @@ typedef struct preflane_step {
   double grad_scale;
   // 1: there is no reference model, and its two pointers are null. 0: there is one.
   int32_t reference_free;
-  // Always 0.
-  uint32_t reserved;
+  // 1 sets what lies between the columns and the stride to 0, in the last row too, for a host whose backward pass goes over all of
+  // a row. 0 leaves it alone: it then is no gradient.
+  int32_t zero_padding;
 } preflane_step;
 
 // Memory of a step, the caller's: 24 bytes a row and 16 a pair. All of it is overwritten and may be read afterwards.
@@ -593,7 +595,7 @@ const char *preflane_version(void);
 uint32_t preflane_abi_version(void);
 
 // That subnormals are kept and that rounding is to nearest on the calling thread: what all results suppose. A program built with
-// -ffast-math or -Ofast, or one that sets these modes for speed, fails it with PREFLANE_ERROR_ENVIRONMENT.
+// -ffast-math or -Ofast (linked: objects alone do no harm), or one that sets these modes for speed, fails it with PREFLANE_ERROR_ENVIRONMENT.
 //
 // The caller vouches for this:
 // `error` is null or points to a preflane_error.

@@ -328,13 +328,25 @@ static void step_bits(void) {
     CHECK(refused(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error), &error,
                   PREFLANE_ERROR_NULL, "chosen_logps", PREFLANE_NO_ROW));
     buffers.chosen_logps = chosen[1];
+    step.zero_padding = 2;
+    CHECK(refused(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error), &error,
+                  PREFLANE_ERROR_PARAMETER, "zero_padding", PREFLANE_NO_ROW));
+    step.zero_padding = 1;
     CHECK(memcmp(at_once, logits, sizeof logits) == 0);
+    in_place = matrix(apart);
+    memcpy(apart, logits, sizeof logits);
+    CHECK(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, NULL, NULL, &error) == PREFLANE_OK);
+    for (row = 0; row < ROWS; row++)
+      for (column = COLUMNS; column < STRIDE; column++) CHECK(apart[row * STRIDE + column] == 0.0f);
+    step.zero_padding = 0;
+    in_place = matrix(at_once);
     CHECK(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error) == PREFLANE_OK);
   }
   CHECK(memcmp(by_pieces, at_once, sizeof at_once) == 0);
   CHECK(memcmp(&metrics[0], &metrics[1], sizeof metrics[0]) == 0);
   CHECK(memcmp(losses[0], losses[1], sizeof losses[0]) == 0 && memcmp(sums[0], sums[1], sizeof sums[0]) == 0);
   CHECK(memcmp(&all, &counts, sizeof all) == 0);
+  /* The padding was left alone, as asked; zeroed, as asked. */
   for (row = 0; row < ROWS; row++) {
     double sum = 0;
     for (column = 0; column < COLUMNS; column++) sum += at_once[row * STRIDE + column];

@@ -44,7 +44,7 @@ static const char HELP[] =
     "  --seed N               of the parameters and the order of the data [1]\n"
     "  --beta B               [0.1]\n"
     "  --supervised-epochs N  [6]\n"
-    "  --preference-epochs N  [3]\n"
+    "  --preference-epochs N  [2]\n"
     "  --short                one epoch each on a few pairs\n"
     "  --softmax NAME         preflane, or handwritten: a C loop with expf, to compare the time [preflane]\n"
     "  --vocabulary-parallel  log-probabilities from shards of the vocabulary, one a rank, and no training\n"
@@ -70,7 +70,7 @@ static double number(const char *name, const char *text, double least, double mo
 }
 
 static options parse(int argc, char **argv) {
-  options o = {"examples/trainer/pairs.jsonl", 2, 1, 0.1, 6, 3, 2e-3f, 3e-4f, BY_PREFLANE, 0, 0, -1, -1};
+  options o = {"examples/trainer/pairs.jsonl", 2, 1, 0.1, 6, 2, 2e-3f, 3e-4f, BY_PREFLANE, 0, 0, -1, -1};
   int i;
   for (i = 1; i < argc; i++) {
     const char *name = argv[i], *next = argv[i + 1]; /* argv ends with NULL. */

@@ -4,7 +4,7 @@ use super::failure::{Failure, Outcome, preflane_error, report};
 use core::hint::black_box;
 
 /// That subnormals are kept and that rounding is to nearest on the calling thread: what all results suppose. A program built with
-/// -ffast-math or -Ofast, or one that sets these modes for speed, fails it with PREFLANE_ERROR_ENVIRONMENT.
+/// -ffast-math or -Ofast (linked: objects alone do no harm), or one that sets these modes for speed, fails it with PREFLANE_ERROR_ENVIRONMENT.
 ///
 /// # Safety
 /// `error` is null or points to a preflane_error.

@@ -54,7 +54,8 @@ pub struct preflane_error {
     pub code: i32,
     /// Always 0.
     pub reserved: u32,
-    /// The row or sequence that is wrong, counted from 0, or PREFLANE_NO_ROW.
+    /// The row or sequence that is wrong, counted from 0, or PREFLANE_NO_ROW. With shifted labels: the row of logits, whose label stands
+    /// one place further on.
     pub row: u64,
     /// The argument that is wrong, as the header names it (a field by its own name); empty if it is none.
     pub argument: [c_char; PREFLANE_ARGUMENT_SIZE],
@@ -74,6 +75,15 @@ macro_rules! constants {
     };
 }
 pub(super) use constants;
+
+/// A yes or no from C.
+pub fn flag(name: &'static str, value: i32) -> Result<bool, Failure> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(Failure::Constant(name, other.into(), "0 or 1")),
+    }
+}
 
 /// What a call refuses: the library's errors, and those that only C can make.
 pub enum Failure {

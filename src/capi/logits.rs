@@ -1,7 +1,7 @@
 //! Token log-probabilities and the logits' gradient.
 
 use super::arguments::{Arguments, Checked, Input, Output, read};
-use super::failure::{Failure, Outcome, constants, preflane_error, report};
+use super::failure::{Failure, Outcome, constants, flag, preflane_error, report};
 use super::run::preflane_run;
 use crate::logits::{
     Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Targets, TokenCounts, TokenOutputs,
@@ -498,11 +498,6 @@ impl Backward {
         gradient: preflane_gradient,
         grads: *const preflane_logits_mut,
     ) -> Result<Self, Failure> {
-        let flag = |name, value: i32| match value {
-            0 => Ok(false),
-            1 => Ok(true),
-            other => Err(Failure::Constant(name, other.into(), "0 or 1")),
-        };
         let how = Gradient {
             accumulate: flag("accumulate", gradient.accumulate)?,
             zero_padding: flag("zero_padding", gradient.zero_padding)?,

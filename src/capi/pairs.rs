@@ -1,7 +1,7 @@
 //! Losses, gradients and metrics of pairs.
 
 use super::arguments::{Arguments, Checked, Input, read};
-use super::failure::{Failure, constants, preflane_error, report};
+use super::failure::{Failure, constants, flag, preflane_error, report};
 use super::run::preflane_run;
 use crate::{ExactSum, Loss, Metrics, Outputs, Pairs, Reference};
 use preflane_loss_kind::*;
@@ -112,17 +112,13 @@ pub(super) fn reference<'a>(
     rejected: *const f32,
     pairs: usize,
 ) -> Result<[Input<'a, f32>; 2], Failure> {
-    match reference_free {
-        0 => Ok([
-            arguments.input("ref_chosen_logps", chosen, pairs),
-            arguments.input("ref_rejected_logps", rejected, pairs),
-        ]),
-        1 if chosen.is_null() && rejected.is_null() => {
-            Ok([arguments.input_if("", chosen, pairs), arguments.input_if("", rejected, pairs)])
-        }
-        1 => Err(Failure::Constant("reference_free", 1, "0 where ref_chosen_logps or ref_rejected_logps is given")),
-        other => Err(Failure::Constant("reference_free", other.into(), "0 or 1")),
+    let free = flag("reference_free", reference_free)?;
+    if free && !(chosen.is_null() && rejected.is_null()) {
+        let requirement = "0 where ref_chosen_logps or ref_rejected_logps is given";
+        return Err(Failure::Constant("reference_free", 1, requirement));
     }
+    let length = if free { 0 } else { pairs };
+    Ok([arguments.input("ref_chosen_logps", chosen, length), arguments.input("ref_rejected_logps", rejected, length)])
 }
 
 /// The slices of a reference.

@@ -1,7 +1,7 @@
 //! From tokens to pairs of answers, and the whole step.
 
 use super::arguments::{Arguments, read};
-use super::failure::{Failure, Outcome, constants, preflane_error, report};
+use super::failure::{Failure, Outcome, constants, flag, preflane_error, report};
 use super::logits::{
     TargetArguments, logits_output, preflane_dtype, preflane_dtype::*, preflane_logits_mut, preflane_rows,
     preflane_scaling, preflane_targets,
@@ -178,8 +178,9 @@ pub struct preflane_step {
     pub grad_scale: f64,
     /// 1: there is no reference model, and its two pointers are null. 0: there is one.
     pub reference_free: i32,
-    /// Always 0.
-    pub reserved: u32,
+    /// 1 sets what lies between the columns and the stride to 0, in the last row too, for a host whose backward pass goes over all of
+    /// a row. 0 leaves it alone: it then is no gradient.
+    pub zero_padding: i32,
 }
 
 /// Memory of a step, the caller's: 24 bytes a row and 16 a pair. All of it is overwritten and may be read afterwards.
@@ -285,13 +286,14 @@ impl StepCall {
         let backend = run.check()?;
         let loss = step.loss.checked()?;
         let (layout, reduction) = step.sequences.how()?;
+        let zero_padding = flag("zero_padding", step.zero_padding)?;
         // SAFETY: the caller's.
         let scaling = unsafe { preflane_scaling::checked(step.scaling) }?;
         let (rows, pairs) = (logits.rows, step.sequences.pairs());
         crate::error::check_length("targets", rows, step.sequences.targets.length)?;
 
         let mut arguments = Arguments::new();
-        let data = logits_output::<T>(&mut arguments, "logits", logits, preflane_rows::ALL.of(rows)?, false)?;
+        let data = logits_output::<T>(&mut arguments, "logits", logits, preflane_rows::ALL.of(rows)?, zero_padding)?;
         let targets = TargetArguments::new(&mut arguments, step.sequences.targets)?;
         let reference =
             reference(&mut arguments, step.reference_free, step.ref_chosen_logps, step.ref_rejected_logps, pairs)?;
@@ -322,6 +324,7 @@ impl StepCall {
                 reference: reference_slices(reference, &checked),
                 weights: weights.slice_if(&checked),
                 grad_scale: step.grad_scale,
+                zero_padding,
             };
             let logits = LogitsMut::<T>::with_stride(data.slice(&checked), rows, logits.columns, logits.stride)?;
             let buffers = StepBuffers {

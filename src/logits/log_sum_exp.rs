@@ -134,7 +134,7 @@ impl RowSum {
     }
 }
 
-/// A [`RowSum`] as plain bytes of a fixed size without padding, to be kept, sent or merged elsewhere.
+/// A row's log-sum-exp in the making ([`RowSum`]) as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
 pub struct RowSumState {

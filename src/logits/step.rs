@@ -28,6 +28,16 @@ pub struct Step<'a, L> {
     pub weights: Option<&'a [f32]>,
     /// Multiplies the gradient: 1 / pairs for the mean loss.
     pub grad_scale: f64,
+    /// Sets the padding beyond the columns to 0, for a host whose backward pass goes over all of a row; else it keeps what stood
+    /// there, which is no gradient.
+    pub zero_padding: bool,
+}
+
+impl<L> Step<'_, L> {
+    /// How the gradient is written.
+    pub(crate) fn gradient(&self) -> Gradient {
+        Gradient { accumulate: false, zero_padding: self.zero_padding }
+    }
 }
 
 /// Memory of a step, the caller's: 24 bytes a row and 16 a pair. All of it is overwritten and may be read afterwards.
@@ -75,8 +85,8 @@ impl<L: PairLoss> Step<'_, L> {
         metrics: Option<&mut Metrics>,
     ) -> Result<TokenCounts, Error> {
         self.run_by(logits, buffers, outputs, metrics, forward::token_logps_checked, |logits, seeds| {
-            let how = Gradient::default();
-            backward::grads::<T, T>(self.backend, None, self.sequences.targets(), &self.scaling, seeds, how, logits);
+            let (targets, how) = (self.sequences.targets(), self.gradient());
+            backward::grads::<T, T>(self.backend, None, targets, &self.scaling, seeds, how, logits);
         })
     }
 
@@ -90,7 +100,7 @@ impl<L: PairLoss> Step<'_, L> {
         forward: impl Fn(Backend, super::Logits<'_, T>, super::Targets<'_>, &Scaling, TokenOutputs<'_>) -> TokenCounts,
         backward: impl Fn(LogitsMut<'_, T>, Seeds<'_>),
     ) -> Result<TokenCounts, Error> {
-        let Self { backend, ref loss, ref scaling, sequences, reference, weights, grad_scale } = *self;
+        let Self { backend, ref loss, ref scaling, sequences, reference, weights, grad_scale, .. } = *self;
         let StepBuffers {
             token_logps,
             log_sum_exps,

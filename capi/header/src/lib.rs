@@ -12,6 +12,19 @@ pub fn path() -> PathBuf {
     root().join("capi/include/preflane.h")
 }
 
+/// Without what only rustdoc understands: links, and its word for the duties of an unsafe function's caller.
+fn plain(text: &str) -> String {
+    let text = text.replace("# Safety", "The caller vouches for this:");
+    let mut parts = text.split("[`");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("`]").unwrap_or((part, ""));
+        let link = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+        out += &format!("`{name}`{}", link.map_or(rest, |(_, rest)| rest));
+    }
+    out
+}
+
 /// What it must hold.
 ///
 /// # Errors
@@ -22,6 +35,5 @@ pub fn text() -> Result<String, String> {
         cbindgen::Builder::new().with_crate(root()).with_config(config).generate().map_err(|e| e.to_string())?;
     let mut text = Vec::new();
     bindings.write(&mut text);
-    // What Rust calls the duties of an unsafe function's caller.
-    Ok(String::from_utf8_lossy(&text).replace("# Safety", "The caller vouches for this:"))
+    Ok(plain(&String::from_utf8_lossy(&text)))
 }

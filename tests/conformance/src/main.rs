@@ -14,6 +14,7 @@ use preflane_conformance::{Blocks, Form, Function, Hasher, Name, NamedLoss, OUTP
 const USAGE: &str = "\
 preflane-conformance [OPTION...]
   (none)             compare every available level, or the one in PREFLANE_LEVEL, with tests/digests.txt
+  --brief            leave out ways of cutting the input that cost much and do not depend on the platform
   --require LEVELS   fail unless each of these levels (comma-separated) was compared
   --print            write the digests of the scalar level in the format of tests/digests.txt
   --compare-stdin    compare lines `NAME DIGEST` of the core set, from a device, with tests/digests.txt
@@ -139,9 +140,12 @@ enum Way {
 impl Way {
     /// The ways in which a set is run: every cut and order for the core, those that more
     /// rows matter to for the others, and threads where there are rows enough for several.
-    fn of(set: Set) -> &'static [Way] {
+    fn of(set: Set, brief: bool) -> &'static [Way] {
         use Way::{Blocks, Parts, Permuted, Single, Threads, Whole};
         match set {
+            Set::Core if brief => &[Blocks, Permuted, Parts],
+            Set::Wide if brief => &[Whole],
+            Set::Long if brief => &[Threads(3)],
             Set::Core => &[Blocks, Whole, Permuted, Parts, Single],
             Set::Wide => &[Whole, Parts],
             Set::Long => &[Threads(1), Threads(2), Threads(3), Threads(8)],
@@ -280,11 +284,11 @@ fn only(wanted: usize, all: Outputs<'_>) -> Outputs<'_> {
     one
 }
 
-/// Compares one level in every way.
-fn compare_level(backend: Backend, tally: &mut Tally) {
+/// Compares one level in every way, or in some.
+fn compare_level(backend: Backend, brief: bool, tally: &mut Tally) {
     let expected = Expected::committed();
     for set in Set::ALL {
-        for &way in Way::of(set) {
+        for &way in Way::of(set, brief) {
             let start = Instant::now();
             let mut got = Vec::new();
             let mut sink = |name: Name, digest| got.push((name.to_string(), digest));
@@ -308,11 +312,11 @@ fn levels() -> Result<Vec<Backend>, Error> {
     Level::ALL.into_iter().filter(|level| level.is_available()).map(Backend::new).collect()
 }
 
-fn compare_levels(required: &[Level]) -> Result<ExitCode, Error> {
+fn compare_levels(required: &[Level], brief: bool) -> Result<ExitCode, Error> {
     let backends = levels()?;
     let mut tally = Tally::default();
     for &backend in &backends {
-        compare_level(backend, &mut tally);
+        compare_level(backend, brief, &mut tally);
     }
     let missing: BTreeSet<_> =
         required.iter().filter(|level| backends.iter().all(|b| b.level() != **level)).map(|l| l.name()).collect();
@@ -405,10 +409,19 @@ fn rows(wanted: &str) -> Result<ExitCode, Error> {
 
 fn run() -> Result<ExitCode, Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => compare_levels(&[]),
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (brief, arguments) = match arguments[..] {
+        ["--brief", ref others @ ..] => (true, others),
+        ref all => (false, all),
+    };
+    match *arguments {
+        [] => compare_levels(&[], brief),
         ["--require", levels] => {
-            compare_levels(&levels.split(',').map(Level::from_name).collect::<Result<Vec<_>, _>>()?)
+            compare_levels(&levels.split(',').map(Level::from_name).collect::<Result<Vec<_>, _>>()?, brief)
+        }
+        _ if brief => {
+            eprintln!("{USAGE}");
+            Ok(ExitCode::from(2))
         }
         ["--print"] => print(),
         ["--compare-stdin"] => Ok(compare_stdin()),
