@@ -36,7 +36,7 @@ attempt() {
   shift
   if "$@" >"$log" 2>&1; then
     passed=$((passed + 1))
-    printf 'ok      %s%s\n' "$name" "$(sed -n 's/^\(.*checks.*, 0 failed\)$/: \1/p' "$log" | tail -n 1)"
+    printf 'ok      %s%s\n' "$name" "$(sed -n 's/^\(.*checks, 0 failed\|[0-9]* checks passed\)$/: \1/p' "$log" | tail -n 1)"
   else
     failed=$((failed + 1))
     printf 'FAILED  %s\n' "$name"
@@ -182,6 +182,6 @@ program "sanitizers, C++" "$CXX -std=c++20 $sanitize capi/tests/wrapper.cpp" "$b
 # --- a trainer that uses all of it
 
 export PREFLANE_INCLUDE=$work/bare/include PREFLANE_LIB=$work/bare/lib
-attempt "the example trainer, on threads and over MPI" examples/trainer/test.sh "$work/programs/trainer" --quick
+attempt "the example trainer, on threads and over MPI" examples/trainer/test.sh --quick "$work/programs/trainer"
 
 finish

@@ -48,7 +48,7 @@ int main() {
     preflane::evaluate(preflane::dpo(-1), pairs, outputs).or_throw();
   } catch (const preflane::error &error) {
     thrown = error.code() == PREFLANE_ERROR_PARAMETER && std::strcmp(error.argument(), "beta") == 0 &&
-             std::strcmp(error.what(), "beta is -1.0; it must be finite and greater than 0") == 0;
+             std::strcmp(error.what(), "beta is -1; it must be finite and greater than 0") == 0;
   }
   CHECK(thrown);
   preflane::check_environment().or_throw();

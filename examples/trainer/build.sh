@@ -1,25 +1,33 @@
-#!/usr/bin/env bash
-# Builds trainer and, where mpicc is there, trainer-mpi:
+#!/bin/sh
+# Builds the trainers: build.sh DIRECTORY
 #
-#   PREFLANE_INCLUDE=... PREFLANE_LIB=... examples/trainer/build.sh DIRECTORY
-#
-# Without the two variables pkg-config says where preflane is. CFLAGS adds flags of your own (not -ffast-math).
-set -euo pipefail
+# PREFLANE_INCLUDE: directory of preflane.h. PREFLANE_LIB: directory of the library. Without them pkg-config is asked.
+# CC, MPICC, CFLAGS: as usual. trainer-mpi is built where MPICC is to be had.
+set -eu
+
+[ $# -eq 1 ] || { echo "usage: build.sh DIRECTORY" >&2; exit 2; }
+out=$1
 here=$(cd "$(dirname "$0")" && pwd)
-out=${1:?usage: build.sh DIRECTORY}
 mkdir -p "$out"
-if [ -n "${PREFLANE_INCLUDE:-}" ]; then
-  library=("-I$PREFLANE_INCLUDE" "$PREFLANE_LIB/libpreflane.a")
+
+if [ -n "${PREFLANE_INCLUDE:-}" ] && [ -n "${PREFLANE_LIB:-}" ]; then
+    find="-I$PREFLANE_INCLUDE"
+    link="-L$PREFLANE_LIB -Wl,-rpath,$PREFLANE_LIB -lpreflane"
 else
-  read -ra library <<<"$(pkg-config --cflags --libs preflane)"
+    find=$(pkg-config --cflags preflane)
+    link=$(pkg-config --libs preflane)
 fi
-read -ra own <<<"${CFLAGS:-}"
-# Contraction would fuse multiplications and additions where the CPU can, and give other bits than elsewhere.
-flags=(-std=c99 -Wall -Wextra -Werror -pedantic -O3 -ffp-contract=off "${own[@]}" -pthread)
-common=("$here"/{main,loss,model,team,data}.c)
-system=(-lpthread -ldl -lm -lgcc_s)
-gcc "${flags[@]}" "${common[@]}" "$here/comm_none.c" "${library[@]}" "${system[@]}" -o "$out/trainer"
-if command -v mpicc >/dev/null; then
-  # MPI's headers are its own affair.
-  mpicc "${flags[@]}" -Wno-pedantic -Wno-error "${common[@]}" "$here/comm_mpi.c" "${library[@]}" "${system[@]}" -o "$out/trainer-mpi"
+
+# No fused multiply-adds: results are to have the same bits on every machine.
+flags="-std=c99 -Wall -Wextra -Werror -pedantic -ffp-contract=off ${CFLAGS:--O2}"
+shared=
+for name in batch data dpo failure linear model optimiser options ranks softmax supervised threads training; do
+    ${CC:-cc} $flags $find -c "$here/$name.c" -o "$out/$name.o"
+    shared="$shared $out/$name.o"
+done
+${CC:-cc} $flags $find "$here/trainer.c" $shared $link -lm -lpthread -o "$out/trainer"
+if command -v "${MPICC:-mpicc}" > /dev/null; then
+    OMPI_CC=${CC:-cc} ${MPICC:-mpicc} $flags $find "$here/mpi.c" "$here/vocabulary.c" $shared $link -lm -lpthread -o "$out/trainer-mpi"
+else
+    echo "build.sh: no ${MPICC:-mpicc}: trainer-mpi is not built" >&2
 fi

@@ -1,35 +1,39 @@
-/* Tokenised preference pairs from JSON lines. */
-#ifndef DATA_H
-#define DATA_H
+/* Tokenised preference pairs, one JSON object a line: id, split, prompt, chosen, rejected. */
+#ifndef TRAINER_DATA_H
+#define TRAINER_DATA_H
+
+#include "failure.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VOCABULARY = 4096, MOST_TOKENS = 256 };
+enum { VOCABULARY = 4096 };
 
-typedef struct {
-  int32_t *ids;
-  size_t count;
-} tokens;
+struct tokens {
+    int32_t *ids;
+    size_t length;
+};
 
-typedef struct {
-  tokens prompt, chosen, rejected;
-} pair;
+struct pair {
+    struct tokens prompt, chosen, rejected;
+    size_t line;
+    int test; /* held out */
+};
 
-typedef struct {
-  pair *pairs;
-  size_t count;
-} pair_list;
+struct dataset {
+    struct pair *pairs;
+    size_t length;
+    size_t *train, *test; /* places in pairs */
+    size_t train_length, test_length;
+    uint64_t digest; /* of all that was read */
+};
 
-typedef struct {
-  pair_list train, test;
-} dataset;
+/* Answers keep their first answer_tokens. */
+int dataset_read(struct dataset *data, const char *path, size_t answer_tokens, struct failure *failure);
+void dataset_free(struct dataset *data);
 
-/* Reads a file whose lines are objects with "split" ("train" or "test") and the arrays "prompt", "chosen" and "rejected" of
- * token ids below VOCABULARY, answers of 1 to MOST_TOKENS. On failure the message says file, line and what is wrong; returns 0. */
-int load_pairs(const char *path, dataset *data, char *message, size_t size);
-/* Leaves the first pairs of each split. */
-void keep_pairs(dataset *data, size_t train, size_t test);
-void free_pairs(dataset *data);
+/* FNV-1a, 64 bits. */
+#define DIGEST_BEGIN UINT64_C(0xcbf29ce484222325)
+uint64_t digest_add(uint64_t digest, const void *bytes, size_t length);
 
 #endif

@@ -1,48 +1,47 @@
-/* A small language model: embeddings of the last tokens, one hidden layer, logits over the vocabulary.
- *
- * Every sum is taken in an order that the code fixes, and every number belongs to one thread, so that the bits do not depend
- * on how many there are. */
-#ifndef MODEL_H
-#define MODEL_H
+/*
+ * The language model: the embeddings of the last `context` tokens side by side, a hidden layer with h = z / (1 + |z|),
+ * and a layer that gives the logits. No function of the C library takes part, so that its bits are the same everywhere.
+ */
+#ifndef TRAINER_MODEL_H
+#define TRAINER_MODEL_H
 
-#include "data.h"
-#include "team.h"
+#include "linear.h"
 
-enum { CONTEXT = 8, WIDTH = 32, INPUT = CONTEXT * WIDTH, HIDDEN = 128 };
+struct model {
+    size_t vocabulary, context, embedding, hidden;
+};
 
-/* All parameters, or their gradient, or a moment of Adam: one block of floats. */
-typedef struct {
-  float embedding[VOCABULARY][WIDTH];
-  float hidden[INPUT][HIDDEN];
-  float output[HIDDEN][VOCABULARY];
-} parameters;
+/* Where each kind of parameter begins in the one array of all; `length` is their number. */
+struct model_layout {
+    size_t embeddings, hidden_weights, hidden_bias, logits_weights, logits_bias, length;
+};
 
-/* Rows of activations: one for each token that is predicted. */
-typedef struct {
-  size_t rows;
-  int32_t (*context)[CONTEXT]; /* Earlier tokens, the latest last. */
-  const int32_t *labels;       /* Negative: not predicted, and not computed. */
-  float (*input)[INPUT];
-  float (*hidden)[HIDDEN];
-  float (*hidden_grad)[HIDDEN];
-  float (*input_grad)[INPUT];
-  float (*logits)[VOCABULARY]; /* Replaced by their gradient. */
-} activations;
+/* What the model keeps of each row of a batch. */
+struct activations {
+    float *inputs;      /* [rows][context * embedding] */
+    float *hidden;      /* [rows][hidden] */
+    float *logits;      /* [rows][vocabulary]; then their gradient */
+    float *hidden_grad; /* [rows][hidden] */
+    float *inputs_grad; /* [rows][context * embedding] */
+};
 
-void initialise(parameters *p, uint64_t seed);
-/* The logits of the columns [first, first + count) of all rows; the rest of each row is left alone. */
-void forward(const parameters *p, activations *a, size_t first, size_t count, team *t);
-/* The parameters' gradient, overwritten, from that of the logits. */
-void backward(const parameters *p, activations *a, parameters *grad, team *t);
+struct model_layout model_layout(const struct model *model);
+void model_init(const struct model *model, float *parameters, uint64_t seed);
+struct linear model_logits_layer(const struct model *model, const float *parameters);
 
-typedef struct {
-  parameters first, second;
-  float first_power, second_power;
-} adam;
+/* The hidden layer of the rows. Sequences have `tokens` rows; before a sequence stands token 0, which ends a text. */
+void model_hidden(const struct model *model, const float *parameters, const int32_t *ids, size_t tokens,
+                  struct row_list list, struct activations *rows);
+void model_logits(const struct model *model, const float *parameters, struct row_list list, struct activations *rows);
 
-void adam_start(adam *state);
-void adam_step(parameters *p, const parameters *grad, adam *state, float rate, team *t);
-/* `into` = `into` + `more`, element by element. */
-void add_gradient(parameters *into, const parameters *more, team *t);
+/* From the logits' gradient to that of the inputs, row by row. */
+void model_rows_grad(const struct model *model, const float *parameters, struct row_list list, struct activations *rows);
+
+/* Adds up part `part` of `parts` of the parameters' gradient: each number by one part alone, row after row. */
+void model_parameters_grad(const struct model *model, const float *parameters, const int32_t *ids, size_t tokens,
+                           struct row_list list, const struct activations *rows, size_t part, size_t parts, float *grad);
+
+/* The next number of a sequence, and one from -1 to 1 (splitmix64). */
+uint64_t random_next(uint64_t *state);
 
 #endif

@@ -245,6 +245,13 @@ impl Characters<'_> {
     }
 }
 
+/// A number that reads better without a fraction.
+fn whole(number: f64) -> Option<i64> {
+    const MOST: f64 = 1e15;
+    let integer = number as i64;
+    (number.abs() < MOST && integer as f64 == number).then_some(integer)
+}
+
 impl Text for Characters<'_> {
     fn text(&mut self, text: &str) {
         text.bytes().for_each(|byte| self.put(byte));
@@ -259,10 +266,16 @@ impl Text for Characters<'_> {
         self.decimal(count as u64);
     }
     fn number(&mut self, number: f64) {
-        self.text(ryu::Buffer::new().format(number));
+        match whole(number) {
+            Some(integer) => self.integer(integer),
+            None => self.text(ryu::Buffer::new().format(number)),
+        }
     }
     fn single(&mut self, number: f32) {
-        self.text(ryu::Buffer::new().format(number));
+        match whole(number.into()) {
+            Some(integer) => self.integer(integer),
+            None => self.text(ryu::Buffer::new().format(number)),
+        }
     }
 }
 
