@@ -236,23 +236,6 @@ typedef struct preflane_error {
   char message[PREFLANE_MESSAGE_SIZE];
 } preflane_error;
 
-// The target column of each row. preflane_targets_i32 and preflane_targets_i64 fill it in.
-typedef struct preflane_targets {
-  // int32_t or int64_t.
-  const void *labels;
-  // How many labels: one a row.
-  size_t length;
-  // The label of a row that does not count; PREFLANE_IGNORE_INDEX by custom. Mind 0: a struct of zeros masks token 0.
-  int64_t ignore_index;
-  // 0: each row's label stands beside it. Else the tokens of a sequence, for labels as Hugging Face has them: the logits of
-  // position t predict the label of t + 1, so that a sequence's first label is not used and its last row counts as masked.
-  size_t shifted_tokens;
-  // A preflane_label_type.
-  int32_t label_type;
-  // Always 0.
-  uint32_t reserved;
-} preflane_targets;
-
 // How a call is run. All zeros: the fastest level, on the calling thread.
 typedef struct preflane_run {
   // A preflane_level.
@@ -278,6 +261,23 @@ typedef struct preflane_logits {
   // Always 0.
   uint32_t reserved;
 } preflane_logits;
+
+// The target column of each row. preflane_targets_i32 and preflane_targets_i64 fill it in.
+typedef struct preflane_targets {
+  // int32_t or int64_t.
+  const void *labels;
+  // How many labels: one a row.
+  size_t length;
+  // The label of a row that does not count; PREFLANE_IGNORE_INDEX by custom. Mind 0: a struct of zeros masks token 0.
+  int64_t ignore_index;
+  // 0: each row's label stands beside it. Else the tokens of a sequence, for labels as Hugging Face has them: the logits of
+  // position t predict the label of t + 1, so that a sequence's first label is not used and its last row counts as masked.
+  size_t shifted_tokens;
+  // A preflane_label_type.
+  int32_t label_type;
+  // Always 0.
+  uint32_t reserved;
+} preflane_targets;
 
 // What happens to a logit x before the softmax: logit_scale x / temperature, or with a soft cap c
 // c tanh(logit_scale x / c) / temperature. A null pointer to it means: nothing.
@@ -604,12 +604,6 @@ int32_t preflane_check_environment(struct preflane_error *error);
 // What a code means, in a few words. For what was wrong in a call, see preflane_error.message.
 const char *preflane_code_text(int32_t code);
 
-// Targets row by row, with PREFLANE_IGNORE_INDEX. For labels as Hugging Face has them, set shifted_tokens.
-struct preflane_targets preflane_targets_i32(const int32_t *labels, size_t length);
-
-// Targets row by row, with PREFLANE_IGNORE_INDEX. For labels as Hugging Face has them, set shifted_tokens.
-struct preflane_targets preflane_targets_i64(const int64_t *labels, size_t length);
-
 // Each row's target's log-probability, its log-sum-exp, and what else is asked for. `counts` (null: left out) gets how many of the
 // rows had a target, were masked, or were not finite.
 //
@@ -827,6 +821,12 @@ int32_t preflane_step_run(struct preflane_run run,
                           struct preflane_metrics *metrics,
                           struct preflane_token_counts *counts,
                           struct preflane_error *error);
+
+// Targets row by row, with PREFLANE_IGNORE_INDEX. For labels as Hugging Face has them, set shifted_tokens.
+struct preflane_targets preflane_targets_i32(const int32_t *labels, size_t length);
+
+// Targets row by row, with PREFLANE_IGNORE_INDEX. For labels as Hugging Face has them, set shifted_tokens.
+struct preflane_targets preflane_targets_i64(const int64_t *labels, size_t length);
 
 #ifdef __cplusplus
 }  // extern "C"

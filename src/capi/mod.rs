@@ -17,6 +17,7 @@ mod panic;
 mod row_sum;
 mod run;
 mod sequences;
+mod views;
 
 use core::ffi::c_char;
 
@@ -27,6 +28,7 @@ pub use pairs::*;
 pub use row_sum::*;
 pub use run::*;
 pub use sequences::*;
+pub use views::*;
 
 /// Version of the library.
 pub const PREFLANE_VERSION_MAJOR: u32 = 0;

@@ -2,12 +2,12 @@
 
 use super::arguments::{Arguments, read};
 use super::failure::{Failure, Outcome, constants, flag, preflane_error, report};
-use super::logits::{
+use super::pairs::{preflane_loss, reference, reference_slices};
+use super::run::preflane_run;
+use super::views::{
     TargetArguments, logits_output, preflane_dtype, preflane_dtype::*, preflane_logits_mut, preflane_rows,
     preflane_scaling, preflane_targets,
 };
-use super::pairs::{preflane_loss, reference, reference_slices};
-use super::run::preflane_run;
 use crate::Metrics;
 use crate::logits::{
     Element, Layout, LogSumExp, LogitsMut, Reduction, Sequences, Step, StepBuffers, StepOutputs, TokenCounts,
