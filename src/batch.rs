@@ -14,6 +14,9 @@ use core::num::NonZeroUsize;
 /// Pairs that one task takes: large enough to hide what a task costs, a multiple of the kernel's block.
 const GRAIN: usize = 16 * 1024;
 
+/// Of each thread: optimised kernels need a few KiB, those of a debug build more than the usual 2 MiB.
+const STACK: usize = 8 << 20;
+
 /// [`evaluate`](crate::evaluate) in the rayon pool of the caller (the global one outside of any).
 ///
 /// # Errors
@@ -56,7 +59,8 @@ pub fn evaluate_with_threads<L: PairLoss>(
 /// # Errors
 /// [`Error::Threads`]; the call is not made then.
 pub fn with_threads<R: Send>(threads: NonZeroUsize, call: impl FnOnce() -> R + Send) -> Result<R, Error> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build().map_err(|_| Error::Threads)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).stack_size(STACK);
+    let pool = pool.build().map_err(|_| Error::Threads)?;
     Ok(pool.install(call))
 }
 

@@ -5,8 +5,8 @@ mod judge;
 use half::{bf16, f16};
 use judge::{Random, ulps};
 use preflane::logits::{
-    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, Scaling, Seeds, Targets, TokenOutputs,
-    logits_grad, logits_grad_in_place, token_logps,
+    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, RowSumState, Scaling, Seeds, Targets,
+    TokenOutputs, logits_grad, logits_grad_in_place, token_logps,
 };
 use preflane::{Backend, Error, Level, batch};
 use rug::Float;
@@ -462,7 +462,8 @@ fn pieces_give_the_bits_of_the_whole() {
                 let backend = random.pick(&backends().collect::<Vec<_>>());
                 let place = (start..start + length).contains(&target).then(|| target - start);
                 shard.add(backend, &row[start..start + length], place).unwrap();
-                shards.push(shard);
+                // As bytes and back, as between ranks.
+                shards.push(RowSum::restore(&shard.state()).unwrap());
                 start += length;
             }
             while shards.len() > 1 {
@@ -497,6 +498,50 @@ fn pieces_give_the_bits_of_the_whole() {
     let error = empty.add(Backend::SCALAR, &[1.0_f32], Some(1)).unwrap_err();
     assert_eq!(error, Error::Target { row: 0, label: 1, columns: 1 });
     assert_eq!(empty, RowSum::new(Scaling::NONE));
+}
+
+/// Bytes that nobody's state gave are refused, or are some state: never a panic.
+#[test]
+fn any_bytes_are_refused_or_harmless() {
+    let mut random = Random(15);
+    let mut sum = RowSum::new(Scaling::new(0.7, 1.0, Some(30.0)).unwrap());
+    sum.add(Backend::detect(), &logits(&mut random, 1000, 20.0), Some(3)).unwrap();
+    let good = sum.state();
+    assert_eq!(RowSum::restore(&good), Some(sum));
+    assert_eq!(RowSum::restore(&RowSumState::default()), None);
+    for bad in [
+        RowSumState { temperature: f64::NAN, ..good },
+        RowSumState { temperature: 0.0, ..good },
+        RowSumState { soft_cap: -1.0, ..good },
+        RowSumState { window: i64::MAX, ..good },
+        RowSumState { high: [0, 1 << 60], ..good },
+        RowSumState { max: f32::INFINITY, ..good },
+        RowSumState { flags: 4, ..good },
+        RowSumState { reserved: 1, ..good },
+    ] {
+        assert_eq!(RowSum::restore(&bad), None, "{bad:?}");
+    }
+    let mut restored = 0;
+    for _ in 0..20_000 {
+        let mut state = good;
+        let bit = 1_u64 << (random.next() % 64);
+        match random.next() % 9 {
+            0 => state.temperature = f64::from_bits(state.temperature.to_bits() ^ bit),
+            1 => state.soft_cap = f64::from_bits(state.soft_cap.to_bits() ^ bit),
+            2 => state.window ^= bit as i64,
+            3 => state.high[0] ^= bit,
+            4 => state.high[1] ^= bit,
+            5 => state.low[1] ^= bit,
+            6 => state.ties ^= bit,
+            7 => state.max = f32::from_bits(random.next() as u32),
+            _ => state.target = f32::from_bits(random.next() as u32),
+        }
+        let Some(mut other) = RowSum::restore(&state) else { continue };
+        restored += 1;
+        other.merge(&sum);
+        let _ = (other.log_sum_exp(), other.token_logp(), RowSum::restore(&other.state()));
+    }
+    assert!(restored > 5_000, "{restored}");
 }
 
 /// A row's bits do not depend on its place, its neighbours, the stride, the alignment or the threads.

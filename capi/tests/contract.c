@@ -506,6 +506,17 @@ static void halves(void) {
     memcpy(&narrow, &bits, sizeof narrow);
     CHECK(fabsf(narrow - grads[i]) <= fabsf(grads[i]) * 0.00391f);
   }
+  /* A wrong label of the range is named by its row in the matrix; one outside of the range is not looked at. */
+  {
+    preflane_error error;
+    labels32[8] = COLUMNS;
+    rows.first = 7, rows.count = 5;
+    CHECK(refused(preflane_token_logps(ONE, &from_wide, &targets, NULL, rows, &outputs, NULL, &error), &error,
+                  PREFLANE_ERROR_TARGET, "labels", 8));
+    rows.first = 9;
+    CHECK(preflane_token_logps(ONE, &from_wide, &targets, NULL, rows, &outputs, NULL, &error) == PREFLANE_OK);
+    labels32[8] = (int32_t)labels64[8];
+  }
   from_half.data = (const char *)half + 1;
   CHECK(preflane_token_logps(ONE, &from_half, &targets, NULL, rows, &outputs, NULL, NULL) == PREFLANE_ERROR_ALIGNMENT);
 }
