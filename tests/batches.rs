@@ -2,10 +2,8 @@
 
 #![allow(clippy::excessive_precision, reason = "expected values are given with the digits they were computed to")]
 
-mod judge;
-
-use judge::Random;
 use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, Pairs, batch, evaluate, evaluate_pair};
+use preflane_judge::Random;
 use std::num::NonZeroUsize;
 
 /// The four columns of examples/pairs.jsonl.
@@ -183,7 +181,7 @@ fn threads_partitions_and_orders_give_the_same_bits() {
     let columns: [Vec<f32>; 4] = std::array::from_fn(|_| {
         (0..n)
             .map(|i| match i % 1000 {
-                0 => f32::from_bits(random.next() as u32),
+                0 => f32::from_bits(random.bits() as u32),
                 1 => random.finite(),
                 _ => random.logp(),
             })

@@ -1,14 +1,12 @@
 //! InfoNCE and its symmetric form against MPFR and worked values, on every level.
 
-mod judge;
-
-use judge::{Random, ulps};
 use preflane::contrastive::{
     InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors, info_nce, similarities,
     similarities_grad, symmetric,
 };
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
 use preflane::{Backend, Error, Level, Loss, evaluate_pair};
+use preflane_judge::{Random, ulps};
 use rug::Float;
 
 const BOUND: f64 = 0.51;
@@ -166,7 +164,7 @@ fn dpo_is_one_negative() {
     let mut random = Random(22);
     for _ in 0..500 {
         // Multiples of 1/8 and beta = 1/4: similarities are exact in f32.
-        let mut logp = || -((random.next() % 400) as f32) / 8.0;
+        let mut logp = || -((random.bits() % 400) as f32) / 8.0;
         let (pc, pr, rc, rr) = (logp(), logp(), logp(), logp());
         let pair = evaluate_pair(&Loss::dpo(0.25).unwrap(), pc, pr, Some((rc, rr)));
         let (loss, by_positive, by_negative, _) = run(0.25 * (pc - rc), &[0.25 * (pr - rr)], None, 1.0);

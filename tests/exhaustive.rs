@@ -7,12 +7,10 @@
 //! Reference: libm's `f64` functions, whose errors are below 2^-50, decide where every value within 2^-44 of theirs
 //! rounds to the same f32; MPFR decides the others.
 
-mod judge;
-
 use indicatif::{ProgressBar, ProgressStyle};
-use judge::{float, nan};
 use preflane::elementary::{self, slices};
 use preflane::{Backend, Error, Level};
+use preflane_judge::{float, nan};
 use rug::Float;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -39,21 +37,21 @@ const FUNCTIONS: [Function; 8] = [
             let e = libm::exp(-x.abs());
             if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
         },
-        exact: |x| judge::sigmoid(&x),
+        exact: |x| preflane_judge::sigmoid(&x),
     },
     Function {
         name: "log_sigmoid",
         scalar: elementary::log_sigmoid,
         slice: slices::log_sigmoid,
         quick: |x| -quick_softplus(-x),
-        exact: |x| -judge::softplus(&-x),
+        exact: |x| -preflane_judge::softplus(&-x),
     },
     Function {
         name: "softplus",
         scalar: elementary::softplus,
         slice: slices::softplus,
         quick: quick_softplus,
-        exact: |x| judge::softplus(&x),
+        exact: |x| preflane_judge::softplus(&x),
     },
     Function { name: "exp", scalar: elementary::exp, slice: slices::exp, quick: libm::exp, exact: Float::exp },
     Function { name: "log", scalar: elementary::log, slice: slices::log, quick: libm::log, exact: Float::ln },

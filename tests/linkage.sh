@@ -170,7 +170,7 @@ program "-Ofast is noticed" "$C -std=c99 -Ofast $work/programs/fast.c" "$bare" "
 
 # --- memory
 
-memcheck="valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect"
+memcheck="valgrind -q --error-exitcode=9 --suppressions=capi/tests/valgrind.supp --leak-check=full --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect"
 program "valgrind, static without std" "$C -std=c99 -g capi/tests/contract.c -DWITHOUT_MODES" "$bare -lm" "" "$memcheck"
 program "valgrind, shared" "$C -std=c99 -g capi/tests/contract.c -DWITHOUT_MODES" "$shared -lm" --threads "$memcheck"
 program "valgrind, C++" "$CXX -std=c++17 -g capi/tests/wrapper.cpp" "$bare" "" "$memcheck"

@@ -1,14 +1,12 @@
 //! Logits to log-probabilities and back, against MPFR; the same bits however the work is laid out.
 
-mod judge;
-
 use half::{bf16, f16};
-use judge::{Random, ulps};
 use preflane::logits::{
     Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, RowSumState, Scaling, Seeds, Targets,
     TokenOutputs, logits_grad, logits_grad_in_place, token_logps,
 };
 use preflane::{Backend, Error, Level, batch};
+use preflane_judge::{Random, ulps};
 use rug::Float;
 
 /// The published bounds.
@@ -238,7 +236,7 @@ fn random_rows() {
     for n in [1, 2, 3, 7, 16, 31, 64, 100, 1000, 2048, 2049, 5000] {
         for width in [0.01, 1.0, 5.0, 20.0, 100.0] {
             let row = logits(&mut random, n, width);
-            let targets: Vec<usize> = (0..3).map(|_| random.next() as usize % n).chain([largest(&row)]).collect();
+            let targets: Vec<usize> = (0..3).map(|_| random.bits() as usize % n).chain([largest(&row)]).collect();
             worst.judge(&row, &targets, PLAIN, true);
         }
     }
@@ -255,7 +253,7 @@ fn real_vocabularies() {
     let mut worst = Worst::default();
     for n in [32_000, 128_256, 151_936] {
         let row = logits(&mut random, n, 4.0);
-        worst.judge(&row, &[random.next() as usize % n, largest(&row)], PLAIN, true);
+        worst.judge(&row, &[random.bits() as usize % n, largest(&row)], PLAIN, true);
     }
     // All the others just too small to round up alone: what a coarser unit would lose.
     let mut row = vec![-34.31_f32; 151_936];
@@ -448,16 +446,16 @@ fn pieces_give_the_bits_of_the_whole() {
         for _ in 0..20 {
             let mut row = logits(&mut random, n, width);
             row[n / 3] = f32::NEG_INFINITY;
-            if random.next().is_multiple_of(2) {
+            if random.bits().is_multiple_of(2) {
                 row[n / 2] += 30.0;
             }
-            let target = random.next() as usize % n;
+            let target = random.bits() as usize % n;
             let scaling = scaling(parameters);
             let whole = LogSumExp::of(Backend::detect(), &row, &scaling);
             let mut shards = Vec::new();
             let mut start = 0;
             while start < n {
-                let length = (1 + random.next() as usize % (n / 4 + 2)).min(n - start);
+                let length = (1 + random.bits() as usize % (n / 4 + 2)).min(n - start);
                 let mut shard = RowSum::new(scaling);
                 let backend = random.pick(&backends().collect::<Vec<_>>());
                 let place = (start..start + length).contains(&target).then(|| target - start);
@@ -467,8 +465,8 @@ fn pieces_give_the_bits_of_the_whole() {
                 start += length;
             }
             while shards.len() > 1 {
-                let other = shards.swap_remove(random.next() as usize % shards.len());
-                let i = random.next() as usize % shards.len();
+                let other = shards.swap_remove(random.bits() as usize % shards.len());
+                let i = random.bits() as usize % shards.len();
                 shards[i].merge(&other);
             }
             let merged = shards[0].log_sum_exp();
@@ -478,7 +476,7 @@ fn pieces_give_the_bits_of_the_whole() {
             // Shuffled columns.
             let mut shuffled = row.clone();
             for i in (1..n).rev() {
-                shuffled.swap(i, random.next() as usize % (i + 1));
+                shuffled.swap(i, random.bits() as usize % (i + 1));
             }
             assert_eq!(LogSumExp::of(Backend::detect(), &shuffled, &scaling), whole);
         }
@@ -524,8 +522,8 @@ fn any_bytes_are_refused_or_harmless() {
     let mut restored = 0;
     for _ in 0..20_000 {
         let mut state = good;
-        let bit = 1_u64 << (random.next() % 64);
-        match random.next() % 9 {
+        let bit = 1_u64 << (random.bits() % 64);
+        match random.bits() % 9 {
             0 => state.temperature = f64::from_bits(state.temperature.to_bits() ^ bit),
             1 => state.soft_cap = f64::from_bits(state.soft_cap.to_bits() ^ bit),
             2 => state.window ^= bit as i64,
@@ -533,8 +531,8 @@ fn any_bytes_are_refused_or_harmless() {
             4 => state.high[1] ^= bit,
             5 => state.low[1] ^= bit,
             6 => state.ties ^= bit,
-            7 => state.max = f32::from_bits(random.next() as u32),
-            _ => state.target = f32::from_bits(random.next() as u32),
+            7 => state.max = f32::from_bits(random.bits() as u32),
+            _ => state.target = f32::from_bits(random.bits() as u32),
         }
         let Some(mut other) = RowSum::restore(&state) else { continue };
         restored += 1;

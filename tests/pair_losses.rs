@@ -1,9 +1,7 @@
 //! Pair losses and gradients against the MPFR judge: random, edge-case and adversarial inputs.
 
-mod judge;
-
-use judge::{Kind, Random, float, ulps};
 use preflane::{Backend, Level, Loss, Outputs, Pairs, evaluate};
+use preflane_judge::{Kind, Random, float, ulps};
 use rug::Float;
 
 /// The published bound.
@@ -59,7 +57,7 @@ fn judge_rows(kind: Kind, beta: f64, rows: &[[f32; 4]], weights: Option<&[f32]>)
     let results = first.unwrap();
     let mut worst = 0.0;
     for (i, row) in rows.iter().enumerate() {
-        let exact = judge::pair(kind, beta, *row, weights.map_or(1.0, |w| w[i]));
+        let exact = preflane_judge::pair(kind, beta, *row, weights.map_or(1.0, |w| w[i]));
         for (k, exact) in exact.iter().enumerate() {
             let error = ulps(results[k][i], exact);
             assert!(
@@ -67,7 +65,7 @@ fn judge_rows(kind: Kind, beta: f64, rows: &[[f32; 4]], weights: Option<&[f32]>)
                 "{kind:?} beta {beta:e} ({:#x}) row {row:?} ({:x?}): {} is {:e}, exact {:.20}, {error} ULP",
                 beta.to_bits(),
                 row.map(f32::to_bits),
-                judge::RESULTS[k],
+                preflane_judge::RESULTS[k],
                 results[k][i],
                 exact,
             );
@@ -204,8 +202,8 @@ fn near_zeros_of_losses_and_gradients() {
         let mut z = float(1.0);
         for _ in 0..60 {
             let minus = float(0.0) - &z;
-            let value = judge::softplus(&minus) - slope.clone() * z.clone();
-            z += value / (judge::sigmoid(&minus) + slope.clone());
+            let value = preflane_judge::softplus(&minus) - slope.clone() * z.clone();
+            z += value / (preflane_judge::sigmoid(&minus) + slope.clone());
         }
         let targets = [
             (Kind::Cdpo(eps), optimum),

@@ -1,12 +1,10 @@
 //! From logits to the loss and back to the logits: sequences, layouts, and whole training steps against `f64`.
 
-mod judge;
-
-use judge::{Random, float, ulps};
 use preflane::logits::{
     Labels, Layout, LogSumExp, LogitsMut, Reduction, Scaling, Sequences, Step, StepBuffers, StepOutputs, Targets,
 };
 use preflane::{Backend, Error, Level, Loss, Metrics, Reference, batch};
+use preflane_judge::{Random, float, ulps};
 
 const V: usize = 29;
 const T: usize = 7;
@@ -142,9 +140,9 @@ fn oracle(batch: Batch<'_>, logits: &[f64]) -> (Vec<f64>, Vec<f64>) {
 }
 
 fn labels(random: &mut Random, pairs: usize) -> Vec<i64> {
-    let mut labels: Vec<i64> = (0..2 * pairs * T).map(|_| (random.next() % V as u64) as i64).collect();
+    let mut labels: Vec<i64> = (0..2 * pairs * T).map(|_| (random.bits() % V as u64) as i64).collect();
     for label in &mut labels {
-        if random.next().is_multiple_of(4) {
+        if random.bits().is_multiple_of(4) {
             *label = -100;
         }
     }
@@ -233,7 +231,7 @@ fn a_trajectory() {
     let mut random = Random(13);
     let pairs = 6;
     let labels = labels(&mut random, pairs);
-    let inputs: Vec<usize> = (0..labels.len()).map(|_| random.next() as usize % V).collect();
+    let inputs: Vec<usize> = (0..labels.len()).map(|_| random.bits() as usize % V).collect();
     let start: Vec<f64> = (0..V * V).map(|_| random.unit() * 2.0 - 1.0).collect();
     let (mut ours, mut exact) = (start.clone(), start);
     let gather = |weights: &[f64]| inputs.iter().flat_map(|&i| weights[i * V..][..V].to_vec()).collect::<Vec<f64>>();

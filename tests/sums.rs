@@ -1,9 +1,7 @@
 //! Exact sums and metrics: against MPFR, in every order and partition.
 
-mod judge;
-
-use judge::{Random, float, ulps};
 use preflane::{Backend, ExactSum, Level, Loss, Metrics, Outputs, Pairs, evaluate};
+use preflane_judge::{Random, float, ulps};
 use rug::Float;
 
 /// Bits enough for any sum of f32 here.
@@ -21,20 +19,20 @@ fn total(values: &[f32]) -> ExactSum {
 fn sums_and_means_are_correctly_rounded() {
     let mut random = Random(11);
     for round in 0..3000 {
-        let n = random.next() as usize % 40 + 1;
+        let n = random.bits() as usize % 40 + 1;
         let values: Vec<f32> = (0..n)
             .map(|_| match round % 4 {
                 0 => random.finite(),
                 1 => random.logp(),
                 // Subnormals and their neighbours.
-                2 => f32::from_bits(random.next() as u32 & 0x80ff_ffff),
+                2 => f32::from_bits(random.bits() as u32 & 0x80ff_ffff),
                 _ => random.pick(&[1e30_f32, -1e30, 1.0, -1.0, 1e-30, f32::MAX, f32::MIN, f32::from_bits(1)]),
             })
             .collect();
         let (sum, want) = (total(&values), exact(&values));
         assert!(ulps(sum.sum(), &want) <= 0.5, "sum of {values:?}: {:e}", sum.sum());
-        for count in [1, 3, n as u64, 1 << 40, u64::MAX, random.next() | 1] {
-            let mean = want.clone() / Float::with_val(judge::PRECISION, count);
+        for count in [1, 3, n as u64, 1 << 40, u64::MAX, random.bits() | 1] {
+            let mean = want.clone() / Float::with_val(preflane_judge::PRECISION, count);
             assert!(ulps(sum.mean(count), &mean) <= 0.5, "{values:?} over {count}: {:e}", sum.mean(count));
         }
     }
@@ -86,8 +84,8 @@ fn metrics_of_every_span_are_exact() {
         for n in [1, 2, 15, 16, 17, 255, 511, 512, 513, 1300] {
             let chosen: Vec<f32> = (0..n)
                 .map(|_| {
-                    let exponent = 127 + 60 - random.next() as u32 % (span + 1);
-                    f32::from_bits((random.next() as u32 & 0x807f_ffff) | exponent << 23)
+                    let exponent = 127 + 60 - random.bits() as u32 % (span + 1);
+                    f32::from_bits((random.bits() as u32 & 0x807f_ffff) | exponent << 23)
                 })
                 .collect();
             let rejected: Vec<f32> = chosen.iter().map(|x| -x).collect();

@@ -1,14 +1,18 @@
 //! The judge: every formula in MPFR arithmetic, written from its textbook definition and independent of the library's
 //! generic code.
-#![allow(dead_code, reason = "each test binary uses its part")]
+
+mod random;
 
 use rug::Float;
 use rug::float::{Round, Special};
 use rug::ops::{AssignRound, SubFrom};
 
+pub use random::Random;
+
 /// Bits. Four f32 and their product with an f64 need 332; what cancels beyond leaves hundreds.
 pub const PRECISION: u32 = 1000;
 
+/// An exact number.
 pub fn float(x: impl Into<f64>) -> Float {
     Float::with_val(PRECISION, x.into())
 }
@@ -28,12 +32,18 @@ pub fn sigmoid(x: &Float) -> Float {
     }
 }
 
+/// A pair loss; in brackets its label smoothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
+    /// DPO.
     Dpo,
+    /// Conservative DPO.
     Cdpo(f64),
+    /// Robust DPO.
     Robust(f64),
+    /// IPO.
     Ipo,
+    /// Hinge (SLiC).
     Hinge,
 }
 
@@ -125,37 +135,4 @@ pub fn ulps(got: f32, exact: &Float) -> f64 {
 /// NaN for functions outside of their domain.
 pub fn nan() -> Float {
     Float::with_val(PRECISION, Special::Nan)
-}
-
-/// A small generator with a known sequence (SplitMix64).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-    /// In [0, 1).
-    pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-    /// Any finite f32.
-    pub fn finite(&mut self) -> f32 {
-        loop {
-            let x = f32::from_bits(self.next() as u32);
-            if x.is_finite() {
-                return x;
-            }
-        }
-    }
-    /// A log-probability as sequences have them.
-    pub fn logp(&mut self) -> f32 {
-        (-self.unit() * 600.0) as f32
-    }
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.next() as usize % from.len()]
-    }
 }
