@@ -4,6 +4,8 @@ use crate::lanes::Level;
 
 /// An input that cannot be computed. Every error is found before anything is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Error {
     /// A slice whose length differs from that of `policy_chosen_logps` (or, for slice functions, of the input).
@@ -60,6 +62,25 @@ pub enum Error {
     UnknownLevel,
     /// The thread pool could not be started.
     Threads,
+    /// A call of the streaming evaluator that does not fit what came before. It changed nothing.
+    OutOfOrder {
+        /// The function's name.
+        call: &'static str,
+        /// What would have been right.
+        requirement: &'static str,
+    },
+    /// A buffer or counter that can take no more. It was left as it is.
+    Full {
+        /// What is full.
+        what: &'static str,
+        /// How much it holds.
+        capacity: usize,
+    },
+    /// Bytes that cannot be restored. The state that they were meant for was left as it is.
+    SavedState {
+        /// What is wrong with them.
+        fault: &'static str,
+    },
 }
 
 /// Where an error's text goes, piece by piece: without `core::fmt`, which a device would pay for in flash.
@@ -111,7 +132,7 @@ impl Error {
             Self::EmptySequence { sequence } => {
                 out.text("sequence ");
                 out.count(sequence);
-                out.text(" has no token that counts; every target of it is masked");
+                out.text(" has no token that counts: none came, or every target of it is masked");
             }
             Self::ZeroVector { argument, row } => {
                 out.text("row ");
@@ -131,6 +152,20 @@ impl Error {
             }
             Self::UnknownLevel => out.text("unknown level; levels are scalar, wide, avx2 and avx512"),
             Self::Threads => out.text("the thread pool could not be started"),
+            Self::OutOfOrder { call, requirement } => {
+                out.text(call);
+                out.text(" is out of order: ");
+                out.text(requirement);
+            }
+            Self::Full { what, capacity } => {
+                out.text(what);
+                out.text(" is full: it holds ");
+                out.count(capacity);
+            }
+            Self::SavedState { fault } => {
+                out.text("the saved state ");
+                out.text(fault);
+            }
         }
     }
 }

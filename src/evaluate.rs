@@ -5,7 +5,7 @@ use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Formula, PairLoss, Visitor};
 use crate::metrics::Metrics;
-use crate::pairs::{self, Block, OutputSlices, Outputs, Pairs, RESULTS, Reference, SUMMED, check};
+use crate::pairs::{self, Block, Counts, OutputSlices, Outputs, Pairs, RESULTS, Reference, SUMMED, check};
 
 /// Loss, rewards, margin and gradients of every pair, and the metrics of all, on the calling thread.
 ///
@@ -99,6 +99,8 @@ impl Evaluation<'_, '_> {
 
 /// One pair's results.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Pair {
     /// Loss.
     pub loss: f32,
@@ -128,18 +130,30 @@ pub fn evaluate_pair<L: PairLoss>(
     policy_rejected_logps: f32,
     reference: Option<(f32, f32)>,
 ) -> Pair {
+    score(loss, policy_chosen_logps, policy_rejected_logps, reference).0
+}
+
+/// One pair, and what the metrics count of it.
+pub(crate) fn score<L: PairLoss>(
+    loss: &L,
+    policy_chosen_logps: f32,
+    policy_rejected_logps: f32,
+    reference: Option<(f32, f32)>,
+) -> (Pair, Counts) {
+    let (chosen, rejected) = ([policy_chosen_logps], [policy_rejected_logps]);
     let reference = reference.map(|(chosen, rejected)| ([chosen], [rejected]));
     let mut results = [[0.0]; RESULTS];
-    let pairs = Pairs {
-        policy_chosen_logps: &[policy_chosen_logps],
-        policy_rejected_logps: &[policy_rejected_logps],
-        reference: reference
-            .as_ref()
-            .map(|(chosen, rejected)| Reference { chosen_logps: chosen, rejected_logps: rejected }),
-        weights: None,
-    };
-    let outputs = results.each_mut().map(|x| Some(&mut x[..]));
-    evaluate_checked(Backend::SCALAR, loss, pairs, outputs, None);
+    let counts = loss.visit(One {
+        pairs: Pairs {
+            policy_chosen_logps: &chosen,
+            policy_rejected_logps: &rejected,
+            reference: reference
+                .as_ref()
+                .map(|(chosen, rejected)| Reference { chosen_logps: chosen, rejected_logps: rejected }),
+            weights: None,
+        },
+        results: results.each_mut(),
+    });
     let [
         loss,
         chosen_reward,
@@ -151,7 +165,7 @@ pub fn evaluate_pair<L: PairLoss>(
         grad_ref_rejected_logps,
         grad_beta,
     ] = results.map(|[x]| x);
-    Pair {
+    let pair = Pair {
         loss,
         chosen_reward,
         rejected_reward,
@@ -161,5 +175,20 @@ pub fn evaluate_pair<L: PairLoss>(
         grad_ref_chosen_logps,
         grad_ref_rejected_logps,
         grad_beta,
+    };
+    (pair, counts)
+}
+
+struct One<'a> {
+    pairs: Pairs<'a>,
+    results: [&'a mut [f32; 1]; RESULTS],
+}
+
+impl Visitor for One<'_> {
+    type Output = Counts;
+
+    fn visit<F: Formula>(self, formula: F) -> Counts {
+        let mut outputs = self.results.map(|x| Some(&mut x[..]));
+        pairs::block(Backend::SCALAR, &formula, Block { pairs: self.pairs, outputs: &mut outputs })
     }
 }

@@ -55,6 +55,7 @@
 //!   sequences, and the whole step, which goes through `pairs`.
 //! - [`contrastive`]: InfoNCE and its symmetric form, on the same log-sum-exp.
 //! - `metrics`: exact sums and counts; `evaluate`: whole batches on one thread; [`batch`]: on many.
+//! - [`streaming`]: evaluation token by token in fixed memory, a window and alarms, state as bytes (`saved`).
 //! - `capi`: the C interface; `capi/` beside `src` has its header and what a C project needs.
 #![no_std]
 
@@ -76,6 +77,8 @@ pub mod logits;
 mod losses;
 mod metrics;
 mod pairs;
+mod saved;
+pub mod streaming;
 
 pub use error::Error;
 pub use evaluate::{Pair, evaluate, evaluate_pair};

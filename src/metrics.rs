@@ -3,12 +3,15 @@
 use crate::exact::ExactSum;
 use crate::lanes::{Backend, Kernel, Lanes, dispatch};
 use crate::pairs::{Counts, Pairs};
+use crate::{Error, saved};
 
 /// Exact sums and counts over any number of pairs.
 ///
 /// Plain data of a fixed size. It has the same bits for every order of the pairs and every partition of them among
 /// batches, threads, ranks and restarts: [`merge`](Self::merge) adds the parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 pub struct Metrics {
     pairs: u64,
@@ -104,6 +107,57 @@ impl Metrics {
         for (sum, more) in self.sums_mut().into_iter().zip(other.sums()) {
             sum.merge(more);
         }
+    }
+
+    /// Length of [`to_bytes`](Self::to_bytes).
+    pub const BYTES: usize = saved::OVERHEAD + Self::CONTENT;
+    /// Eight counts, seven sums of five limbs.
+    pub(crate) const CONTENT: usize = 8 * (8 + 7 * 5);
+
+    /// The state as bytes: the same on every machine, with a version and a checksum. A server restores those of its
+    /// devices with [`from_bytes`](Self::from_bytes) and [`merge`](Self::merge)s them: the fleet's metrics are exact.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        // The length fits.
+        let _ = saved::write(saved::Kind::Metrics, Self::CONTENT, &mut bytes, |to| self.write(to));
+        bytes
+    }
+
+    /// From bytes of [`to_bytes`](Self::to_bytes).
+    ///
+    /// # Errors
+    /// [`Error::SavedState`] for bytes that are cut off, damaged, of another version or no metrics.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let mut from = saved::read(saved::Kind::Metrics, bytes)?;
+        Self::read(&mut from).filter(|_| from.is_empty()).ok_or(saved::IMPOSSIBLE)
+    }
+
+    pub(crate) fn write(&self, to: &mut saved::Writer<'_>) {
+        self.counts().into_iter().for_each(|count| to.u64(count));
+        for sum in self.sums() {
+            sum.to_limbs().into_iter().for_each(|limb| to.u64(limb));
+        }
+    }
+
+    /// `None` if there are too few bytes, or no pairs could have given them.
+    pub(crate) fn read(from: &mut saved::Reader<'_>) -> Option<Self> {
+        let mut metrics = Self::new();
+        for count in metrics.counts_mut() {
+            *count = from.u64()?;
+        }
+        for sum in metrics.sums_mut() {
+            let mut limbs = [0; _];
+            for limb in &mut limbs {
+                *limb = from.u64()?;
+            }
+            *sum = ExactSum::from_limbs(limbs)?;
+        }
+        let Self { pairs, referenced, accurate, ties, nonfinite, chosen_fell, rejected_fell, both_fell, .. } = metrics;
+        let sound = accurate.checked_add(ties).is_some_and(|ordered| ordered <= pairs)
+            && referenced.max(nonfinite) <= pairs
+            && chosen_fell.max(rejected_fell) <= referenced
+            && both_fell <= chosen_fell.min(rejected_fell);
+        sound.then_some(metrics)
     }
 
     fn counts(&self) -> [u64; 8] {
@@ -220,6 +274,8 @@ impl Kernel for Sums<'_> {
 /// Means over the pairs, each correctly rounded from the exact sum of the per-pair `f32` values. NaN if there are no
 /// pairs; infinities and NaN among the pairs show in the means as in IEEE arithmetic, and in `nonfinite`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Report {
     /// Number of pairs.
     pub pairs: u64,

@@ -47,6 +47,54 @@
 // The mark of a masked token in PyTorch and Hugging Face.
 #define PREFLANE_IGNORE_INDEX -100
 
+// Bytes that every state has beside its content.
+#define OVERHEAD (HEADER + 4)
+
+
+
+// Bytes of a record beside the state: what the buffers of `Slots` need more than the state.
+#define RECORD_OVERHEAD 12
+
+#define Row_REFERENCED 1
+
+#define Row_CHOSEN_FELL 2
+
+#define Row_BOTH_FELL 4
+
+#define Row_ACCURATE 8
+
+#define Row_NONFINITE 16
+
+#define Row_DRIFT 32
+
+#define Row_ALL_FLAGS 63
+
+// What a monitor watches, over its window.
+enum Alarm
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // Likelihood displacement: the share of pairs whose chosen answer is less probable than under the reference.
+  Displacement,
+  // The mean margin is too small. This one is raised at or below its threshold, and cleared at or above.
+  MarginCollapse,
+  // The mean of the k1 estimates of KL(policy || reference), in nats a token.
+  KlK1,
+  // The mean of the k3 estimates.
+  KlK3,
+  // The share of pairs with an infinite or NaN log-probability, loss, reward or margin. Such a pair can make the other
+  // statistics NaN, which neither raises nor clears their alarms.
+  Nonfinite,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum Alarm Alarm;
+#else
+typedef uint8_t Alarm;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What every function returns: 0, or what was wrong.
 enum preflane_code
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -220,6 +268,9 @@ typedef enum preflane_reduction preflane_reduction;
 typedef int32_t preflane_reduction;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
+
+// A set of alarms.
+typedef struct Alarms Alarms;
 
 // What was wrong, where, and what would be right: plain bytes, which may be copied and sent.
 typedef struct preflane_error {
@@ -422,12 +473,8 @@ typedef struct preflane_pair_outputs {
 // Infinities and NaN are remembered apart, so that `sum` and `mean` say what IEEE
 // arithmetic would.
 typedef struct preflane_sum {
-  // Least significant first: LIMBS of them, as a number for the C header.
-  uint64_t limbs[6];
-  // Which of NaN, +inf, -inf were added.
-  uint32_t special;
-  // Always 0: no padding, so that the state is plain bytes.
-  uint32_t reserved;
+  // Least significant first: LIMBS of them, as a number for the C header. The last one's highest 4 bits are flags.
+  uint64_t limbs[5];
 } preflane_sum;
 
 // Exact sums and counts over any number of pairs.
@@ -451,6 +498,7 @@ typedef struct preflane_metrics {
   struct preflane_sum logps_chosen;
   struct preflane_sum logps_rejected;
 } preflane_metrics;
+
 
 // Means over the pairs, under TRL's names, each correctly rounded from the exact sum. NaN where there are no pairs.
 typedef struct preflane_report {
@@ -581,6 +629,13 @@ typedef struct preflane_step_outputs {
 
 
 
+
+
+
+
+
+// All of them.
+#define Alarm_ALL { Displacement, MarginCollapse, KlK1, KlK3, Nonfinite, }
 
 
 

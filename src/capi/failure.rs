@@ -122,7 +122,10 @@ impl Failure {
                 Error::EmptySequence { .. } => PREFLANE_ERROR_EMPTY_SEQUENCE,
                 Error::Level(_) | Error::UnknownLevel => PREFLANE_ERROR_LEVEL,
                 Error::Threads => PREFLANE_ERROR_THREADS,
-                Error::ZeroVector { .. } => PREFLANE_ERROR_OTHER,
+                // No function of the C interface gives these.
+                Error::ZeroVector { .. } | Error::OutOfOrder { .. } | Error::Full { .. } | Error::SavedState { .. } => {
+                    PREFLANE_ERROR_OTHER
+                }
             },
             Self::Null(_) => PREFLANE_ERROR_NULL,
             Self::Alignment(_) => PREFLANE_ERROR_ALIGNMENT,
@@ -144,7 +147,11 @@ impl Failure {
             Self::Library(Error::Target { .. } | Error::EmptySequence { .. }) => "labels",
             Self::Library(Error::Level(_) | Error::UnknownLevel) => "level",
             Self::Library(Error::Threads) | Self::NotThreaded => "threads",
-            Self::Library(Error::NoTarget) | Self::Environment(_) | Self::NoEnvironment => "",
+            Self::Library(
+                Error::NoTarget | Error::OutOfOrder { .. } | Error::Full { .. } | Error::SavedState { .. },
+            )
+            | Self::Environment(_)
+            | Self::NoEnvironment => "",
             Self::Null(name)
             | Self::Alignment(name)
             | Self::TooLarge(name)

@@ -2,12 +2,16 @@
 
 use crate::lanes::{Lanes, MAX_LANES};
 
-/// Limbs of 64 bits: 2^-149 (the least `f32`) up to 2^234, two's complement. More than 2^105 of the largest `f32` fit.
-const LIMBS: usize = 6;
+/// Limbs of 64 bits; of the last one only the lower 60 count. Two's complement of 316 bits, from 2^-149 (the least
+/// `f32`) up to 2^166: 2^38 of the largest `f32` fit.
+const LIMBS: usize = 5;
 
-const NAN: u32 = 1;
-const POSITIVE_INFINITY: u32 = 2;
-const NEGATIVE_INFINITY: u32 = 4;
+/// The last limb's highest bits tell which of NaN, +inf, -inf were added; one bit is not used.
+const FLAGS: u64 = 0b1111 << 60;
+const NAN: u64 = 1 << 60;
+const POSITIVE_INFINITY: u64 = 1 << 61;
+const NEGATIVE_INFINITY: u64 = 1 << 62;
+const UNUSED: u64 = 1 << 63;
 
 /// The exact sum of any number of `f32` values: an integer in units of 2^-149.
 ///
@@ -15,14 +19,13 @@ const NEGATIVE_INFINITY: u32 = 4;
 /// Infinities and NaN are remembered apart, so that [`sum`](Self::sum) and [`mean`](Self::mean) say what IEEE
 /// arithmetic would.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "[u64; 5]", into = "[u64; 5]"))]
 #[repr(C)]
 pub struct ExactSum {
-    /// Least significant first: LIMBS of them, as a number for the C header.
-    limbs: [u64; 6],
-    /// Which of NaN, +inf, -inf were added.
-    special: u32,
-    /// Always 0: no padding, so that the state is plain bytes.
-    reserved: u32,
+    /// Least significant first: LIMBS of them, as a number for the C header. The last one's highest 4 bits are flags.
+    limbs: [u64; 5],
 }
 
 /// What a block of values may hold for a sum of its lanes in `f64` to be exact: 2^9 values of 24 bits whose
@@ -90,7 +93,7 @@ impl Magnitudes {
 impl ExactSum {
     /// An empty sum.
     pub const fn new() -> Self {
-        Self { limbs: [0; LIMBS], special: 0, reserved: 0 }
+        Self { limbs: [0; LIMBS] }
     }
 
     /// Adds one value.
@@ -104,12 +107,11 @@ impl ExactSum {
         let field = (bits >> 52 & 0x7ff) as i32;
         let fraction = bits & ((1 << 52) - 1);
         if field == 0x7ff {
-            self.special |= match (fraction == 0, bits >> 63 == 0) {
+            return self.set_flags(match (fraction == 0, bits >> 63 == 0) {
                 (false, _) => NAN,
                 (true, true) => POSITIVE_INFINITY,
                 (true, false) => NEGATIVE_INFINITY,
-            };
-            return;
+            });
         }
         if field == 0 {
             return;
@@ -124,6 +126,7 @@ impl ExactSum {
             let wide = u128::from(significand) << (shift & 63);
             (wide as u64, (wide >> 64) as u64, (shift >> 6) as usize)
         };
+        let flags = self.flags();
         let addend = [low, high];
         let mut addend = addend.iter();
         let limbs = self.limbs.iter_mut().skip(limb);
@@ -150,6 +153,39 @@ impl ExactSum {
                 }
             }
         }
+        // Carries into the flags' bits are what a sum of 316 bits drops.
+        self.limbs[LIMBS - 1] &= !FLAGS;
+        self.set_flags(flags);
+    }
+
+    fn flags(&self) -> u64 {
+        self.limbs[LIMBS - 1] & FLAGS
+    }
+
+    fn set_flags(&mut self, flags: u64) {
+        self.limbs[LIMBS - 1] |= flags;
+    }
+
+    fn is_negative(&self) -> bool {
+        self.limbs[LIMBS - 1] << 4 >> 63 == 1
+    }
+
+    /// The number's limbs, the sign extended over the flags.
+    fn number(&self) -> [u64; LIMBS] {
+        let mut limbs = self.limbs;
+        let last = &mut limbs[LIMBS - 1];
+        *last = ((*last << 4) as i64 >> 4) as u64;
+        limbs
+    }
+
+    /// The limbs as they are kept.
+    pub(crate) const fn to_limbs(self) -> [u64; LIMBS] {
+        self.limbs
+    }
+
+    /// `None` if no sum has these limbs.
+    pub(crate) fn from_limbs(limbs: [u64; LIMBS]) -> Option<Self> {
+        (limbs[LIMBS - 1] & UNUSED == 0).then_some(Self { limbs })
     }
 
     /// Adds at most [`BLOCK`] values.
@@ -215,6 +251,7 @@ impl ExactSum {
 
     /// Adds all that another sum holds.
     pub fn merge(&mut self, other: &Self) {
+        let flags = self.flags() | other.flags();
         let mut carry = false;
         for (out, &x) in self.limbs.iter_mut().zip(&other.limbs) {
             let (s, c1) = out.overflowing_add(x);
@@ -222,7 +259,20 @@ impl ExactSum {
             *out = s;
             carry = c1 | c2;
         }
-        self.special |= other.special;
+        self.limbs[LIMBS - 1] &= !FLAGS;
+        self.set_flags(flags);
+    }
+
+    /// The sum of the values' opposites.
+    pub(crate) fn negated(&self) -> Self {
+        let opposite = [(NAN, NAN), (POSITIVE_INFINITY, NEGATIVE_INFINITY), (NEGATIVE_INFINITY, POSITIVE_INFINITY)];
+        let mut flags = 0;
+        for (flag, opposite) in opposite {
+            flags |= if self.flags() & flag != 0 { opposite } else { 0 };
+        }
+        let mut limbs = negated(self.limbs);
+        limbs[LIMBS - 1] = limbs[LIMBS - 1] & !FLAGS | flags;
+        Self { limbs }
     }
 
     /// The sum, correctly rounded. Infinities and NaN as in IEEE arithmetic; an empty sum is 0.
@@ -232,14 +282,14 @@ impl ExactSum {
 
     /// The sum to 2^-52, or what is not finite.
     pub(crate) fn to_f64(self) -> f64 {
-        if self.special != 0 {
+        if self.flags() != 0 {
             return self.sum().into();
         }
-        let negative = self.limbs[LIMBS - 1] >> 63 == 1;
+        let negative = self.is_negative();
         let mut value = 0.0;
-        for (i, limb) in self.limbs.iter().enumerate().rev() {
+        for (i, limb) in self.number().into_iter().enumerate().rev() {
             // Of a negative number the complement, which is one unit of 2^-149 less.
-            let limb = if negative { !limb } else { *limb };
+            let limb = if negative { !limb } else { limb };
             value += limb as f64 * f64::from_bits((1023 - 149 + 64 * i as u64) << 52);
         }
         if negative { 0.0 - (value + f64::from_bits((1023 - 149) << 52)) } else { value }
@@ -253,21 +303,16 @@ impl ExactSum {
     }
 
     fn over(&self, count: u64) -> f32 {
-        match self.special {
+        match self.flags() {
             0 => {}
             POSITIVE_INFINITY => return f32::INFINITY,
             NEGATIVE_INFINITY => return f32::NEG_INFINITY,
             _ => return crate::NAN,
         }
-        let negative = self.limbs[LIMBS - 1] >> 63 == 1;
-        let mut magnitude = self.limbs;
+        let negative = self.is_negative();
+        let mut magnitude = self.number();
         if negative {
-            let mut carry = true;
-            for limb in &mut magnitude {
-                let (x, c) = (!*limb).overflowing_add(carry.into());
-                *limb = x;
-                carry = c;
-            }
+            magnitude = negated(magnitude);
         }
         // Long division, 32 bits at a time, so that every step fits u128 or the hardware.
         let mut rest = 0_u128;
@@ -305,6 +350,30 @@ impl ExactSum {
         let rounded = (cut << 23) + significand;
         f32::from_bits(sign | rounded.min(0x7f80_0000))
     }
+}
+
+#[cfg(feature = "serde")]
+impl From<ExactSum> for [u64; LIMBS] {
+    fn from(sum: ExactSum) -> Self {
+        sum.to_limbs()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<[u64; LIMBS]> for ExactSum {
+    type Error = &'static str;
+    fn try_from(limbs: [u64; LIMBS]) -> Result<Self, Self::Error> {
+        Self::from_limbs(limbs).ok_or("limbs that no sum has")
+    }
+}
+
+/// The two's complement.
+fn negated(mut limbs: [u64; LIMBS]) -> [u64; LIMBS] {
+    let mut carry = true;
+    for limb in &mut limbs {
+        (*limb, carry) = (!*limb).overflowing_add(carry.into());
+    }
+    limbs
 }
 
 /// Quotient and remainder; by hardware where 64 bits do, which is nearly always. 0 for a divisor of 0.

@@ -5,6 +5,8 @@ use crate::Error;
 
 /// An instruction-set level. Every level gives the same bits; they differ in speed only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Level {
     /// One `f64` at a time: every target.
     Scalar,

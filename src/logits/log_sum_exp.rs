@@ -12,6 +12,8 @@ use core::marker::PhantomData;
 /// A row's log-sum-exp, kept in two parts so that the log-probability of a token that is nearly certain keeps its
 /// relative accuracy, and so does its gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 pub struct LogSumExp {
     /// The log-sum-exp less the largest scaled logit: >= 0; NaN for a row that has none.
@@ -136,6 +138,8 @@ impl RowSum {
 
 /// A row's log-sum-exp in the making ([`RowSum`]) as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 pub struct RowSumState {
     /// The scaling that the row began with.

@@ -14,7 +14,8 @@ pub struct Block<'b, 'a> {
 }
 
 /// What the metrics count rather than sum.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Counts {
     pub accurate: u32,
     pub ties: u32,
