@@ -1,6 +1,6 @@
 //! Pairs from a stream of tokens.
 
-use super::sequence::{Answer, Sequence, is_mean};
+use super::sequence::{Answer, ReferenceAnswer, Sums, is_mean};
 use crate::evaluate::score;
 use crate::logits::{Element, LogSumExp, Reduction, Scaling};
 use crate::pairs::{Counts, Pairs, Reference};
@@ -54,19 +54,36 @@ impl Scored {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluator<L> {
     loss: L,
-    sequence: Sequence,
-    /// The answer that waits for the other one.
-    waiting: Option<Answer>,
-    /// Of the answer that waits.
-    waiting_side: Side,
-    open: Option<Side>,
+    /// Of the open answer, as the next two.
+    sums: Sums,
+    tokens: u32,
+    /// Whether its tokens came with a reference.
+    referenced: bool,
+    /// Whether an answer's log-probability is the mean over its tokens.
     mean: bool,
+    stage: Stage,
+    /// The pair's first answer, once it has ended.
+    first: Answer,
+}
+
+/// Where in a pair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    /// Before the first answer.
+    Before,
+    /// In it.
+    First(Side),
+    /// After it; the side is its own.
+    Between(Side),
+    /// In the second one.
+    Second(Side),
 }
 
 impl<L: PairLoss> Evaluator<L> {
     /// An answer's log-probability is the sum over its tokens.
     pub const fn new(loss: L) -> Self {
-        Self { loss, sequence: Sequence::EMPTY, waiting: None, waiting_side: Side::Chosen, open: None, mean: false }
+        let first = Answer { tokens: 0, logps: 0.0, reference: None };
+        Self { loss, sums: Sums::EMPTY, tokens: 0, referenced: false, mean: false, stage: Stage::Before, first }
     }
 
     /// The same with the sum over the tokens or their mean.
@@ -82,16 +99,16 @@ impl<L: PairLoss> Evaluator<L> {
     /// # Errors
     /// [`Error::OutOfOrder`] if an answer is open, or this side of the pair has ended already.
     pub fn begin(&mut self, side: Side) -> Result<(), Error> {
-        let requirement = if self.open.is_some() {
-            "the open answer ends first"
-        } else if self.waiting.is_some() && self.waiting_side == side {
-            "a pair has one chosen and one rejected answer"
-        } else {
-            self.open = Some(side);
-            self.sequence = Sequence::EMPTY;
-            return Ok(());
+        let refuse = |requirement| Err(Error::OutOfOrder { call: "begin", requirement });
+        self.stage = match self.stage {
+            Stage::Before => Stage::First(side),
+            Stage::Between(first) if first != side => Stage::Second(side),
+            Stage::Between(_) => return refuse("a pair has one chosen and one rejected answer"),
+            Stage::First(_) | Stage::Second(_) => return refuse("the open answer ends first"),
         };
-        Err(Error::OutOfOrder { call: "begin", requirement })
+        self.sums = Sums::EMPTY;
+        self.tokens = 0;
+        Ok(())
     }
 
     /// One token's log-probability in nats, and the reference's if that comes token by token.
@@ -100,8 +117,8 @@ impl<L: PairLoss> Evaluator<L> {
     /// [`Error::OutOfOrder`] if no answer is open, or some tokens have a reference and some have not;
     /// [`Error::Full`] after 2^32 - 1 tokens.
     pub fn token(&mut self, policy_logp: f32, reference_logp: Option<f32>) -> Result<(), Error> {
-        self.takes("token", reference_logp)?;
-        self.sequence.add(policy_logp, reference_logp);
+        self.check("token", reference_logp)?;
+        self.add(policy_logp, reference_logp);
         Ok(())
     }
 
@@ -119,11 +136,11 @@ impl<L: PairLoss> Evaluator<L> {
         scaling: &Scaling,
         reference_logp: Option<f32>,
     ) -> Result<(), Error> {
-        self.takes("logits", reference_logp)?;
+        self.check("logits", reference_logp)?;
         let logit =
             row.get(target).ok_or(Error::Target { row: 0, label: target as i64, columns: row.len() })?.widened();
         let logp = LogSumExp::of(Backend::SCALAR, row, scaling).logp(logit, scaling);
-        self.sequence.add(logp, reference_logp);
+        self.add(logp, reference_logp);
         Ok(())
     }
 
@@ -136,38 +153,36 @@ impl<L: PairLoss> Evaluator<L> {
     /// a reference came with the tokens and again here, or if one answer of the pair has a reference and the other not.
     /// The answer stays open then.
     pub fn end(&mut self, reference_logps: Option<f32>) -> Result<Option<Scored>, Error> {
-        let side = self.open.ok_or(Error::OutOfOrder { call: "end", requirement: "begin comes first" })?;
-        if self.sequence.tokens() == 0 {
+        let refuse = |requirement| Err(Error::OutOfOrder { call: "end", requirement });
+        let (Stage::First(side) | Stage::Second(side)) = self.stage else { return refuse("begin comes first") };
+        if self.tokens == 0 {
             return Err(Error::EmptySequence { sequence: usize::from(side == Side::Rejected) });
         }
-        let answer = self.sequence.finish(self.mean, reference_logps)?;
-        let Some(other) = self.waiting else {
-            self.waiting = Some(answer);
-            self.waiting_side = side;
-            self.open = None;
-            return Ok(None);
+        let mut answer = self.sums.answer(self.tokens, self.mean);
+        answer.reference = match (self.referenced, reference_logps) {
+            (true, Some(_)) => return refuse("a reference comes with the tokens or with the end, not with both"),
+            (true, None) => Some(self.sums.reference(self.tokens, self.mean)),
+            (false, logps) => logps.map(|logps| ReferenceAnswer { logps, drift: None }),
         };
-        let (chosen, rejected) = if side == Side::Chosen { (answer, other) } else { (other, answer) };
+        if self.stage == Stage::First(side) {
+            self.first = answer;
+            self.stage = Stage::Between(side);
+            return Ok(None);
+        }
+        let (chosen, rejected) = if side == Side::Chosen { (answer, self.first) } else { (self.first, answer) };
         let reference = match (chosen.reference, rejected.reference) {
             (Some(chosen), Some(rejected)) => Some((chosen.logps, rejected.logps)),
             (None, None) => None,
-            _ => {
-                return Err(Error::OutOfOrder {
-                    call: "end",
-                    requirement: "both answers of a pair have a reference, or neither",
-                });
-            }
+            _ => return refuse("both answers of a pair have a reference, or neither"),
         };
         let (pair, counts) = score(&self.loss, chosen.logps, rejected.logps, reference);
-        self.waiting = None;
-        self.open = None;
+        self.stage = Stage::Before;
         Ok(Some(Scored { pair, chosen, rejected, counts }))
     }
 
-    /// Gives up the open answer and the one that waits, if there are any.
+    /// Gives up the pair in the making, if there is one.
     pub fn abandon(&mut self) {
-        self.open = None;
-        self.waiting = None;
+        self.stage = Stage::Before;
     }
 
     /// The loss.
@@ -175,10 +190,24 @@ impl<L: PairLoss> Evaluator<L> {
         &self.loss
     }
 
-    fn takes(&self, call: &'static str, reference_logp: Option<f32>) -> Result<(), Error> {
-        if self.open.is_none() {
+    /// That the open answer takes a token with such a reference.
+    fn check(&self, call: &'static str, reference_logp: Option<f32>) -> Result<(), Error> {
+        if matches!(self.stage, Stage::Before | Stage::Between(_)) {
             return Err(Error::OutOfOrder { call, requirement: "begin comes first" });
         }
-        self.sequence.takes(reference_logp.is_some())
+        if self.tokens == u32::MAX {
+            return Err(Error::Full { what: "the sequence", capacity: u32::MAX as usize });
+        }
+        if self.tokens > 0 && self.referenced != reference_logp.is_some() {
+            let requirement = "all tokens of a sequence come with a reference, or none";
+            return Err(Error::OutOfOrder { call, requirement });
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, policy_logp: f32, reference_logp: Option<f32>) {
+        self.tokens += 1;
+        self.referenced = reference_logp.is_some();
+        self.sums.add(policy_logp, reference_logp);
     }
 }

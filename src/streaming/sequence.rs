@@ -41,69 +41,39 @@ pub struct Drift {
 
 /// The sums of an answer in the making.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sequence {
+pub struct Sums {
     policy: ExactSum,
     reference: ExactSum,
     k3: Sum,
-    tokens: u32,
-    /// Whether the tokens so far came with a reference.
-    referenced: bool,
 }
 
-impl Sequence {
-    pub const EMPTY: Self =
-        Self { policy: ExactSum::new(), reference: ExactSum::new(), k3: Sum::ZERO, tokens: 0, referenced: false };
-
-    /// Tokens so far.
-    pub fn tokens(&self) -> u32 {
-        self.tokens
-    }
-
-    /// Whether a token may come with a reference (or without).
-    pub fn takes(&self, referenced: bool) -> Result<(), Error> {
-        if self.tokens == u32::MAX {
-            return Err(Error::Full { what: "the sequence", capacity: u32::MAX as usize });
-        }
-        if self.tokens > 0 && self.referenced != referenced {
-            return Err(Error::OutOfOrder {
-                call: "token",
-                requirement: "all tokens of a sequence come with a reference, or none",
-            });
-        }
-        Ok(())
-    }
+impl Sums {
+    pub const EMPTY: Self = Self { policy: ExactSum::new(), reference: ExactSum::new(), k3: Sum::ZERO };
 
     pub fn add(&mut self, policy: f32, reference: Option<f32>) {
-        self.tokens += 1;
         self.policy.add(policy);
-        self.referenced = reference.is_some();
         if let Some(reference) = reference {
             self.reference.add(reference);
             self.k3.add(k3_f64(policy, reference));
         }
     }
 
-    /// All that was added. `reference`: of the whole answer, where the tokens had none.
-    pub fn finish(&self, mean: bool, reference: Option<f32>) -> Result<Answer, Error> {
-        let reduce = |sum: &ExactSum| if mean { sum.mean(self.tokens.into()) } else { sum.sum() };
-        let reference = match (self.referenced, reference) {
-            (true, Some(_)) => {
-                return Err(Error::OutOfOrder {
-                    call: "end",
-                    requirement: "a reference comes with the tokens or with the end, not with both",
-                });
-            }
-            (true, None) => {
-                let mut difference = self.policy;
-                difference.merge(&self.reference.negated());
-                let k1 = difference.mean(self.tokens.into());
-                let drift = Drift { k1, k3: self.k3.mean(self.tokens) };
-                Some(ReferenceAnswer { logps: reduce(&self.reference), drift: Some(drift) })
-            }
-            (false, reference) => reference.map(|logps| ReferenceAnswer { logps, drift: None }),
-        };
-        Ok(Answer { tokens: self.tokens, logps: reduce(&self.policy), reference })
+    /// The answer without its reference.
+    pub fn answer(&self, tokens: u32, mean: bool) -> Answer {
+        Answer { tokens, logps: reduced(&self.policy, tokens, mean), reference: None }
     }
+
+    /// The reference that came with the tokens.
+    pub fn reference(&self, tokens: u32, mean: bool) -> ReferenceAnswer {
+        let mut difference = self.policy;
+        difference.merge(&self.reference.negated());
+        let drift = Drift { k1: difference.mean(tokens.into()), k3: self.k3.mean(tokens) };
+        ReferenceAnswer { logps: reduced(&self.reference, tokens, mean), drift: Some(drift) }
+    }
+}
+
+fn reduced(sum: &ExactSum, tokens: u32, mean: bool) -> f32 {
+    if mean { sum.mean(tokens.into()) } else { sum.sum() }
 }
 
 /// Whether a reduction is the mean; the length-desensitised one needs both answers at once.
