@@ -213,7 +213,7 @@ fn calls_in_any_order() {
                 (right, outcome)
             }
             _ => {
-                if random.bits() % 8 == 0 {
+                if random.bits().is_multiple_of(8) {
                     evaluator.abandon();
                     model = Model::default();
                     continue;
