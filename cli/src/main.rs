@@ -1,9 +1,6 @@
 //! The command `preflane`: log-probabilities, losses, rewards and gradients of preference pairs in files.
 
 mod args;
-mod failure;
-mod format;
-mod input;
 mod json;
 mod layout;
 mod logps;
@@ -16,6 +13,8 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use preflane_cli::{failure, format, input};
 
 use args::{Command, CommandLine};
 use failure::Failure;
