@@ -2,12 +2,16 @@
 //! generic code.
 
 mod random;
+mod relatives;
+mod sequences;
 
 use rug::Float;
 use rug::float::{Round, Special};
 use rug::ops::{AssignRound, SubFrom};
 
 pub use random::Random;
+pub use relatives::{ByLogRatios, Relative, relative};
+pub use sequences::{Sequence, sequence};
 
 /// Bits. Four f32 and their product with an f64 need 332; what cancels beyond leaves hundreds.
 pub const PRECISION: u32 = 1000;
@@ -60,12 +64,26 @@ pub const RESULTS: [&str; 9] = [
     "grad_beta",
 ];
 
+/// Bits in which differences of any `f64` are exact.
+const EXACT: u32 = 2200;
+
+/// The chosen and the rejected answer's log-ratio, exact: of policy chosen, policy rejected, reference chosen,
+/// reference rejected.
+pub fn log_ratios<T: Into<f64>>(logps: [T; 4]) -> [Float; 2] {
+    let [pc, pr, rc, rr] = logps.map(|x| Float::with_val(EXACT, x.into()));
+    [pc - rc, pr - rr]
+}
+
 /// Finite inputs only.
-pub fn pair(kind: Kind, beta: f64, [pc, pr, rc, rr]: [f32; 4], weight: f32) -> [Float; 9] {
+pub fn pair<T: Into<f64>>(kind: Kind, beta: f64, logps: [T; 4], weight: impl Into<f64>) -> [Float; 9] {
+    pair_of_log_ratios(kind, beta, log_ratios(logps), weight)
+}
+
+/// A pair by its two log-ratios, finite ones.
+pub fn pair_of_log_ratios(kind: Kind, beta: f64, [u, v]: [Float; 2], weight: impl Into<f64>) -> [Float; 9] {
     let beta = float(beta);
-    let u = float(pc) - float(rc);
-    let v = float(pr) - float(rr);
-    let h = Float::with_val(PRECISION, &u - &v);
+    let h = Float::with_val(EXACT, &u - &v);
+    let h = Float::with_val(PRECISION, h);
     let z = Float::with_val(PRECISION, &beta * &h);
     let minus_z = Float::with_val(PRECISION, -&z);
     // Loss, its derivative by h, its derivative by beta.
