@@ -79,11 +79,12 @@ fn of_pair(judge: &Judge, row: &Row, checked: &Checked) -> &'static str {
         }
         Some(Fault::NotFinite) => "not finite, though no exp overflows here",
         Some(Fault::Zero) if is_certain => "cancellation: 1 - exp(x) has become 0",
-        Some(Fault::Zero) if checked.result == 0 && (-z).exp() < 4.0 * half => {
-            "absorption: 1 + exp(-z) has become 1, where log1p(exp(-z)) keeps it"
-        }
-        Some(Fault::Zero) if checked.result > 0 && (-z.abs()).exp() < 4.0 * half => {
-            "cancellation: 1 - sigmoid(z) has become 0, where sigmoid(-z) has not"
+        Some(Fault::Zero | Fault::Off | Fault::Sign) if is_beside_one(judge, checked, exact) => {
+            if checked.result == 0 {
+                "absorption: 1 + exp(-z) or sigmoid(z) is rounded near 1 before the log, where log1p(exp(-z)) is not"
+            } else {
+                "cancellation: 1 - sigmoid(z) near 0, where sigmoid(-z) keeps its digits"
+            }
         }
         Some(Fault::Sign) if near(-checked.got, exact, 1e-3) => "the sign is reversed",
         Some(Fault::Off | Fault::Sign | Fault::Zero) => {
@@ -91,6 +92,14 @@ fn of_pair(judge: &Judge, row: &Row, checked: &Checked) -> &'static str {
         }
         _ => "unknown",
     }
+}
+
+/// A small result with the absolute error of something near 1.
+fn is_beside_one(judge: &Judge, checked: &Checked, exact: f64) -> bool {
+    let of_sigmoid = !matches!(judge.task.formula, Formula::Ipo | Formula::Hinge);
+    let scale = if checked.result == 0 { 1.0 } else { judge.task.beta };
+    let half = judge.number.unit_roundoff();
+    of_sigmoid && exact.abs() < scale / 32.0 && (checked.got - exact).abs() <= 4.0 * half * scale
 }
 
 fn near(a: f64, b: f64, share: f64) -> bool {
@@ -155,11 +164,6 @@ fn digits(judge: &Judge, row: &Row, checked: &Checked, exact: f64) -> &'static s
     }
     if exact.abs() < judge.number.least_normal() {
         return "underflow";
-    }
-    let z = judge.task.beta * h;
-    if checked.result == 0 && (-z).exp() < 0.01 && !near(checked.got, exact, 0.5) && judge.task.formula == Formula::Dpo
-    {
-        return "cancellation beside 1: log(1 + x) or log(sigmoid) for a small x";
     }
     if near(checked.got, exact, 0.1) && sizes > 16.0 * h.abs() {
         return "cancellation: the differences of the log-probabilities lose digits";

@@ -153,18 +153,16 @@ impl Hunt<'_> {
             seen.batches += 1;
         }
         drop(progress);
-        for k in 0..seen.findings.len() {
-            let smaller = shrink::shrink(self, seen.findings[k].clone())?;
-            seen.findings[k] = smaller;
-        }
-        // What looked like two may have become one.
+        // The gravest first, and without `all` no other.
+        seen.findings.sort_by_key(|finding| (finding.fault, finding.checked.result, finding.met_at));
+        seen.findings.truncate(if all { usize::MAX } else { 1 });
         let mut kept: Vec<Finding> = Vec::new();
-        for finding in seen.findings.drain(..) {
-            match kept.iter_mut().find(|other| {
-                other.fault == finding.fault && other.result == finding.result && other.cause == finding.cause
-            }) {
-                Some(other) => other.times += finding.times,
-                None => kept.push(finding),
+        for finding in std::mem::take(&mut seen.findings) {
+            let smaller = shrink::shrink(self, finding)?;
+            // What looked like two may have become one.
+            match kept.iter_mut().find(|other| kind(other) == kind(&smaller)) {
+                Some(other) => other.times += smaller.times,
+                None => kept.push(smaller),
             }
         }
         seen.findings = kept;
@@ -394,24 +392,16 @@ fn position(judge: &Judge, row: &Row) -> f64 {
     judge.task.beta * ((pc - rc) - (pr - rr))
 }
 
+/// What makes two findings one: gradients of a row are of a kind, and so is all that is not monotone.
+fn kind(finding: &Finding) -> (Fault, bool, &str) {
+    let cause = if finding.fault == Fault::NotMonotone { "" } else { &finding.cause };
+    (finding.fault, finding.checked.result == 0, cause)
+}
+
 /// Keeps one finding of a kind: the first.
 fn add(seen: &mut Seen, finding: Finding) {
-    // Logits' gradients are of one kind.
-    let kind = |finding: &Finding| {
-        (
-            finding.fault,
-            finding.checked.result.min(if finding.row.labels.is_empty() { 5 } else { 1 }),
-            finding.cause.clone(),
-        )
-    };
-    let is_unsteady = finding.fault == Fault::NotMonotone;
-    let wanted = kind(&finding);
-    match seen
-        .findings
-        .iter_mut()
-        .find(|other| kind(other) == wanted || (is_unsteady && other.fault == Fault::NotMonotone))
-    {
-        Some(other) => other.times += 1,
+    match seen.findings.iter_mut().find(|other| kind(other) == kind(&finding)) {
+        Some(other) => other.times += u64::from(other.checked.result == finding.checked.result),
         None => seen.findings.push(finding),
     }
 }

@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::hunt::{Batch, Finding};
 use super::number::{Type, hex, plain};
 use super::task::Row;
-use super::verdict::Fault;
 use super::{Stressed, regression, report};
 use crate::args::Language;
 
@@ -91,7 +90,7 @@ fn found(finding: &Finding, stressed: &Stressed, language: Option<Language>) -> 
         result: finding.result.clone(),
         input: input(&finding.row, number),
         expected: report::expected(finding),
-        got: if finding.fault == Fault::Refused { "error".to_owned() } else { plain(finding.checked.got) },
+        got: report::got(finding, number),
         error_ulps: plain(finding.checked.ulps),
         share_of_allowed: plain(finding.checked.share),
         cause: finding.cause.clone(),

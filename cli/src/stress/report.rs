@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Stressed;
 use super::hunt::Finding;
-use super::number::{hex, plain};
+use super::number::{Type, hex, plain};
 use super::regression;
 use super::task::INPUTS;
 use super::verdict::Fault;
@@ -54,11 +54,12 @@ pub fn expected(finding: &Finding) -> String {
 }
 
 /// What came instead.
-pub fn got(finding: &Finding) -> String {
+pub fn got(finding: &Finding, number: Type) -> String {
+    let got = number.decimal(finding.checked.got);
     match &finding.batch {
-        Some(batch) => format!("{} and {}", plain(finding.checked.got), plain(batch.other_got)),
+        Some(batch) => format!("{got} and {}", number.decimal(batch.other_got)),
         None if finding.fault == Fault::Refused => "an error".to_owned(),
-        None => plain(finding.checked.got),
+        None => got,
     }
 }
 
@@ -126,10 +127,10 @@ pub fn text(stressed: &Stressed, language: Option<Language>) -> String {
         let number = if findings.len() > 1 { format!("{}. ", k + 1) } else { String::new() };
         let _ = writeln!(text, "{WATCH}{number}{}: {}{WATCH:#}", finding.result, finding.fault.words());
         for (name, decimal, hex) in input(stressed, finding) {
-            let _ = writeln!(text, "  {name:18}{decimal:22}{}", quiet(&hex));
+            let _ = writeln!(text, "  {name:18}{decimal:22} {}", quiet(&hex));
         }
         let _ = writeln!(text, "  {:18}{:22}", "expected", expected(finding));
-        let _ = writeln!(text, "  {:18}{:22}{}", "got", got(finding), quiet(&error(finding)));
+        let _ = writeln!(text, "  {:18}{:22} {}", "got", got(finding, stressed.judge.number), quiet(&error(finding)));
         let _ = writeln!(text, "{}", wrap(&format!("cause: {}", finding.cause), "  "));
         let met = format!("met at input {}, {}", finding.met_at, counted(finding.times, "time"));
         let _ = writeln!(text, "{}\n", quiet(&format!("  {met}")));
@@ -176,7 +177,7 @@ pub fn markdown(stressed: &Stressed, language: Option<Language>, picture: &str) 
                 finding.fault.words().to_owned(),
                 values.join("<br>"),
                 expected(finding),
-                got(finding),
+                got(finding, stressed.judge.number),
                 finding.cause.clone(),
             ];
             let _ = writeln!(text, "| {} |", cells.map(|text| cell(&text)).join(" | "));

@@ -9,6 +9,9 @@ use crate::args::Bound;
 /// Units in the last place that a bound given as a relative error grants where numbers cancel.
 const GRANTED: f64 = 8.0;
 
+/// Errors that are a smaller part of the bound need no closer look at what cancels.
+const WORTH_A_LOOK: f64 = 0.25;
+
 /// What can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -143,7 +146,7 @@ impl Judge {
             let mut allowed = self.plain(exact) + self.flushed();
             if !self.strict {
                 allowed += 2.0 * units * truth.terms[result];
-                if self.share(exact, got, &allowed) > 1.0 && doubt[0] > 0.0 {
+                if self.share(exact, got, &allowed) > WORTH_A_LOOK && doubt[0] > 0.0 {
                     let corners = corners.get_or_insert_with(|| self.corners(row, doubt));
                     allowed += self.spread(exact, result, corners);
                 }

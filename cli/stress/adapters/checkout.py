@@ -1,6 +1,7 @@
 """Functions out of a file of a checkout whose other imports are not installed."""
 
 import ast
+import builtins
 import sys
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
@@ -20,8 +21,7 @@ def take(path, names):
     space = dict(torch=torch, nn=nn, F=F, Dict=Dict, List=List, Optional=Optional, Tuple=Tuple, Union=Union)
     # What a class is derived from, or keeps as a default, and no loss looks at.
     missing = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(names) - set(space)
-    space.update({name: None for name in missing if name not in dir(__builtins__)})
-    space.update({name: object for name in missing if name == "object"})
+    space.update({name: None for name in missing if not hasattr(builtins, name)})
     exec(compile(tree, str(path), "exec"), space)
     absent = [name for name in names if name not in space]
     if absent:
