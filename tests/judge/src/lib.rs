@@ -12,6 +12,8 @@ mod error;
 pub mod logits;
 mod pairs;
 mod random;
+mod relatives;
+mod sequences;
 pub mod sums;
 pub mod sweep;
 
@@ -20,8 +22,10 @@ use rug::float::Special;
 
 pub use drift::k3;
 pub use error::{Format, ulps};
-pub use pairs::{Kind, RESULTS, pair};
+pub use pairs::{Kind, RESULTS, log_ratios, pair, pair_of_log_ratios};
 pub use random::Random;
+pub use relatives::{ByLogRatios, Relative, relative};
+pub use sequences::{Sequence, sequence};
 
 /// Bits. Four f32 and their product with an f64 need 332; what cancels beyond leaves hundreds.
 pub const PRECISION: u32 = 1000;

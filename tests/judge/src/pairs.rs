@@ -52,12 +52,26 @@ fn span(values: &[f64]) -> u32 {
     (top.saturating_sub(bottom).max(0) + 3) as u32
 }
 
+/// The chosen and the rejected answer's log-ratio, exact, as is their difference in the same precision: of policy
+/// chosen, policy rejected, reference chosen, reference rejected. Finite inputs only.
+pub fn log_ratios<T: Into<f64> + Copy>(logps: [T; 4]) -> [Float; 2] {
+    let logps = logps.map(Into::into);
+    let precision = span(&logps).max(2);
+    let [pc, pr, rc, rr] = logps.map(|x| Float::with_val(precision, x));
+    [pc - rc, pr - rr]
+}
+
 /// Finite inputs only: policy chosen, policy rejected, reference chosen, reference rejected.
 pub fn pair<T: Into<f64> + Copy>(kind: Kind, beta: f64, logps: [T; 4], weight: T) -> [Float; 9] {
-    let logps = logps.map(Into::into);
-    let mut precision = (span(&logps) + 54).max(LEAST);
+    pair_of_log_ratios(kind, beta, &log_ratios(logps), weight.into())
+}
+
+/// A pair by its [`log_ratios`].
+pub fn pair_of_log_ratios(kind: Kind, beta: f64, log_ratios: &[Float; 2], weight: f64) -> [Float; 9] {
+    let [u, v] = log_ratios;
+    let mut precision = (u.prec().max(v.prec()) + 54).max(LEAST);
     loop {
-        let (results, lost) = pair_in(precision, kind, beta, logps, weight.into());
+        let (results, lost) = pair_in(precision, kind, beta, log_ratios, weight);
         if lost <= i64::from(precision) - LEFT || precision > 1 << 13 {
             return results;
         }
@@ -75,13 +89,11 @@ fn sum(a: Float, b: Float, lost: &mut i64) -> Float {
     sum
 }
 
-fn pair_in(precision: u32, kind: Kind, beta: f64, [pc, pr, rc, rr]: [f64; 4], weight: f64) -> ([Float; 9], i64) {
+fn pair_in(precision: u32, kind: Kind, beta: f64, [u, v]: &[Float; 2], weight: f64) -> ([Float; 9], i64) {
     let float = |x: f64| Float::with_val(precision, x);
     // Exact: the precision is that of the span and of a factor.
     let beta = float(beta);
-    let u = float(pc) - rc;
-    let v = float(pr) - rr;
-    let h = float(0.0) + &u - &v;
+    let h = float(0.0) + u - v;
     let z = beta.clone() * &h;
     let mut lost = 0;
     // Loss, its derivative by h, its derivative by beta.
