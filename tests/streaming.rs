@@ -411,9 +411,14 @@ fn alarms_with_hysteresis() {
     let many = Limits::new(100).unwrap().with(Alarm::KlK3, Threshold { raise: 0.1, clear: 0.1 }).unwrap();
     let changes = small.push(&scored(-5.0, -1.0, -1.0, -1.0), &many);
     assert!(changes.raised.contains(Alarm::KlK3));
-    // Equal thresholds do not flap on the threshold itself.
-    let changes = small.push(&scored(-5.0, -1.0, -1.0, -1.0), &many);
-    assert_eq!(changes, Changes::default());
+    // Equal thresholds do not flap on the threshold itself: 1/2 of the pairs fell, again and again.
+    let equal = Limits::new(2).unwrap().with(Alarm::Displacement, Threshold { raise: 0.5, clear: 0.5 }).unwrap();
+    let mut monitor = Monitor::<2>::new();
+    for i in 0..6 {
+        let changes = monitor.push(&scored(if i % 2 == 0 { -2.0 } else { -0.5 }, -1.0, -1.0, -1.0), &equal);
+        assert_eq!(changes.raised.contains(Alarm::Displacement), i == 1);
+        assert!(changes.cleared.is_empty());
+    }
 }
 
 #[test]

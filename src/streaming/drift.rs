@@ -69,3 +69,22 @@ impl Sum {
         if mean.is_nan() { NAN } else { mean }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Sum;
+
+    /// A plain sum would stay at 1.
+    #[test]
+    fn small_numbers_beside_a_large_one() {
+        let mut sum = Sum::ZERO;
+        sum.add(1.0);
+        let small = f64::from_bits((1023 - 54) << 52);
+        for _ in 0..1 << 20 {
+            sum.add(small);
+        }
+        assert_eq!(sum.high + sum.low, 1.0 + f64::from_bits((1023 - 34) << 52));
+        sum.add(f64::INFINITY);
+        assert_eq!(sum.mean(3), f32::INFINITY);
+    }
+}
