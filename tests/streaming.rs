@@ -2,7 +2,7 @@
 
 use preflane::logits::{Labels, Logits, Reduction, Scaling, Targets, TokenOutputs, token_logps};
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slot, Slots, Storage, StorageError};
-use preflane::streaming::{Alarm, Changes, Evaluator, Limits, Monitor, PairBuffer, Scored, Side, Threshold, k3};
+use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, PairBuffer, Scored, Side, Threshold, k3};
 use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, evaluate, evaluate_pair};
 use preflane_judge::{Random, ulps};
 
