@@ -109,3 +109,45 @@ fn metrics_of_every_span_are_exact() {
 fn state_stays_small() {
     assert!(size_of::<Metrics>() <= 512, "{}", size_of::<Metrics>());
 }
+
+/// Infinities and NaN stay remembered through merges, beside whatever the finite values add up to.
+#[test]
+fn specials_through_merges() {
+    let of = |values: &[f32]| {
+        let mut sum = ExactSum::new();
+        values.iter().for_each(|x| sum.add(*x));
+        sum
+    };
+    let infinite = f32::INFINITY;
+    for finite in [&[][..], &[1.5], &[-1.5], &[f32::MAX; 3], &[f32::MIN; 3], &[-1e-45]] {
+        for (specials, expected) in [
+            (&[][..], None),
+            (&[infinite], Some(infinite)),
+            (&[-infinite, -infinite], Some(-infinite)),
+            (&[infinite, -infinite], Some(f32::NAN)),
+            (&[f32::NAN], Some(f32::NAN)),
+        ] {
+            let (a, b) = (of(finite), of(specials));
+            let (mut ab, mut ba) = (a, b);
+            ab.merge(&b);
+            ba.merge(&a);
+            let whole = of(&[finite, specials].concat());
+            assert_eq!((ab, ba), (whole, whole), "{finite:?} {specials:?}");
+            ab.merge(&whole);
+            let expected = expected.unwrap_or_else(|| of(&[finite, finite].concat()).sum());
+            assert_eq!(ab.sum().to_bits() & !(u32::from(expected.is_nan()) << 31), expected.to_bits());
+        }
+    }
+    // Twice the lot, of either sign, and back again: the sign is that of 316 bits.
+    let mut sum = of(&[f32::MIN]);
+    for _ in 0..30 {
+        let copy = sum;
+        sum.merge(&copy);
+    }
+    assert_eq!(sum.sum(), f32::NEG_INFINITY);
+    assert_eq!(sum.mean(1 << 30), f32::MIN);
+    for _ in 0..30 {
+        sum.add(1.0);
+    }
+    assert_eq!(sum.mean(1 << 30), f32::MIN);
+}
