@@ -8,6 +8,8 @@ mod machine;
 mod output;
 mod progress;
 mod score;
+#[cfg(feature = "judge")]
+mod verify;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -19,6 +21,8 @@ use preflane_cli::{failure, format, input};
 use args::{Command, CommandLine};
 use failure::Failure;
 
+/// Something that was looked for was found.
+const FOUND: u8 = 1;
 /// Bad input, impossible parameters, or a file that cannot be written.
 const FAILED: u8 = 2;
 
@@ -28,14 +32,26 @@ fn main() -> ExitCode {
         Ok(command_line) => command_line,
         Err(error) => return refuse(&error),
     };
-    let text = match command_line.command {
-        Command::Score(options) => score::run(&options),
-        Command::Logps(options) => logps::run(&options),
+    // The text, and whether all is well.
+    let said = match command_line.command {
+        Command::Score(options) => score::run(&options).map(|text| (text, true)),
+        Command::Logps(options) => logps::run(&options).map(|text| (text, true)),
+        #[cfg(feature = "judge")]
+        Command::Verify(options) => verify::run(&options),
+        #[cfg(not(feature = "judge"))]
+        Command::Verify(_) => Err(without_judge("verify")),
     };
-    match text.and_then(|text| print(&text)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match said.and_then(|(text, well)| print(&text).map(|()| well)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FOUND),
         Err(failure) => fail(&failure),
     }
+}
+
+/// A command that this build lacks.
+#[cfg(not(feature = "judge"))]
+fn without_judge(command: &str) -> Failure {
+    Failure::new(format!("{command}: built without the feature judge; it is on by default: cargo install preflane-cli"))
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -7,32 +7,40 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Work that ends sooner needs no bar.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Progress over some bytes of input, shown on standard error when that is a terminal.
+/// Progress over some work, shown on standard error when that is a terminal.
 pub struct Progress {
+    template: &'static str,
+    what: &'static str,
     total: u64,
     start: Instant,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// Starts the clock.
+    /// Over some bytes of input; starts the clock.
     pub fn new(total: u64) -> Self {
-        Self { total, start: Instant::now(), bar: None }
+        let template = "{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left";
+        Self { template, what: "", total, start: Instant::now(), bar: None }
+    }
+
+    /// Over some steps of what is named.
+    #[cfg(feature = "judge")]
+    pub fn of_steps(what: &'static str, total: u64) -> Self {
+        Self { template: "{bar:24} {percent:>3} %  {msg}, {eta} left", what, ..Self::new(total) }
     }
 
     /// Shows how far the work is.
-    pub fn update(&mut self, bytes: u64) {
+    pub fn update(&mut self, done: u64) {
         if self.bar.is_none() {
             if self.start.elapsed() < PATIENCE {
                 return;
             }
             let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left");
-            bar.set_style(style.expect("the template is well formed"));
-            self.bar = Some(bar.with_elapsed(self.start.elapsed()));
+            bar.set_style(ProgressStyle::with_template(self.template).expect("the template is well formed"));
+            self.bar = Some(bar.with_message(self.what).with_elapsed(self.start.elapsed()));
         }
         if let Some(bar) = &self.bar {
-            bar.set_position(bytes);
+            bar.set_position(done);
         }
     }
 }

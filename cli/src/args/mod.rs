@@ -15,9 +15,11 @@ Exit status: 0, or 2 when something cannot be read, computed or written."
 
 mod logps;
 mod score;
+mod verify;
 
 pub use logps::{Logps, Reduce};
 pub use score::{LossName, Score};
+pub use verify::Verify;
 
 use std::num::NonZeroUsize;
 
@@ -41,6 +43,9 @@ pub enum Command {
     /// Turn logits and labels into log-probabilities of tokens and sequences.
     #[command(after_long_help = logps::FILES)]
     Logps(Logps),
+    /// Verify on this machine that the results are right, and the same as on every other.
+    #[command(after_help = verify::ABOUT)]
+    Verify(Verify),
 }
 
 fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
