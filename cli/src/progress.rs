@@ -26,7 +26,8 @@ impl Progress {
     /// Over some steps of what is named.
     #[cfg(feature = "judge")]
     pub fn of_steps(what: &'static str, total: u64) -> Self {
-        Self { template: "{bar:24} {percent:>3} %  {msg}, {eta} left", what, ..Self::new(total) }
+        let template = "{bar:24} {percent:>3} %  {msg}, {eta} left";
+        Self { template, what, total, start: Instant::now(), bar: None }
     }
 
     /// Shows how far the work is.

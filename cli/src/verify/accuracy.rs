@@ -77,8 +77,7 @@ impl Table {
         worst.cases += 1;
         worst.error = worst.error.max(error);
         if error > OUTPUTS[output].1 {
-            let digits = exact.to_string_radix(10, Some(12));
-            worst.broken.get_or_insert_with(|| format!("{got:e} ({error} ULP from {digits}): {}", input()));
+            worst.broken.get_or_insert_with(|| format!("{got:e} ({error} ULP from {exact:.12}): {}", input()));
         }
     }
 
@@ -171,10 +170,7 @@ fn logits(v: &mut Values<Random>, backend: Backend, table: &mut Table) {
 }
 
 /// In a narrower type; what is beyond its range becomes 1.
-fn narrowed<T: Copy>(row: &[f32], narrow: fn(f32) -> T) -> Vec<T>
-where
-    T: Into<f32>,
-{
+fn narrowed<T: Copy + Into<f32>>(row: &[f32], narrow: fn(f32) -> T) -> Vec<T> {
     let fit = |&x: &f32| if x.is_finite() && !narrow(x).into().is_finite() { narrow(1.0) } else { narrow(x) };
     row.iter().map(fit).collect()
 }

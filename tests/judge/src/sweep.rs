@@ -30,7 +30,7 @@ impl Extent {
             return floats(&mut (start..end));
         }
         let spread = (start.next_multiple_of(1021)..end).step_by(1021);
-        if chunk % 128 == 0 || chunk % 128 == 127 {
+        if chunk.is_multiple_of(128) || chunk % 128 == 127 {
             let edges = (start..start + 256).chain(end - 256..end).filter(|x| x % 1021 != 0);
             floats(&mut spread.chain(edges))
         } else {
