@@ -454,6 +454,19 @@ fn any_bytes_are_refused_or_harmless() {
         let _ = (other.log_sum_exp(), other.token_logp(), RowSum::restore(&other.state()));
     }
     assert!(restored > 5_000, "{restored}");
+    // States near their ends, merged until they are beyond: overflow checks must not see it.
+    for near in [
+        RowSumState { high: [0, (1 << 56) - 1], ..good },
+        RowSumState { low: [0, u64::MAX - (1 << 56) + 2], ..good },
+        RowSumState { max: 1e30, soft_cap: 0.0, ties: (1 << 60) - 1, ..good },
+    ] {
+        let mut sum = RowSum::restore(&near).unwrap();
+        for _ in 0..200 {
+            let other = sum;
+            sum.merge(&other);
+        }
+        let _ = (sum.log_sum_exp(), sum.token_logp());
+    }
 }
 
 /// A row's bits do not depend on its place, its neighbours, the stride, the alignment or the threads.

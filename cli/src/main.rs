@@ -10,6 +10,8 @@ mod progress;
 mod score;
 #[cfg(feature = "judge")]
 mod stress;
+#[cfg(feature = "judge")]
+mod verify;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -21,8 +23,7 @@ use preflane_cli::{failure, format, input};
 use args::{Command, CommandLine};
 use failure::Failure;
 
-/// `preflane stress` found something.
-#[cfg(feature = "judge")]
+/// Something that was looked for was found.
 const FOUND: u8 = 1;
 /// Bad input, impossible parameters, or a file that cannot be written.
 const FAILED: u8 = 2;
@@ -33,25 +34,32 @@ fn main() -> ExitCode {
         Ok(command_line) => command_line,
         Err(error) => return refuse(&error),
     };
-    let done = match command_line.command {
-        Command::Score(options) => score::run(&options).and_then(|text| print(&text)).map(|()| ExitCode::SUCCESS),
-        Command::Logps(options) => logps::run(&options).and_then(|text| print(&text)).map(|()| ExitCode::SUCCESS),
+    // The text, and whether all is well.
+    let said = match command_line.command {
+        Command::Score(options) => score::run(&options).map(|text| (text, true)),
+        Command::Logps(options) => logps::run(&options).map(|text| (text, true)),
         #[cfg(feature = "judge")]
-        Command::Stress(options) => stress::run(&options).and_then(|(text, found)| {
-            print(&text)?;
-            Ok(if found { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
-        }),
+        Command::Stress(options) => stress::run(&options).map(|(text, found)| (text, !found)),
         #[cfg(feature = "judge")]
-        Command::StressHost(options) => stress::host(&options).map(|()| ExitCode::SUCCESS),
+        Command::StressHost(options) => return stress::host(&options).map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS),
+        #[cfg(feature = "judge")]
+        Command::Verify(options) => verify::run(&options),
         #[cfg(not(feature = "judge"))]
-        Command::Stress(_) | Command::StressHost(_) => Err(Failure::new(
-            "stress: this program was built without its judge; build it with the feature judge, a default one",
-        )),
+        Command::Stress(_) | Command::StressHost(_) => Err(without_judge("stress")),
+        #[cfg(not(feature = "judge"))]
+        Command::Verify(_) => Err(without_judge("verify")),
     };
-    match done {
-        Ok(code) => code,
+    match said.and_then(|(text, well)| print(&text).map(|()| well)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FOUND),
         Err(failure) => fail(&failure),
     }
+}
+
+/// A command that this build lacks.
+#[cfg(not(feature = "judge"))]
+fn without_judge(command: &str) -> Failure {
+    Failure::new(format!("{command}: built without the feature judge; it is on by default: cargo install preflane-cli"))
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -7,8 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Work that ends sooner needs no bar.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Progress over some bytes of input or other work, shown on standard error when that is a terminal.
+/// Progress over some work, shown on standard error when that is a terminal.
 pub struct Progress {
+    template: &'static str,
+    what: &'static str,
     total: u64,
     template: &'static str,
     start: Instant,
@@ -16,34 +18,31 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts the clock.
+    /// Over some bytes of input; starts the clock.
     pub fn new(total: u64) -> Self {
-        Self::with_template(total, "{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left")
+        let template = "{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left";
+        Self { template, what: "", total, start: Instant::now(), bar: None }
     }
 
-    /// Over anything else.
+    /// Over some steps of what is named.
     #[cfg(feature = "judge")]
-    pub fn plain(total: u64) -> Self {
-        Self::with_template(total, "{bar:24} {percent:>3} %  {eta} left")
-    }
-
-    fn with_template(total: u64, template: &'static str) -> Self {
-        Self { total, template, start: Instant::now(), bar: None }
+    pub fn of_steps(what: &'static str, total: u64) -> Self {
+        let template = "{bar:24} {percent:>3} %  {msg}, {eta} left";
+        Self { template, what, total, start: Instant::now(), bar: None }
     }
 
     /// Shows how far the work is.
-    pub fn update(&mut self, bytes: u64) {
+    pub fn update(&mut self, done: u64) {
         if self.bar.is_none() {
             if self.start.elapsed() < PATIENCE {
                 return;
             }
             let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template(self.template);
-            bar.set_style(style.expect("the template is well formed"));
-            self.bar = Some(bar.with_elapsed(self.start.elapsed()));
+            bar.set_style(ProgressStyle::with_template(self.template).expect("the template is well formed"));
+            self.bar = Some(bar.with_message(self.what).with_elapsed(self.start.elapsed()));
         }
         if let Some(bar) = &self.bar {
-            bar.set_position(bytes);
+            bar.set_position(done);
         }
     }
 }

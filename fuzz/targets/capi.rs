@@ -7,7 +7,9 @@ use std::ptr::{null, null_mut};
 
 use libfuzzer_sys::fuzz_target;
 use preflane::capi::*;
-use preflane::logits::{LogSumExp, Logits, RowSum, RowSumState, Targets, Labels, TokenCounts, TokenOutputs, token_logps};
+use preflane::logits::{
+    Labels, LogSumExp, Logits, RowSum, RowSumState, Targets, TokenCounts, TokenOutputs, token_logps,
+};
 use preflane::{Backend, Loss, Metrics, Outputs, Pairs, Reference, evaluate};
 use preflane_fuzz::{Choices, bits, choices};
 use preflane_judge::classes::Source;
@@ -74,7 +76,13 @@ fn run_of(v: &mut Choices<'_>) -> preflane_run {
 }
 
 fn no_error() -> preflane_error {
-    preflane_error { code: -1, reserved: 7, row: 7, argument: [1; PREFLANE_ARGUMENT_SIZE], message: [1; PREFLANE_MESSAGE_SIZE] }
+    preflane_error {
+        code: -1,
+        reserved: 7,
+        row: 7,
+        argument: [1; PREFLANE_ARGUMENT_SIZE],
+        message: [1; PREFLANE_MESSAGE_SIZE],
+    }
 }
 
 /// That a code and its error belong together, and that what was refused wrote nothing.
@@ -117,9 +125,10 @@ fn sound(memory: &[Used]) -> bool {
     let apart = |a: &Used, b: &Used| a.start + a.bytes <= b.start || b.start + b.bytes <= a.start;
     memory.iter().all(|m| m.bytes == 0 || m.start != 0 || !m.needed)
         && there.iter().all(|m| m.start % m.align == 0)
-        && there.iter().enumerate().all(|(i, a)| {
-            there[i + 1..].iter().all(|b| !(a.written || b.written) || apart(a, b))
-        })
+        && there
+            .iter()
+            .enumerate()
+            .all(|(i, a)| there[i + 1..].iter().all(|b| !(a.written || b.written) || apart(a, b)))
 }
 
 fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
@@ -259,7 +268,14 @@ fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
     let sums = place(v, base, 1280, 16 * rows).cast::<LogSumExp>();
     let entropies = if v.once_in(2) { null_mut() } else { place(v, base, 1408, 4 * rows).cast::<f32>() };
     let top1 = if v.once_in(2) { null_mut() } else { place(v, base, 1536, rows) };
-    let logits = preflane_logits { data: data.cast(), rows: huge(v, rows), columns, stride: huge(v, stride), dtype, reserved: 0 };
+    let logits = preflane_logits {
+        data: data.cast(),
+        rows: huge(v, rows),
+        columns,
+        stride: huge(v, stride),
+        dtype,
+        reserved: 0,
+    };
     let label_type = constant(v, 2, 2);
     let targets = preflane_targets {
         labels: labels.cast(),
@@ -269,20 +285,40 @@ fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
         label_type,
         reserved: 0,
     };
-    let range = if v.once_in(3) { preflane_rows { first: v.below(rows + 1), count: v.below(rows + 1) } } else { preflane_rows { first: 0, count: usize::MAX } };
+    let range = if v.once_in(3) {
+        preflane_rows { first: v.below(rows + 1), count: v.below(rows + 1) }
+    } else {
+        preflane_rows { first: 0, count: usize::MAX }
+    };
     let null_f32 = null_mut::<f32>();
-    let outputs = preflane_token_outputs { logps, log_sum_exps: sums, entropies, log_sum_squares: null_f32, mean_logits: null_f32, top1 };
-    let scaling = preflane_scaling { temperature: if v.once_in(8) { f64::from(v.any()) } else { 0.7 }, logit_scale: 1.0, soft_cap: 0.0 };
+    let outputs = preflane_token_outputs {
+        logps,
+        log_sum_exps: sums,
+        entropies,
+        log_sum_squares: null_f32,
+        mean_logits: null_f32,
+        top1,
+    };
+    let scaling = preflane_scaling {
+        temperature: if v.once_in(8) { f64::from(v.any()) } else { 0.7 },
+        logit_scale: 1.0,
+        soft_cap: 0.0,
+    };
     let scaling_at = if v.once_in(2) { null() } else { &raw const scaling };
     let run = run_of(v);
     let mut counts = TokenCounts::default();
     let mut error = no_error();
     // A matrix whose size wraps round, or that a row of one is not, would be read beyond the arena.
-    if logits.rows != rows && logits.stride == stride && (rows > 0 || columns == 0) && logits.rows.checked_mul(stride).is_some_and(|x| x < 1 << 50) {
+    if logits.rows != rows
+        && logits.stride == stride
+        && (rows > 0 || columns == 0)
+        && logits.rows.checked_mul(stride).is_some_and(|x| x < 1 << 50)
+    {
         return;
     }
     // SAFETY: as in `pairs`.
-    let code = unsafe { preflane_token_logps(run, &logits, &targets, scaling_at, range, &outputs, &mut counts, &mut error) };
+    let code =
+        unsafe { preflane_token_logps(run, &logits, &targets, scaling_at, range, &outputs, &mut counts, &mut error) };
     check(code, &error, &before, arena);
     if code != 0 || logits.dtype != 1 || logits.rows != rows || rows == 0 || targets.shifted_tokens != 0 {
         return;
@@ -295,12 +331,18 @@ fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
     let read = |at: *const f32, n: usize| floats(&before, base, at, n);
     let x = read(data.cast::<f32>().wrapping_add(first * stride), (n - 1) * stride + columns);
     let words = read(labels.cast::<f32>().wrapping_add(2 * first), 2 * n);
-    let y: Vec<i64> = words.as_chunks::<2>().0.iter().map(|w| i64::from(w[0].to_bits()) | i64::from(w[1].to_bits()) << 32).collect();
+    let y: Vec<i64> =
+        words.as_chunks::<2>().0.iter().map(|w| i64::from(w[0].to_bits()) | i64::from(w[1].to_bits()) << 32).collect();
     let view = Logits::with_stride(&x, n, columns, stride).expect("C took it");
-    let scaling = if scaling_at.is_null() { preflane::logits::Scaling::NONE } else { preflane::logits::Scaling::temperature(scaling.temperature).expect("C took it") };
+    let scaling = if scaling_at.is_null() {
+        preflane::logits::Scaling::NONE
+    } else {
+        preflane::logits::Scaling::temperature(scaling.temperature).expect("C took it")
+    };
     let mut want = vec![7.0; n];
     let outputs = TokenOutputs { logps: Some(&mut want), ..Default::default() };
-    let counted = token_logps(Backend::SCALAR, view, Targets::new(Labels::I64(&y)), &scaling, outputs).expect("C took it");
+    let counted =
+        token_logps(Backend::SCALAR, view, Targets::new(Labels::I64(&y)), &scaling, outputs).expect("C took it");
     assert_eq!(bits(&floats(arena, base, logps.wrapping_add(first), n)), bits(&want));
     assert_eq!(counts, counted);
 }

@@ -34,7 +34,8 @@ fn pairs(v: &mut Choices<'_>) {
     let mut results = Results::new(n);
     let (_, metrics) = on_every_level(|backend| {
         let mut metrics = Metrics::new();
-        evaluate(backend, &loss, columns.pairs(0..n), results.outputs(wanted), Some(&mut metrics)).expect("good arguments");
+        evaluate(backend, &loss, columns.pairs(0..n), results.outputs(wanted), Some(&mut metrics))
+            .expect("good arguments");
         (results.bits(), metrics)
     });
     assert_eq!(metrics.pairs(), n as u64);
@@ -42,7 +43,8 @@ fn pairs(v: &mut Choices<'_>) {
     let row = v.below(n.max(1));
     if row < n {
         let mut alone = Results::new(1);
-        evaluate(Backend::SCALAR, &loss, columns.pairs(row..row + 1), alone.outputs(usize::MAX), None).expect("good arguments");
+        evaluate(Backend::SCALAR, &loss, columns.pairs(row..row + 1), alone.outputs(usize::MAX), None)
+            .expect("good arguments");
         for (k, (alone, together)) in alone.0.iter().zip(&results.0).enumerate() {
             let want = if wanted >> k & 1 == 1 { alone[0].to_bits() } else { 0xdead };
             assert_eq!(together[row].to_bits(), want, "output {k} of row {row} of {n}");
@@ -71,7 +73,7 @@ fn matrix<T: Element>(v: &mut Choices<'_>, narrow: fn(f32) -> T, widen: fn(T) ->
     let how = Gradient { accumulate: v.once_in(4), zero_padding: v.once_in(3) };
     let targets = Targets::new(Labels::I32(&labels));
     let logits = Logits::with_stride(&data[offset..], rows, columns, stride).expect("it fits");
-    let forward = |backend, logits, targets, rows: usize| {
+    let forward = |backend, logits: Logits<'_, T>, targets: Targets<'_>, rows: usize| {
         let mut sums = vec![LogSumExp::default(); rows];
         let (mut logps, mut entropies, mut squares) = (vec![7.0; rows], vec![7.0; rows], vec![7.0; rows]);
         let outputs = TokenOutputs {
@@ -89,13 +91,14 @@ fn matrix<T: Element>(v: &mut Choices<'_>, narrow: fn(f32) -> T, widen: fn(T) ->
         let rests: Vec<_> = sums.iter().map(|sum| sum.rest.to_bits()).collect();
         (sums, results, rests)
     };
-    let backward = |backend, logits, targets, sums: &[LogSumExp], seeds: &[f32], rows: usize| {
-        let mut grads: Vec<f32> = (0..rows * stride).map(|i| i as f32 / 64.0).collect();
-        let view = LogitsMut::with_stride(&mut grads, rows, columns, stride).expect("it fits");
-        let seeds = Seeds { log_sum_exps: sums, grad_logps: seeds };
-        logits_grad(backend, logits, targets, &scaling, seeds, how, view).expect("good arguments");
-        bits(&grads)
-    };
+    let backward =
+        |backend, logits: Logits<'_, T>, targets: Targets<'_>, sums: &[LogSumExp], seeds: &[f32], rows: usize| {
+            let mut grads: Vec<f32> = (0..rows * stride).map(|i| i as f32 / 64.0).collect();
+            let view = LogitsMut::with_stride(&mut grads, rows, columns, stride).expect("it fits");
+            let seeds = Seeds { log_sum_exps: sums, grad_logps: seeds };
+            logits_grad(backend, logits, targets, &scaling, seeds, how, view).expect("good arguments");
+            bits(&grads)
+        };
     let (results, rests, grads) = on_every_level(|backend| {
         let (sums, results, rests) = forward(backend, logits, targets, rows);
         (results, rests, backward(backend, logits, targets, &sums, &seeds, rows))

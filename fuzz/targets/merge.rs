@@ -76,7 +76,7 @@ fn merge<T: Copy>(v: &mut Choices<'_>, mut parts: Vec<T>, merge: fn(&mut T, &T))
     parts[0]
 }
 
-fn metrics(v: &mut Choices<'_>, value: fn(&mut Choices<'_>) -> f32) {
+fn metrics<'a>(v: &mut Choices<'a>, value: fn(&mut Choices<'a>) -> f32) {
     let (_, _, loss) = loss(v);
     // Across the lanes of every level, and sometimes across a block of the exact sums.
     let n = v.below(70);
@@ -90,7 +90,8 @@ fn metrics(v: &mut Choices<'_>, value: fn(&mut Choices<'_>) -> f32) {
     let mut results = Results::new(n);
     let mut whole = Metrics::new();
     let backend = v.pick(backends());
-    evaluate(backend, &loss, columns.pairs(0..n), results.outputs(usize::MAX), Some(&mut whole)).expect("good arguments");
+    evaluate(backend, &loss, columns.pairs(0..n), results.outputs(usize::MAX), Some(&mut whole))
+        .expect("good arguments");
 
     let mut parts = vec![Metrics::new(); 1 + v.below(4)];
     let mut start = 0;
@@ -135,8 +136,7 @@ fn metrics(v: &mut Choices<'_>, value: fn(&mut Choices<'_>) -> f32) {
     assert_eq!(whole.chosen_fell(), count(&|row| reference && pc[row] < rc[row]));
     assert_eq!(whole.rejected_fell(), count(&|row| reference && pr[row] < rr[row]));
     assert_eq!(whole.both_fell(), count(&|row| reference && pc[row] < rc[row] && pr[row] < rr[row]));
-    let finite = |row: usize| {
-        [pc, pr, rc, rr, loss, chosen, rejected, margins].iter().all(|column| column[row].is_finite())
-    };
+    let finite =
+        |row: usize| [pc, pr, rc, rr, loss, chosen, rejected, margins].iter().all(|column| column[row].is_finite());
     assert_eq!(whole.nonfinite(), count(&|row| !finite(row)));
 }

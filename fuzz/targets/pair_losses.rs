@@ -36,9 +36,18 @@ fuzz_target!(|data: &[u8]| {
             }
         } else if logps.iter().any(|x| x.is_nan()) {
             let [loss, chosen, rejected, margin, gradients @ ..] = got;
-            assert_eq!(chosen.is_nan(), logps[0].is_nan() || logps[2].is_nan() || logps[0] - logps[2] != logps[0] - logps[2]);
-            assert_eq!(rejected.is_nan(), logps[1].is_nan() || logps[3].is_nan() || logps[1] - logps[3] != logps[1] - logps[3]);
-            assert!(loss.is_nan() && margin.is_nan() && gradients.iter().all(|x| x.is_nan()), "{kind:?} {logps:?} {got:?}");
+            assert_eq!(
+                chosen.is_nan(),
+                logps[0].is_nan() || logps[2].is_nan() || logps[0] - logps[2] != logps[0] - logps[2]
+            );
+            assert_eq!(
+                rejected.is_nan(),
+                logps[1].is_nan() || logps[3].is_nan() || logps[1] - logps[3] != logps[1] - logps[3]
+            );
+            assert!(
+                loss.is_nan() && margin.is_nan() && gradients.iter().all(|x| x.is_nan()),
+                "{kind:?} {logps:?} {got:?}"
+            );
         }
         if !columns.weighted {
             let [pc, pr, rc, rr] = logps;

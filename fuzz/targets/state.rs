@@ -229,5 +229,8 @@ fn row_sum(v: &mut Choices<'_>) {
     let first = b;
     b.merge(&a);
     a.merge(&first);
-    assert_eq!(bytes(&RowSumState { target: 0.0, flags: 0, ..a.state() }), bytes(&RowSumState { target: 0.0, flags: 0, ..b.state() }));
+    assert_eq!(
+        bytes(&RowSumState { target: 0.0, flags: 0, ..a.state() }),
+        bytes(&RowSumState { target: 0.0, flags: 0, ..b.state() })
+    );
 }

@@ -253,7 +253,8 @@ impl Visitor for Merge<'_> {
         if merged.broken {
             merged = Part::BROKEN;
         } else if is_giant(&base, map, large.max) {
-            merged.ties += if small.max == large.max { small.ties + 1 } else { 0 };
+            let more = if small.max == large.max { small.ties.saturating_add(1) } else { 0 };
+            merged.ties = merged.ties.saturating_add(more);
         } else if small.max > f32::NEG_INFINITY && !is_giant(&base, map, small.max) {
             merged.others.merge(small.others);
             let window = base.window(map.map(small.max.into()));

@@ -48,8 +48,9 @@ impl Total {
         let window = self.window.max(other.window);
         self.raise(window);
         other.raise(window);
-        self.high += other.high;
-        self.low += other.low;
+        // No row is long enough to wrap; states that somebody made up may be.
+        self.high = self.high.wrapping_add(other.high);
+        self.low = self.low.wrapping_add(other.low);
     }
 
     /// One value of the window.
@@ -62,8 +63,8 @@ impl Total {
 
     /// Takes out what was added.
     pub fn remove(&mut self, other: &Self) {
-        self.high -= other.high;
-        self.low -= other.low;
+        self.high = self.high.wrapping_sub(other.high);
+        self.low = self.low.wrapping_sub(other.low);
     }
 
     /// Whether it could be one: far from where its integers or windows would overflow.

@@ -16,12 +16,14 @@ Exit status: 0, or 2 when something cannot be read, computed or written."
 mod logps;
 mod score;
 mod stress;
+mod verify;
 
 pub use logps::{Logps, Reduce};
 pub use score::{LossName, Score};
 #[cfg(feature = "judge")]
 pub use stress::{Bound, Formula, Language};
 pub use stress::{Stress, StressHost};
+pub use verify::Verify;
 
 use std::num::NonZeroUsize;
 
@@ -51,6 +53,9 @@ pub enum Command {
     /// Answer for a shared library; `preflane stress` starts this.
     #[command(hide = true)]
     StressHost(StressHost),
+    /// Verify on this machine that the results are right, and the same as on every other.
+    #[command(after_help = verify::ABOUT)]
+    Verify(Verify),
 }
 
 fn thread_count(text: &str) -> Result<NonZeroUsize, String> {

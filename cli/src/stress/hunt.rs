@@ -113,7 +113,7 @@ impl Hunt<'_> {
         let mut seen = Seen::default();
         let mut pool: Vec<(f64, Row)> = Vec::new();
         let start = Instant::now();
-        let mut progress = Progress::plain(match budget {
+        let mut progress = Progress::of_steps("inputs", match budget {
             Budget::Count(count) => count,
             Budget::Time(time) => time.as_millis() as u64,
         });

@@ -59,7 +59,7 @@ pub fn logps() -> Command {
     preflane("logps")
 }
 
-fn preflane(name: &str) -> Command {
+pub fn preflane(name: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_preflane"));
     command.arg(name);
     for name in ["PREFLANE_LEVEL", "NO_COLOR", "CLICOLOR_FORCE", "RAYON_NUM_THREADS"] {

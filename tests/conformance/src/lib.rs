@@ -27,6 +27,7 @@ use core::fmt;
 use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, Reference};
 use sha2::{Digest as _, Sha256};
 
+pub mod expected;
 pub mod inputs;
 pub mod logits;
 pub mod streaming;

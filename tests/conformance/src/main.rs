@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, batch};
+use preflane_conformance::expected::{committed, differences, parse};
 use preflane_conformance::inputs::{Arguments, LogitRows, Rows, Set};
 use preflane_conformance::logits::Columns as Pieces;
 use preflane_conformance::{Blocks, Form, Function, Hasher, Name, NamedLoss, OUTPUTS, Runner, digests, place};
@@ -30,22 +31,13 @@ struct Expected(Vec<(&'static str, u64)>);
 
 impl Expected {
     fn committed() -> Self {
-        Self(include_str!("../../digests.txt").lines().filter_map(parse).collect())
+        Self(committed().collect())
     }
 
     fn of(&self, set: Set) -> Vec<(&'static str, u64)> {
         let in_set = |name: &str| name.split('/').next() == Some(set.name());
         self.0.iter().copied().filter(|(name, _)| in_set(name)).collect()
     }
-}
-
-/// The name and the digest of a line; `None` for comments and anything else.
-fn parse(line: &str) -> Option<(&str, u64)> {
-    let (name, digest) = line.split_once(' ')?;
-    if name.starts_with('#') || digest.len() != 16 {
-        return None;
-    }
-    Some((name, u64::from_str_radix(digest, 16).ok()?))
 }
 
 /// The outcome of comparing.
@@ -58,27 +50,7 @@ struct Tally {
 
 /// Compares computed digests, in order, with the expected ones and prints one line.
 fn compare(tally: &mut Tally, title: &str, expected: &[(&str, u64)], got: &[(String, u64)], seconds: f64) {
-    let mut problems = Vec::new();
-    for (at, (name, digest)) in got.iter().enumerate() {
-        match expected.get(at) {
-            Some((known, wanted)) if known == name && wanted == digest => {}
-            Some((known, wanted)) if known == name => {
-                problems.push(format!("{name} is {digest:016x}, must be {wanted:016x}"));
-            }
-            _ => problems.push(format!("{name} does not stand at its place in tests/digests.txt")),
-        }
-    }
-    if got.len() < expected.len() {
-        problems.push(format!(
-            "{} of {} digests missing, first {}",
-            expected.len() - got.len(),
-            expected.len(),
-            expected[got.len()].0
-        ));
-    }
-    if got.is_empty() {
-        problems.push("no digests at all".into());
-    }
+    let problems = differences(expected, got);
     tally.compared += got.len();
     tally.configurations += 1;
     match problems.first() {

@@ -24,10 +24,18 @@ pub enum Extent {
 impl Extent {
     /// The inputs of one piece.
     fn inputs(self, chunk: u64) -> Vec<f32> {
-        let all = chunk * CHUNK..(chunk + 1) * CHUNK;
-        let edge = chunk.is_multiple_of(128) || chunk % 128 == 127;
-        let near_edge = |x: u64| edge && (x % CHUNK < 256 || x % CHUNK >= CHUNK - 256);
-        all.filter(|&x| self == Self::Full || near_edge(x) || x % 1021 == 0).map(|x| f32::from_bits(x as u32)).collect()
+        let (start, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
+        let floats = |bits: &mut dyn Iterator<Item = u64>| bits.map(|x| f32::from_bits(x as u32)).collect();
+        if self == Self::Full {
+            return floats(&mut (start..end));
+        }
+        let spread = (start.next_multiple_of(1021)..end).step_by(1021);
+        if chunk.is_multiple_of(128) || chunk % 128 == 127 {
+            let edges = (start..start + 256).chain(end - 256..end).filter(|x| x % 1021 != 0);
+            floats(&mut spread.chain(edges))
+        } else {
+            floats(&mut { spread })
+        }
     }
 }
 

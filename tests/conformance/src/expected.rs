@@ -1,0 +1,66 @@
+//! The digests that are committed, and what differs from them.
+
+/// The committed digests in their order.
+pub fn committed() -> impl Iterator<Item = (&'static str, u64)> {
+    include_str!("../../digests.txt").lines().filter_map(parse)
+}
+
+/// The name and the digest of a line; `None` for comments and anything else.
+pub fn parse(line: &str) -> Option<(&str, u64)> {
+    let (name, digest) = line.split_once(' ')?;
+    if name.starts_with('#') || digest.len() != 16 {
+        return None;
+    }
+    Some((name, u64::from_str_radix(digest, 16).ok()?))
+}
+
+#[cfg(feature = "std")]
+mod differences {
+    extern crate std;
+
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
+    /// What is wrong with computed digests, in order, beside the expected ones; nothing if they are the same.
+    pub fn differences(expected: &[(&str, u64)], got: &[(String, u64)]) -> Vec<String> {
+        let mut differences = Vec::new();
+        for (at, (name, digest)) in got.iter().enumerate() {
+            match expected.get(at) {
+                Some((known, wanted)) if known == name && wanted == digest => {}
+                Some((known, wanted)) if known == name => {
+                    differences.push(format!("{name} is {digest:016x}, must be {wanted:016x}"));
+                }
+                _ => differences.push(format!("{name} does not stand at its place in tests/digests.txt")),
+            }
+        }
+        if let Some((first, _)) = expected.get(got.len()) {
+            let missing = expected.len() - got.len();
+            differences.push(format!("{missing} of {} digests missing, first {first}", expected.len()));
+        }
+        if got.is_empty() {
+            differences.push("no digests at all".into());
+        }
+        differences
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn what_differs_is_named() {
+            let expected = [("core/a", 1), ("core/b", 2)];
+            let got = |list: &[(&str, u64)]| -> Vec<_> { list.iter().map(|&(n, d)| (n.into(), d)).collect() };
+            assert!(differences(&expected, &got(&expected)).is_empty());
+            let one = differences(&expected, &got(&[("core/a", 1), ("core/b", 3)]));
+            assert_eq!(one, ["core/b is 0000000000000003, must be 0000000000000002"]);
+            assert_eq!(differences(&expected, &got(&[("core/b", 2), ("core/a", 1)])).len(), 2);
+            assert_eq!(differences(&expected, &got(&[("core/a", 1)])), ["1 of 2 digests missing, first core/b"]);
+            assert_eq!(differences(&expected, &[]).len(), 2);
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+pub use differences::differences;
