@@ -61,19 +61,26 @@ fn of_pair(judge: &Judge, row: &Row, checked: &Checked) -> &'static str {
     let exponent = match task.formula {
         Formula::ForwardKl => (-u).max(-v),
         Formula::Discopop => z.abs().max((z / task.tau.unwrap_or(1.0)).abs()),
-        Formula::OddsRatio => 0.0,
+        Formula::OddsRatio | Formula::Ipo | Formula::Hinge => 0.0,
         _ => z.abs(),
     };
     let overflows = exponent > largest_exponent(judge.number);
+    // exp(-z) is small here, exp(z) not needed.
+    let is_same = checked.got.is_nan() && (u == 0.0 || v == 0.0 || h == 0.0) && (!overflows || z > 0.0);
     // 1 - e^x is 0.
     let is_certain = task.formula == Formula::OddsRatio && u.max(v).exp_m1().abs() <= 2.0 * half;
     match checked.fault {
+        Some(Fault::NotFinite) if is_certain && checked.result > 0 => {
+            "1 - exp(x) has become 0, and the gradient divides by it, perhaps in a branch that is not taken"
+        }
         Some(Fault::NotFinite) if is_certain => "log of 0: 1 - exp(x) has become 0, where expm1(x) has not",
+        Some(Fault::NotFinite) if is_same && !matches!(task.formula, Formula::Discopop | Formula::ForwardKl) => {
+            "0/0: policy and reference are the same"
+        }
         Some(Fault::NotFinite) if overflows && checked.got.is_nan() => {
             "overflow of exp, and infinity times 0 or less infinity after it"
         }
         Some(Fault::NotFinite) if overflows => "overflow of exp, or the log of a sigmoid that has become 0",
-        Some(Fault::NotFinite) if h == 0.0 || (u == 0.0 && v == 0.0) => "0/0: policy and reference are the same",
         Some(Fault::NotFinite) if checked.result > 0 && checked.got.is_nan() => {
             "the gradient of a branch that is not taken, infinity times 0"
         }
@@ -106,7 +113,9 @@ fn is_beside_one(judge: &Judge, checked: &Checked, exact: f64) -> bool {
     let of_sigmoid = !matches!(judge.task.formula, Formula::Ipo | Formula::Hinge);
     let scale = if checked.result == 0 { 1.0 } else { judge.task.beta };
     let half = judge.number.unit_roundoff();
-    of_sigmoid && exact.abs() < scale / 32.0 && (checked.got - exact).abs() <= 4.0 * half * scale
+    // What is left of 1 is 0 or a few of its units.
+    let is_left = checked.got == 0.0 || checked.got.abs() >= half * scale / 8.0;
+    of_sigmoid && is_left && exact.abs() < scale / 32.0 && (checked.got - exact).abs() <= 4.0 * half * scale
 }
 
 fn near(a: f64, b: f64, share: f64) -> bool {

@@ -40,12 +40,12 @@ static REAL loss_of(const preflane_stress_parameters *p, REAL u, REAL v, REAL *b
     REAL x = z - (REAL)p->gamma;
     loss = softplus(-x), slope = -sigmoid(-x);
 #elif defined(FORWARD_KL)
-    /* Where a score leaves the type, its slope is 0 or as infinite as the truth. */
-    REAL d = v < u ? exp(-v) * -expm1(v - u) : exp(-u) * expm1(u - v), x = beta * d;
+    /* beta within each exp: a score may leave the type where beta times it does not. */
+    REAL log_beta = log(beta), x = u == v ? 0 : v < u ? exp(log_beta - v) * -expm1(v - u) : exp(log_beta - u) * expm1(u - v);
     loss = softplus(-x);
     /* sigmoid(-x) e^-u in one exp, for large x. */
     REAL log_slope = x > 0 ? -x - log1p(exp(-x)) : -log1p(exp(x));
-    *by_u = -beta * exp(log_slope - u), *by_v = beta * exp(log_slope - v);
+    *by_u = -exp(log_beta + log_slope - u), *by_v = exp(log_beta + log_slope - v);
     return loss;
 #elif defined(ODDS_RATIO)
     REAL x = h - (log1mexp(u) - log1mexp(v));
