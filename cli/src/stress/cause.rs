@@ -174,7 +174,7 @@ fn digits(judge: &Judge, row: &Row, checked: &Checked, exact: f64) -> &'static s
     if matches!(judge.number, Type::Bf16 | Type::F16) {
         return precision(judge.number, "");
     }
-    if exact.abs() < judge.number.least_normal() {
+    if exact.abs().max(checked.got.abs()) < judge.number.least_normal() {
         return "underflow";
     }
     if near(checked.got, exact, 0.1) && sizes > 16.0 * h.abs() {
