@@ -132,7 +132,7 @@ pub struct Stress {
     pub reference_free: bool,
 
     /// How far off a result may be: 8ulp, or relative: 1e-6
-    #[arg(long, value_name = "BOUND", default_value = "8ulp", value_parser = bound)]
+    #[arg(long, value_name = "BOUND", default_value = "8ulp", value_parser = bound, allow_negative_numbers = true)]
     pub bound: Bound,
 
     /// The bound alone: no allowance for numbers that cancel or underflow

@@ -61,24 +61,33 @@ fn of_pair(judge: &Judge, row: &Row, checked: &Checked) -> &'static str {
     let exponent = match task.formula {
         Formula::ForwardKl => (-u).max(-v),
         Formula::Discopop => z.abs().max((z / task.tau.unwrap_or(1.0)).abs()),
-        Formula::OddsRatio => 0.0,
+        Formula::OddsRatio | Formula::Ipo | Formula::Hinge => 0.0,
         _ => z.abs(),
     };
     let overflows = exponent > largest_exponent(judge.number);
+    // exp(-z) is small here, exp(z) not needed.
+    let is_same = checked.got.is_nan() && (u == 0.0 || v == 0.0 || h == 0.0) && (!overflows || z > 0.0);
     // 1 - e^x is 0.
     let is_certain = task.formula == Formula::OddsRatio && u.max(v).exp_m1().abs() <= 2.0 * half;
     match checked.fault {
+        Some(Fault::NotFinite) if is_certain && checked.result > 0 => {
+            "1 - exp(x) has become 0, and the gradient divides by it, perhaps in a branch that is not taken"
+        }
         Some(Fault::NotFinite) if is_certain => "log of 0: 1 - exp(x) has become 0, where expm1(x) has not",
+        Some(Fault::NotFinite) if is_same && !matches!(task.formula, Formula::Discopop | Formula::ForwardKl) => {
+            "0/0: policy and reference are the same"
+        }
         Some(Fault::NotFinite) if overflows && checked.got.is_nan() => {
             "overflow of exp, and infinity times 0 or less infinity after it"
         }
         Some(Fault::NotFinite) if overflows => "overflow of exp, or the log of a sigmoid that has become 0",
-        Some(Fault::NotFinite) if h == 0.0 || (u == 0.0 && v == 0.0) => "0/0: policy and reference are the same",
         Some(Fault::NotFinite) if checked.result > 0 && checked.got.is_nan() => {
             "the gradient of a branch that is not taken, infinity times 0"
         }
         Some(Fault::NotFinite) => "not finite, though no exp overflows here",
-        Some(Fault::Zero) if is_certain => "cancellation: 1 - exp(x) has become 0",
+        Some(Fault::Zero | Fault::Off | Fault::Sign) if is_near_certain(task, u, v) => {
+            "cancellation: 1 - exp(x) keeps few digits near 0, where expm1(x) keeps all"
+        }
         Some(Fault::Zero | Fault::Off | Fault::Sign) if is_beside_one(judge, checked, exact) => {
             if checked.result == 0 {
                 "absorption: 1 + exp(-z) or sigmoid(z) is rounded near 1 before the log, where log1p(exp(-z)) is not"
@@ -94,12 +103,19 @@ fn of_pair(judge: &Judge, row: &Row, checked: &Checked) -> &'static str {
     }
 }
 
+/// A probability so near 1 that what is left of 1 has few digits.
+fn is_near_certain(task: &Task, u: f64, v: f64) -> bool {
+    task.formula == Formula::OddsRatio && u.max(v).exp_m1().abs() < 0.01
+}
+
 /// A small result with the absolute error of something near 1.
 fn is_beside_one(judge: &Judge, checked: &Checked, exact: f64) -> bool {
     let of_sigmoid = !matches!(judge.task.formula, Formula::Ipo | Formula::Hinge);
     let scale = if checked.result == 0 { 1.0 } else { judge.task.beta };
     let half = judge.number.unit_roundoff();
-    of_sigmoid && exact.abs() < scale / 32.0 && (checked.got - exact).abs() <= 4.0 * half * scale
+    // What is left of 1 is 0 or a few of its units.
+    let is_left = checked.got == 0.0 || checked.got.abs() >= half * scale / 8.0;
+    of_sigmoid && is_left && exact.abs() < scale / 32.0 && (checked.got - exact).abs() <= 4.0 * half * scale
 }
 
 fn near(a: f64, b: f64, share: f64) -> bool {
@@ -109,34 +125,33 @@ fn near(a: f64, b: f64, share: f64) -> bool {
 /// Another formula, or the right one times something.
 fn named(judge: &Judge, row: &Row, checked: &Checked, exact: f64) -> Option<&'static str> {
     let task = &judge.task;
-    let share = judge.number.unit_roundoff().max(1e-7) * 32.0;
+    // Right for the other formula, by the same measures.
     let is_other = |other: &Task, row: &Row| {
-        let truth = other.pair(row, [0.0; 2]);
-        let Some(value) = truth.results[checked.result].as_ref().map(rug::Float::to_f64) else { return false };
-        value != 0.0 && near(checked.got, value, share) && !near(value, exact, 8.0 * share)
+        let judge = Judge { task: other.clone(), ..*judge };
+        let mut answer = vec![None; checked.result];
+        answer.push(Some(checked.got));
+        judge.check(row, &answer).first().is_some_and(|checked| checked.fault.is_none())
     };
     let as_formula = |formula, label_smoothing| Task { formula, label_smoothing, ..task.clone() };
     let eps = task.label_smoothing;
+    let is_loss = checked.result == 0;
     let without_reference = Row { values: vec![row.values[0], row.values[1], 0.0, 0.0], labels: Vec::new() };
     let swapped = Row { values: [1, 0, 3, 2].map(|k| row.values[k]).into(), labels: Vec::new() };
+    let (dpo, cdpo, robust) = (Formula::Dpo, Formula::Cdpo, Formula::Robust);
     let others: [(bool, Task, &Row, &'static str); 6] = [
-        (eps.is_some(), as_formula(Formula::Dpo, None), row, "another formula: the label smoothing is ignored"),
-        (task.formula == Formula::Robust, as_formula(Formula::Cdpo, eps), row, "another formula: this is cdpo"),
-        (task.formula == Formula::Cdpo, as_formula(Formula::Robust, eps), row, "another formula: this is robust"),
-        (
-            task.formula != Formula::Dpo && eps.is_none(),
-            as_formula(Formula::Dpo, None),
-            row,
-            "another formula: this is dpo",
-        ),
+        (eps.is_some(), as_formula(dpo, None), row, "another formula: the label smoothing is ignored"),
+        (task.formula == robust, as_formula(cdpo, eps), row, "another formula: this is cdpo"),
+        (task.formula == cdpo, as_formula(robust, eps), row, "another formula: this is robust"),
+        (task.formula != dpo && eps.is_none() && is_loss, as_formula(dpo, None), row, "another formula: this is dpo"),
         (!task.reference_free, task.clone(), &without_reference, "another formula: the reference is ignored"),
-        (true, task.clone(), &swapped, "another formula: chosen and rejected are exchanged"),
+        (is_loss, task.clone(), &swapped, "another formula: chosen and rejected are exchanged"),
     ];
     for (applies, other, row, name) in others {
         if applies && is_other(&other, row) {
             return Some(name);
         }
     }
+    let share = judge.number.unit_roundoff().max(1e-7) * 32.0;
     let factors = [
         (2.0, "off by a factor of 2"),
         (0.5, "off by a factor of 1/2"),
@@ -159,10 +174,7 @@ fn digits(judge: &Judge, row: &Row, checked: &Checked, exact: f64) -> &'static s
     if matches!(judge.number, Type::Bf16 | Type::F16) {
         return precision(judge.number, "");
     }
-    if judge.task.formula == Formula::OddsRatio && row.values[0].max(row.values[1]).exp_m1().abs() < 1e-3 {
-        return "cancellation: 1 - exp(x) keeps few digits near 0, where expm1(x) keeps all";
-    }
-    if exact.abs() < judge.number.least_normal() {
+    if exact.abs().max(checked.got.abs()) < judge.number.least_normal() {
         return "underflow";
     }
     if near(checked.got, exact, 0.1) && sizes > 16.0 * h.abs() {

@@ -57,6 +57,9 @@ const THRESHOLDS: [f64; 44] = [
 /// Sizes beyond all thresholds.
 const LARGE: [f64; 9] = [256.0, 1e3, 2048.0, 1e4, 65504.0, 65520.0, 1e6, 1e10, 1e20];
 
+/// The log-probability nearest to 0 that has odds here. Nearer ones never come of means over tokens.
+const NEAREST_TO_CERTAIN: f64 = 1e-16;
+
 /// Batch sizes: alone, around the lanes and blocks of vectorised code, larger.
 const SIZES: [usize; 14] = [1, 2, 3, 4, 7, 8, 9, 16, 17, 31, 32, 33, 64, 100];
 
@@ -206,7 +209,7 @@ impl Generator {
         values.iter_mut().for_each(|x| *x = number.round(x.clamp(-largest, 0.0)) + 0.0);
         if self.task.formula == Formula::OddsRatio {
             // A probability of 1 has no odds.
-            let nearest = -number.round(number.least_normal().max(1e-37));
+            let nearest = -number.round(number.quantum().max(NEAREST_TO_CERTAIN));
             values[..2].iter_mut().for_each(|x| *x = x.min(nearest));
         }
     }

@@ -283,13 +283,16 @@ impl Hunt<'_> {
         for k in 1..rows.len() {
             let (Some((a, before)), Some((b, after))) = (loss(k - 1), loss(k)) else { continue };
             let doubt = a.allowed + b.allowed;
+            let number = self.judge.number;
             let (truth, got) = (after - before, b.got - a.got);
             if truth.abs() > doubt && got.abs() > doubt && truth.signum() != got.signum() {
                 let cause = format!(
-                    "policy_chosen rises from {:e}, the loss goes from {:e} to {:e}, the truth from {before:e} to {after:e}",
-                    rows[k - 1].values[0],
-                    a.got,
-                    b.got
+                    "where policy_chosen rises from {}, the loss goes from {} to {}, but should from {} to {}",
+                    number.decimal(rows[k - 1].values[0]),
+                    number.decimal(a.got),
+                    number.decimal(b.got),
+                    number.decimal(number.round(before)),
+                    number.decimal(number.round(after))
                 );
                 let finding = Finding {
                     fault: Fault::NotMonotone,

@@ -122,6 +122,9 @@ fn simpler(hunt: &Hunt, row: &Row) -> Vec<Row> {
         for y in [0.0, -1.0, -2.0, -10.0, -100.0, -1000.0, x / 2.0, x * 0.9, x * 2.0].into_iter().chain(rounded(x)) {
             with(&|values| values[k] = y);
         }
+        for y in [-0.1, -0.01, -1e-3, -1e-4, -1e-6, -1e-8, -1e-12, -1e-16] {
+            with(&|values| values[k] = y);
+        }
         for other in 0..4 {
             with(&|values| values[k] = values[other]);
             // Two at once, the difference kept.

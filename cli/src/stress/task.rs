@@ -178,6 +178,16 @@ impl Task {
         }
     }
 
+    /// How much larger what is lost in a small step may be in a result.
+    pub fn magnified(&self, row: &Row) -> f64 {
+        match self.formula {
+            Formula::SumLogps | Formula::MeanLogps => 1.0,
+            // The gradients divide by 1 - e^x.
+            Formula::OddsRatio => self.beta.max(1.0) / -row.values[0].max(row.values[1]).exp_m1(),
+            _ => self.beta.max(1.0 / self.beta),
+        }
+    }
+
     /// The errors of the two log-ratios that `units` of relative error in everything that is subtracted make; infinite
     /// where the type has no room for that.
     pub fn doubt(&self, row: &Row, units: f64, number: Type) -> [f64; 2] {

@@ -102,11 +102,11 @@ impl Judge {
     }
 
     /// What may be lost to numbers that are not normal.
-    fn flushed(&self) -> f64 {
+    fn flushed(&self, row: &Row) -> f64 {
         match self.number {
             _ if self.strict => 0.0,
-            Type::F16 => self.granted() * self.number.quantum(),
-            _ => self.granted() * self.number.least_normal() * self.task.beta.max(1.0 / self.task.beta),
+            Type::F16 => self.granted() * self.number.quantum() * self.task.magnified(row),
+            _ => self.granted() * self.number.least_normal() * self.task.magnified(row),
         }
     }
 
@@ -143,7 +143,7 @@ impl Judge {
             if exact.is_nan() {
                 continue;
             }
-            let mut allowed = self.plain(exact) + self.flushed();
+            let mut allowed = self.plain(exact) + self.flushed(row);
             if !self.strict {
                 allowed += 2.0 * units * truth.terms[result];
                 if self.share(exact, got, &allowed) > WORTH_A_LOOK && doubt[0] > 0.0 {

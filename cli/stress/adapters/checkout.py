@@ -1,6 +1,7 @@
 """Functions out of a file of a checkout whose other imports are not installed."""
 
 import ast
+import __future__
 import builtins
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ def take(path, names):
     # What a class is derived from, or keeps as a default, and no loss looks at.
     missing = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(names) - set(space)
     space.update({name: None for name in missing if not hasattr(builtins, name)})
-    exec(compile(tree, str(path), "exec"), space)
+    # Annotations name types that nobody needs here.
+    exec(compile(tree, str(path), "exec", flags=__future__.annotations.compiler_flag), space)
     absent = [name for name in names if name not in space]
     if absent:
         sys.exit(f"{path}: has no {', '.join(absent)}")

@@ -59,6 +59,11 @@ pub fn logps() -> Command {
     preflane("logps")
 }
 
+/// `preflane stress`, likewise.
+pub fn stress() -> Command {
+    preflane("stress")
+}
+
 pub fn preflane(name: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_preflane"));
     command.arg(name);

@@ -1,4 +1,5 @@
 //! The relatives and the sequences against values worked out elsewhere in 40 digits, and their limits.
+#![allow(clippy::excessive_precision, reason = "values as they were worked out")]
 
 use preflane_judge::{Kind, Relative, log_ratios, pair, relative, sequence};
 
