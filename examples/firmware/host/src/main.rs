@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Compares a device's log with this machine's results, bit for bit.
 #[derive(Parser)]
@@ -21,8 +22,17 @@ struct Arguments {
     print: bool,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let logged = decode::lines(&read(&arguments.elf)?, &read(&arguments.log)?)
         .with_context(|| format!("cannot decode {} with {}", arguments.log.display(), arguments.elf.display()))?;
