@@ -1,7 +1,8 @@
 //! The room that proves preflane's first promise: the same input bits give the same output bits on every CPU level and
 //! platform.
 //!
-//! A fixed set of inputs ([`inputs`]) goes through every loss, every elementary function and the logits' kernels; the bits of all outputs,
+//! A fixed set of inputs ([`inputs`]) goes through every loss, every elementary function, the logits' kernels and the streaming
+//! evaluator; the bits of all outputs,
 //! little-endian, go into one SHA-256 digest a case, and `tests/digests.txt` holds what they must be. The library part
 //! is no_std and never allocates, so the same code runs on a server and on a microcontroller (`tests/firmware`);
 //! `tests/platforms.sh` runs it everywhere.
@@ -28,6 +29,7 @@ use sha2::{Digest as _, Sha256};
 
 pub mod inputs;
 pub mod logits;
+pub mod streaming;
 
 use inputs::{Arguments, LogitRows, Row, Rows, Set};
 
@@ -388,6 +390,13 @@ pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64
         let name = Name { set, what: "logits", inputs: rows.name, part: "rows" };
         let mut hasher = Hasher::default();
         runner.logits(rows, &mut hasher).map_err(|error| Refused { name, error })?;
+        sink(name, hasher.finish());
+    }
+    // The long set is for threads.
+    for rows in Rows::of(set).iter().filter(|_| set != Set::Long) {
+        let name = Name { set, what: "streaming", inputs: rows.name, part: "monitor" };
+        let mut hasher = Hasher::default();
+        streaming::hash(rows, &mut hasher).map_err(|error| Refused { name, error })?;
         sink(name, hasher.finish());
     }
     for arguments in Arguments::of(set) {

@@ -1,12 +1,14 @@
 //! The judge: every formula in MPFR arithmetic, written from its textbook definition and independent of the library's
 //! generic code.
 
+mod drift;
 mod random;
 
 use rug::Float;
 use rug::float::{Round, Special};
 use rug::ops::{AssignRound, SubFrom};
 
+pub use drift::k3;
 pub use random::Random;
 
 /// Bits. Four f32 and their product with an f64 need 332; what cancels beyond leaves hundreds.
