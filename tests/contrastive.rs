@@ -6,7 +6,7 @@ use preflane::contrastive::{
 };
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
 use preflane::{Backend, Error, Level, Loss, evaluate_pair};
-use preflane_judge::{Random, ulps};
+use preflane_judge::{Random, contrastive as exact, ulps};
 use rug::Float;
 
 const BOUND: f64 = 0.51;
@@ -51,35 +51,22 @@ fn run(positive: f32, negatives: &[f32], mask: Option<&[bool]>, temperature: f64
 /// Judges one row.
 fn judge_row(positive: f32, negatives: &[f32], temperature: f64) -> f64 {
     let (loss, by_positive, by_negatives, by_temperature) = run(positive, negatives, None, temperature);
-    let z = |x: f32| float(x.into()) / temperature;
-    let best = negatives.iter().copied().fold(positive, f32::max);
-    let power = |x: f32| (z(x) - z(best)).exp();
-    let mut others = float(0.0);
-    for &x in negatives {
-        others += power(x);
-    }
-    let total = Float::with_val(PRECISION, power(positive) + &others);
-    // LSE - z+ = ln(1 + others / positive), without a large positive term cancelling.
-    let exact_loss = Float::with_val(PRECISION, &others / power(positive)).ln_1p();
+    let exact = exact::info_nce(positive, negatives, temperature);
     let mut worst = 0.0_f64;
     let mut check = |what: &str, got: f32, exact: &Float| {
         let error = ulps(got, exact);
         assert!(error <= BOUND, "{what} {got:e}: {error} ULP; {positive} {negatives:?} T {temperature}");
         worst = worst.max(error);
     };
-    check("loss", loss, &exact_loss);
-    check("by positive", by_positive, &(-others / &total / temperature));
-    let (mut slope, mut size) = (float(0.0), float(0.0));
-    for (&x, &got) in negatives.iter().zip(&by_negatives) {
-        let p = power(x) / &total;
-        check("by negative", got, &Float::with_val(PRECISION, &p / temperature));
-        let term = p * (float(positive.into()) - f64::from(x)) / temperature / temperature;
-        slope += &term;
-        size += term.abs();
+    check("loss", loss, &exact.loss);
+    check("by positive", by_positive, &exact.by_positive);
+    for (got, exact) in by_negatives.iter().zip(&exact.by_negatives) {
+        check("by negative", *got, exact);
     }
-    let error = Float::with_val(PRECISION, &slope - f64::from(by_temperature)).abs();
-    let allowed =
-        float(f64::from(f32::EPSILON)) * slope.abs() + size * 2.0_f64.powi(-32) + f64::from(f32::from_bits(1));
+    let error = Float::with_val(PRECISION, &exact.by_temperature - f64::from(by_temperature)).abs();
+    let allowed = exact.by_temperature.abs() * f64::from(f32::EPSILON)
+        + exact.terms * 2.0_f64.powi(-32)
+        + f64::from(f32::from_bits(1));
     assert!(error <= allowed || by_temperature.is_infinite(), "by temperature {by_temperature:e}");
     worst
 }

@@ -6,105 +6,22 @@ use preflane::logits::{
     TokenOutputs, logits_grad, logits_grad_in_place, token_logps,
 };
 use preflane::{Backend, Error, Level, batch};
-use preflane_judge::{Random, ulps};
-use rug::Float;
+use preflane_judge::logits::{Parameters, Row as Exact};
+use preflane_judge::{Format, Random, ulps};
 
 /// The published bounds.
 const LOGP_BOUND: f64 = 0.51;
 const STATISTICS_BOUND: f64 = 0.51;
 const GRADIENT_BOUND: f64 = 0.51;
 
-/// Bits: the difference of any two `f32` is exact in 277.
-const PRECISION: u32 = 400;
-
-fn float(x: f64) -> Float {
-    Float::with_val(PRECISION, x)
-}
-
 fn backends() -> impl Iterator<Item = Backend> {
     Level::ALL.into_iter().filter_map(|level| Backend::new(level).ok())
 }
 
-/// Temperature, logit scale, soft cap.
-type Parameters = (f64, f64, Option<f64>);
 const PLAIN: Parameters = (1.0, 1.0, None);
 
 fn scaling((temperature, logit_scale, soft_cap): Parameters) -> Scaling {
     Scaling::new(temperature, logit_scale, soft_cap).unwrap()
-}
-
-/// A row in exact arithmetic.
-struct Exact {
-    /// Scaled logits less the largest.
-    below: Vec<Float>,
-    /// dy/dx.
-    slopes: Vec<Float>,
-    /// ln(1 + the others over the largest).
-    rest: Float,
-}
-
-impl Exact {
-    fn new(row: &[f32], (temperature, logit_scale, soft_cap): Parameters) -> Self {
-        let map = |x: f32| {
-            let scaled = float(x.into()) * logit_scale;
-            match soft_cap {
-                Some(cap) if x > f32::NEG_INFINITY => (scaled / cap).tanh() * cap / temperature,
-                _ => scaled / temperature,
-            }
-        };
-        let slope = |x: f32| {
-            let slope = float(logit_scale) / temperature;
-            match soft_cap {
-                Some(cap) => {
-                    let cosh = (float(x.into()) * logit_scale / cap).cosh();
-                    slope / cosh.square()
-                }
-                None => slope,
-            }
-        };
-        let y: Vec<Float> = row.iter().map(|&x| map(x)).collect();
-        let (largest, max) = y.iter().enumerate().reduce(|a, b| if b.1 > a.1 { b } else { a }).unwrap();
-        let below: Vec<Float> = y.iter().map(|y| Float::with_val(PRECISION, y - max)).collect();
-        let mut others = float(0.0);
-        for (i, b) in below.iter().enumerate() {
-            if i != largest {
-                others += Float::with_val(PRECISION, b.exp_ref());
-            }
-        }
-        Self { slopes: row.iter().map(|&x| slope(x)).collect(), rest: others.ln_1p(), below }
-    }
-
-    fn logp(&self, column: usize) -> Float {
-        Float::with_val(PRECISION, &self.below[column] - &self.rest)
-    }
-
-    fn entropy(&self) -> Float {
-        let mut sum = float(0.0);
-        for column in 0..self.below.len() {
-            let logp = self.logp(column);
-            if logp.is_finite() {
-                sum -= Float::with_val(PRECISION, logp.exp_ref()) * logp;
-            }
-        }
-        sum
-    }
-
-    fn log_sum_squares(&self) -> Float {
-        // 1 - sum p^2 = sum p (1 - p).
-        let mut sum = float(0.0);
-        for column in 0..self.below.len() {
-            let logp = self.logp(column);
-            sum -= Float::with_val(PRECISION, logp.exp_ref()) * logp.exp_m1();
-        }
-        (-sum).ln_1p()
-    }
-
-    /// The gradient by a column, for a seed.
-    fn gradient(&self, column: usize, target: usize, seed: f32) -> Float {
-        let logp = self.logp(column);
-        let p = if column == target { -logp.exp_m1() } else { -logp.exp() };
-        p * f64::from(seed) * &self.slopes[column]
-    }
 }
 
 /// What every level must give, bit for bit.
@@ -339,13 +256,12 @@ fn halves() {
     let row = logits(&mut random, 4100, 6.0);
     let bf: Vec<bf16> = row.iter().map(|&x| bf16::from_f32(x)).collect();
     let f: Vec<f16> = row.iter().map(|&x| f16::from_f32(x)).collect();
-    half(&bf, bf16::to_f32, 8, -125);
-    half(&f, f16::to_f32, 11, -13);
+    half(&bf, bf16::to_f32, Format::BF16);
+    half(&f, f16::to_f32, Format::F16);
 }
 
-/// A row of halves: the results of the same values as `f32`, and gradients rounded to the type. `least` is the exponent
-/// (of a fraction in [1/2, 1)) of its least normal number.
-fn half<T: Element + PartialEq + std::fmt::Debug>(row: &[T], to_f32: fn(T) -> f32, bits: i32, least: i32) {
+/// A row of halves: the results of the same values as `f32`, and gradients rounded to the type.
+fn half<T: Element + PartialEq + std::fmt::Debug>(row: &[T], to_f32: fn(T) -> f32, format: Format) {
     let n = row.len();
     let single: Vec<f32> = row.iter().map(|&x| to_f32(x)).collect();
     let labels = [1234];
@@ -365,9 +281,7 @@ fn half<T: Element + PartialEq + std::fmt::Debug>(row: &[T], to_f32: fn(T) -> f3
         logits_grad(backend, from, targets, &Scaling::NONE, seeds, Gradient::default(), view).unwrap();
         assert_eq!(place, apart);
         for (column, got) in place.iter().enumerate() {
-            let exact = exact.gradient(column, 1234, seed);
-            let ulp = (exact.get_exp().unwrap().max(least) - bits) as f64;
-            let error = (float(to_f32(*got).into()) - exact).abs().to_f64() / ulp.exp2();
+            let error = format.ulps(to_f32(*got), &exact.gradient(column, 1234, seed));
             assert!(error <= 0.501, "{column}: {got:?}, {error} ULP");
         }
     }

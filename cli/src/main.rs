@@ -1,9 +1,6 @@
 //! The command `preflane`: log-probabilities, losses, rewards and gradients of preference pairs in files.
 
 mod args;
-mod failure;
-mod format;
-mod input;
 mod json;
 mod layout;
 mod logps;
@@ -11,15 +8,22 @@ mod machine;
 mod output;
 mod progress;
 mod score;
+#[cfg(feature = "judge")]
+mod stress;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use preflane_cli::{failure, format, input};
+
 use args::{Command, CommandLine};
 use failure::Failure;
 
+/// `preflane stress` found something.
+#[cfg(feature = "judge")]
+const FOUND: u8 = 1;
 /// Bad input, impossible parameters, or a file that cannot be written.
 const FAILED: u8 = 2;
 
@@ -29,12 +33,23 @@ fn main() -> ExitCode {
         Ok(command_line) => command_line,
         Err(error) => return refuse(&error),
     };
-    let text = match command_line.command {
-        Command::Score(options) => score::run(&options),
-        Command::Logps(options) => logps::run(&options),
+    let done = match command_line.command {
+        Command::Score(options) => score::run(&options).and_then(|text| print(&text)).map(|()| ExitCode::SUCCESS),
+        Command::Logps(options) => logps::run(&options).and_then(|text| print(&text)).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "judge")]
+        Command::Stress(options) => stress::run(&options).and_then(|(text, found)| {
+            print(&text)?;
+            Ok(if found { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+        }),
+        #[cfg(feature = "judge")]
+        Command::StressHost(options) => stress::host(&options).map(|()| ExitCode::SUCCESS),
+        #[cfg(not(feature = "judge"))]
+        Command::Stress(_) | Command::StressHost(_) => Err(Failure::new(
+            "stress: this program was built without its judge; build it with the feature judge, a default one",
+        )),
     };
-    match text.and_then(|text| print(&text)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match done {
+        Ok(code) => code,
         Err(failure) => fail(&failure),
     }
 }

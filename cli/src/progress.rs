@@ -7,9 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Work that ends sooner needs no bar.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Progress over some bytes of input, shown on standard error when that is a terminal.
+/// Progress over some bytes of input or other work, shown on standard error when that is a terminal.
 pub struct Progress {
     total: u64,
+    template: &'static str,
     start: Instant,
     bar: Option<ProgressBar>,
 }
@@ -17,7 +18,17 @@ pub struct Progress {
 impl Progress {
     /// Starts the clock.
     pub fn new(total: u64) -> Self {
-        Self { total, start: Instant::now(), bar: None }
+        Self::with_template(total, "{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left")
+    }
+
+    /// Over anything else.
+    #[cfg(feature = "judge")]
+    pub fn plain(total: u64) -> Self {
+        Self::with_template(total, "{bar:24} {percent:>3} %  {eta} left")
+    }
+
+    fn with_template(total: u64, template: &'static str) -> Self {
+        Self { total, template, start: Instant::now(), bar: None }
     }
 
     /// Shows how far the work is.
@@ -27,7 +38,7 @@ impl Progress {
                 return;
             }
             let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left");
+            let style = ProgressStyle::with_template(self.template);
             bar.set_style(style.expect("the template is well formed"));
             self.bar = Some(bar.with_elapsed(self.start.elapsed()));
         }

@@ -15,9 +15,13 @@ Exit status: 0, or 2 when something cannot be read, computed or written."
 
 mod logps;
 mod score;
+mod stress;
 
 pub use logps::{Logps, Reduce};
 pub use score::{LossName, Score};
+#[cfg(feature = "judge")]
+pub use stress::{Bound, Formula, Language};
+pub use stress::{Stress, StressHost};
 
 use std::num::NonZeroUsize;
 
@@ -41,6 +45,12 @@ pub enum Command {
     /// Turn logits and labels into log-probabilities of tokens and sequences.
     #[command(after_long_help = logps::FILES)]
     Logps(Logps),
+    /// Hunt for the input where somebody else's loss goes wrong.
+    #[command(after_long_help = stress::SUBJECT)]
+    Stress(Box<Stress>),
+    /// Answer for a shared library; `preflane stress` starts this.
+    #[command(hide = true)]
+    StressHost(StressHost),
 }
 
 fn thread_count(text: &str) -> Result<NonZeroUsize, String> {

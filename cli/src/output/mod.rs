@@ -18,6 +18,8 @@ use crate::format::Format;
 
 pub use column::{Field, Kind, Values};
 pub use rows::number;
+#[cfg(feature = "judge")]
+pub use whole::WholeFile;
 
 /// A destination of columns.
 pub trait ColumnWriter {
@@ -77,7 +79,8 @@ impl Target {
     }
 }
 
-fn cannot_write(path: &Path, error: impl Display) -> Failure {
+/// A failure to write a file.
+pub fn cannot_write(path: &Path, error: impl Display) -> Failure {
     Failure::of_file(path, format!("cannot be written: {error}"))
 }
 

@@ -1,0 +1,269 @@
+//! Inputs: by the classes of floats where code breaks, and by small changes of others.
+
+use preflane_judge::Random;
+
+use super::number::Type;
+use super::task::{Row, Task};
+use crate::args::Formula;
+
+/// Where functions of floats change their nature: half ULPs of 1, where exp and sigmoid leave a type, what a type holds.
+const THRESHOLDS: [f64; 44] = [
+    0.0,
+    1e-45,
+    1.2e-38,
+    1e-30,
+    1e-16,
+    1.1e-16,
+    2.3e-10,
+    5.97e-8,
+    1.19e-7,
+    1e-6,
+    2.4e-4,
+    4.9e-4,
+    9.8e-4,
+    3.9e-3,
+    7.8e-3,
+    0.125,
+    0.5,
+    0.693_147_18,
+    1.0,
+    2.0,
+    5.545,
+    6.238,
+    7.625,
+    9.704,
+    11.09,
+    15.94,
+    16.64,
+    17.33,
+    20.0,
+    36.04,
+    36.74,
+    37.43,
+    50.0,
+    87.336,
+    88.0,
+    88.03,
+    88.723,
+    92.0,
+    103.28,
+    103.973,
+    708.4,
+    709.783,
+    744.44,
+    745.133,
+];
+
+/// Sizes beyond all thresholds.
+const LARGE: [f64; 9] = [256.0, 1e3, 2048.0, 1e4, 65504.0, 65520.0, 1e6, 1e10, 1e20];
+
+/// Batch sizes: alone, around the lanes and blocks of vectorised code, larger.
+const SIZES: [usize; 14] = [1, 2, 3, 4, 7, 8, 9, 16, 17, 31, 32, 33, 64, 100];
+
+/// Vocabularies, small ones more often: the judge is exact, not fast.
+const VOCABULARIES: [usize; 12] = [2, 2, 3, 5, 8, 8, 17, 33, 64, 129, 512, 2048];
+
+/// A source of inputs.
+pub struct Generator {
+    /// Chance.
+    pub random: Random,
+    task: Task,
+    number: Type,
+}
+
+impl Generator {
+    /// Begins with a seed.
+    pub fn new(task: Task, number: Type, seed: u64) -> Self {
+        Self { random: Random(seed), task, number }
+    }
+
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.random.bits() % one_in == 0
+    }
+
+    /// A batch of rows of one shape.
+    pub fn batch(&mut self, most: usize) -> Vec<Row> {
+        if self.task.is_sequences() {
+            return self.sequences(most);
+        }
+        let size = self.random.pick(&SIZES).min(most);
+        (0..size).map(|_| self.pair()).collect()
+    }
+
+    /// Rows that differ in one log-probability alone, which rises.
+    pub fn ladder(&mut self, most: usize) -> Vec<Row> {
+        let first = self.pair();
+        let mut rows: Vec<Row> = (0..8.min(most))
+            .map(|_| {
+                let mut row = first.clone();
+                row.values[0] = self.value();
+                self.settle(&mut row);
+                row
+            })
+            .collect();
+        rows.sort_by(|a, b| a.values[0].total_cmp(&b.values[0]));
+        rows
+    }
+
+    /// The size of something, never negative.
+    fn size(&mut self) -> f64 {
+        match self.random.bits() % 8 {
+            0..=3 => {
+                let threshold = self.random.pick(&THRESHOLDS);
+                // The threshold, a neighbour, or something near it.
+                match self.random.bits() % 3 {
+                    0 => threshold,
+                    1 => {
+                        let steps = (self.random.bits() % 9) as i64 - 4;
+                        self.number.step(self.number.round(threshold), steps)
+                    }
+                    _ => threshold * (1.0 + (self.random.unit() - 0.4) / 8.0),
+                }
+            }
+            4 => self.random.pick(&LARGE),
+            5 => 2_f64.powi((self.random.bits() % 60) as i32 - 40),
+            _ => self.random.unit() * 30.0,
+        }
+    }
+
+    /// A log-probability.
+    fn value(&mut self) -> f64 {
+        match self.random.bits() % 4 {
+            0 => self.random.logp().into(),
+            1 => -self.random.unit() * 3.0,
+            _ => -self.size(),
+        }
+    }
+
+    /// Four log-probabilities.
+    fn pair(&mut self) -> Row {
+        let beta = self.task.beta;
+        // What the loss looks at: the log-ratio, or it times beta, or that by tau.
+        let mut scales = vec![1.0, 1.0 / beta, 1.0 / beta];
+        if let Some(tau) = self.task.tau {
+            scales.push(tau / beta);
+        }
+        let scale = self.random.pick(&scales);
+        let sign = if self.chance(2) { 1.0 } else { -1.0 };
+        let target = sign * self.size() * scale;
+        let mut values = match self.random.bits() % 6 {
+            // One log-probability carries all of it.
+            0 | 1 if target > 0.0 => vec![0.0, -target, 0.0, 0.0],
+            0 | 1 => vec![target, 0.0, 0.0, 0.0],
+            // Among ordinary ones.
+            2 => {
+                let [pr, rc, rr] = [(); 3].map(|()| f64::from(self.random.logp()));
+                vec![rc + pr - rr + target, pr, rc, rr]
+            }
+            // The two log-ratios each at a place of their own.
+            3 => {
+                let other = self.size() * self.random.pick(&scales) * if self.chance(2) { 1.0 } else { -1.0 };
+                let base = -self.random.unit() * 8.0;
+                vec![base + target, base + other, base, base]
+            }
+            // What cancels: nearly the same four.
+            4 => {
+                let base = self.value();
+                (0..4)
+                    .map(|_| {
+                        let steps = (self.random.bits() % 5) as i64 - 2;
+                        self.number.step(self.number.round(base), steps)
+                    })
+                    .collect()
+            }
+            _ => (0..4).map(|_| self.value()).collect(),
+        };
+        if self.chance(8) {
+            values[2] = values[0];
+            values[3] = values[1];
+        }
+        let mut row = Row { values, labels: Vec::new() };
+        self.settle(&mut row);
+        row
+    }
+
+    /// Makes log-probabilities of the type out of anything.
+    pub fn settle(&self, row: &mut Row) {
+        let number = self.number;
+        if self.task.is_sequences() {
+            row.values.iter_mut().for_each(|x| *x = number.round(x.clamp(-1e4, 1e4)));
+            return;
+        }
+        let values = &mut row.values;
+        if self.task.reference_free {
+            values[2] = 0.0;
+            values[3] = 0.0;
+        }
+        // A policy above 0 goes down together with its reference.
+        for side in 0..2 {
+            let excess = values[side].max(0.0);
+            values[side] -= excess;
+            if !self.task.reference_free {
+                values[side + 2] -= excess;
+            }
+        }
+        let largest = number.largest() / 64.0;
+        values.iter_mut().for_each(|x| *x = number.round(x.clamp(-largest, 0.0)) + 0.0);
+        if self.task.formula == Formula::OddsRatio {
+            // A probability of 1 has no odds.
+            let nearest = -number.round(number.least_normal().max(1e-37));
+            values[..2].iter_mut().for_each(|x| *x = x.min(nearest));
+        }
+    }
+
+    /// A row near another.
+    pub fn near(&mut self, row: &Row) -> Row {
+        let mut row = row.clone();
+        let which = self.random.bits() as usize % row.values.len();
+        let other = self.random.bits() as usize % row.values.len();
+        let x = row.values[which];
+        row.values[which] = match self.random.bits() % 8 {
+            0 | 1 => {
+                let steps = (1_i64 << (self.random.bits() % 12)) * if self.chance(2) { 1 } else { -1 };
+                self.number.step(x, steps)
+            }
+            2 => x * (1.0 + (self.random.unit() - 0.5) / 2_f64.powi((self.random.bits() % 8) as i32)),
+            3 => x / 2.0,
+            4 => x * 2.0,
+            5 => row.values[other],
+            6 => x + self.size() / self.task.beta * if self.chance(2) { 1.0 } else { -1.0 },
+            _ => self.value(),
+        };
+        self.settle(&mut row);
+        row
+    }
+
+    /// Sequences of logits, a part of them without a label that counts.
+    fn sequences(&mut self, most: usize) -> Vec<Row> {
+        let vocabulary = self.random.pick(&VOCABULARIES);
+        let positions = 1 + self.random.bits() as usize % if vocabulary > 100 { 2 } else { 5 };
+        let size = self.random.pick(&SIZES[..7]).min(most).min((4096 / (vocabulary * positions)).max(1));
+        (0..size)
+            .map(|_| {
+                let masked = self.random.bits() % 4;
+                let labels = (0..positions)
+                    .map(|_| match masked {
+                        0 => -100,
+                        1 if self.chance(2) => -100,
+                        _ => (self.random.bits() % vocabulary as u64) as i64,
+                    })
+                    .collect();
+                let mut values = Vec::with_capacity(positions * vocabulary);
+                for _ in 0..positions {
+                    let base = self.size().min(100.0);
+                    let spread = self.random.pick(&[0.0, 0.01, 1.0, 10.0]);
+                    let start = values.len();
+                    values.extend((0..vocabulary).map(|_| base + spread * (self.random.unit() - 0.5)));
+                    if self.chance(3) {
+                        // One in front, by a size that matters.
+                        let one = start + self.random.bits() as usize % vocabulary;
+                        values[one] += self.size().min(2000.0);
+                    }
+                }
+                let mut row = Row { values, labels };
+                self.settle(&mut row);
+                row
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Builds every fuzz target and runs each for a while: fuzz/smoke.sh [SECONDS], 10 by default. One line a target; the exit
+# status is not 0 if one does not build, cannot run, or finds something.
+set -euo pipefail
+cd "$(dirname "$0")"
+seconds=${1:-10}
+# As many at a time as there are cores; each is one process.
+jobs=${PREFLANE_FUZZ_JOBS:-$(nproc)}
+toolchain=${PREFLANE_FUZZ_TOOLCHAIN:-nightly}
+version=0.13.2
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
+
+if ! cargo fuzz --version 2>/dev/null | grep -qx "cargo-fuzz $version"; then
+  # The tool itself need not be fast: without optimisation it is built in a third of the time.
+  cargo install cargo-fuzz --version "$version" --locked --debug --quiet
+fi
+cargo "+$toolchain" fuzz build
+
+host=$(rustc "+$toolchain" --version --verbose | sed -n 's/^host: //p')
+built=${CARGO_TARGET_DIR:-target}/$host/release
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# One target: its log and its status go into the work folder.
+run() {
+  local target=$1 seeds=seeds/choices status=0
+  [ -d "seeds/$target" ] && seeds=seeds/$target
+  mkdir -p "$work/$target" "artifacts/$target"
+  "$built/$target" "$work/$target" "$seeds" -max_total_time="$seconds" -dict=preflane.dict -max_len=2048 -timeout=20 \
+    -rss_limit_mb=3000 -print_final_stats=1 -artifact_prefix="artifacts/$target/" >"$work/$target.log" 2>&1 || status=$?
+  echo "$status" >"$work/$target.status"
+}
+
+mapfile -t targets < <(cargo "+$toolchain" fuzz list)
+[ ${#targets[@]} -gt 0 ]
+for target in "${targets[@]}"; do
+  while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+  run "$target" &
+done
+wait
+
+failed=0
+for target in "${targets[@]}"; do
+  log=$work/$target.log
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  coverage=$(grep -oE 'cov: [0-9]+' "$log" | tail -1 | cut -d' ' -f2 || true)
+  if [ "$(cat "$work/$target.status")" = 0 ] && [ "${runs:-0}" -gt 0 ]; then
+    result=ok
+  else
+    result=FAILED
+    failed=1
+  fi
+  printf '%-12s %9s executions %7s a second %6s edges  %s\n' \
+    "$target" "${runs:-0}" "$((${runs:-0} / (seconds > 0 ? seconds : 1)))" "${coverage:-0}" "$result"
+  [ "$result" = ok ] || tail -n 60 "$log"
+done
+exit "$failed"

@@ -1,0 +1,166 @@
+//! What the targets share.
+
+use std::fmt::Debug;
+use std::sync::LazyLock;
+
+use arbitrary::Unstructured;
+use preflane::logits::Scaling;
+use preflane::{Backend, Level, Loss, Outputs, Pairs, Reference};
+use preflane_judge::Kind;
+use preflane_judge::classes::{Source, Values};
+use preflane_judge::logits::Parameters;
+
+/// Values chosen by a fuzzer's bytes.
+pub type Choices<'a> = Values<Unstructured<'a>>;
+
+/// Of some bytes.
+pub fn choices(data: &[u8]) -> Choices<'_> {
+    Values::new(Unstructured::new(data))
+}
+
+/// Every level of this CPU, the scalar one first.
+pub fn backends() -> &'static [Backend] {
+    static ALL: LazyLock<Vec<Backend>> =
+        LazyLock::new(|| Level::ALL.into_iter().filter_map(|level| Backend::new(level).ok()).collect());
+    &ALL
+}
+
+/// What a computation gives on every level, which must be the same. NaN must be compared by its bits: see [`bits`].
+pub fn on_every_level<R: PartialEq + Debug>(mut run: impl FnMut(Backend) -> R) -> R {
+    let first = run(backends()[0]);
+    for &backend in &backends()[1..] {
+        assert_eq!(first, run(backend), "level {} is unlike the scalar one", backend.level().name());
+    }
+    first
+}
+
+/// As integers, for comparing.
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|x| x.to_bits()).collect()
+}
+
+/// That every NaN is the canonical one.
+pub fn check_nan(values: &[f32]) {
+    for x in values {
+        assert!(!x.is_nan() || x.to_bits() == 0x7fc0_0000, "a NaN of the bits {:#x}", x.to_bits());
+    }
+}
+
+/// A loss, for the judge and for the library.
+pub fn loss<S: Source>(v: &mut Values<S>) -> (Kind, f64, Loss) {
+    let beta = v.beta();
+    let kind = match v.below(5) {
+        0 => Kind::Dpo,
+        1 => Kind::Cdpo(v.label_smoothing()),
+        2 => Kind::Robust(v.label_smoothing()),
+        3 => Kind::Ipo,
+        _ => Kind::Hinge,
+    };
+    let loss = match kind {
+        Kind::Dpo => Loss::dpo(beta),
+        Kind::Cdpo(eps) => Loss::cdpo(beta, eps),
+        Kind::Robust(eps) => Loss::robust(beta, eps),
+        Kind::Ipo => Loss::ipo(beta),
+        Kind::Hinge => Loss::hinge(beta),
+    };
+    (kind, beta, loss.expect("parameters within their ranges"))
+}
+
+/// The library's form of the judge's scaling.
+pub fn scaling((temperature, logit_scale, soft_cap): Parameters) -> Scaling {
+    Scaling::new(temperature, logit_scale, soft_cap).expect("parameters within their ranges")
+}
+
+/// Columns of pairs: policy chosen, policy rejected, reference chosen, reference rejected, weights.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// All five, whether used or not.
+    pub columns: [Vec<f32>; 5],
+    /// Whether there is a reference.
+    pub reference: bool,
+    /// Whether there are weights.
+    pub weighted: bool,
+}
+
+impl Columns {
+    /// `n` pairs of values that `value` makes.
+    pub fn new<S: Source>(v: &mut Values<S>, n: usize, value: fn(&mut Values<S>) -> f32) -> Self {
+        let (reference, weighted) = (!v.once_in(4), v.once_in(3));
+        let mut columns = [(); 5].map(|()| Vec::with_capacity(n));
+        for _ in 0..n {
+            for column in &mut columns[..4] {
+                column.push(value(v));
+            }
+            columns[4].push(if weighted { v.weight() } else { 1.0 });
+        }
+        if !reference {
+            columns[2..4].iter_mut().for_each(|column| column.fill(0.0));
+        }
+        Self { columns, reference, weighted }
+    }
+
+    /// How many pairs.
+    pub fn len(&self) -> usize {
+        self.columns[0].len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Some of the pairs, for the library.
+    pub fn pairs(&self, range: std::ops::Range<usize>) -> Pairs<'_> {
+        let [pc, pr, rc, rr, weights] = self.columns.each_ref().map(|column| &column[range.clone()]);
+        Pairs {
+            policy_chosen_logps: pc,
+            policy_rejected_logps: pr,
+            reference: self.reference.then_some(Reference { chosen_logps: rc, rejected_logps: rr }),
+            weights: self.weighted.then_some(weights),
+        }
+    }
+
+    /// One pair's four values and its weight.
+    pub fn row(&self, row: usize) -> ([f32; 4], f32) {
+        let [pc, pr, rc, rr, weight] = self.columns.each_ref().map(|column| column[row]);
+        ([pc, pr, rc, rr], weight)
+    }
+}
+
+/// Results of pairs, in the judge's order.
+#[derive(Clone, Debug)]
+pub struct Results(pub [Vec<f32>; 9]);
+
+impl Results {
+    /// Room for `n` pairs, filled with what no result leaves standing.
+    pub fn new(n: usize) -> Self {
+        Self([(); 9].map(|()| vec![f32::from_bits(0xdead); n]))
+    }
+
+    /// Where the library writes them: those whose bit is set.
+    pub fn outputs(&mut self, wanted: usize) -> Outputs<'_> {
+        let mut slices = self.0.each_mut().map(|x| Some(x.as_mut_slice()));
+        for (k, slice) in slices.iter_mut().enumerate() {
+            if wanted >> k & 1 == 0 {
+                *slice = None;
+            }
+        }
+        let [losses, chosen_rewards, rejected_rewards, margins, by_pc, by_pr, by_rc, by_rr, grad_beta] = slices;
+        Outputs {
+            losses,
+            chosen_rewards,
+            rejected_rewards,
+            margins,
+            grad_chosen_logps: by_pc,
+            grad_rejected_logps: by_pr,
+            grad_ref_chosen_logps: by_rc,
+            grad_ref_rejected_logps: by_rr,
+            grad_beta,
+        }
+    }
+
+    /// For comparing.
+    pub fn bits(&self) -> Vec<Vec<u32>> {
+        self.0.iter().map(|x| bits(x)).collect()
+    }
+}

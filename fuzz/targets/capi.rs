@@ -1,0 +1,405 @@
+//! The C interface with hostile arguments: null, misaligned, overlapping, huge, with integers that are no constants. What it
+//! takes gives the results of the Rust functions over copies; what it refuses leaves memory alone; AddressSanitizer watches.
+#![no_main]
+
+use std::ffi::c_void;
+use std::ptr::{null, null_mut};
+
+use libfuzzer_sys::fuzz_target;
+use preflane::capi::*;
+use preflane::logits::{LogSumExp, Logits, RowSum, RowSumState, Targets, Labels, TokenCounts, TokenOutputs, token_logps};
+use preflane::{Backend, Loss, Metrics, Outputs, Pairs, Reference, evaluate};
+use preflane_fuzz::{Choices, bits, choices};
+use preflane_judge::classes::Source;
+
+/// Bytes that all pointers point into: aligned to 8, with room behind for what is misaligned.
+const ARENA: usize = 2048;
+
+type Arena = [u64; ARENA / 8 + 1];
+
+fuzz_target!(|data: &[u8]| {
+    let mut v = choices(data);
+    let mut arena: Arena = [0; ARENA / 8 + 1];
+    for pair in &mut arena {
+        let [a, b] = [v.any(), v.any()].map(|x| u64::from(x.to_bits()));
+        *pair = a << 32 | b;
+    }
+    match v.below(6) {
+        0 | 1 => pairs(&mut v, &mut arena),
+        2 => tokens(&mut v, &mut arena),
+        3 => gradient(&mut v, &mut arena),
+        4 => sequences(&mut v, &mut arena),
+        _ => row_sum(&mut v, &mut arena),
+    }
+});
+
+/// A pointer into the arena with room for `bytes`: mostly in a place of its own and aligned.
+fn place(v: &mut Choices<'_>, base: *mut u8, slot: usize, bytes: usize) -> *mut u8 {
+    let room = ARENA.saturating_sub(bytes.min(ARENA));
+    let offset = match v.below(32) {
+        0 => return null_mut(),
+        // Over others.
+        1 => v.below(room + 1) / 8 * 8,
+        // Off by less than the alignment.
+        2 => slot.min(room) + 1 + v.below(3),
+        3 => v.below(room + 1) / 4 * 4,
+        _ => slot.min(room),
+    };
+    base.wrapping_add(offset)
+}
+
+/// A size that no memory has, or a small one.
+fn huge(v: &mut Choices<'_>, small: usize) -> usize {
+    match v.below(24) {
+        0 => usize::MAX,
+        1 => usize::MAX / 4 + v.below(3),
+        2 => isize::MAX as usize + v.below(3),
+        3 => usize::MAX - v.below(300),
+        _ => small,
+    }
+}
+
+/// An integer that stands for a constant, or should.
+fn constant(v: &mut Choices<'_>, least: i32, most: i32) -> i32 {
+    match v.below(24) {
+        0 => v.source.word() as i32,
+        1 => most + 1,
+        2 => least - 1,
+        _ => least + v.below((most - least + 1) as usize) as i32,
+    }
+}
+
+fn run_of(v: &mut Choices<'_>) -> preflane_run {
+    preflane_run { level: constant(v, 0, 4), threads: if v.once_in(60) { 2 } else { v.below(2) as u32 } }
+}
+
+fn no_error() -> preflane_error {
+    preflane_error { code: -1, reserved: 7, row: 7, argument: [1; PREFLANE_ARGUMENT_SIZE], message: [1; PREFLANE_MESSAGE_SIZE] }
+}
+
+/// That a code and its error belong together, and that what was refused wrote nothing.
+fn check(code: i32, error: &preflane_error, before: &Arena, after: &Arena) {
+    assert!((0..=13).contains(&code), "code {code}");
+    // The threads may be short; nothing else here is of another kind.
+    assert!(code != 12 && code != 13, "code {code}");
+    assert!(error.code == code || code == 0 && error.code <= 0, "code {code}, error {}", error.code);
+    if code != 0 {
+        assert!(before == after, "code {code}, but something was written");
+        assert!(error.message.contains(&0) && error.argument.contains(&0) && error.message[0] > 0);
+    }
+}
+
+/// Some floats of the arena as they were, at the place of a pointer; reads are by copies, for a pointer may be misaligned.
+fn floats(arena: &Arena, base: *const u8, at: *const f32, n: usize) -> Vec<f32> {
+    let start = at.addr() - base.addr();
+    // SAFETY: the arena is plain integers.
+    let bytes = unsafe { std::slice::from_raw_parts(arena.as_ptr().cast::<u8>(), size_of_val(arena)) };
+    bytes[start..start + 4 * n].as_chunks().0.iter().map(|&b| f32::from_ne_bytes(b)).collect()
+}
+
+/// Memory of a call, to tell by another rule than the library's whether it is good.
+#[derive(Clone, Copy)]
+struct Used {
+    start: usize,
+    bytes: usize,
+    align: usize,
+    written: bool,
+    needed: bool,
+}
+
+fn used<T>(at: *const T, n: usize, written: bool, needed: bool) -> Used {
+    Used { start: at.addr(), bytes: n.saturating_mul(size_of::<T>()), align: align_of::<T>(), written, needed }
+}
+
+/// Whether all memory is there, aligned and apart.
+fn sound(memory: &[Used]) -> bool {
+    let there: Vec<_> = memory.iter().filter(|m| m.bytes > 0 && m.start != 0).collect();
+    let apart = |a: &Used, b: &Used| a.start + a.bytes <= b.start || b.start + b.bytes <= a.start;
+    memory.iter().all(|m| m.bytes == 0 || m.start != 0 || !m.needed)
+        && there.iter().all(|m| m.start % m.align == 0)
+        && there.iter().enumerate().all(|(i, a)| {
+            there[i + 1..].iter().all(|b| !(a.written || b.written) || apart(a, b))
+        })
+}
+
+fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
+    let before = *arena;
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let n = v.below(12);
+    let length = huge(v, n);
+    // Out of a huge length no memory is made: it is refused, whatever the pointers.
+    let mut slot = 0;
+    let mut next = |v: &mut Choices<'_>| {
+        let at = place(v, base, slot, 4 * n).cast::<f32>();
+        slot += 64;
+        at
+    };
+    let free = v.once_in(4);
+    let inputs = [next(v), next(v), next(v), next(v)];
+    let weights = if v.once_in(3) { next(v) } else { null_mut() };
+    let outputs: [*mut f32; 9] = [(); 9].map(|()| if v.once_in(3) { null_mut() } else { next(v) });
+    let [pc, pr, rc, rr] = inputs;
+    let reference_free = if v.once_in(20) { constant(v, 0, 1) } else { i32::from(free) };
+    let reference = if free && !v.once_in(20) { [null_mut(); 2] } else { [rc, rr] };
+    let given = preflane_pairs {
+        length,
+        policy_chosen_logps: pc,
+        policy_rejected_logps: pr,
+        ref_chosen_logps: reference[0],
+        ref_rejected_logps: reference[1],
+        weights,
+        reference_free,
+        reserved: 0,
+    };
+    let [losses, chosen_rewards, rejected_rewards, margins, g0, g1, g2, g3, g4] = outputs;
+    let out = preflane_pair_outputs {
+        losses,
+        chosen_rewards,
+        rejected_rewards,
+        margins,
+        grad_chosen_logps: g0,
+        grad_rejected_logps: g1,
+        grad_ref_chosen_logps: g2,
+        grad_ref_rejected_logps: g3,
+        grad_beta: g4,
+    };
+    let kind = constant(v, 1, 5);
+    let beta = if v.once_in(16) { f64::from(v.any()) } else { v.beta() };
+    let smoothing = if v.once_in(2) { 0.0 } else { v.label_smoothing() + f64::from(v.once_in(16) as u8) };
+    let loss = preflane_loss { kind, reserved: 0, beta, label_smoothing: smoothing };
+    let run = run_of(v);
+    let mut error = no_error();
+    let mut metrics = Metrics::new();
+    let metrics_at = if v.once_in(4) { null_mut() } else { &raw mut metrics };
+    let loss_at = if v.once_in(40) { null() } else { &raw const loss };
+    // SAFETY: every pointer is null or has room in the arena for what its length says; lengths beyond it are refused.
+    let code = unsafe { preflane_evaluate(run, loss_at, &given, &out, metrics_at, &mut error) };
+    check(code, &error, &before, arena);
+
+    // The other path: the same conditions in other words, and the Rust function over copies.
+    let loss = match (kind, smoothing == 0.0) {
+        (1, true) => Loss::dpo(beta).ok(),
+        (2, _) => Loss::cdpo(beta, smoothing).ok(),
+        (3, _) => Loss::robust(beta, smoothing).ok(),
+        (4, true) => Loss::ipo(beta).ok(),
+        (5, true) => Loss::hinge(beta).ok(),
+        _ => None,
+    };
+    let level = [None, Some(0), Some(1), Some(2), Some(3)].get(run.level as usize).copied();
+    let level = level.is_some_and(|level| level.is_none_or(|i| preflane::Level::ALL[i].is_available()));
+    let referenced = reference_free == 0;
+    let of_reference = if referenced { n } else { 0 };
+    let mut memory = vec![used(pc, n, false, true), used(pr, n, false, true), used(weights, n, false, false)];
+    memory.extend(reference.map(|at| used(at, of_reference, false, true)));
+    memory.extend(outputs.map(|at| used(at, n, true, false)));
+    let flag = matches!(reference_free, 0 | 1) && (referenced || reference.iter().all(|x| x.is_null()));
+    let good = length == n && loss.is_some() && level && flag && !loss_at.is_null() && sound(&memory);
+    if !good {
+        assert_ne!(code, 0, "taken, though it is not sound");
+        assert_eq!(metrics, Metrics::new());
+        return;
+    }
+    let read = |at: *const f32| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
+    let [pc, pr, weights_read] = [pc, pr, weights].map(|at| read(at));
+    let [rc, rr] = reference.map(|at| if referenced { read(at) } else { vec![] });
+    let weighted = n > 0 && !weights.is_null();
+    if weighted && weights_read.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
+        assert_eq!(code, 6, "a weight that is none");
+        return;
+    }
+    assert_eq!(code, 0, "refused with code {code}, though it is sound");
+    let copies = Pairs {
+        policy_chosen_logps: &pc,
+        policy_rejected_logps: &pr,
+        reference: referenced.then_some(Reference { chosen_logps: &rc, rejected_logps: &rr }),
+        weights: weighted.then_some(&weights_read),
+    };
+    let mut results = preflane_fuzz::Results::new(n);
+    let mut counted = Metrics::new();
+    let loss = loss.expect("it is good");
+    evaluate(Backend::SCALAR, &loss, copies, results.outputs(usize::MAX), Some(&mut counted)).expect("C took it");
+    for (at, want) in outputs.into_iter().zip(&results.0) {
+        if !at.is_null() && n > 0 {
+            assert_eq!(bits(&floats(arena, base, at, n)), bits(want));
+        }
+    }
+    if !metrics_at.is_null() {
+        assert_eq!(metrics, counted);
+    }
+    let _ = Outputs::default();
+}
+
+fn matrix(v: &mut Choices<'_>) -> (usize, usize, usize, i32) {
+    let (rows, columns) = (v.below(5), if v.once_in(30) { 0 } else { 1 + v.below(8) });
+    let stride = if v.once_in(30) { columns.saturating_sub(1) } else { columns + v.below(3) };
+    (rows, columns, stride, constant(v, 1, 3))
+}
+
+/// Labels in the arena that mostly are columns.
+fn put_labels(v: &mut Choices<'_>, base: *mut u8, at: usize, n: usize, columns: usize) {
+    for i in 0..n {
+        let label: i64 = match v.below(12) {
+            0 => -100,
+            1 if v.once_in(4) => i64::from(v.source.word() as i32),
+            _ => v.below(columns.max(1)) as i64,
+        };
+        // SAFETY: within the arena: n is small.
+        unsafe { base.add(at).cast::<i64>().add(i).write_unaligned(label) };
+    }
+}
+
+fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let (rows, columns, stride, dtype) = matrix(v);
+    put_labels(v, base, 1024, rows, columns);
+    let before = *arena;
+    let data = place(v, base, 0, 4 * rows * stride.max(columns));
+    let labels = place(v, base, 1024, 8 * rows);
+    let logps = place(v, base, 1152, 4 * rows).cast::<f32>();
+    let sums = place(v, base, 1280, 16 * rows).cast::<LogSumExp>();
+    let entropies = if v.once_in(2) { null_mut() } else { place(v, base, 1408, 4 * rows).cast::<f32>() };
+    let top1 = if v.once_in(2) { null_mut() } else { place(v, base, 1536, rows) };
+    let logits = preflane_logits { data: data.cast(), rows: huge(v, rows), columns, stride: huge(v, stride), dtype, reserved: 0 };
+    let label_type = constant(v, 2, 2);
+    let targets = preflane_targets {
+        labels: labels.cast(),
+        length: huge(v, rows),
+        ignore_index: -100,
+        shifted_tokens: if v.once_in(6) { v.below(4) } else { 0 },
+        label_type,
+        reserved: 0,
+    };
+    let range = if v.once_in(3) { preflane_rows { first: v.below(rows + 1), count: v.below(rows + 1) } } else { preflane_rows { first: 0, count: usize::MAX } };
+    let null_f32 = null_mut::<f32>();
+    let outputs = preflane_token_outputs { logps, log_sum_exps: sums, entropies, log_sum_squares: null_f32, mean_logits: null_f32, top1 };
+    let scaling = preflane_scaling { temperature: if v.once_in(8) { f64::from(v.any()) } else { 0.7 }, logit_scale: 1.0, soft_cap: 0.0 };
+    let scaling_at = if v.once_in(2) { null() } else { &raw const scaling };
+    let run = run_of(v);
+    let mut counts = TokenCounts::default();
+    let mut error = no_error();
+    // A matrix whose size wraps round, or that a row of one is not, would be read beyond the arena.
+    if logits.rows != rows && logits.stride == stride && (rows > 0 || columns == 0) && logits.rows.checked_mul(stride).is_some_and(|x| x < 1 << 50) {
+        return;
+    }
+    // SAFETY: as in `pairs`.
+    let code = unsafe { preflane_token_logps(run, &logits, &targets, scaling_at, range, &outputs, &mut counts, &mut error) };
+    check(code, &error, &before, arena);
+    if code != 0 || logits.dtype != 1 || logits.rows != rows || rows == 0 || targets.shifted_tokens != 0 {
+        return;
+    }
+    // The Rust function over copies.
+    let (first, n) = (range.first, if range.count == usize::MAX { rows - range.first } else { range.count });
+    if n == 0 || logps.is_null() {
+        return;
+    }
+    let read = |at: *const f32, n: usize| floats(&before, base, at, n);
+    let x = read(data.cast::<f32>().wrapping_add(first * stride), (n - 1) * stride + columns);
+    let words = read(labels.cast::<f32>().wrapping_add(2 * first), 2 * n);
+    let y: Vec<i64> = words.as_chunks::<2>().0.iter().map(|w| i64::from(w[0].to_bits()) | i64::from(w[1].to_bits()) << 32).collect();
+    let view = Logits::with_stride(&x, n, columns, stride).expect("C took it");
+    let scaling = if scaling_at.is_null() { preflane::logits::Scaling::NONE } else { preflane::logits::Scaling::temperature(scaling.temperature).expect("C took it") };
+    let mut want = vec![7.0; n];
+    let outputs = TokenOutputs { logps: Some(&mut want), ..Default::default() };
+    let counted = token_logps(Backend::SCALAR, view, Targets::new(Labels::I64(&y)), &scaling, outputs).expect("C took it");
+    assert_eq!(bits(&floats(arena, base, logps.wrapping_add(first), n)), bits(&want));
+    assert_eq!(counts, counted);
+}
+
+fn gradient(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let (rows, columns, stride, dtype) = matrix(v);
+    put_labels(v, base, 1024, rows, columns);
+    let before = *arena;
+    let room = 4 * rows * stride.max(columns);
+    let data = place(v, base, 0, room);
+    let grads = place(v, base, 512, room);
+    let labels = place(v, base, 1024, 8 * rows);
+    let sums = place(v, base, 1152, 16 * rows).cast::<LogSumExp>();
+    let by_logps = place(v, base, 1280, 4 * rows).cast::<f32>();
+    let targets = preflane_targets_i64(labels.cast(), rows);
+    let how = preflane_gradient { accumulate: constant(v, 0, 1), zero_padding: constant(v, 0, 1) };
+    let all = preflane_rows { first: if v.once_in(8) { huge(v, 1) } else { 0 }, count: usize::MAX };
+    let run = run_of(v);
+    let mut error = no_error();
+    let in_place = v.once_in(2);
+    let to = preflane_logits_mut {
+        data: if in_place { data } else { grads }.cast(),
+        rows,
+        columns: if v.once_in(30) { columns + 1 } else { columns },
+        stride: stride.max(columns),
+        dtype: if v.once_in(8) { constant(v, 1, 3) } else { dtype },
+        reserved: 0,
+    };
+    let from = preflane_logits { data: data.cast::<c_void>(), rows, columns, stride, dtype, reserved: 0 };
+    // SAFETY: as in `pairs`; a column more than there are has no room in the last row only if it were taken, and it is not:
+    // strides are at least the columns, and the arena is longer than what any place spans.
+    let code = unsafe {
+        if in_place {
+            preflane_logits_grad_in_place(run, &to, &targets, null(), all, sums, by_logps, how, &mut error)
+        } else {
+            preflane_logits_grad(run, &from, &targets, null(), all, sums, by_logps, how, &to, &mut error)
+        }
+    };
+    check(code, &error, &before, arena);
+}
+
+fn sequences(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let (pairs, tokens) = (v.below(4), v.below(5));
+    let rows = 2 * pairs * tokens;
+    put_labels(v, base, 1024, rows, 50);
+    let before = *arena;
+    let labels = place(v, base, 1024, 8 * rows);
+    let mut targets = preflane_targets_i64(labels.cast(), rows);
+    targets.shifted_tokens = if v.once_in(3) { tokens } else { 0 };
+    let given = preflane_sequences {
+        targets,
+        tokens: huge(v, tokens),
+        alpha: if v.once_in(3) { f64::from(v.any()) } else { 0.0 },
+        layout: constant(v, 1, 2),
+        reduction: constant(v, 1, 3),
+    };
+    let per_token = place(v, base, 0, 4 * rows).cast::<f32>();
+    let chosen = place(v, base, 512, 4 * rows).cast::<f32>();
+    let rejected = place(v, base, 704, 4 * rows).cast::<f32>();
+    let mut error = no_error();
+    // SAFETY: as in `pairs`: other tokens than there are make no more pairs than there are rows.
+    let code = unsafe {
+        if v.once_in(2) {
+            preflane_sequence_logps(&given, per_token, chosen, rejected, &mut error)
+        } else {
+            preflane_token_grads(&given, chosen, rejected, 0.5, per_token, &mut error)
+        }
+    };
+    check(code, &error, &before, arena);
+}
+
+fn row_sum(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let n = v.below(40);
+    let state = place(v, base, 1024, size_of::<RowSumState>()).cast::<RowSumState>();
+    let columns = place(v, base, 0, 4 * n);
+    let mut error = no_error();
+    if !state.is_null() && state.is_aligned() && !v.once_in(8) {
+        // SAFETY: it has its room.
+        assert_eq!(unsafe { preflane_row_sum_init(state, null(), &mut error) }, 0);
+    }
+    let before = *arena;
+    let (dtype, length) = (constant(v, 1, 3), huge(v, n));
+    let target = match v.below(5) {
+        0 => i64::from(v.source.word() as i32),
+        1 => i64::MIN,
+        2 => v.below(n + 1) as i64,
+        _ => -1,
+    };
+    let run = run_of(v);
+    let mut error = no_error();
+    // SAFETY: as in `pairs`.
+    let code = unsafe { preflane_row_sum_add(run, state, columns.cast(), dtype, length, target, &mut error) };
+    check(code, &error, &before, arena);
+    if code == 0 {
+        // SAFETY: it is a state now, and aligned.
+        let state = unsafe { *state };
+        assert!(RowSum::restore(&state).is_some(), "{state:?}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Exact sums and metrics: every order, partition, level and tree of merges gives the same state, and the state is the truth.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use preflane::{ExactSum, Metrics, Outputs, evaluate};
+use preflane_fuzz::{Choices, Columns, Results, backends, choices, loss};
+use preflane_judge::classes::Values;
+use preflane_judge::sums::{mean, sum};
+use preflane_judge::ulps;
+use rug::Float;
+
+fuzz_target!(|data: &[u8]| {
+    let mut v = choices(data);
+    let value = if v.once_in(4) { Values::any } else { Values::finite };
+    if v.once_in(2) {
+        let n = v.below(80);
+        let values: Vec<f32> = (0..n).map(|_| value(&mut v)).collect();
+        sums(&mut v, &values);
+    } else {
+        metrics(&mut v, value);
+    }
+});
+
+fn total(values: &[f32]) -> ExactSum {
+    let mut sum = ExactSum::new();
+    values.iter().for_each(|&x| sum.add(x));
+    sum
+}
+
+/// That a sum is that of some values: what IEEE arithmetic says of infinities and NaN, else the nearest to the truth.
+fn check(got: &ExactSum, values: &[f32], count: u64) {
+    let (sum_got, mean_got) = (got.sum(), got.mean(count));
+    if values.iter().all(|x| x.is_finite()) {
+        let exact = sum(values);
+        assert!(ulps(sum_got, &exact) <= 0.5, "sum of {values:?}: {sum_got:e}");
+        if count > 0 {
+            assert!(ulps(mean_got, &mean(&exact, count)) <= 0.5, "mean of {values:?} over {count}: {mean_got:e}");
+        }
+    } else {
+        // The finite ones cannot change it; their sum might overflow here.
+        let ieee: f32 = values.iter().filter(|x| !x.is_finite()).sum();
+        let want = if ieee.is_nan() { 0x7fc0_0000 } else { ieee.to_bits() };
+        assert_eq!(sum_got.to_bits(), want, "{values:?}");
+    }
+    if count == 0 {
+        assert_eq!(mean_got.to_bits(), 0x7fc0_0000);
+    }
+}
+
+fn sums(v: &mut Choices<'_>, values: &[f32]) {
+    let whole = total(values);
+    let mut parts = vec![ExactSum::new(); 1 + v.below(6)];
+    for &x in values {
+        let at = v.below(parts.len());
+        parts[at].add(x);
+    }
+    let merged = merge(v, parts, ExactSum::merge);
+    assert_eq!(merged, whole, "{values:?}");
+    let count = match v.below(4) {
+        0 => 0,
+        1 => values.len() as u64,
+        2 => u64::MAX - u64::from(v.below(3) as u8),
+        _ => 1 << v.below(64) | v.below(256) as u64,
+    };
+    check(&whole, values, count);
+}
+
+/// Merges all into one, in any order.
+fn merge<T: Copy>(v: &mut Choices<'_>, mut parts: Vec<T>, merge: fn(&mut T, &T)) -> T {
+    while parts.len() > 1 {
+        let other = v.below(parts.len());
+        let other = parts.swap_remove(other);
+        let into = v.below(parts.len());
+        merge(&mut parts[into], &other);
+    }
+    parts[0]
+}
+
+fn metrics(v: &mut Choices<'_>, value: fn(&mut Choices<'_>) -> f32) {
+    let (_, _, loss) = loss(v);
+    // Across the lanes of every level, and sometimes across a block of the exact sums.
+    let n = v.below(70);
+    let mut columns = Columns::new(v, n, value);
+    if v.once_in(16) && n > 0 {
+        for column in &mut columns.columns {
+            *column = column.iter().copied().cycle().take(500 + n).collect();
+        }
+    }
+    let n = columns.len();
+    let mut results = Results::new(n);
+    let mut whole = Metrics::new();
+    let backend = v.pick(backends());
+    evaluate(backend, &loss, columns.pairs(0..n), results.outputs(usize::MAX), Some(&mut whole)).expect("good arguments");
+
+    let mut parts = vec![Metrics::new(); 1 + v.below(4)];
+    let mut start = 0;
+    while start < n {
+        let end = n.min(start + 1 + v.below(100));
+        let backend = v.pick(backends());
+        let at = v.below(parts.len());
+        // With the outputs that the metrics are made of, or without.
+        let mut some = Results::new(end - start);
+        let outputs = if v.once_in(2) { some.outputs(v.below(512)) } else { Outputs::default() };
+        evaluate(backend, &loss, columns.pairs(start..end), outputs, Some(&mut parts[at])).expect("good arguments");
+        start = end;
+    }
+    let merged = merge(v, parts, Metrics::merge);
+    assert_eq!(merged, whole);
+
+    let n = n as u64;
+    assert_eq!(whole.pairs(), n);
+    assert_eq!(whole.referenced(), if columns.reference { n } else { 0 });
+    let [loss, chosen, rejected, margins, ..] = &results.0;
+    let [pc, pr, rc, rr, weights] = &columns.columns;
+    for (got, values) in [
+        (whole.loss(), loss),
+        (whole.rewards_chosen(), chosen),
+        (whole.rewards_rejected(), rejected),
+        (whole.margins(), margins),
+        (whole.logps_chosen(), pc),
+        (whole.logps_rejected(), pr),
+        (whole.weights(), weights),
+    ] {
+        check(got, values, n);
+    }
+    // Counts, anew from their definitions.
+    let count = |of: &dyn Fn(usize) -> bool| (0..n as usize).filter(|&row| of(row)).count() as u64;
+    let h = |row: usize| {
+        let exact = |x: f32| Float::with_val(400, x);
+        (exact(pc[row]) - exact(rc[row])) - (exact(pr[row]) - exact(rr[row]))
+    };
+    assert_eq!(whole.accurate(), count(&|row| h(row) > 0));
+    assert_eq!(whole.ties(), count(&|row| h(row) == 0));
+    let reference = columns.reference;
+    assert_eq!(whole.chosen_fell(), count(&|row| reference && pc[row] < rc[row]));
+    assert_eq!(whole.rejected_fell(), count(&|row| reference && pr[row] < rr[row]));
+    assert_eq!(whole.both_fell(), count(&|row| reference && pc[row] < rc[row] && pr[row] < rr[row]));
+    let finite = |row: usize| {
+        [pc, pr, rc, rr, loss, chosen, rejected, margins].iter().all(|column| column[row].is_finite())
+    };
+    assert_eq!(whole.nonfinite(), count(&|row| !finite(row)));
+}
