@@ -7,7 +7,7 @@ mod board;
 use defmt_semihosting as _;
 use preflane::Report;
 use preflane::streaming::{Alarms, Changes, Scored, WindowReport};
-use preflane_example_evaluation::{Log, Memory, PAIRS, run};
+use preflane_example_evaluation::{Log, Memory, PAIRS, RECORD, run};
 use semihosting::process::ExitCode;
 
 /// The device's log. The host program writes the same lines from its own results: change both.
@@ -39,7 +39,7 @@ impl Log for Defmt {
 
 #[board::entry]
 fn main() -> ! {
-    let status = match run(&PAIRS, Memory::new(), &mut Defmt) {
+    let status = match run(&PAIRS, Memory::<RECORD>::new(), &mut Defmt) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             defmt::error!("failed: {}", error);

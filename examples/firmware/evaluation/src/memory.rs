@@ -1,22 +1,21 @@
 //! An array that stands for two sectors of flash.
 
-use crate::RECORD;
 use preflane::streaming::storage::{Slot, Storage};
 
-/// Two slots, at first as erased flash is.
+/// Two slots of `N` bytes, at first as erased flash is.
 #[derive(Debug)]
-pub struct Memory([[u8; RECORD]; 2]);
+pub struct Memory<const N: usize>([[u8; N]; 2]);
 
-impl Default for Memory {
+impl<const N: usize> Default for Memory<N> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Memory {
+impl<const N: usize> Memory<N> {
     /// Erased.
     pub const fn new() -> Self {
-        Self([[0xff; RECORD]; 2])
+        Self([[0xff; N]; 2])
     }
 
     fn slot(&mut self, slot: Slot) -> &mut [u8] {
@@ -33,7 +32,7 @@ impl Memory {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TooLong;
 
-impl Storage for Memory {
+impl<const N: usize> Storage for Memory<N> {
     type Error = TooLong;
 
     fn read(&mut self, slot: Slot, into: &mut [u8]) -> Result<(), TooLong> {

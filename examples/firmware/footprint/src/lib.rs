@@ -1,6 +1,9 @@
 //! What the images share: start-up, and input that the compiler cannot foresee.
 #![no_std]
 
+pub mod clock;
+pub mod stack;
+
 use core::hint::black_box;
 use preflane::streaming::{Evaluator, Scored, Side};
 use preflane::{Error, Loss, PairLoss};

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use preflane::Report;
 use preflane::streaming::{Alarms, Changes, Scored, WindowReport};
-use preflane_example_evaluation::{Log, Memory, PAIRS, run};
+use preflane_example_evaluation::{Log, Memory, PAIRS, RECORD, run};
 
 /// `Debug` writes what defmt's derived `Format` writes, numbers apart, which `compare` reads.
 #[derive(Default)]
@@ -35,6 +35,7 @@ impl Log for Lines {
 
 pub fn lines() -> Result<Vec<String>> {
     let mut lines = Lines::default();
-    run(&PAIRS, Memory::new(), &mut lines).map_err(|error| anyhow!("this machine's own run failed: {error:?}"))?;
+    run(&PAIRS, Memory::<RECORD>::new(), &mut lines)
+        .map_err(|error| anyhow!("this machine's own run failed: {error:?}"))?;
     Ok(lines.0)
 }

@@ -9,6 +9,8 @@ use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, Threshold};
 use preflane_example_evaluation::{Memory, TooLong};
 use preflane_example_footprint::{any_loss, pair};
 
+const RECORD: usize = Monitor::<32>::BYTES + RECORD_OVERHEAD;
+
 fn run() -> Result<(), StorageError<TooLong>> {
     let state = |error: Error| StorageError::State(error);
     let mut limits = Limits::new(black_box(32)).map_err(state)?;
@@ -17,8 +19,8 @@ fn run() -> Result<(), StorageError<TooLong>> {
     }
     let mut evaluator = Evaluator::new(any_loss().map_err(state)?);
     let mut monitor = Monitor::<32>::new();
-    let mut record = [0; Monitor::<32>::BYTES + RECORD_OVERHEAD];
-    let (mut slots, _) = Slots::open(Memory::new(), &mut monitor, &mut record)?;
+    let mut record = [0; RECORD];
+    let (mut slots, _) = Slots::open(Memory::<RECORD>::new(), &mut monitor, &mut record)?;
     loop {
         if let Some(scored) = pair(&mut evaluator).map_err(state)? {
             let _ = black_box(monitor.push(&scored, &limits));
