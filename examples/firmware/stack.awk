@@ -4,9 +4,11 @@
 $0 == "CODE" { code = 1; next }
 !code && $1 ~ /^[0-9]+$/ { for (i = 2; i <= NF; i++) { gsub(",", "", $i); frame[$i] = $1 }; next }
 !code { next }
-/^[0-9a-f]+ <.*>:$/ { from = $2; gsub(/^<|>:$/, "", from); known[from] = 1; next }
+# Marks of data and code inside a function are no functions.
+/^[0-9a-f]+ <\$.*>:$/ { next }
+/^[0-9a-f]+ <.*>:$/ { from = $2; gsub(/^<|>:$/, "", from); next }
 # A call or jump into another function.
-match($0, /<[^>+]+>/) {
+match($0, /<[^$>+][^>+]*>/) {
   to = substr($0, RSTART + 1, RLENGTH - 2)
   if (to != from && !((from, to) in edge)) { edge[from, to] = 1; calls[from] = calls[from] " " to }
 }

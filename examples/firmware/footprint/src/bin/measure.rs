@@ -86,22 +86,41 @@ fn stacks() -> Result<(), Error> {
     let mut most = 0;
     for loss in losses()? {
         let mut evaluator = Evaluator::new(loss);
-        most = most.max(depth(|| { let _ = black_box(adversarial(&mut evaluator))); });
+        most = most.max(depth(|| {
+            let _ = black_box(adversarial(&mut evaluator));
+        }));
     }
     println!("stack_pairs {}", most);
     if let Some(scored) = &last {
-        println!("stack_push {}", depth(|| { let _ = black_box(monitor.push(scored, &limits))); });
+        println!(
+            "stack_push {}",
+            depth(|| {
+                let _ = black_box(monitor.push(scored, &limits));
+            })
+        );
         println!(
             "stack_reports {}",
-            depth(|| { let _ = black_box((monitor.metrics().report(), monitor.window().report())); })
+            depth(|| {
+                let _ = black_box((monitor.metrics().report(), monitor.window().report()));
+            })
         );
     }
     let row = black_box([0.5_f32, -1.0, 2.0, -0.25]);
     evaluator.begin(Side::Chosen)?;
-    println!("stack_logits {}", depth(|| { let _ = black_box(evaluator.logits(&row, 1, &Scaling::NONE, Some(-1.0)))); });
+    println!(
+        "stack_logits {}",
+        depth(|| {
+            let _ = black_box(evaluator.logits(&row, 1, &Scaling::NONE, Some(-1.0)));
+        })
+    );
     let mut record = [0; RECORD];
     if let Ok((mut slots, _)) = Slots::open(Memory::<RECORD>::new(), &mut monitor, &mut record) {
-        println!("stack_save {}", depth(|| { let _ = black_box(slots.save(&monitor, &mut record)); }));
+        println!(
+            "stack_save {}",
+            depth(|| {
+                let _ = black_box(slots.save(&monitor, &mut record));
+            })
+        );
     }
     Ok(())
 }
