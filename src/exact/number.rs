@@ -76,6 +76,7 @@ impl Wide {
     pub const HUGE: Self = Self { negative: false, exponent: 1 << 24, limbs: HALF };
 
     /// The value of a finite `f64`, exactly.
+    #[inline(never)]
     pub fn from_f64(x: f64) -> Self {
         let bits = x.to_bits();
         let field = (bits >> 52 & 0x7ff) as i32;
@@ -263,111 +264,131 @@ impl Neg for Wide {
     }
 }
 
+/// The operators take references inside: a copy of each operand would cost stack and code at every call.
 impl Add for Wide {
     type Output = Self;
-    #[inline(never)]
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
-        let (a, b) = if self.compare_magnitude(&other) == Ordering::Less { (other, self) } else { (self, other) };
-        if b.is_zero() {
-            return if a.is_zero() { Self::ZERO } else { a };
-        }
-        // No further than past the last bit: a distance beyond i32 is none that matters.
-        let distance = a.exponent.saturating_sub(b.exponent).min(BITS) as u32;
-        let b_limbs = shifted_right(&b.limbs, distance);
-        if a.negative != b.negative {
-            let (limbs, _) = subtract(&a.limbs, &b_limbs);
-            return Self::normalized(a.negative, a.exponent, limbs);
-        }
-        let mut limbs = [0; LIMBS];
-        let mut carry = 0;
-        for ((out, &a), &b) in limbs.iter_mut().zip(&a.limbs).zip(&b_limbs).rev() {
-            let s = u64::from(a) + u64::from(b) + carry;
-            *out = s as u32;
-            carry = s >> 32;
-        }
-        if carry == 0 {
-            return Self { limbs, ..a };
-        }
-        limbs = shifted_right(&limbs, 1);
-        limbs[0] |= 1 << 31;
-        Self { negative: a.negative, exponent: a.exponent + 1, limbs }
+        sum(&self, &other, other.negative)
     }
 }
 
 impl Sub for Wide {
     type Output = Self;
+    #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        self + -other
+        sum(&self, &other, !other.negative)
     }
 }
 
 impl Mul for Wide {
     type Output = Self;
-    #[inline(never)]
+    #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        if self.is_zero() || other.is_zero() {
-            return Self::ZERO;
-        }
-        // The upper limbs, with one more below them for the bit that normalising may bring in; most significant first.
-        let mut product = [0_u32; 2 * LIMBS];
-        for (i, &a) in self.limbs.iter().enumerate().rev() {
-            let mut carry = 0_u64;
-            let row = product.get_mut(i..i + LIMBS + 1).unwrap_or_default();
-            let Some((top, row)) = row.split_first_mut() else { continue };
-            for (out, &b) in row.iter_mut().zip(&other.limbs).rev() {
-                let x = u64::from(a) * u64::from(b) + u64::from(*out) + carry;
-                *out = x as u32;
-                carry = x >> 32;
-            }
-            *top = carry as u32;
-        }
-        let negative = self.negative != other.negative;
-        let exponent = self.exponent.saturating_add(other.exponent);
-        let mut limbs = [0; LIMBS];
-        limbs.copy_from_slice(&product[..LIMBS]);
-        if limbs[0] >> 31 == 1 {
-            return Self { negative, exponent, limbs };
-        }
-        limbs = shifted_left(&limbs, 1);
-        limbs[LIMBS - 1] |= product[LIMBS] >> 31;
-        Self { negative, exponent: exponent.saturating_sub(1), limbs }
+        product(&self, &other)
     }
 }
 
 impl Div for Wide {
     type Output = Self;
-    /// Bit by bit: it is rare, and small.
-    #[inline(never)]
+    #[inline(always)]
     fn div(self, other: Self) -> Self {
-        if self.is_zero() || other.is_zero() {
-            return Self::ZERO;
-        }
-        let mut quotient = [0; LIMBS];
-        // Both in [1/2, 1): the quotient is in (1/2, 2). Bits from 2^0 down.
-        let mut rest = self.limbs;
-        // Whether the rest has a bit of weight 1 besides its limbs.
-        let mut over = false;
-        let mut exponent = self.exponent.saturating_sub(other.exponent).saturating_add(1);
-        let mut started = false;
-        let mut left = BITS;
-        while left > 0 {
-            let (difference, below) = subtract(&rest, &other.limbs);
-            let bit = over || !below;
-            if bit {
-                rest = difference;
-            }
-            if bit || started {
-                left -= 1;
-                if bit && let Some(limb) = quotient.get_mut((BITS - 1 - left) as usize / 32) {
-                    *limb |= 1 << (left % 32);
-                }
-                started = true;
-            } else {
-                exponent = exponent.saturating_sub(1);
-            }
-            over = rest[0] >> 31 == 1;
-            rest = shifted_left(&rest, 1);
-        }
-        Self { negative: self.negative != other.negative, exponent, limbs: quotient }
+        quotient(&self, &other)
     }
+}
+
+/// `x + y`, where y has the sign given and the magnitude of `y`.
+#[inline(never)]
+fn sum(x: &Wide, y: &Wide, y_negative: bool) -> Wide {
+    let swapped = x.compare_magnitude(y) == Ordering::Less;
+    let (a, a_negative, b, b_negative) =
+        if swapped { (y, y_negative, x, x.negative) } else { (x, x.negative, y, y_negative) };
+    if b.is_zero() {
+        return if a.is_zero() { Wide::ZERO } else { Wide { negative: a_negative, ..*a } };
+    }
+    // No further than past the last bit: a distance beyond i32 is none that matters.
+    let distance = a.exponent.saturating_sub(b.exponent).min(BITS) as u32;
+    let mut limbs = shifted_right(&b.limbs, distance);
+    if a_negative != b_negative {
+        let (limbs, _) = subtract(&a.limbs, &limbs);
+        return Wide::normalized(a_negative, a.exponent, limbs);
+    }
+    let mut carry = 0;
+    for (out, &a) in limbs.iter_mut().zip(&a.limbs).rev() {
+        let s = u64::from(a) + u64::from(*out) + carry;
+        *out = s as u32;
+        carry = s >> 32;
+    }
+    if carry == 0 {
+        return Wide { negative: a_negative, exponent: a.exponent, limbs };
+    }
+    limbs = shifted_right(&limbs, 1);
+    limbs[0] |= 1 << 31;
+    Wide { negative: a_negative, exponent: a.exponent + 1, limbs }
+}
+
+/// `x y`.
+#[inline(never)]
+fn product(x: &Wide, y: &Wide) -> Wide {
+    if x.is_zero() || y.is_zero() {
+        return Wide::ZERO;
+    }
+    // The upper limbs, with one more below them for the bit that normalising may bring in; most significant first.
+    let mut product = [0_u32; 2 * LIMBS];
+    for (i, &a) in x.limbs.iter().enumerate().rev() {
+        let mut carry = 0_u64;
+        let row = product.get_mut(i..i + LIMBS + 1).unwrap_or_default();
+        let Some((top, row)) = row.split_first_mut() else { continue };
+        for (out, &b) in row.iter_mut().zip(&y.limbs).rev() {
+            let digit = u64::from(a) * u64::from(b) + u64::from(*out) + carry;
+            *out = digit as u32;
+            carry = digit >> 32;
+        }
+        *top = carry as u32;
+    }
+    let negative = x.negative != y.negative;
+    let exponent = x.exponent.saturating_add(y.exponent);
+    let mut limbs = [0; LIMBS];
+    limbs.copy_from_slice(&product[..LIMBS]);
+    if limbs[0] >> 31 == 1 {
+        return Wide { negative, exponent, limbs };
+    }
+    limbs = shifted_left(&limbs, 1);
+    limbs[LIMBS - 1] |= product[LIMBS] >> 31;
+    Wide { negative, exponent: exponent.saturating_sub(1), limbs }
+}
+
+/// `x / y`, bit by bit: it is rare, and small.
+#[inline(never)]
+fn quotient(x: &Wide, y: &Wide) -> Wide {
+    if x.is_zero() || y.is_zero() {
+        return Wide::ZERO;
+    }
+    let mut quotient = [0; LIMBS];
+    // Both in [1/2, 1): the quotient is in (1/2, 2). Bits from 2^0 down.
+    let mut rest = x.limbs;
+    // Whether the rest has a bit of weight 1 besides its limbs.
+    let mut over = false;
+    let mut exponent = x.exponent.saturating_sub(y.exponent).saturating_add(1);
+    let mut started = false;
+    let mut left = BITS;
+    while left > 0 {
+        let (difference, below) = subtract(&rest, &y.limbs);
+        let bit = over || !below;
+        if bit {
+            rest = difference;
+        }
+        if bit || started {
+            left -= 1;
+            if bit && let Some(limb) = quotient.get_mut((BITS - 1 - left) as usize / 32) {
+                *limb |= 1 << (left % 32);
+            }
+            started = true;
+        } else {
+            exponent = exponent.saturating_sub(1);
+        }
+        over = rest[0] >> 31 == 1;
+        rest = shifted_left(&rest, 1);
+    }
+    Wide { negative: x.negative != y.negative, exponent, limbs: quotient }
 }

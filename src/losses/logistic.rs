@@ -18,7 +18,7 @@ use crate::Error;
 
 /// `slope` is k; `None` for DPO, which spares it two operations and the tests for cancellation.
 #[inline(always)]
-fn logistic<R: Real>(slope: Option<R>, x: LogRatios<R>, beta: R, doubt: &mut Doubt<R>) -> Terms<R> {
+pub(super) fn logistic<R: Real>(slope: Option<R>, x: LogRatios<R>, beta: R, doubt: &mut Doubt<R>) -> Terms<R> {
     let zero = R::from_f64(0.0);
     let size = x.scaled.abs();
     let e = size.exp_neg();

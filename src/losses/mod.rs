@@ -4,6 +4,7 @@
 //! `h = u - v`, `z = beta h`. A formula gives the loss and its derivatives by `u`, `v` and `beta`; the kernel in
 //! `pairs` does the rest, which is the same for all: log-ratios, rewards, weights, the rare path.
 
+mod any;
 mod hinge;
 mod ipo;
 mod logistic;
@@ -15,6 +16,7 @@ pub use logistic::{ConservativeDpo, Dpo, RobustDpo};
 pub use real::{Doubt, Real};
 
 use crate::Error;
+use crate::lanes::HAS_WIDE;
 
 /// A pairwise loss. Implemented by the losses of this module and by [`Loss`], which is any of them.
 pub trait PairLoss: Copy + Send + Sync {
@@ -121,6 +123,8 @@ pub enum Loss {
 impl PairLoss for Loss {
     fn visit<V: Visitor>(&self, visitor: V) -> V::Output {
         match *self {
+            // A kernel for each loss is fast over lanes. Without them its size in flash counts.
+            loss if !HAS_WIDE => visitor.visit(any::Any(loss)),
             Self::Dpo(loss) => visitor.visit(loss),
             Self::ConservativeDpo(loss) => visitor.visit(loss),
             Self::RobustDpo(loss) => visitor.visit(loss),

@@ -92,9 +92,11 @@ impl Real for Wide {
     fn select(mask: bool, a: Self, b: Self) -> Self {
         if mask { a } else { b }
     }
+    #[inline(never)]
     fn exp_neg(self) -> Self {
         Wide::exp_neg(self)
     }
+    #[inline(never)]
     fn log1p_and_recip(self) -> (Self, Self) {
         let one = Wide::from_f64(1.0);
         (self.log1p(), one / (one + self))

@@ -336,36 +336,52 @@ fn log_ratio(a: f32, b: f32) -> Option<Wide> {
     }
 }
 
+/// Loss, gradients by the chosen and the rejected log-probability, and by beta. On its own, for its many numbers of 384
+/// bits to be off the stack afterwards.
+#[inline(never)]
+fn wide_terms<F: Formula>(formula: &F, margin: &Wide, weight: f32) -> [f32; 4] {
+    let log_ratios = LogRatios { margin: *margin, scaled: Wide::from_f64(formula.beta()) * *margin };
+    let terms = F::terms(&formula.constants::<Wide>(), log_ratios, &mut Doubt::new());
+    let Terms { loss, by_chosen, by_rejected, by_beta } = terms;
+    [&loss, &by_chosen, &by_rejected, &by_beta].map(|x| scaled(weight.into(), x))
+}
+
+/// `factor x` rounded.
+#[inline(never)]
+fn scaled(factor: f64, x: &Wide) -> f32 {
+    (Wide::from_f64(factor) * *x).to_f32()
+}
+
+/// `u - v`, which infinity less the same infinity has not.
+#[inline(never)]
+fn margin(u: &Wide, v: &Wide) -> Option<Wide> {
+    let h = *u - *v;
+    let undefined = u.is_infinite() && v.is_infinite() && h.is_zero();
+    (!undefined).then_some(h)
+}
+
 /// All results of a row in wide arithmetic, and the sign of its margin.
 fn settle<F: Formula>(formula: &F, [pc, pr, rc, rr]: [f32; 4], weight: f32) -> ([f32; RESULTS], Option<Ordering>) {
-    let beta = Wide::from_f64(formula.beta());
+    let beta = formula.beta();
     let (chosen, rejected) = (log_ratio(pc, rc), log_ratio(pr, rr));
-    let margin = match (chosen, rejected) {
-        (Some(u), Some(v)) => {
-            let h = u - v;
-            // Infinity less the same infinity has no limit.
-            let undefined = u.is_infinite() && v.is_infinite() && h.is_zero();
-            (!undefined).then_some(h)
-        }
+    let margin = match (&chosen, &rejected) {
+        (Some(u), Some(v)) => margin(u, v),
         _ => None,
     };
-    let terms = margin.map(|h| {
-        let log_ratios = LogRatios { margin: h, scaled: beta * h };
-        let terms = F::terms(&formula.constants::<Wide>(), log_ratios, &mut Doubt::new());
-        weighted(terms, Wide::from_f64(weight.into()))
-    });
-    let round = |x: Option<Wide>| x.map_or(NAN, Wide::to_f32);
-    let [by_chosen, by_rejected] = [terms.map(|t| t.by_chosen), terms.map(|t| t.by_rejected)];
+    let [chosen_reward, rejected_reward, scaled_margin] =
+        [&chosen, &rejected, &margin].map(|x| x.as_ref().map_or(NAN, |x| scaled(beta, x)));
+    let [loss, by_chosen, by_rejected, by_beta] = margin.as_ref().map_or([NAN; 4], |h| wide_terms(formula, h, weight));
+    let negated = |x: f32| if x.is_nan() { x } else { -x };
     let results = [
-        round(terms.map(|t| t.loss)),
-        round(chosen.map(|u| beta * u)),
-        round(rejected.map(|v| beta * v)),
-        round(margin.map(|h| beta * h)),
-        round(by_chosen),
-        round(by_rejected),
-        round(by_chosen.map(|x| -x)),
-        round(by_rejected.map(|x| -x)),
-        round(terms.map(|t| t.by_beta)),
+        loss,
+        chosen_reward,
+        rejected_reward,
+        scaled_margin,
+        by_chosen,
+        by_rejected,
+        negated(by_chosen),
+        negated(by_rejected),
+        by_beta,
     ];
     (results, margin.map(|h| h.sign()))
 }
