@@ -41,7 +41,9 @@ fn main() -> ExitCode {
         #[cfg(feature = "judge")]
         Command::Stress(options) => stress::run(&options).map(|(text, found)| (text, !found)),
         #[cfg(feature = "judge")]
-        Command::StressHost(options) => return stress::host(&options).map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS),
+        Command::StressHost(options) => {
+            return stress::host(&options).map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS);
+        }
         #[cfg(feature = "judge")]
         Command::Verify(options) => verify::run(&options),
         #[cfg(not(feature = "judge"))]

@@ -12,7 +12,6 @@ pub struct Progress {
     template: &'static str,
     what: &'static str,
     total: u64,
-    template: &'static str,
     start: Instant,
     bar: Option<ProgressBar>,
 }

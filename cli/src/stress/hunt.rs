@@ -113,10 +113,13 @@ impl Hunt<'_> {
         let mut seen = Seen::default();
         let mut pool: Vec<(f64, Row)> = Vec::new();
         let start = Instant::now();
-        let mut progress = Progress::of_steps("inputs", match budget {
-            Budget::Count(count) => count,
-            Budget::Time(time) => time.as_millis() as u64,
-        });
+        let mut progress = Progress::of_steps(
+            "inputs",
+            match budget {
+                Budget::Count(count) => count,
+                Budget::Time(time) => time.as_millis() as u64,
+            },
+        );
         loop {
             let (done, most) = match budget {
                 Budget::Count(count) => (seen.inputs, (count - seen.inputs.min(count)) as usize),
