@@ -25,7 +25,7 @@ const THRESHOLDS: [f64; 44] = [
     7.8e-3,
     0.125,
     0.5,
-    0.693_147_18,
+    std::f64::consts::LN_2,
     1.0,
     2.0,
     5.545,
@@ -81,7 +81,7 @@ impl Generator {
     }
 
     fn chance(&mut self, one_in: u64) -> bool {
-        self.random.bits() % one_in == 0
+        self.random.bits().is_multiple_of(one_in)
     }
 
     /// A batch of rows of one shape.

@@ -103,6 +103,9 @@ pub struct Hunt<'a> {
     pub judge: &'a Judge,
 }
 
+/// A batch in another shape: how, its rows, and where each row of the first batch stands in it.
+type Shape = (&'static str, Vec<Row>, Vec<(usize, usize)>);
+
 /// A row's numbers, or why there are none.
 pub type Answer = Result<Vec<Option<f64>>, String>;
 
@@ -316,7 +319,7 @@ impl Hunt<'_> {
     fn shapes(&mut self, rows: &[Row], answers: &[Answer], seen: &mut Seen) -> Result<(), Failure> {
         let backwards: Vec<Row> = rows.iter().rev().cloned().collect();
         let last = rows.len() - 1;
-        let mut shapes: Vec<(&'static str, Vec<Row>, Vec<(usize, usize)>)> = vec![
+        let mut shapes: Vec<Shape> = vec![
             ("asked again", rows.to_vec(), (0..rows.len()).map(|k| (k, k)).collect()),
             ("the batch in reverse order", backwards, (0..rows.len()).map(|k| (k, last - k)).collect()),
         ];

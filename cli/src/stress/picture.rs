@@ -4,6 +4,7 @@ use plotters::prelude::*;
 
 use super::{Stressed, report};
 use crate::failure::Failure;
+use crate::layout::rough;
 
 /// What is not finite stands above all errors.
 const TOP: f64 = 12.0;
@@ -43,9 +44,7 @@ fn draw<'a>(stressed: &Stressed, text: &'a mut String) -> Result<(), Box<dyn std
     } else {
         "z = beta (log-ratio of chosen - log-ratio of rejected)"
     };
-    let x_label = |x: &f64| {
-        format!("{:.3}", (x * std::f64::consts::LN_10).sinh()).trim_end_matches('0').trim_end_matches('.').to_owned()
-    };
+    let x_label = |x: &f64| rough((x * std::f64::consts::LN_10).sinh(), 2);
     let y_label = |y: &f64| if *y >= TOP { "nan, inf".to_owned() } else { format!("1e{y:.0}") };
     chart
         .configure_mesh()
@@ -53,6 +52,7 @@ fn draw<'a>(stressed: &Stressed, text: &'a mut String) -> Result<(), Box<dyn std
         .y_desc("error of the loss, ulp")
         .x_label_formatter(&x_label)
         .y_label_formatter(&y_label)
+        .x_labels(9)
         .y_labels(16)
         .light_line_style(WHITE)
         .draw()?;

@@ -43,8 +43,11 @@ fn list(values: &[f64], each: impl Fn(f64) -> String) -> String {
     values.iter().map(|x| each(*x)).collect::<Vec<_>>().join(", ")
 }
 
+/// The rows of a batch, and which of them is meant.
+type Placed = (Vec<Vec<f64>>, usize);
+
 /// The rows of the two batches, for what depends on the batch; else the row alone.
-fn batches(finding: &Finding) -> (Vec<Vec<f64>>, usize, Option<(Vec<Vec<f64>>, usize)>) {
+fn batches(finding: &Finding) -> (Vec<Vec<f64>>, usize, Option<Placed>) {
     let values = |rows: &[super::task::Row]| rows.iter().map(|row| row.values.clone()).collect::<Vec<_>>();
     match &finding.batch {
         Some(batch) => (values(&batch.rows), batch.position, Some((values(&batch.other), batch.other_position))),
