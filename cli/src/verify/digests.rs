@@ -52,7 +52,8 @@ pub fn checks(backends: &[Backend], list: &[(String, u64)]) -> Vec<Check> {
     backends.iter().map(&mut check).collect()
 }
 
-#[cfg(test)]
+/// Minutes without optimisation.
+#[cfg(all(test, not(debug_assertions)))]
 mod tests {
     use super::super::with_room;
     use super::*;
