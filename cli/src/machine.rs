@@ -12,7 +12,7 @@ pub fn backend() -> Result<Backend, Failure> {
 }
 
 /// A kernel needs some 30 KiB; compiled without optimisation, MiB.
-const STACK: usize = 8 << 20;
+pub const STACK: usize = 8 << 20;
 
 /// Starts as many threads as `--threads` says, or as there are cores.
 pub fn start(threads: Option<NonZeroUsize>) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use preflane::{Backend, Level};
 
 use crate::args::Verify;
 use crate::failure::Failure;
+use crate::machine;
 
 /// One check and what came of it.
 pub struct Check {
@@ -37,6 +38,7 @@ fn backends() -> Vec<Backend> {
 
 /// Runs all checks; the report, and whether all held.
 pub fn run(options: &Verify) -> Result<(String, bool), Failure> {
+    machine::start(None)?;
     let list = digests::list(options.digests.as_deref())?;
     let backends = backends();
     let mut checks = digests::checks(&backends, &list);
@@ -45,4 +47,11 @@ pub fn run(options: &Verify) -> Result<(String, bool), Failure> {
     checks.extend(merges::checks(&backends));
     let held = checks.iter().all(Check::held);
     Ok((report::text(&checks, held), held))
+}
+
+/// Runs a test's body where a debug build's kernels have room.
+#[cfg(test)]
+fn with_room(body: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(machine::STACK);
+    thread.spawn(body).expect("a thread").join().expect("no panic");
 }
