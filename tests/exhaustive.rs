@@ -16,8 +16,10 @@ macro_rules! library {
     ($($name:ident)+) => { [$((stringify!($name), elementary::$name as fn(f32) -> f32, slices::$name as SliceFunction)),+] };
 }
 
-const LIBRARY: [(&str, fn(f32) -> f32, SliceFunction); 8] =
-    library!(sigmoid log_sigmoid softplus exp log log1p expm1 log1mexp);
+/// Name, one value, slices.
+type LibraryFunction = (&'static str, fn(f32) -> f32, SliceFunction);
+
+const LIBRARY: [LibraryFunction; 8] = library!(sigmoid log_sigmoid softplus exp log log1p expm1 log1mexp);
 
 fn run(function: &Function, one: fn(f32) -> f32, slice: SliceFunction, backends: &[Backend], extent: Extent) {
     let style = ProgressStyle::with_template("{prefix:12} [{bar:40}] {percent}% {eta_precise} left").unwrap();
