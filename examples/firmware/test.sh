@@ -53,7 +53,7 @@ for board in $boards; do
   table+=$(printf '%-11s | %-21s | %s' "$board" "$(field "$board" 2)" "$(head -n 1 <<<"$result")")$'\n'
 done
 
-./footprint.sh --check "$boards" || failed=$((failed + 1))
+CARGO_TARGET_DIR=$target ./footprint.sh --check "$boards" || failed=$((failed + 1))
 
 printf '\n%-11s | %-21s | %s\n' board core result
 printf -- '------------|-----------------------|-------\n%s' "$table"

@@ -6,31 +6,35 @@ use super::storage::Saved;
 use super::window::{Row, Window};
 use crate::saved::{self, Kind};
 use crate::{Error, Metrics};
-use heapless::HistoryBuf;
-use heapless::history_buf::HistoryBufView;
+use heapless::{Vec, VecView};
 
 /// Keeps the metrics of all pairs, the last `N` of them, and which alarms are raised.
 ///
-/// `N` is 1 or more; a pair takes 16 bytes. Everything but the construction is in [`MonitorView`], whose code exists once,
-/// whatever the capacities.
-#[derive(Clone, Debug, PartialEq)]
+/// `N` is from 1 to 65,535; a pair takes 16 bytes. Everything but the construction is in [`MonitorView`], whose code exists
+/// once, whatever the capacities.
+#[derive(Clone, Debug)]
 pub struct Monitor<const N: usize> {
-    totals: Totals,
-    window: HistoryBuf<Row, N>,
-}
-
-/// What does not depend on the capacity.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Totals {
     metrics: Metrics,
+    rows: Vec<Row, N>,
+    /// The place of the oldest row once there is no more room: the next one takes it.
+    oldest: u16,
     raised: Alarms,
 }
 
 /// A [`Monitor`] of any capacity.
 #[derive(Debug)]
 pub struct MonitorView<'a> {
-    totals: &'a mut Totals,
-    window: &'a mut HistoryBufView<Row>,
+    metrics: &'a mut Metrics,
+    rows: &'a mut VecView<Row>,
+    oldest: &'a mut u16,
+    raised: &'a mut Alarms,
+}
+
+/// Equal are those that any further pairs leave equal.
+impl<const N: usize> PartialEq for Monitor<N> {
+    fn eq(&self, other: &Self) -> bool {
+        self.metrics == other.metrics && self.raised == other.raised && self.window().rows().eq(other.window().rows())
+    }
 }
 
 impl<const N: usize> Default for Monitor<N> {
@@ -45,13 +49,14 @@ impl<const N: usize> Monitor<N> {
 
     /// No pairs yet.
     pub const fn new() -> Self {
-        const { assert!(N > 0, "a window has room for at least one pair") };
-        Self { totals: Totals { metrics: Metrics::new(), raised: Alarms::NONE }, window: HistoryBuf::new() }
+        const { assert!(0 < N && N <= u16::MAX as usize, "a window has room for 1 to 65,535 pairs") };
+        Self { metrics: Metrics::new(), rows: Vec::new(), oldest: 0, raised: Alarms::NONE }
     }
 
     /// The same without its capacity in the type.
     pub fn view(&mut self) -> MonitorView<'_> {
-        MonitorView { totals: &mut self.totals, window: self.window.as_mut_view() }
+        let Self { metrics, rows, oldest, raised } = self;
+        MonitorView { metrics, rows: rows.as_mut_view(), oldest, raised }
     }
 
     /// [`MonitorView::push`].
@@ -61,22 +66,22 @@ impl<const N: usize> Monitor<N> {
 
     /// [`MonitorView::metrics`].
     pub fn metrics(&self) -> &Metrics {
-        &self.totals.metrics
+        &self.metrics
     }
 
     /// [`MonitorView::window`].
     pub fn window(&self) -> Window<'_> {
-        Window::new(self.window.as_view())
+        Window::new(self.rows.as_view(), self.oldest)
     }
 
     /// [`MonitorView::raised`].
     pub fn raised(&self) -> Alarms {
-        self.totals.raised
+        self.raised
     }
 
     /// [`MonitorView::save`].
     pub fn save(&self, into: &mut [u8]) -> Result<usize, Error> {
-        save(&self.totals, self.window.as_view(), into)
+        save(&self.metrics, self.raised, self.window(), into)
     }
 
     /// [`MonitorView::restore`].
@@ -93,10 +98,10 @@ impl MonitorView<'_> {
     /// Takes a pair in: adds it to the metrics, puts it into the window in the place of the oldest, and says which alarms
     /// that raised or cleared.
     pub fn push(&mut self, scored: &Scored, limits: &Limits) -> Changes {
-        scored.add_to(&mut self.totals.metrics);
-        self.window.write(Row::of(scored));
+        scored.add_to(self.metrics);
+        self.keep(Row::of(scored));
         let mut changes = Changes::default();
-        if self.window.len() < limits.least_pairs() as usize && !self.window.is_full() {
+        if self.rows.len() < limits.least_pairs() as usize && !self.rows.is_full() {
             return changes;
         }
         for alarm in Alarm::ALL {
@@ -105,32 +110,42 @@ impl MonitorView<'_> {
             let collapse = alarm == Alarm::MarginCollapse;
             let reached = |threshold| if collapse { statistic <= threshold } else { statistic >= threshold };
             let back = |threshold| if collapse { statistic >= threshold } else { statistic <= threshold };
-            let raised = self.totals.raised.contains(alarm);
+            let raised = self.raised.contains(alarm);
             // A threshold that is both reached and left again changes nothing.
             if !raised && reached(threshold.raise) {
-                self.totals.raised.set(alarm, true);
+                self.raised.set(alarm, true);
                 changes.raised.set(alarm, true);
             } else if raised && back(threshold.clear) && !reached(threshold.raise) {
-                self.totals.raised.set(alarm, false);
+                self.raised.set(alarm, false);
                 changes.cleared.set(alarm, true);
             }
         }
         changes
     }
 
+    /// Puts a row into the window. Not by heapless's ring buffer, whose writing holds a path to a panic.
+    fn keep(&mut self, row: Row) {
+        let Err(row) = self.rows.push(row) else { return };
+        if let Some(place) = self.rows.get_mut(usize::from(*self.oldest)) {
+            *place = row;
+        }
+        let next = *self.oldest + 1;
+        *self.oldest = if usize::from(next) < self.rows.len() { next } else { 0 };
+    }
+
     /// Of all pairs.
     pub fn metrics(&self) -> &Metrics {
-        &self.totals.metrics
+        self.metrics
     }
 
     /// The last pairs.
     pub fn window(&self) -> Window<'_> {
-        Window::new(self.window)
+        Window::new(self.rows, *self.oldest)
     }
 
     /// The alarms that are raised now.
     pub fn raised(&self) -> Alarms {
-        self.totals.raised
+        *self.raised
     }
 
     /// Writes the state as bytes, the same on every machine, and returns their number: [`Monitor::BYTES`] at most. Save
@@ -139,7 +154,7 @@ impl MonitorView<'_> {
     /// # Errors
     /// [`Error::Length`] if `into` is too short; nothing is written then.
     pub fn save(&self, into: &mut [u8]) -> Result<usize, Error> {
-        save(self.totals, self.window, into)
+        save(self.metrics, *self.raised, self.window(), into)
     }
 
     /// Takes the state from bytes that [`save`](Self::save) wrote, in a monitor of any capacity: a smaller window keeps
@@ -157,29 +172,31 @@ impl MonitorView<'_> {
         for pass in 0..2 {
             let mut from = from;
             if pass == 1 {
-                self.window.clear();
+                self.rows.clear();
+                *self.oldest = 0;
             }
             for _ in 0..rows {
                 let row = read_row(&mut from).ok_or(saved::IMPOSSIBLE)?;
                 if pass == 1 {
-                    self.window.write(row);
+                    self.keep(row);
                 }
             }
             if !from.is_empty() || u64::from(rows) > metrics.pairs() {
                 return Err(saved::IMPOSSIBLE);
             }
         }
-        *self.totals = Totals { metrics, raised };
+        *self.metrics = metrics;
+        *self.raised = raised;
         Ok(())
     }
 }
 
-fn save(totals: &Totals, window: &HistoryBufView<Row>, into: &mut [u8]) -> Result<usize, Error> {
+fn save(metrics: &Metrics, raised: Alarms, window: Window<'_>, into: &mut [u8]) -> Result<usize, Error> {
     saved::write(Kind::Monitor, FIXED + ROW * window.len(), into, |to| {
-        totals.metrics.write(to);
-        to.u32(totals.raised.bits().into());
+        metrics.write(to);
+        to.u32(raised.bits().into());
         to.u32(window.len() as u32);
-        for row in window.oldest_ordered() {
+        for row in window.rows() {
             to.f32(row.margin);
             to.f32(row.k1);
             to.f32(row.k3);

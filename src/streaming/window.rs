@@ -3,7 +3,7 @@
 use super::Scored;
 use super::limits::Alarm;
 use crate::ExactSum;
-use heapless::history_buf::HistoryBufView;
+use heapless::VecView;
 
 /// What the window keeps of a pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +52,9 @@ impl Row {
 /// The last pairs of a monitor.
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a> {
-    rows: &'a HistoryBufView<Row>,
+    rows: &'a VecView<Row>,
+    /// The place of the oldest row.
+    oldest: u16,
 }
 
 /// The statistics of a window: `None` for those that it has no pair for. Means and shares are correctly rounded.
@@ -81,8 +83,14 @@ pub struct WindowReport {
 }
 
 impl<'a> Window<'a> {
-    pub(super) fn new(rows: &'a HistoryBufView<Row>) -> Self {
-        Self { rows }
+    pub(super) fn new(rows: &'a VecView<Row>, oldest: u16) -> Self {
+        Self { rows, oldest }
+    }
+
+    /// From the oldest to the newest.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &'a Row> + use<'a> {
+        let (rows, oldest) = (self.rows.as_slice(), usize::from(self.oldest));
+        rows.get(oldest..).unwrap_or_default().iter().chain(rows.get(..oldest).unwrap_or_default())
     }
 
     /// Pairs in the window.
