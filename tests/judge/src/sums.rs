@@ -24,11 +24,12 @@ fn float_u64(count: u64) -> Float {
     Float::with_val(64, count)
 }
 
-/// A two's complement number of 64-bit limbs, the least first, in units of 2^-149.
-pub fn limbs(limbs: [u64; 6]) -> Float {
+/// A two's complement number of 64-bit limbs, the least first, in units of 2^-149; of the last limb 60 bits count.
+pub fn limbs(limbs: [u64; 5]) -> Float {
     let mut sum = float(0.0);
     for (i, limb) in limbs.into_iter().enumerate() {
-        let value = if i == 5 { Float::with_val(PRECISION, limb as i64) } else { Float::with_val(PRECISION, limb) };
+        let last = (limb << 4) as i64 >> 4;
+        let value = if i == 4 { Float::with_val(PRECISION, last) } else { Float::with_val(PRECISION, limb) };
         sum += value << (64 * i as i32 - 149);
     }
     sum
