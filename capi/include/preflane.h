@@ -47,53 +47,7 @@
 // The mark of a masked token in PyTorch and Hugging Face.
 #define PREFLANE_IGNORE_INDEX -100
 
-// Bytes that every state has beside its content.
-#define OVERHEAD (HEADER + 4)
 
-
-
-// Bytes of a record beside the state: what the buffers of `Slots` need more than the state.
-#define RECORD_OVERHEAD 12
-
-#define Row_REFERENCED 1
-
-#define Row_CHOSEN_FELL 2
-
-#define Row_BOTH_FELL 4
-
-#define Row_ACCURATE 8
-
-#define Row_NONFINITE 16
-
-#define Row_DRIFT 32
-
-#define Row_ALL_FLAGS 63
-
-// What a monitor watches, over its window.
-enum Alarm
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint8_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-  // Likelihood displacement: the share of pairs whose chosen answer is less probable than under the reference.
-  Displacement,
-  // The mean margin is too small. This one is raised at or below its threshold, and cleared at or above.
-  MarginCollapse,
-  // The mean of the k1 estimates of KL(policy || reference), in nats a token.
-  KlK1,
-  // The mean of the k3 estimates.
-  KlK3,
-  // The share of pairs with an infinite or NaN log-probability, loss, reward or margin. Such a pair can make the other
-  // statistics NaN, which neither raises nor clears their alarms.
-  Nonfinite,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum Alarm Alarm;
-#else
-typedef uint8_t Alarm;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
 
 // What every function returns: 0, or what was wrong.
 enum preflane_code
@@ -268,9 +222,6 @@ typedef enum preflane_reduction preflane_reduction;
 typedef int32_t preflane_reduction;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
-
-// A set of alarms.
-typedef struct Alarms Alarms;
 
 // What was wrong, where, and what would be right: plain bytes, which may be copied and sent.
 typedef struct preflane_error {
@@ -634,8 +585,7 @@ typedef struct preflane_step_outputs {
 
 
 
-// All of them.
-#define Alarm_ALL { Displacement, MarginCollapse, KlK1, KlK3, Nonfinite, }
+
 
 
 

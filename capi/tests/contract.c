@@ -208,7 +208,7 @@ static void pair_bits(void) {
   CHECK(whole.pairs == N && whole.nonfinite == 2);
   {
     /* The sum in the metrics is one that the sum's functions read. */
-    preflane_sum sum = {{0}, 0, 0};
+    preflane_sum sum = {{0}};
     float total, mean, of_metrics;
     CHECK(preflane_sum_add(&sum, losses[0] + 20, 500, NULL) == PREFLANE_OK);
     CHECK(preflane_sum_add(&sum, losses[0] + 520, N - 520, NULL) == PREFLANE_OK);

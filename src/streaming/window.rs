@@ -16,13 +16,13 @@ pub struct Row {
 }
 
 impl Row {
-    pub const REFERENCED: u32 = 1;
-    pub const CHOSEN_FELL: u32 = 2;
-    pub const BOTH_FELL: u32 = 4;
-    pub const ACCURATE: u32 = 8;
-    pub const NONFINITE: u32 = 16;
-    pub const DRIFT: u32 = 32;
-    pub const ALL_FLAGS: u32 = 63;
+    pub(super) const REFERENCED: u32 = 1;
+    pub(super) const CHOSEN_FELL: u32 = 2;
+    pub(super) const BOTH_FELL: u32 = 4;
+    pub(super) const ACCURATE: u32 = 8;
+    pub(super) const NONFINITE: u32 = 16;
+    pub(super) const DRIFT: u32 = 32;
+    pub(super) const ALL_FLAGS: u32 = 63;
 
     pub fn of(scored: &Scored) -> Self {
         let drift = |answer: &super::Answer| answer.reference.and_then(|reference| reference.drift);
