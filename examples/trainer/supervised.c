@@ -21,7 +21,7 @@ static int shard_step(struct training *training, const size_t *places, size_t pa
 
 static int step(struct training *training, const size_t *places, size_t pairs, struct failure *failure)
 {
-    preflane_sum sums[SHARDS] = { { { 0 }, 0, 0 } };
+    preflane_sum sums[SHARDS] = { { { 0 } } };
     preflane_error error;
     size_t tokens = 0;
     float mean;
