@@ -214,7 +214,7 @@ static int held_out_loss(struct training *training, const char *title, struct fa
 {
     const size_t pairs = training->data.test_length;
     float *logps = malloc(2 * pairs * sizeof *logps), mean = 0.0f;
-    preflane_sum sum = { { 0 }, 0, 0 };
+    preflane_sum sum = { { 0 } };
     preflane_error error;
     size_t tokens = 0;
     if (!logps)
