@@ -15,9 +15,25 @@ pub const OVERHEAD: usize = HEADER + 4;
 /// Bit by bit: a table would cost a device a KiB of flash.
 const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
-/// CRC-32 of bytes.
-pub fn checksum(bytes: &[u8]) -> u32 {
-    CRC.checksum(bytes)
+/// Writes the checksum of the first `length` bytes behind them, and returns it.
+pub fn seal(bytes: &mut [u8], length: usize) -> u32 {
+    let Some((covered, rest)) = bytes.split_at_mut_checked(length) else { return 0 };
+    let checksum = CRC.checksum(covered);
+    Writer::new(rest).u32(checksum);
+    checksum
+}
+
+/// Why bytes are none that [`seal`] left.
+pub enum Unsealed {
+    CutOff,
+    Damaged,
+}
+
+/// The first `length` bytes and their checksum, which stands behind them.
+pub fn unseal(bytes: &[u8], length: usize) -> Result<(&[u8], u32), Unsealed> {
+    let (covered, rest) = bytes.split_at_checked(length).ok_or(Unsealed::CutOff)?;
+    let stored = Reader(rest).u32().ok_or(Unsealed::CutOff)?;
+    if stored == CRC.checksum(covered) { Ok((covered, stored)) } else { Err(Unsealed::Damaged) }
 }
 
 /// What a state is of.
@@ -34,7 +50,10 @@ pub struct Writer<'a> {
     written: usize,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, written: 0 }
+    }
     pub fn bytes(&mut self, bytes: &[u8]) {
         // What has no room was refused before.
         if let Some(room) = self.bytes.get_mut(self.written..self.written + bytes.len()) {
@@ -57,7 +76,10 @@ impl Writer<'_> {
 #[derive(Clone, Copy)]
 pub struct Reader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -82,13 +104,12 @@ pub fn write(kind: Kind, content: usize, into: &mut [u8], write: impl FnOnce(&mu
     let length = content + OVERHEAD;
     let got = into.len();
     let into = into.get_mut(..length).ok_or(Error::Length { argument: "bytes", expected: length, got })?;
-    let mut writer = Writer { bytes: into, written: 0 };
+    let mut writer = Writer::new(into);
     writer.bytes(&MAGIC);
     writer.bytes(&[kind as u8, VERSION, 0, 0]);
     writer.u32(content as u32);
     write(&mut writer);
-    let checksum = checksum(writer.bytes.get(..content + HEADER).unwrap_or_default());
-    writer.u32(checksum);
+    seal(into, content + HEADER);
     Ok(length)
 }
 
@@ -107,18 +128,12 @@ pub fn read(kind: Kind, bytes: &[u8]) -> Result<Reader<'_>, Error> {
         return refuse("is of another version of the format, which this library does not read");
     }
     let end = (content as usize).saturating_add(HEADER);
-    let (Some(covered), Some(content), Some(stored)) =
-        (bytes.get(..end), bytes.get(HEADER..end), bytes.get(end..).and_then(|rest| rest.first_chunk()))
-    else {
-        return refuse("is cut off");
-    };
-    if checksum(covered) != u32::from_le_bytes(*stored) {
-        return refuse("is damaged: its checksum does not fit");
+    match unseal(bytes, end) {
+        Err(Unsealed::CutOff) => refuse("is cut off"),
+        Err(Unsealed::Damaged) => refuse("is damaged: its checksum does not fit"),
+        Ok(_) if of != kind as u8 => refuse("is of another kind: metrics alone, or a whole monitor"),
+        Ok((covered, _)) => Ok(Reader(covered.get(HEADER..).unwrap_or_default())),
     }
-    if of != kind as u8 {
-        return refuse("is of another kind: metrics alone, or a whole monitor");
-    }
-    Ok(Reader(content))
 }
 
 /// The refusal of a content that nothing could have written.

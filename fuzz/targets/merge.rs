@@ -54,7 +54,7 @@ fn sums(v: &mut Choices<'_>, values: &[f32]) {
         let at = v.below(parts.len());
         parts[at].add(x);
     }
-    let merged = merge(v, parts, ExactSum::merge);
+    let merged = v.merge(parts, ExactSum::merge);
     assert_eq!(merged, whole, "{values:?}");
     let count = match v.below(4) {
         0 => 0,
@@ -63,17 +63,6 @@ fn sums(v: &mut Choices<'_>, values: &[f32]) {
         _ => 1 << v.below(64) | v.below(256) as u64,
     };
     check(&whole, values, count);
-}
-
-/// Merges all into one, in any order.
-fn merge<T: Copy>(v: &mut Choices<'_>, mut parts: Vec<T>, merge: fn(&mut T, &T)) -> T {
-    while parts.len() > 1 {
-        let other = v.below(parts.len());
-        let other = parts.swap_remove(other);
-        let into = v.below(parts.len());
-        merge(&mut parts[into], &other);
-    }
-    parts[0]
 }
 
 fn metrics<'a>(v: &mut Choices<'a>, value: fn(&mut Choices<'a>) -> f32) {
@@ -105,7 +94,7 @@ fn metrics<'a>(v: &mut Choices<'a>, value: fn(&mut Choices<'a>) -> f32) {
         evaluate(backend, &loss, columns.pairs(start..end), outputs, Some(&mut parts[at])).expect("good arguments");
         start = end;
     }
-    let merged = merge(v, parts, Metrics::merge);
+    let merged = v.merge(parts, Metrics::merge);
     assert_eq!(merged, whole);
 
     let n = n as u64;

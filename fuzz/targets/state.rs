@@ -11,6 +11,7 @@ use preflane::capi::{
 use preflane::logits::{LogSumExp, RowSum, RowSumState};
 use preflane::{ExactSum, Metrics};
 use preflane_fuzz::{Choices, backends, check_nan, choices, scaling};
+use preflane_judge::classes::Source;
 use preflane_judge::sums::{limbs, mean};
 use preflane_judge::ulps;
 
@@ -30,17 +31,7 @@ fn word(v: &mut Choices<'_>) -> u64 {
         1 => u64::MAX,
         2 => 1 << v.below(64),
         3 => v.below(256) as u64,
-        _ => u64::from(v.source_word()) << 32 | u64::from(v.source_word()),
-    }
-}
-
-trait SourceWord {
-    fn source_word(&mut self) -> u32;
-}
-impl SourceWord for Choices<'_> {
-    fn source_word(&mut self) -> u32 {
-        use preflane_judge::classes::Source;
-        self.source.word()
+        _ => u64::from(v.source.word()) << 32 | u64::from(v.source.word()),
     }
 }
 
@@ -56,7 +47,7 @@ unsafe fn plain<T: Copy>(words: &[u64]) -> T {
 
 /// A sum's limbs; the highest 4 bits of the last are its flags: 1 NaN, 2 and 4 the infinities, 8 none.
 fn sum_words(v: &mut Choices<'_>) -> [u64; 5] {
-    let flags = if v.once_in(3) { u64::from(v.source_word()) } else { 0 };
+    let flags = if v.once_in(3) { u64::from(v.source.word()) } else { 0 };
     let mut words = [(); 5].map(|()| word(v));
     words[4] = words[4] & LAST | flags << 60;
     words

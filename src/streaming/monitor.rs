@@ -168,22 +168,16 @@ impl MonitorView<'_> {
         let totals =
             Metrics::read(&mut from).zip(from.u32().and_then(|bits| Alarms::from_bits(u8::try_from(bits).ok()?)));
         let ((metrics, raised), rows) = totals.zip(from.u32()).ok_or(saved::IMPOSSIBLE)?;
-        // Once to look, once to take.
-        for pass in 0..2 {
-            let mut from = from;
-            if pass == 1 {
-                self.rows.clear();
-                *self.oldest = 0;
-            }
-            for _ in 0..rows {
-                let row = read_row(&mut from).ok_or(saved::IMPOSSIBLE)?;
-                if pass == 1 {
-                    self.keep(row);
-                }
-            }
-            if !from.is_empty() || u64::from(rows) > metrics.pairs() {
-                return Err(saved::IMPOSSIBLE);
-            }
+        // Looked at first, so that a refusal leaves this monitor as it was.
+        let mut looked = from;
+        let good = (0..rows).all(|_| read_row(&mut looked).is_some());
+        if !good || !looked.is_empty() || u64::from(rows) > metrics.pairs() {
+            return Err(saved::IMPOSSIBLE);
+        }
+        self.rows.clear();
+        *self.oldest = 0;
+        while let Some(row) = read_row(&mut from) {
+            self.keep(row);
         }
         *self.metrics = metrics;
         *self.raised = raised;

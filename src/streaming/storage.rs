@@ -7,7 +7,7 @@
 //! little-endian.
 
 use crate::Error;
-use crate::saved::checksum;
+use crate::saved::{Reader, Writer, seal, unseal};
 
 /// One of the two places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl<S: Storage> Slots<S> {
         for slot in [Slot::A, Slot::B] {
             match storage.read(slot, buffer) {
                 Ok(()) => {
-                    if let Some((generation, _)) = record(buffer) {
+                    if let Some(Record { generation, .. }) = Record::read(buffer) {
                         // The generations differ by one, and may wrap.
                         let newer = newest.is_none_or(|(_, other)| generation.wrapping_sub(other) as i32 > 0);
                         newest = if newer { Some((slot, generation)) } else { newest };
@@ -118,8 +118,8 @@ impl<S: Storage> Slots<S> {
             return failed.map_or(Ok((Self { storage, newest }, false)), |error| Err(StorageError::Storage(error)));
         };
         storage.read(slot, buffer).map_err(StorageError::Storage)?;
-        let (_, bytes) = record(buffer).ok_or(StorageError::NotWritten)?;
-        state.restore(bytes).map_err(StorageError::State)?;
+        let found = Record::read(buffer).ok_or(StorageError::NotWritten)?;
+        state.restore(found.state).map_err(StorageError::State)?;
         Ok((Self { storage, newest }, true))
     }
 
@@ -138,16 +138,15 @@ impl<S: Storage> Slots<S> {
             Some((slot, generation)) => (slot.other(), generation.wrapping_add(1)),
             None => (Slot::A, 0),
         };
-        let (covered, end) = record_bytes.split_at_mut_checked(HEADER + length).ok_or(too_short(needed, got))?;
-        put(covered, 0, generation);
-        put(covered, 4, length as u32);
-        let written = checksum(covered);
-        put(end, 0, written);
+        let mut header = Writer::new(record_bytes);
+        header.u32(generation);
+        header.u32(length as u32);
+        let written = seal(record_bytes, HEADER + length);
         self.storage.write(slot, record_bytes).map_err(StorageError::Storage)?;
         record_bytes.fill(0);
         self.storage.read(slot, record_bytes).map_err(StorageError::Storage)?;
         // The checksum stored, not only one that fits: an older record of the slot would have that too.
-        if record(record_bytes).is_none() || number(record_bytes, HEADER + length) != Some(written) {
+        if Record::read(record_bytes).is_none_or(|found| found.checksum != written) {
             return Err(StorageError::NotWritten);
         }
         self.newest = Some((slot, generation));
@@ -164,19 +163,18 @@ fn too_short<E>(expected: usize, got: usize) -> StorageError<E> {
     StorageError::State(Error::Length { argument: "buffer", expected, got })
 }
 
-fn put(bytes: &mut [u8], at: usize, x: u32) {
-    if let Some(place) = bytes.get_mut(at..at + 4) {
-        place.copy_from_slice(&x.to_le_bytes());
+/// A whole record.
+struct Record<'a> {
+    generation: u32,
+    state: &'a [u8],
+    checksum: u32,
+}
+
+impl<'a> Record<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut header = Reader::new(bytes);
+        let (generation, length) = (header.u32()?, header.u32()?);
+        let (covered, checksum) = unseal(bytes, HEADER.checked_add(length as usize)?).ok()?;
+        Some(Self { generation, state: covered.get(HEADER..)?, checksum })
     }
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
-}
-
-/// The generation and the state of a whole record.
-fn record(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let end = HEADER.checked_add(number(bytes, 4)? as usize)?;
-    let whole = number(bytes, end)? == checksum(bytes.get(..end)?);
-    if whole { Some((number(bytes, 0)?, bytes.get(HEADER..end)?)) } else { None }
 }

@@ -35,17 +35,6 @@ pub fn checks(backends: &[Backend]) -> Vec<Check> {
     LAWS.map(&mut check).into()
 }
 
-/// Merges all into one, in any order.
-fn merge<T: Copy>(v: &mut Values<Random>, mut parts: Vec<T>, merge: fn(&mut T, &T)) -> T {
-    while parts.len() > 1 {
-        let other = v.below(parts.len());
-        let other = parts.swap_remove(other);
-        let into = v.below(parts.len());
-        merge(&mut parts[into], &other);
-    }
-    parts[0]
-}
-
 fn sums(v: &mut Values<Random>, _: &[Backend]) -> Option<String> {
     let n = v.below(100);
     let values: Vec<f32> = (0..n).map(|_| v.any()).collect();
@@ -56,7 +45,7 @@ fn sums(v: &mut Values<Random>, _: &[Backend]) -> Option<String> {
         let at = v.below(parts.len());
         parts[at].add(x);
     }
-    (merge(v, parts, ExactSum::merge) != whole).then(|| format!("{values:?}"))
+    (v.merge(parts, ExactSum::merge) != whole).then(|| format!("{values:?}"))
 }
 
 fn metrics(v: &mut Values<Random>, backends: &[Backend]) -> Option<String> {
@@ -77,7 +66,7 @@ fn metrics(v: &mut Values<Random>, backends: &[Backend]) -> Option<String> {
         add(v.pick(backends), start..end, &mut parts[at]);
         start = end;
     }
-    (merge(v, parts, Metrics::merge) != whole).then(|| format!("{columns:?}"))
+    (v.merge(parts, Metrics::merge) != whole).then(|| format!("{columns:?}"))
 }
 
 fn rows(v: &mut Values<Random>, backends: &[Backend]) -> Option<String> {
@@ -93,7 +82,7 @@ fn rows(v: &mut Values<Random>, backends: &[Backend]) -> Option<String> {
         parts[at].add(v.pick(backends), &row[start..end], None).expect("no target");
         start = end;
     }
-    let got = merge(v, parts, RowSum::merge).log_sum_exp();
+    let got = v.merge(parts, RowSum::merge).log_sum_exp();
     let same = got.rest.to_bits() == whole.rest.to_bits() && got.max.to_bits() == whole.max.to_bits();
     (!same).then(|| format!("{row:?} {scaling:?}"))
 }

@@ -122,6 +122,17 @@ impl<S: Source> Values<S> {
         self.below(n) == n - 1
     }
 
+    /// Merges all parts into one, in any order.
+    pub fn merge<T: Copy>(&mut self, mut parts: Vec<T>, merge: fn(&mut T, &T)) -> T {
+        while parts.len() > 1 {
+            let other = self.below(parts.len());
+            let other = parts.swap_remove(other);
+            let into = self.below(parts.len());
+            merge(&mut parts[into], &other);
+        }
+        parts[0]
+    }
+
     /// Any float: each class of [`Values::finite`], NaN with any payload, and infinities.
     pub fn any(&mut self) -> f32 {
         match self.below(16) {
