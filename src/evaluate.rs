@@ -5,7 +5,7 @@ use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Formula, PairLoss, Visitor};
 use crate::metrics::Metrics;
-use crate::pairs::{self, Block, Counts, OutputSlices, Outputs, Pairs, RESULTS, Reference, SUMMED, check};
+use crate::pairs::{self, Block, Counts, OutputSlices, Outputs, Pairs, RESULTS, SUMMED, check};
 
 /// Loss, rewards, margin and gradients of every pair, and the metrics of all, on the calling thread.
 ///
@@ -140,20 +140,9 @@ pub(crate) fn score<L: PairLoss>(
     policy_rejected_logps: f32,
     reference: Option<(f32, f32)>,
 ) -> (Pair, Counts) {
-    let (chosen, rejected) = ([policy_chosen_logps], [policy_rejected_logps]);
-    let reference = reference.map(|(chosen, rejected)| ([chosen], [rejected]));
-    let mut results = [[0.0]; RESULTS];
-    let counts = loss.visit(One {
-        pairs: Pairs {
-            policy_chosen_logps: &chosen,
-            policy_rejected_logps: &rejected,
-            reference: reference
-                .as_ref()
-                .map(|(chosen, rejected)| Reference { chosen_logps: chosen, rejected_logps: rejected }),
-            weights: None,
-        },
-        results: results.each_mut(),
-    });
+    let (ref_chosen_logps, ref_rejected_logps) = reference.unwrap_or_default();
+    let inputs = [policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps];
+    let (results, counts) = loss.visit(One { inputs });
     let [
         loss,
         chosen_reward,
@@ -164,7 +153,7 @@ pub(crate) fn score<L: PairLoss>(
         grad_ref_chosen_logps,
         grad_ref_rejected_logps,
         grad_beta,
-    ] = results.map(|[x]| x);
+    ] = results;
     let pair = Pair {
         loss,
         chosen_reward,
@@ -179,16 +168,14 @@ pub(crate) fn score<L: PairLoss>(
     (pair, counts)
 }
 
-struct One<'a> {
-    pairs: Pairs<'a>,
-    results: [&'a mut [f32; 1]; RESULTS],
+struct One {
+    inputs: [f32; 4],
 }
 
-impl Visitor for One<'_> {
-    type Output = Counts;
+impl Visitor for One {
+    type Output = ([f32; RESULTS], Counts);
 
-    fn visit<F: Formula>(self, formula: F) -> Counts {
-        let mut outputs = self.results.map(|x| Some(&mut x[..]));
-        pairs::block(Backend::SCALAR, &formula, Block { pairs: self.pairs, outputs: &mut outputs })
+    fn visit<F: Formula>(self, formula: F) -> Self::Output {
+        pairs::one(&formula, self.inputs)
     }
 }

@@ -76,6 +76,11 @@ impl<L: Lanes> Exponential<L> {
     /// For |x| < 700.
     #[inline(always)]
     fn new(x: L) -> Self {
+        L::once(Self::of, x)
+    }
+
+    #[inline(always)]
+    fn of(x: L) -> Self {
         let k = x * L::splat(core::f64::consts::LOG2_E) + L::splat(TO_INTEGER);
         let whole = k - L::splat(TO_INTEGER);
         let r = (x - whole * L::splat(LN2_HI)) - whole * L::splat(LN2_LO);

@@ -32,46 +32,70 @@ const LN2: Wide = Wide {
     ],
 };
 
-/// Limb `i` of `x` shifted right by `bits`.
+/// Limb `i - shift` of `x`, 0 outside.
 #[inline]
-fn shifted_right(x: &Limbs, bits: u32) -> Limbs {
-    let (limbs, bits) = ((bits / 32) as usize, bits % 32);
-    let mut out = [0; LIMBS];
-    let mut above = 0_u32;
-    for (out, &x) in out.iter_mut().skip(limbs).zip(x) {
-        *out = ((u64::from(above) << 32 | u64::from(x)) >> bits) as u32;
-        above = x;
-    }
-    out
+fn above(x: &Limbs, i: usize, shift: usize) -> u64 {
+    i.checked_sub(shift).and_then(|i| x.get(i)).map_or(0, |&x| x.into())
 }
 
-/// `x` shifted left by `bits`.
-#[inline]
-fn shifted_left(x: &Limbs, bits: u32) -> Limbs {
+/// Shifts right by `bits`.
+fn shift_right(x: &mut Limbs, bits: u32) {
     let (limbs, bits) = ((bits / 32) as usize, bits % 32);
-    let mut out = [0; LIMBS];
-    let below = x.iter().skip(limbs + 1).copied().chain(core::iter::once(0));
-    for ((out, &x), below) in out.iter_mut().zip(x.iter().skip(limbs)).zip(below) {
-        *out = ((u64::from(x) << 32 | u64::from(below)) << bits >> 32) as u32;
+    for i in (0..LIMBS).rev() {
+        x[i] = ((above(x, i, limbs + 1) << 32 | above(x, i, limbs)) >> bits) as u32;
     }
-    out
 }
 
-/// `a - b`, and whether it went below 0 (then wrapped).
-fn subtract(a: &Limbs, b: &Limbs) -> (Limbs, bool) {
-    let mut out = [0; LIMBS];
+/// Shifts left by `bits`.
+fn shift_left(x: &mut Limbs, bits: u32) {
+    let (limbs, bits) = ((bits / 32) as usize, bits % 32);
+    let below = |x: &Limbs, i: usize| x.get(i + limbs).map_or(0, |&x| u64::from(x));
+    for i in 0..LIMBS {
+        x[i] = ((below(x, i) << 32 | below(x, i + 1)) << bits >> 32) as u32;
+    }
+}
+
+/// `b = a - b` for a >= b.
+fn subtract(a: &Limbs, b: &mut Limbs) {
     let mut borrow = 0_i64;
-    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b).rev() {
-        let d = i64::from(a) - i64::from(b) + borrow;
-        *out = d as u32;
+    for (&a, b) in a.iter().zip(b).rev() {
+        let d = i64::from(a) - i64::from(*b) + borrow;
+        *b = d as u32;
         borrow = d >> 32;
     }
-    (out, borrow != 0)
+}
+
+/// Divides by n > 0 in steps that 64 bits have room for. (checked_div: so that the compiler need not believe in n.)
+fn divide_by_u32(x: &mut Limbs, n: u32) {
+    let (n, mut rest) = (u64::from(n), 0);
+    for limb in x {
+        let part = rest << 32 | u64::from(*limb);
+        *limb = part.checked_div(n).unwrap_or(0) as u32;
+        rest = part.checked_rem(n).unwrap_or(0);
+    }
+}
+
+/// Divides by n > 0, bit by bit: rare, and small.
+#[cold]
+#[inline(never)]
+fn divide_by_u64(x: &mut Limbs, n: u64) {
+    let mut rest = 0_u64;
+    for limb in x {
+        for _ in 0..32 {
+            let over = rest >> 63 == 1;
+            rest = rest << 1 | u64::from(*limb >> 31);
+            let bit = over || rest >= n;
+            rest = rest.wrapping_sub(if bit { n } else { 0 });
+            *limb = *limb << 1 | u32::from(bit);
+        }
+    }
 }
 
 impl Wide {
     /// 0.
     pub const ZERO: Self = Self { negative: false, exponent: 0, limbs: [0; LIMBS] };
+    /// 1.
+    pub const ONE: Self = Self { negative: false, exponent: 1, limbs: HALF };
     /// A stand-in for infinity: so large that every formula's value at it rounds to its limit there.
     pub const HUGE: Self = Self { negative: false, exponent: 1 << 24, limbs: HALF };
 
@@ -99,14 +123,20 @@ impl Wide {
         Self { negative, exponent: exponent + 64 - zeros as i32, limbs }
     }
 
+    /// The integer of 64-bit limbs, the least significant first, times 2^exponent.
+    pub fn from_limbs<const N: usize>(negative: bool, limbs: [u64; N], exponent: i32) -> Self {
+        const { assert!(2 * N <= LIMBS) };
+        let mut number = Self { negative, exponent: exponent + 64 * N as i32, limbs: [0; LIMBS] };
+        for (to, from) in number.limbs.chunks_exact_mut(2).zip(limbs.iter().rev()) {
+            to.copy_from_slice(&[(from >> 32) as u32, *from as u32]);
+        }
+        number.normalize();
+        number
+    }
+
     /// Whether it is 0.
     pub fn is_zero(&self) -> bool {
         self.limbs[0] == 0
-    }
-
-    /// Whether it stands for an infinity.
-    pub fn is_infinite(&self) -> bool {
-        self.exponent >= Self::HUGE.exponent && !self.is_zero()
     }
 
     /// The magnitude.
@@ -119,10 +149,16 @@ impl Wide {
         Self { exponent: self.exponent.saturating_add(k), ..self }
     }
 
-    fn normalized(negative: bool, exponent: i32, limbs: Limbs) -> Self {
-        let Some(first) = limbs.iter().position(|&x| x != 0) else { return Self::ZERO };
-        let zeros = 32 * first as u32 + limbs.get(first).map_or(0, |x| x.leading_zeros());
-        Self { negative, exponent: exponent - zeros as i32, limbs: shifted_left(&limbs, zeros) }
+    /// Shifts until the top bit is set.
+    #[inline(never)]
+    fn normalize(&mut self) {
+        let Some(first) = self.limbs.iter().position(|&x| x != 0) else {
+            *self = Self::ZERO;
+            return;
+        };
+        let zeros = 32 * first as u32 + self.limbs.get(first).map_or(0, |x| x.leading_zeros());
+        self.exponent = self.exponent.saturating_sub(zeros as i32);
+        shift_left(&mut self.limbs, zeros);
     }
 
     fn compare_magnitude(&self, other: &Self) -> Ordering {
@@ -145,36 +181,34 @@ impl Wide {
 
     /// `self < other`.
     pub fn lt(self, other: Self) -> bool {
-        (self - other).sign() == Ordering::Less
+        let (sign, other_sign) = (self.sign(), other.sign());
+        match (sign, sign.cmp(&other_sign)) {
+            (Ordering::Less, Ordering::Equal) => other.compare_magnitude(&self) == Ordering::Less,
+            (_, Ordering::Equal) => self.compare_magnitude(&other) == Ordering::Less,
+            (_, signs) => signs == Ordering::Less,
+        }
     }
 
-    /// `self / n` for n > 0.
-    fn over_small(self, n: u32) -> Self {
-        let n = u64::from(n);
-        let mut limbs = [0; LIMBS];
-        let mut rest = 0;
-        for (out, &x) in limbs.iter_mut().zip(&self.limbs) {
-            let x = rest << 32 | u64::from(x);
-            // checked_div: n is never 0, and so the compiler need not believe it.
-            *out = x.checked_div(n).unwrap_or(0) as u32;
-            rest = x.checked_rem(n).unwrap_or(0);
-        }
-        Self::normalized(self.negative, self.exponent, limbs)
+    /// `1 / n` for n > 0.
+    #[inline(never)]
+    fn one_over(n: u64) -> Self {
+        let mut quotient = Self::ONE;
+        quotient.divide(n);
+        quotient
     }
 
-    /// The nearest `f64` or its neighbour; saturates.
-    fn approximate(&self) -> f64 {
-        if self.is_zero() || self.exponent < -1000 {
-            return 0.0;
+    /// Divides by n > 0. What is left over at the 384th bit behind the top one of the dividend is dropped.
+    #[inline(never)]
+    pub fn divide(&mut self, n: u64) {
+        match u32::try_from(n) {
+            Ok(n) => divide_by_u32(&mut self.limbs, n),
+            Err(_) => divide_by_u64(&mut self.limbs, n),
         }
-        let exponent = self.exponent.min(1000);
-        let top = (u64::from(self.limbs[0]) << 32 | u64::from(self.limbs[1])) >> 11;
-        // top has 53 bits, the value is top * 2^(exponent - 53).
-        let magnitude = f64::from_bits((top & !(1 << 52)) | ((exponent + 1022) as u64) << 52);
-        if self.negative { -magnitude } else { magnitude }
+        self.normalize();
     }
 
     /// Rounded to the nearest `f32`, ties to even, subnormals and overflow as IEEE 754 says.
+    #[inline(never)]
     pub fn to_f32(self) -> f32 {
         let sign = u32::from(self.negative) << 31;
         let top = u64::from(self.limbs[0]) << 32 | u64::from(self.limbs[1]);
@@ -203,40 +237,44 @@ impl Wide {
         if self.exponent > 24 {
             return Self::ZERO;
         }
-        let k = (self.approximate() * core::f64::consts::LOG2_E + 0.5) as u32;
-        let r = LN2 * Self::from_f64(k.into()) - self;
+        // The nearest integer to self / ln 2, or its neighbour where that is as near: from 31 bits of each.
+        let log2_e = (core::f64::consts::LOG2_E * (1_u64 << 32) as f64) as u64;
+        let halves = (u64::from(self.limbs[0] >> 1) * log2_e).checked_shr((62 - self.exponent).unsigned_abs());
+        let k = halves.unwrap_or(0).div_ceil(2);
         // |r| < 0.35: Taylor's series of r / 2^16 (17.5 bits a term), then 16 squarings.
-        let r = r.scaled(-16);
-        let one = Self::from_f64(1.0);
-        let mut y = one;
-        for i in (1..=21).rev() {
-            y = one + (y * r).over_small(i);
+        let r = (LN2 * Self::from_integer(false, k, 0) - self).scaled(-16);
+        let mut y = Self::ONE;
+        for i in (1..=21_u64).rev() {
+            let mut term = product(&y, &r);
+            term.divide(i);
+            y = Self::ONE + term;
         }
         for _ in 0..16 {
-            y = y * y;
+            y = product(&y, &y);
         }
         y.scaled(-(k as i32))
     }
 
     /// `e^self`.
     pub fn exp(self) -> Self {
-        if self.negative { self.abs().exp_neg() } else { Self::from_f64(1.0) / self.exp_neg() }
+        if self.negative { self.abs().exp_neg() } else { Self::ONE / self.exp_neg() }
     }
 
     /// `ln(1 + self)` for -1/3 <= self <= 1, to full relative precision.
+    #[inline(never)]
     pub fn log1p(self) -> Self {
         if self.is_zero() {
             return self;
         }
-        let s = self / (self + Self::from_f64(2.0));
-        let w = s * s;
+        let s = self / (self + Self::ONE.scaled(1));
+        let w = product(&s, &s);
         // 2 (s + s^3/3 + s^5/5 + ...): each term brings -log2(w) bits, at least 3.1.
-        let bits_a_term = (-w.exponent).max(3) as u32;
+        let bits_a_term = (-w.exponent).max(3);
         let mut y = Self::ZERO;
-        for i in (0..BITS as u32 / bits_a_term + 2).rev() {
-            y = y * w + Self::from_f64(1.0).over_small(2 * i + 1);
+        for i in (0..(BITS / bits_a_term + 2) as u64).rev() {
+            y = product(&y, &w) + Self::one_over(2 * i + 1);
         }
-        (y * s).scaled(1)
+        product(&y, &s).scaled(1)
     }
 
     /// `ln self` for self > 0.
@@ -245,7 +283,7 @@ impl Wide {
         let m = Self { exponent: 0, ..self };
         let two_thirds = 0xaaaa_aaaa;
         let (k, m) = if self.limbs[0] < two_thirds { (self.exponent - 1, m.scaled(1)) } else { (self.exponent, m) };
-        let log_m = (m - Self::from_f64(1.0)).log1p();
+        let log_m = (m - Self::ONE).log1p();
         LN2 * Self::from_f64(k.into()) + log_m
     }
 }
@@ -303,28 +341,30 @@ fn sum(x: &Wide, y: &Wide, y_negative: bool) -> Wide {
     let swapped = x.compare_magnitude(y) == Ordering::Less;
     let (a, a_negative, b, b_negative) =
         if swapped { (y, y_negative, x, x.negative) } else { (x, x.negative, y, y_negative) };
-    if b.is_zero() {
-        return if a.is_zero() { Wide::ZERO } else { Wide { negative: a_negative, ..*a } };
+    if a.is_zero() {
+        return Wide::ZERO;
     }
-    // No further than past the last bit: a distance beyond i32 is none that matters.
-    let distance = a.exponent.saturating_sub(b.exponent).min(BITS) as u32;
-    let mut limbs = shifted_right(&b.limbs, distance);
+    let mut sum = Wide { negative: a_negative, exponent: a.exponent, limbs: b.limbs };
+    // No further than past the last bit: a distance beyond i32 is none that matters. Nor does a zero's exponent.
+    let distance = a.exponent.saturating_sub(b.exponent).clamp(0, BITS) as u32;
+    shift_right(&mut sum.limbs, distance);
     if a_negative != b_negative {
-        let (limbs, _) = subtract(&a.limbs, &limbs);
-        return Wide::normalized(a_negative, a.exponent, limbs);
+        subtract(&a.limbs, &mut sum.limbs);
+        sum.normalize();
+        return sum;
     }
     let mut carry = 0;
-    for (out, &a) in limbs.iter_mut().zip(&a.limbs).rev() {
+    for (out, &a) in sum.limbs.iter_mut().zip(&a.limbs).rev() {
         let s = u64::from(a) + u64::from(*out) + carry;
         *out = s as u32;
         carry = s >> 32;
     }
-    if carry == 0 {
-        return Wide { negative: a_negative, exponent: a.exponent, limbs };
+    if carry != 0 {
+        shift_right(&mut sum.limbs, 1);
+        sum.limbs[0] |= 1 << 31;
+        sum.exponent = sum.exponent.saturating_add(1);
     }
-    limbs = shifted_right(&limbs, 1);
-    limbs[0] |= 1 << 31;
-    Wide { negative: a_negative, exponent: a.exponent + 1, limbs }
+    sum
 }
 
 /// `x y`.
@@ -333,29 +373,36 @@ fn product(x: &Wide, y: &Wide) -> Wide {
     if x.is_zero() || y.is_zero() {
         return Wide::ZERO;
     }
-    // The upper limbs, with one more below them for the bit that normalising may bring in; most significant first.
-    let mut product = [0_u32; 2 * LIMBS];
-    for (i, &a) in x.limbs.iter().enumerate().rev() {
-        let mut carry = 0_u64;
-        let row = product.get_mut(i..i + LIMBS + 1).unwrap_or_default();
-        let Some((top, row)) = row.split_first_mut() else { continue };
-        for (out, &b) in row.iter_mut().zip(&y.limbs).rev() {
-            let digit = u64::from(a) * u64::from(b) + u64::from(*out) + carry;
-            *out = digit as u32;
-            carry = digit >> 32;
-        }
-        *top = carry as u32;
-    }
     let negative = x.negative != y.negative;
-    let exponent = x.exponent.saturating_add(y.exponent);
-    let mut limbs = [0; LIMBS];
-    limbs.copy_from_slice(&product[..LIMBS]);
-    if limbs[0] >> 31 == 1 {
-        return Wide { negative, exponent, limbs };
+    let mut product = Wide { negative, exponent: x.exponent.saturating_add(y.exponent), limbs: [0; LIMBS] };
+    // Column by column from the lowest on, so that no more than the upper half is kept: limbs i and j meet in column i + j.
+    let (mut low, mut high) = (0_u64, 0_u64);
+    // The limb below the last.
+    let mut next = 0_u32;
+    for column in (0..2 * LIMBS - 1).rev() {
+        let (first, last) = (column.saturating_sub(LIMBS - 1), column.min(LIMBS - 1));
+        let (a, b) = (x.limbs.get(first..=last).unwrap_or_default(), y.limbs.get(first..=last).unwrap_or_default());
+        for (&a, &b) in a.iter().zip(b.iter().rev()) {
+            let (sum, carry) = low.overflowing_add(u64::from(a) * u64::from(b));
+            low = sum;
+            high += u64::from(carry);
+        }
+        // The column's own limb is one place lower in the product.
+        if let Some(limb) = product.limbs.get_mut(column + 1) {
+            *limb = low as u32;
+        } else if column + 1 == LIMBS {
+            next = low as u32;
+        }
+        low = high << 32 | low >> 32;
+        high = 0;
     }
-    limbs = shifted_left(&limbs, 1);
-    limbs[LIMBS - 1] |= product[LIMBS] >> 31;
-    Wide { negative, exponent: exponent.saturating_sub(1), limbs }
+    product.limbs[0] = low as u32;
+    if product.limbs[0] >> 31 == 0 {
+        shift_left(&mut product.limbs, 1);
+        product.limbs[LIMBS - 1] |= next >> 31;
+        product.exponent = product.exponent.saturating_sub(1);
+    }
+    product
 }
 
 /// `x / y`, bit by bit: it is rare, and small.
@@ -364,31 +411,35 @@ fn quotient(x: &Wide, y: &Wide) -> Wide {
     if x.is_zero() || y.is_zero() {
         return Wide::ZERO;
     }
-    let mut quotient = [0; LIMBS];
     // Both in [1/2, 1): the quotient is in (1/2, 2). Bits from 2^0 down.
+    let exponent = x.exponent.saturating_sub(y.exponent).saturating_add(1);
+    let mut quotient = Wide { negative: x.negative != y.negative, exponent, limbs: [0; LIMBS] };
     let mut rest = x.limbs;
     // Whether the rest has a bit of weight 1 besides its limbs.
     let mut over = false;
-    let mut exponent = x.exponent.saturating_sub(y.exponent).saturating_add(1);
     let mut started = false;
     let mut left = BITS;
     while left > 0 {
-        let (difference, below) = subtract(&rest, &y.limbs);
-        let bit = over || !below;
+        let bit = over || rest >= y.limbs;
         if bit {
-            rest = difference;
+            let mut borrow = 0_i64;
+            for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
+                let d = i64::from(*rest) - i64::from(y) + borrow;
+                *rest = d as u32;
+                borrow = d >> 32;
+            }
         }
         if bit || started {
             left -= 1;
-            if bit && let Some(limb) = quotient.get_mut((BITS - 1 - left) as usize / 32) {
+            if bit && let Some(limb) = quotient.limbs.get_mut((BITS - 1 - left) as usize / 32) {
                 *limb |= 1 << (left % 32);
             }
             started = true;
         } else {
-            exponent = exponent.saturating_sub(1);
+            quotient.exponent = quotient.exponent.saturating_sub(1);
         }
         over = rest[0] >> 31 == 1;
-        rest = shifted_left(&rest, 1);
+        shift_left(&mut rest, 1);
     }
-    Wide { negative: x.negative != y.negative, exponent, limbs: quotient }
+    quotient
 }

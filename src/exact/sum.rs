@@ -1,5 +1,6 @@
 //! The exact sum of `f32` values.
 
+use super::Wide;
 use crate::lanes::{Lanes, MAX_LANES};
 
 /// Limbs of 64 bits; of the last one only the lower 60 count. Two's complement of 316 bits, from 2^-149 (the least
@@ -119,39 +120,29 @@ impl ExactSum {
         // In units of 2^-149: (2^52 + fraction) * 2^(field - 1075 + 149).
         let significand = 1 << 52 | fraction;
         let shift = field - 926;
-        let (low, high, limb) = if shift < 0 {
+        let (magnitude, limb) = if shift < 0 {
             // The bits shifted out are 0, or x were no multiple of the unit.
-            (significand.checked_shr(shift.unsigned_abs()).unwrap_or(0), 0, 0)
+            (significand.checked_shr(shift.unsigned_abs()).unwrap_or(0).into(), 0)
         } else {
-            let wide = u128::from(significand) << (shift & 63);
-            (wide as u64, (wide >> 64) as u64, (shift >> 6) as usize)
+            (u128::from(significand) << (shift & 63), (shift >> 6) as usize)
         };
+        // Two limbs in two's complement; the sign fills those above.
+        let addend = if bits >> 63 == 1 { magnitude.wrapping_neg() } else { magnitude };
+        let sign = (addend as i128 >> 127) as u64;
         let flags = self.flags();
-        let addend = [low, high];
-        let mut addend = addend.iter();
-        let limbs = self.limbs.iter_mut().skip(limb);
-        if bits >> 63 == 0 {
-            let mut carry = false;
-            for out in limbs {
-                let (s, c1) = out.overflowing_add(addend.next().copied().unwrap_or(0));
-                let (s, c2) = s.overflowing_add(carry.into());
-                *out = s;
-                carry = c1 | c2;
-                if !carry && addend.len() == 0 {
-                    break;
-                }
-            }
-        } else {
-            let mut borrow = false;
-            for out in limbs {
-                let (s, b1) = out.overflowing_sub(addend.next().copied().unwrap_or(0));
-                let (s, b2) = s.overflowing_sub(borrow.into());
-                *out = s;
-                borrow = b1 | b2;
-                if !borrow && addend.len() == 0 {
-                    break;
-                }
-            }
+        let mut carry = false;
+        for (i, out) in self.limbs.iter_mut().skip(limb).enumerate() {
+            let more = match i {
+                0 => addend as u64,
+                1 => (addend >> 64) as u64,
+                // The rest stays as it is.
+                _ if sign.wrapping_add(carry.into()) == 0 => break,
+                _ => sign,
+            };
+            let (s, c1) = out.overflowing_add(more);
+            let (s, c2) = s.overflowing_add(carry.into());
+            *out = s;
+            carry = c1 | c2;
         }
         // Carries into the flags' bits are what a sum of 316 bits drops.
         self.limbs[LIMBS - 1] &= !FLAGS;
@@ -314,41 +305,13 @@ impl ExactSum {
         if negative {
             magnitude = negated(magnitude);
         }
-        // Long division, 32 bits at a time, so that every step fits u128 or the hardware.
-        let mut rest = 0_u128;
-        let count = u128::from(count);
-        for limb in magnitude.iter_mut().rev() {
-            let mut quotient = 0;
-            for part in [*limb >> 32, *limb & 0xffff_ffff] {
-                let (part, left) = divide(rest << 32 | u128::from(part), count);
-                quotient = quotient << 32 | part as u64;
-                rest = left;
-            }
-            *limb = quotient;
+        let mut quotient = Wide::from_limbs(negative, magnitude, -149);
+        if count != 1 {
+            // A quotient that is not halfway between two f32 is at least 2^-150 / count away from there, more than 2^-214.
+            // What the division drops is less, 2^-218 at most: that far are 384 bits below a sum of 2^166.
+            quotient.divide(count);
         }
-        let length = (0..LIMBS).rev().find_map(|i| {
-            let limb = magnitude.get(i).copied().unwrap_or(0);
-            (limb != 0).then(|| 64 * i as u32 + 64 - limb.leading_zeros())
-        });
-        let sign = u32::from(negative) << 31;
-        let length = length.unwrap_or(0);
-        // The lowest kept bit; 0 as long as all bits fit (subnormals included).
-        let cut = length.saturating_sub(24);
-        let limb = |i: u32| magnitude.get(i as usize).copied().unwrap_or(0);
-        let window = u128::from(limb(cut / 64)) | u128::from(limb(cut / 64 + 1)) << 64;
-        let kept = (window >> (cut % 64)) as u32 & 0xff_ffff;
-        let (half, below) = if cut == 0 {
-            (2 * rest >= count, 2 * rest != count)
-        } else {
-            let first = cut - 1;
-            let whole = magnitude.iter().take((first / 64) as usize).any(|&limb| limb != 0);
-            let part = limb(first / 64) & ((1 << (first % 64)) - 1) != 0;
-            (limb(first / 64) >> (first % 64) & 1 == 1, rest != 0 || whole || part)
-        };
-        let significand = kept + u32::from(half && (below || kept & 1 == 1));
-        // As in a conversion: the leading bit of a normal number adds 1 to the exponent field.
-        let rounded = (cut << 23) + significand;
-        f32::from_bits(sign | rounded.min(0x7f80_0000))
+        quotient.to_f32()
     }
 }
 
@@ -374,12 +337,4 @@ fn negated(mut limbs: [u64; LIMBS]) -> [u64; LIMBS] {
         (*limb, carry) = (!*limb).overflowing_add(carry.into());
     }
     limbs
-}
-
-/// Quotient and remainder; by hardware where 64 bits do, which is nearly always. 0 for a divisor of 0.
-fn divide(x: u128, by: u128) -> (u128, u128) {
-    match (u64::try_from(x), u64::try_from(by)) {
-        (Ok(x), Ok(by)) => (x.checked_div(by).unwrap_or(0).into(), x.checked_rem(by).unwrap_or(0).into()),
-        _ => (x.checked_div(by).unwrap_or(0), x.checked_rem(by).unwrap_or(0)),
-    }
 }

@@ -27,19 +27,14 @@ impl Formula for Any {
     #[inline(always)]
     fn terms<R: Real>(loss: &Loss, x: LogRatios<R>, doubt: &mut Doubt<R>) -> Terms<R> {
         let (beta, slope) = match loss {
-            Loss::Dpo(loss) => (loss.constants(), None),
-            Loss::ConservativeDpo(loss) => {
-                let (beta, slope) = loss.constants();
-                (beta, Some(slope))
-            }
-            Loss::RobustDpo(loss) => {
-                let (beta, slope) = loss.constants();
-                (beta, Some(slope))
-            }
+            // A slope of 0 gives the bits that none gives.
+            Loss::Dpo(loss) => (loss.constants(), R::from_f64(0.0)),
+            Loss::ConservativeDpo(loss) => loss.constants(),
+            Loss::RobustDpo(loss) => loss.constants(),
             Loss::Ipo(loss) => return of(loss, x, doubt),
             Loss::Hinge(loss) => return of(loss, x, doubt),
         };
-        logistic(slope, x, beta, doubt)
+        logistic(Some(slope), x, beta, doubt)
     }
 }
 

@@ -98,8 +98,7 @@ impl Real for Wide {
     }
     #[inline(never)]
     fn log1p_and_recip(self) -> (Self, Self) {
-        let one = Wide::from_f64(1.0);
-        (self.log1p(), one / (one + self))
+        (self.log1p(), Wide::ONE / (Wide::ONE + self))
     }
     fn cancelled(_: Self, _: Self) -> bool {
         false

@@ -209,59 +209,21 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
         let mut seen = Counts::default();
         let mut at = 0;
         while at + L::N <= n {
-            let [
-                losses,
-                chosen_rewards,
-                rejected_rewards,
-                scaled_margins,
-                by_policy_chosen,
-                by_policy_rejected,
-                by_ref_chosen,
-                by_ref_rejected,
-                by_beta,
-            ] = &mut results;
             let pc = L::load(chosen_logps, at);
             let pr = L::load(rejected_logps, at);
             let (rc, rr) = match reference {
                 Some((chosen, rejected)) => (L::load(chosen, at), L::load(rejected, at)),
                 None => (zero, zero),
             };
-            let m = if ORDINARY { exact_margins(pc, pr, rc, rr) } else { margins(pc, pr, rc, rr) };
-            let (chosen_reward, rejected_reward) = (beta * m.chosen, beta * m.rejected);
-            let log_ratios = LogRatios { margin: m.margin, scaled: beta * m.margin };
-            store(chosen_rewards, chosen_reward, at);
-            store(rejected_rewards, rejected_reward, at);
-            store(scaled_margins, log_ratios.scaled, at);
-
-            let mut doubt = Doubt::new();
-            let terms = F::terms(&constants, log_ratios, &mut doubt);
-            let terms = match weights {
-                Some(weights) => weighted(terms, L::load(weights, at)),
-                None => terms,
+            #[expect(clippy::manual_map, reason = "a closure that holds lanes is not inlined into its level")]
+            let weight = match weights {
+                Some(weights) => Some(L::load(weights, at)),
+                None => None,
             };
-            store(losses, terms.loss, at);
-            store(by_policy_chosen, terms.by_chosen, at);
-            store(by_policy_rejected, terms.by_rejected, at);
-            store(by_ref_chosen, zero - terms.by_chosen, at);
-            store(by_ref_rejected, zero - terms.by_rejected, at);
-            store(by_beta, terms.by_beta, at);
-
             let valid = u32::MAX >> (32 - (rows - at).min(L::N));
-            let mut unsettled = L::bits(doubt.0);
-            if !ORDINARY {
-                // False for NaN and infinity too, whether given or reached: those rows are settled, and counted, below.
-                let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
-                let tame = size.lt(L::splat(f32::MAX as f64));
-                unsettled |= !L::bits(tame);
-            }
-            unsettled &= valid;
-            let settled = valid & !unsettled;
-            seen.accurate += (L::bits(zero.lt(m.margin)) & settled).count_ones();
-            seen.ties += (L::bits(m.margin.eq(zero)) & settled).count_ones();
-            let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
-            seen.chosen_fell += chosen_fell.count_ones();
-            seen.rejected_fell += rejected_fell.count_ones();
-            seen.both_fell += (chosen_fell & rejected_fell).count_ones();
+            let mut columns = Columns { results: &mut results, at };
+            let group = Group { inputs: [pc, pr, rc, rr], weight, valid };
+            let unsettled = group.evaluate::<F, ORDINARY>(&constants, beta, &mut columns, &mut seen);
             if unsettled != 0 {
                 settle_rows(formula, pairs, &mut results, at, unsettled, counts);
             }
@@ -271,12 +233,110 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
     }
 }
 
-/// Stores what is asked for.
-#[inline(always)]
-fn store<L: Lanes>(to: &mut Option<&mut [f32]>, value: L, at: usize) {
-    if let Some(to) = to {
-        value.store(to, at);
+/// Takes the results of a group of rows, by their place among [`RESULTS`].
+trait Sink<L> {
+    fn put<const RESULT: usize>(&mut self, value: L);
+}
+
+/// The group from row `at` on in columns, of which some may not be asked for.
+struct Columns<'r, 'o> {
+    results: &'r mut OutputSlices<'o>,
+    at: usize,
+}
+
+impl<L: Lanes> Sink<L> for Columns<'_, '_> {
+    #[inline(always)]
+    fn put<const RESULT: usize>(&mut self, value: L) {
+        if let Some(to) = &mut self.results[RESULT] {
+            value.store(to, self.at);
+        }
     }
+}
+
+/// A row alone.
+impl Sink<f64> for [f32; RESULTS] {
+    #[inline(always)]
+    fn put<const RESULT: usize>(&mut self, value: f64) {
+        self[RESULT] = value as f32;
+    }
+}
+
+/// As many rows as there are lanes.
+struct Group<L> {
+    /// Log-probabilities: policy chosen, policy rejected, reference chosen, reference rejected.
+    inputs: [L; 4],
+    weight: Option<L>,
+    /// The lanes that hold a row.
+    valid: u32,
+}
+
+impl<L: Lanes> Group<L> {
+    /// Hands all results to `sink` and returns the rows that must be settled, which are not counted yet.
+    #[inline(always)]
+    fn evaluate<F: Formula, const ORDINARY: bool>(
+        self,
+        constants: &F::Constants<L>,
+        beta: L,
+        sink: &mut impl Sink<L>,
+        seen: &mut Counts,
+    ) -> u32 {
+        let Self { inputs: [pc, pr, rc, rr], weight, valid } = self;
+        let zero = L::splat(0.0);
+        let m = if ORDINARY { exact_margins(pc, pr, rc, rr) } else { margins(pc, pr, rc, rr) };
+        let (chosen_reward, rejected_reward) = (beta * m.chosen, beta * m.rejected);
+        let log_ratios = LogRatios { margin: m.margin, scaled: beta * m.margin };
+        sink.put::<1>(chosen_reward);
+        sink.put::<2>(rejected_reward);
+        sink.put::<3>(log_ratios.scaled);
+
+        let mut doubt = Doubt::new();
+        let terms = F::terms(constants, log_ratios, &mut doubt);
+        let terms = match weight {
+            Some(weight) => weighted(terms, weight),
+            None => terms,
+        };
+        sink.put::<0>(terms.loss);
+        sink.put::<4>(terms.by_chosen);
+        sink.put::<5>(terms.by_rejected);
+        sink.put::<6>(zero - terms.by_chosen);
+        sink.put::<7>(zero - terms.by_rejected);
+        sink.put::<8>(terms.by_beta);
+
+        let mut unsettled = L::bits(doubt.0);
+        if !ORDINARY {
+            // False for NaN and infinity too, whether given or reached: those rows are settled, and counted, apart.
+            let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
+            let tame = size.lt(L::splat(f32::MAX as f64));
+            unsettled |= !L::bits(tame);
+        }
+        unsettled &= valid;
+        let settled = valid & !unsettled;
+        seen.accurate += (L::bits(zero.lt(m.margin)) & settled).count_ones();
+        seen.ties += (L::bits(m.margin.eq(zero)) & settled).count_ones();
+        let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
+        seen.chosen_fell += chosen_fell.count_ones();
+        seen.rejected_fell += rejected_fell.count_ones();
+        seen.both_fell += (chosen_fell & rejected_fell).count_ones();
+        unsettled
+    }
+}
+
+/// One row, with the bits that it has among others: policy chosen, policy rejected, reference chosen, reference rejected
+/// (0 without a reference).
+pub fn one<F: Formula>(formula: &F, inputs: [f32; 4]) -> ([f32; RESULTS], Counts) {
+    let mut results = [0.0; RESULTS];
+    let mut counts = Counts::default();
+    if one_in_f64(formula, inputs, &mut results, &mut counts) {
+        results = settle(formula, inputs, 1.0, &mut counts);
+    }
+    (results, counts)
+}
+
+/// Whether the row must be settled. On its own, for its stack to be free by then.
+#[inline(never)]
+fn one_in_f64<F: Formula>(formula: &F, inputs: [f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) -> bool {
+    let group = Group { inputs: inputs.map(f64::from), weight: None, valid: 1 };
+    group.evaluate::<F, false>(&formula.constants(), formula.beta(), results, counts) != 0
 }
 
 /// Weights multiply the loss and what derives from it.
@@ -307,33 +367,31 @@ fn settle_rows<F: Formula>(
         let get = |x: &[f32]| x.get(row).copied().unwrap_or(NAN);
         let (rc, rr) = pairs.reference.map_or((0.0, 0.0), |r| (get(r.chosen_logps), get(r.rejected_logps)));
         let inputs = [get(pairs.policy_chosen_logps), get(pairs.policy_rejected_logps), rc, rr];
-        let (results, sign) = settle(formula, inputs, pairs.weights.map_or(1.0, get));
+        let results = settle(formula, inputs, pairs.weights.map_or(1.0, get), counts);
         for (output, result) in outputs.iter_mut().zip(results) {
             if let Some(output) = output.as_mut().and_then(|output| output.get_mut(row)) {
                 *output = result;
             }
         }
-        counts.accurate += u32::from(sign == Some(Ordering::Greater));
-        counts.ties += u32::from(sign == Some(Ordering::Equal));
-        let [loss, chosen, rejected, margin, ..] = results;
-        let finite = inputs.iter().chain(&[loss, chosen, rejected, margin]).all(|x| x.is_finite());
-        counts.nonfinite += u32::from(!finite);
     }
 }
 
-/// `a - b`: `None` for NaN, a stand-in for infinity.
-fn log_ratio(a: f32, b: f32) -> Option<Wide> {
-    // In f64 the difference of finite f32 cannot overflow.
-    let difference = f64::from(a) - f64::from(b);
-    if difference.is_nan() {
-        None
-    } else if difference == f64::INFINITY {
-        Some(Wide::HUGE)
-    } else if difference == f64::NEG_INFINITY {
-        Some(-Wide::HUGE)
-    } else {
-        Some(Wide::from_f64(a.into()) - Wide::from_f64(b.into()))
+/// `(pc - rc) - (pr - rr)`: `None` for NaN, a stand-in for infinity.
+#[inline(never)]
+fn log_ratio([pc, pr, rc, rr]: [f32; 4]) -> Option<Wide> {
+    // In f64 finite f32 cannot overflow.
+    let rough = (f64::from(pc) - f64::from(rc)) - (f64::from(pr) - f64::from(rr));
+    if rough.is_nan() {
+        return None;
     }
+    if rough.is_infinite() {
+        return Some(if rough > 0.0 { Wide::HUGE } else { -Wide::HUGE });
+    }
+    let mut exact = Wide::ZERO;
+    for term in [pc, -rc, -pr, rr] {
+        exact = exact + Wide::from_f64(term.into());
+    }
+    Some(exact)
 }
 
 /// Loss, gradients by the chosen and the rejected log-probability, and by beta. On its own, for its many numbers of 384
@@ -352,27 +410,28 @@ fn scaled(factor: f64, x: &Wide) -> f32 {
     (Wide::from_f64(factor) * *x).to_f32()
 }
 
-/// `u - v`, which infinity less the same infinity has not.
+/// `beta` times a log-ratio, rounded.
 #[inline(never)]
-fn margin(u: &Wide, v: &Wide) -> Option<Wide> {
-    let h = *u - *v;
-    let undefined = u.is_infinite() && v.is_infinite() && h.is_zero();
-    (!undefined).then_some(h)
+fn reward(beta: f64, inputs: [f32; 4]) -> f32 {
+    log_ratio(inputs).map_or(NAN, |x| scaled(beta, &x))
 }
 
-/// All results of a row in wide arithmetic, and the sign of its margin.
-fn settle<F: Formula>(formula: &F, [pc, pr, rc, rr]: [f32; 4], weight: f32) -> ([f32; RESULTS], Option<Ordering>) {
+/// All results of a row in wide arithmetic; counts what of them is counted after all.
+#[cold]
+fn settle<F: Formula>(formula: &F, inputs: [f32; 4], weight: f32, counts: &mut Counts) -> [f32; RESULTS] {
     let beta = formula.beta();
-    let (chosen, rejected) = (log_ratio(pc, rc), log_ratio(pr, rr));
-    let margin = match (&chosen, &rejected) {
-        (Some(u), Some(v)) => margin(u, v),
-        _ => None,
-    };
-    let [chosen_reward, rejected_reward, scaled_margin] =
-        [&chosen, &rejected, &margin].map(|x| x.as_ref().map_or(NAN, |x| scaled(beta, x)));
+    let [pc, pr, rc, rr] = inputs;
+    let (chosen_reward, rejected_reward) = (reward(beta, [pc, 0.0, rc, 0.0]), reward(beta, [pr, 0.0, rr, 0.0]));
+    let margin = log_ratio(inputs);
+    let scaled_margin = margin.as_ref().map_or(NAN, |h| scaled(beta, h));
     let [loss, by_chosen, by_rejected, by_beta] = margin.as_ref().map_or([NAN; 4], |h| wide_terms(formula, h, weight));
+    let sign = margin.map(|h| h.sign());
+    counts.accurate += u32::from(sign == Some(Ordering::Greater));
+    counts.ties += u32::from(sign == Some(Ordering::Equal));
+    let finite = inputs.iter().chain(&[loss, chosen_reward, rejected_reward, scaled_margin]).all(|x| x.is_finite());
+    counts.nonfinite += u32::from(!finite);
     let negated = |x: f32| if x.is_nan() { x } else { -x };
-    let results = [
+    [
         loss,
         chosen_reward,
         rejected_reward,
@@ -382,6 +441,5 @@ fn settle<F: Formula>(formula: &F, [pc, pr, rc, rr]: [f32; 4], weight: f32) -> (
         negated(by_chosen),
         negated(by_rejected),
         by_beta,
-    ];
-    (results, margin.map(|h| h.sign()))
+    ]
 }

@@ -4,7 +4,7 @@ mod kernel;
 
 use crate::Error;
 use crate::error::check_length;
-pub(crate) use kernel::{Block, Counts, block};
+pub(crate) use kernel::{Block, Counts, block, one};
 
 /// Log-probabilities of preference pairs, one row a pair. All slices have the same length.
 ///
