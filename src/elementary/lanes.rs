@@ -4,7 +4,7 @@
 //! Polynomials are minimax (Remez in 400-bit arithmetic), coefficients rounded to `f64`, evaluated by Estrin's scheme,
 //! whose short chains let the CPU overlap rows.
 
-use crate::lanes::Lanes;
+use crate::lanes::{HAS_WIDE, Lanes};
 
 /// 1.5 * 2^52: adding it rounds to an integer, which stands in the low bits of the sum.
 const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
@@ -76,11 +76,17 @@ impl<L: Lanes> Exponential<L> {
     /// For |x| < 700.
     #[inline(always)]
     fn new(x: L) -> Self {
-        L::once(Self::of, x)
+        // A microcontroller keeps it in flash once, however many call it.
+        if !HAS_WIDE { Self::apart(x) } else { Self::inlined(x) }
+    }
+
+    #[inline(never)]
+    fn apart(x: L) -> Self {
+        Self::inlined(x)
     }
 
     #[inline(always)]
-    fn of(x: L) -> Self {
+    fn inlined(x: L) -> Self {
         let k = x * L::splat(core::f64::consts::LOG2_E) + L::splat(TO_INTEGER);
         let whole = k - L::splat(TO_INTEGER);
         let r = (x - whole * L::splat(LN2_HI)) - whole * L::splat(LN2_LO);

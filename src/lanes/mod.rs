@@ -73,11 +73,6 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn at_least(self, floor: Self) -> Self;
     /// `table[i]`, with i the low four bits of the lane.
     fn look_up(self, table: &[f64; 16]) -> Self;
-    /// `f(x)`; a microcontroller keeps it in flash once, however many call it.
-    #[inline(always)]
-    fn once<T>(f: impl Fn(Self) -> T, x: Self) -> T {
-        f(x)
-    }
     /// A hint that `x[at..]` is read soon.
     #[inline(always)]
     fn prefetch<T>(x: &[T], at: usize) {

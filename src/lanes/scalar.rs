@@ -1,6 +1,6 @@
 //! One lane: microcontrollers, and the plainest reading of every kernel.
 
-use super::{HAS_WIDE, Lanes};
+use super::Lanes;
 
 impl Lanes for f64 {
     const N: usize = 1;
@@ -95,14 +95,6 @@ impl Lanes for f64 {
     #[inline(always)]
     fn at_least(self, floor: Self) -> Self {
         if self < floor { floor } else { self }
-    }
-    #[inline(always)]
-    fn once<T>(f: impl Fn(f64) -> T, x: f64) -> T {
-        #[inline(never)]
-        fn apart<T>(f: impl Fn(f64) -> T, x: f64) -> T {
-            f(x)
-        }
-        if HAS_WIDE { f(x) } else { apart(f, x) }
     }
     #[inline(always)]
     fn look_up(self, table: &[f64; 16]) -> Self {
