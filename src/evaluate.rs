@@ -70,31 +70,47 @@ impl Visitor for Evaluation<'_, '_> {
 impl Evaluation<'_, '_> {
     /// `scratch` takes what the metrics need and the caller did not ask for.
     fn blocks<F: Formula, const N: usize>(self, formula: &F, scratch: &mut [[f32; N]; SUMMED]) {
-        let Self { backend, pairs, mut outputs, mut metrics } = self;
+        let Self { backend, pairs, outputs, mut metrics } = self;
+        // For as long as the scratch lives too.
+        let mut outputs: OutputSlices<'_> = outputs;
+        if pairs.len() <= ROWS {
+            return block(backend, formula, pairs, &mut outputs, scratch, metrics);
+        }
         let mut start = 0;
         while start < pairs.len() {
             let n = (pairs.len() - start).min(ROWS);
-            let pairs = pairs.rows(start, n);
-            let mut block = [const { None }; RESULTS];
-            for (to, from) in block.iter_mut().zip(&mut outputs) {
+            let mut cut = [const { None }; RESULTS];
+            for (to, from) in cut.iter_mut().zip(&mut outputs) {
                 *to = from.as_deref_mut().and_then(|from| from.get_mut(start..start + n));
             }
-            if metrics.is_some() {
-                for (output, scratch) in block.iter_mut().zip(&mut *scratch) {
-                    if output.is_none() {
-                        *output = scratch.get_mut(..n);
-                    }
-                }
-            }
-            let counts = pairs::block(backend, formula, Block { pairs, outputs: &mut block });
-            if let Some(metrics) = metrics.as_deref_mut() {
-                let [losses, chosen, rejected, margins, ..] = &block;
-                let results = [losses, chosen, rejected, margins].map(|x| x.as_deref().unwrap_or_default());
-                metrics.add_block(backend, pairs, results, counts);
-            }
+            block(backend, formula, pairs.rows(start, n), &mut cut, scratch, metrics.as_deref_mut());
             start += n;
         }
     }
+}
+
+/// A block of at most [`ROWS`] and what the metrics see of it.
+fn block<'s, 'a: 's, F: Formula, const N: usize>(
+    backend: Backend,
+    formula: &F,
+    pairs: Pairs<'a>,
+    outputs: &mut OutputSlices<'s>,
+    scratch: &'s mut [[f32; N]; SUMMED],
+    metrics: Option<&mut Metrics>,
+) {
+    let Some(metrics) = metrics else {
+        pairs::block(backend, formula, Block { pairs, outputs });
+        return;
+    };
+    for (output, scratch) in outputs.iter_mut().zip(scratch) {
+        if output.is_none() {
+            *output = scratch.get_mut(..pairs.len());
+        }
+    }
+    let counts = pairs::block(backend, formula, Block { pairs, outputs });
+    let [losses, chosen, rejected, margins, ..] = &*outputs;
+    let results = [losses, chosen, rejected, margins].map(|x| x.as_deref().unwrap_or_default());
+    metrics.add_block(backend, pairs, results, counts);
 }
 
 /// One pair's results.

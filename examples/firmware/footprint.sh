@@ -30,6 +30,12 @@ esac
 
 install_packages
 build preflane-example-footprint "$boards" $IMAGES
+# As small as the compiler can, at some cost in speed.
+(
+  target=$target/opt-z
+  mkdir -p "$target"
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=z build preflane-example-footprint "$boards" startup pairs
+)
 
 # Bytes in flash.
 flash() { llvm-size "$1" | awk 'NR == 2 {print $1 + $2}'; }
@@ -44,6 +50,9 @@ measure() {
   local start image dir=$target/boards/$1
   start=$(flash "$dir/startup") || return
   for image in dpo pairs monitor logits; do echo "flash_$image $(($(flash "$dir/$image") - start))"; done
+  dir=$target/opt-z/boards/$1
+  echo "flash_pairs_z $(($(flash "$dir/pairs") - $(flash "$dir/startup")))"
+  dir=$target/boards/$1
   for image in $IMAGES; do
     [ "$image" = measure ] || echo "panics_$image $(llvm-nm -C "$dir/$image" | grep -cE 'core::panicking|core::fmt|panic_fmt')"
   done
@@ -67,7 +76,7 @@ for board in $boards; do
     fi
   done < <(sed 's/#.*//' limits)
   row="| $(field "$board" 2) |"
-  for name in flash_dpo flash_pairs flash_monitor flash_logits stack_ordinary stack_pairs stack_static stack_push stack_logits \
+  for name in flash_dpo flash_pairs flash_pairs_z flash_monitor flash_logits stack_ordinary stack_pairs stack_static stack_push stack_logits \
     instructions_token instructions_pair instructions_push instructions_logit; do
     row+=" $(value "$name" | sed ':a;s/\([0-9]\)\([0-9]\{3\}\)\($\|,\)/\1,\2\3/;ta') |"
   done
@@ -75,8 +84,8 @@ for board in $boards; do
   state="State: evaluator $(value state_evaluator) bytes; monitor $(value state_monitor) with a window of 32 pairs, $(value state_window_row) of them a pair; saved $(value state_saved)."
 done
 
-table="| | flash: one loss | any loss | and monitor | any loss and logits | stack: ordinary pair | any pair | any pair, bound | push | logits | instructions: token | pair | push | logit |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+table="| | flash: one loss | any loss | with opt-level z | any loss and monitor | any loss and logits | stack: ordinary pair | any pair | any pair, bound | push | logits | instructions: token | pair | push | logit |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 $rows
 ${state:-}"
 printf '\n%s\n' "$table"

@@ -25,7 +25,7 @@ pub(crate) const HAS_WIDE: bool = cfg!(any(target_pointer_width = "64", target_a
 #[cfg(target_arch = "x86_64")]
 cpufeatures::new!(cpu_avx2, "avx2", "popcnt");
 #[cfg(target_arch = "x86_64")]
-cpufeatures::new!(cpu_avx512, "avx512f", "popcnt");
+cpufeatures::new!(cpu_avx512, "avx512f", "avx2", "popcnt");
 
 impl Level {
     /// All levels, slowest first.
@@ -80,6 +80,13 @@ impl Backend {
             Level::Avx2 => 8,
             Level::Avx512 => 16,
         }
+    }
+
+    /// The narrowest level of the CPU that takes so many rows at once, or this one: half-filled lanes cost as much as full
+    /// ones, and copies beside.
+    pub(crate) fn for_rows(self, rows: usize) -> Self {
+        let narrower = Self(Level::Avx2);
+        if self.0 == Level::Avx512 && rows <= narrower.lanes() { narrower } else { self }
     }
 
     /// The fastest level of this CPU.

@@ -40,6 +40,7 @@ impl Counts {
 pub fn block<F: Formula>(backend: Backend, formula: &F, block: Block<'_, '_>) -> Counts {
     let Block { pairs, outputs } = block;
     let rows = pairs.len();
+    let backend = backend.for_rows(rows);
     let tail = rows % backend.lanes();
     let mut counts = Counts::default();
     if rows > tail {
