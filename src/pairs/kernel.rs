@@ -3,7 +3,7 @@
 use super::{OutputSlices, Pairs, RESULTS, Reference};
 use crate::NAN;
 use crate::exact::{Exponents, Wide};
-use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, dispatch};
+use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
 use crate::losses::{Doubt, Formula, LogRatios, Terms};
 use core::cmp::Ordering;
 
@@ -154,13 +154,15 @@ impl<'a, F: Formula> Kernel for Rows<'_, 'a, '_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes>(mut self) {
         let n = self.rows.next_multiple_of(L::N);
         // One lane means a microcontroller or a reading of the code: one loop is enough there.
         if L::N > 1 && is_ordinary(self.formula.beta(), &self.pairs, n) {
-            self.rows::<L, true>(n);
+            // Twice the lanes at a time: the chain of one group leaves the units idle for half of the time.
+            let at = self.rows::<Two<L>, true>(0, n);
+            self.rows::<L, true>(at, n);
         } else {
-            self.rows::<L, false>(n);
+            self.rows::<L, false>(0, n);
         }
     }
 }
@@ -189,16 +191,19 @@ fn is_ordinary<'a>(beta: f64, pairs: &Pairs<'a>, n: usize) -> bool {
 }
 
 impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
-    /// `n`: the rows up to the next multiple of the lanes.
+    /// The rows from `at` on, as long as `n` has whole groups; returns where it stopped.
     #[inline(always)]
-    fn rows<L: Lanes, const ORDINARY: bool>(self, n: usize) {
+    fn rows<L: Lanes, const ORDINARY: bool>(&mut self, mut at: usize, n: usize) -> usize {
+        if at + L::N > n {
+            return at;
+        }
         let Self { formula, pairs, outputs, rows, counts } = self;
         // All slices of one length, which the loop's condition then vouches for.
         let whole = |x: &'a [f32]| x.get(..n);
         let (Some(chosen_logps), Some(rejected_logps)) =
             (whole(pairs.policy_chosen_logps), whole(pairs.policy_rejected_logps))
         else {
-            return;
+            return at;
         };
         let reference = pairs.reference.and_then(|r| whole(r.chosen_logps).zip(whole(r.rejected_logps)));
         let weights = pairs.weights.and_then(whole);
@@ -208,7 +213,6 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
         let beta = L::splat(formula.beta());
         let zero = L::splat(0.0);
         let mut seen = Counts::default();
-        let mut at = 0;
         while at + L::N <= n {
             let pc = L::load(chosen_logps, at);
             let pr = L::load(rejected_logps, at);
@@ -221,16 +225,17 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
                 Some(weights) => Some(L::load(weights, at)),
                 None => None,
             };
-            let valid = u32::MAX >> (32 - (rows - at).min(L::N));
+            let valid = u32::MAX >> (32 - (*rows - at).min(L::N));
             let mut columns = Columns { results: &mut results, at };
             let group = Group { inputs: [pc, pr, rc, rr], weight, valid };
             let unsettled = group.evaluate::<F, ORDINARY>(&constants, beta, &mut columns, &mut seen);
             if unsettled != 0 {
-                settle_rows(formula, pairs, &mut results, at, unsettled, counts);
+                settle_rows(*formula, *pairs, &mut results, at, unsettled, counts);
             }
             at += L::N;
         }
         counts.add(&seen);
+        at
     }
 }
 
