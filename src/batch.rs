@@ -28,8 +28,8 @@ pub fn evaluate<L: PairLoss>(
     outputs: Outputs<'_>,
     metrics: Option<&mut Metrics>,
 ) -> Result<(), Error> {
-    let outputs = check(pairs, outputs)?;
-    split(backend, loss, pairs, outputs, metrics);
+    let mut outputs = check(pairs, outputs)?;
+    split(backend, loss, pairs, &mut outputs, metrics);
     Ok(())
 }
 
@@ -46,12 +46,12 @@ pub fn evaluate_with_threads<L: PairLoss>(
     outputs: Outputs<'_>,
     metrics: Option<&mut Metrics>,
 ) -> Result<(), Error> {
-    let outputs = check(pairs, outputs)?;
+    let mut outputs = check(pairs, outputs)?;
     if threads.get() == 1 || pairs.len() <= GRAIN {
-        evaluate_checked(backend, loss, pairs, outputs, metrics);
+        evaluate_checked(backend, loss, pairs, &mut outputs, metrics);
         return Ok(());
     }
-    with_threads(threads, || split(backend, loss, pairs, outputs, metrics))
+    with_threads(threads, || split(backend, loss, pairs, &mut outputs, metrics))
 }
 
 /// Runs a call of this module in a pool of its own with that many threads; they end with it.
@@ -69,7 +69,7 @@ fn split<L: PairLoss>(
     backend: Backend,
     loss: &L,
     pairs: Pairs<'_>,
-    outputs: OutputSlices<'_>,
+    outputs: &mut OutputSlices<'_>,
     metrics: Option<&mut Metrics>,
 ) {
     if pairs.len() <= GRAIN {
@@ -77,12 +77,12 @@ fn split<L: PairLoss>(
     }
     let half = pairs.len().div_ceil(2).next_multiple_of(GRAIN);
     let (left, right) = (pairs.rows(0, half), pairs.rows(half, pairs.len() - half));
-    let (left_outputs, right_outputs) = split_outputs(outputs, half);
+    let (mut left_outputs, mut right_outputs) = split_outputs(outputs, half);
     let mut right_metrics = metrics.is_some().then(Metrics::new);
     let mut metrics = metrics;
     rayon::join(
-        || split(backend, loss, left, left_outputs, metrics.as_deref_mut()),
-        || split(backend, loss, right, right_outputs, right_metrics.as_mut()),
+        || split(backend, loss, left, &mut left_outputs, metrics.as_deref_mut()),
+        || split(backend, loss, right, &mut right_outputs, right_metrics.as_mut()),
     );
     if let (Some(metrics), Some(more)) = (metrics, right_metrics) {
         metrics.merge(&more);
@@ -207,10 +207,10 @@ pub(crate) fn split_backward<T: Element, G: Element>(
 }
 
 /// The first `n` elements of every output and the others.
-fn split_outputs(slices: OutputSlices<'_>, n: usize) -> (OutputSlices<'_>, OutputSlices<'_>) {
+fn split_outputs<'o>(slices: &'o mut OutputSlices<'_>, n: usize) -> (OutputSlices<'o>, OutputSlices<'o>) {
     let (mut head, mut tail) = ([const { None }; RESULTS], [const { None }; RESULTS]);
-    for ((slice, head), tail) in slices.into_iter().zip(&mut head).zip(&mut tail) {
-        if let Some((a, b)) = slice.and_then(|slice| slice.split_at_mut_checked(n)) {
+    for ((slice, head), tail) in slices.iter_mut().zip(&mut head).zip(&mut tail) {
+        if let Some((a, b)) = slice.as_deref_mut().and_then(|slice| slice.split_at_mut_checked(n)) {
             (*head, *tail) = (Some(a), Some(b));
         }
     }

@@ -5,7 +5,7 @@ use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Formula, PairLoss, Visitor};
 use crate::metrics::Metrics;
-use crate::pairs::{self, Block, Counts, OutputSlices, Outputs, Pairs, RESULTS, SUMMED, check};
+use crate::pairs::{self, Counts, OutputSlices, Outputs, Pairs, RESULTS, SUMMED, check};
 
 /// Loss, rewards, margin and gradients of every pair, and the metrics of all, on the calling thread.
 ///
@@ -23,8 +23,8 @@ pub fn evaluate<L: PairLoss>(
     outputs: Outputs<'_>,
     metrics: Option<&mut Metrics>,
 ) -> Result<(), Error> {
-    let outputs = check(pairs, outputs)?;
-    evaluate_checked(backend, loss, pairs, outputs, metrics);
+    let mut outputs = check(pairs, outputs)?;
+    evaluate_checked(backend, loss, pairs, &mut outputs, metrics);
     Ok(())
 }
 
@@ -32,16 +32,16 @@ pub(crate) fn evaluate_checked<L: PairLoss>(
     backend: Backend,
     loss: &L,
     pairs: Pairs<'_>,
-    outputs: OutputSlices<'_>,
+    outputs: &mut OutputSlices<'_>,
     metrics: Option<&mut Metrics>,
 ) {
     loss.visit(Evaluation { backend, pairs, outputs, metrics });
 }
 
-struct Evaluation<'a, 'm> {
+struct Evaluation<'p, 'o, 'a, 'm> {
     backend: Backend,
-    pairs: Pairs<'a>,
-    outputs: OutputSlices<'a>,
+    pairs: Pairs<'p>,
+    outputs: &'o mut OutputSlices<'a>,
     metrics: Option<&'m mut Metrics>,
 }
 
@@ -51,15 +51,19 @@ const ROWS: usize = if HAS_WIDE { exact::BLOCK } else { 8 };
 /// Small batches, whose time a large scratch would fill with clearing it.
 const FEW_ROWS: usize = if HAS_WIDE { 64 } else { ROWS };
 
-impl Visitor for Evaluation<'_, '_> {
+impl Visitor for Evaluation<'_, '_, '_, '_> {
     type Output = ();
 
     fn visit<F: Formula>(self, formula: F) {
-        let [losses, chosen, rejected, margins, ..] = &self.outputs;
+        let [losses, chosen, rejected, margins, ..] = &*self.outputs;
         let complete = losses.is_some() && chosen.is_some() && rejected.is_some() && margins.is_some();
+        let few = self.pairs.len() <= FEW_ROWS;
         if complete || self.metrics.is_none() {
+            if self.pairs.len() <= ROWS {
+                return block(self.backend, &formula, self.pairs, self.outputs, self.metrics);
+            }
             self.blocks(&formula, &mut [[]; SUMMED]);
-        } else if self.pairs.len() <= FEW_ROWS {
+        } else if few {
             self.blocks(&formula, &mut [[0.0; FEW_ROWS]; SUMMED]);
         } else {
             self.blocks(&formula, &mut [[0.0; ROWS]; SUMMED]);
@@ -67,50 +71,44 @@ impl Visitor for Evaluation<'_, '_> {
     }
 }
 
-impl Evaluation<'_, '_> {
+impl Evaluation<'_, '_, '_, '_> {
     /// `scratch` takes what the metrics need and the caller did not ask for.
     fn blocks<F: Formula, const N: usize>(self, formula: &F, scratch: &mut [[f32; N]; SUMMED]) {
         let Self { backend, pairs, outputs, mut metrics } = self;
-        // For as long as the scratch lives too.
-        let mut outputs: OutputSlices<'_> = outputs;
-        if pairs.len() <= ROWS {
-            return block(backend, formula, pairs, &mut outputs, scratch, metrics);
-        }
         let mut start = 0;
         while start < pairs.len() {
             let n = (pairs.len() - start).min(ROWS);
             let mut cut = [const { None }; RESULTS];
-            for (to, from) in cut.iter_mut().zip(&mut outputs) {
+            for (to, from) in cut.iter_mut().zip(&mut *outputs) {
                 *to = from.as_deref_mut().and_then(|from| from.get_mut(start..start + n));
             }
-            block(backend, formula, pairs.rows(start, n), &mut cut, scratch, metrics.as_deref_mut());
+            if metrics.is_some() {
+                for (output, scratch) in cut.iter_mut().zip(&mut *scratch) {
+                    if output.is_none() {
+                        *output = scratch.get_mut(..n);
+                    }
+                }
+            }
+            block(backend, formula, pairs.rows(start, n), &mut cut, metrics.as_deref_mut());
             start += n;
         }
     }
 }
 
-/// A block of at most [`ROWS`] and what the metrics see of it.
-fn block<'s, 'a: 's, F: Formula, const N: usize>(
+/// At most [`ROWS`], and what the metrics see of them: then the outputs that they need are there.
+fn block<F: Formula>(
     backend: Backend,
     formula: &F,
-    pairs: Pairs<'a>,
-    outputs: &mut OutputSlices<'s>,
-    scratch: &'s mut [[f32; N]; SUMMED],
+    pairs: Pairs<'_>,
+    outputs: &mut OutputSlices<'_>,
     metrics: Option<&mut Metrics>,
 ) {
-    let Some(metrics) = metrics else {
-        pairs::block(backend, formula, Block { pairs, outputs });
-        return;
-    };
-    for (output, scratch) in outputs.iter_mut().zip(scratch) {
-        if output.is_none() {
-            *output = scratch.get_mut(..pairs.len());
-        }
+    let counts = pairs::block(backend, formula, pairs, outputs);
+    if let Some(metrics) = metrics {
+        let [losses, chosen, rejected, margins, ..] = &*outputs;
+        let results = [losses, chosen, rejected, margins].map(|x| x.as_deref().unwrap_or_default());
+        metrics.add_block(backend, pairs, results, counts);
     }
-    let counts = pairs::block(backend, formula, Block { pairs, outputs });
-    let [losses, chosen, rejected, margins, ..] = &*outputs;
-    let results = [losses, chosen, rejected, margins].map(|x| x.as_deref().unwrap_or_default());
-    metrics.add_block(backend, pairs, results, counts);
 }
 
 /// One pair's results.

@@ -132,7 +132,7 @@ impl<L: PairLoss> Step<'_, L> {
         // Lengths and weights are checked before the log-probabilities are known.
         let unknown =
             Pairs { policy_chosen_logps: chosen_logps, policy_rejected_logps: rejected_logps, reference, weights };
-        let outputs = pairs::check(unknown, outputs)?;
+        let mut outputs = pairs::check(unknown, outputs)?;
 
         let tokens = TokenOutputs {
             logps: Some(&mut *token_logps),
@@ -143,7 +143,7 @@ impl<L: PairLoss> Step<'_, L> {
         sequences.logps(token_logps, chosen_logps, rejected_logps)?;
         let known =
             Pairs { policy_chosen_logps: chosen_logps, policy_rejected_logps: rejected_logps, reference, weights };
-        evaluate_checked(backend, loss, known, outputs, metrics);
+        evaluate_checked(backend, loss, known, &mut outputs, metrics);
         sequences.token_grads(grad_chosen_logps, grad_rejected_logps, grad_scale, token_grads)?;
         backward(logits, Seeds { log_sum_exps, grad_logps: token_grads });
         Ok(counts)

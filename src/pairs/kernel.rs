@@ -7,12 +7,6 @@ use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
 use crate::losses::{Doubt, Formula, LogRatios, Terms};
 use core::cmp::Ordering;
 
-/// Rows that fit a block, and where their results go.
-pub struct Block<'b, 'a> {
-    pub pairs: Pairs<'a>,
-    pub outputs: &'b mut OutputSlices<'a>,
-}
-
 /// What the metrics count rather than sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -37,8 +31,7 @@ impl Counts {
 }
 
 /// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
-pub fn block<F: Formula>(backend: Backend, formula: &F, block: Block<'_, '_>) -> Counts {
-    let Block { pairs, outputs } = block;
+pub fn block<F: Formula>(backend: Backend, formula: &F, pairs: Pairs<'_>, outputs: &mut OutputSlices<'_>) -> Counts {
     let rows = pairs.len();
     let backend = backend.for_rows(rows);
     let tail = rows % backend.lanes();

@@ -4,7 +4,7 @@ mod kernel;
 
 use crate::Error;
 use crate::error::check_length;
-pub(crate) use kernel::{Block, Counts, block, one};
+pub(crate) use kernel::{Counts, block, one};
 
 /// Log-probabilities of preference pairs, one row a pair. All slices have the same length.
 ///
@@ -144,6 +144,7 @@ pub(crate) type OutputSlices<'a> = [Option<&'a mut [f32]>; RESULTS];
 
 impl<'a> Outputs<'a> {
     /// After checking every length.
+    #[inline]
     pub(crate) fn into_slices(self, n: usize) -> Result<OutputSlices<'a>, Error> {
         let slices = [
             self.losses,
@@ -166,6 +167,7 @@ impl<'a> Outputs<'a> {
 }
 
 /// All that is checked before anything is written.
+#[inline]
 pub(crate) fn check<'a>(pairs: Pairs<'_>, outputs: Outputs<'a>) -> Result<OutputSlices<'a>, Error> {
     pairs.check()?;
     outputs.into_slices(pairs.len())
