@@ -18,8 +18,8 @@ pub struct SymmetricSums<'a> {
 const GATHER: usize = 64;
 
 /// CLIP's loss `1/2 (mean CE of the rows + mean CE of the columns)` of similarities `[n, n]`, on the calling thread. Returns
-/// the mean over the rows and the mean over the columns (correctly rounded means of losses that are each within 0.51 ULP):
-/// the loss is half their sum.
+/// the mean over the rows and the mean over the columns (correctly rounded means of losses that are each within 0.51 ULP;
+/// one that leaves the range of `f32` makes its mean infinite): the loss is half their sum.
 ///
 /// `grads`, if given, gets dL/dS `= (P_row + P_col - 2 Id) / (2 n T)`, each entry within 0.51 ULP: on the
 /// diagonal `p - 1` is taken as one, and nothing cancels.
