@@ -1,21 +1,55 @@
-//! What the targets share.
+//! The fuzzers, each a function of some bytes, and what they share.
 
+pub mod capi;
+pub mod elementary;
+pub mod info_nce;
+pub mod levels;
+pub mod logits;
+pub mod merge;
+pub mod pair_losses;
+#[cfg(feature = "readers")]
+pub mod readers;
+pub mod row_sum;
+pub mod state;
+pub mod streaming;
+
+use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use preflane::logits::Scaling;
-use preflane::{Backend, Level, Loss, Outputs, Pairs, Reference};
-use preflane_judge::Kind;
+use preflane::{Backend, ExactSum, Level, Loss, Outputs, Pair, Pairs, Reference};
 use preflane_judge::classes::{Source, Values};
 use preflane_judge::logits::Parameters;
+use preflane_judge::sums::{mean, sum};
+use preflane_judge::{Kind, Random, crc32, ulps};
 
 /// Values chosen by a fuzzer's bytes.
-pub type Choices<'a> = Values<Unstructured<'a>>;
+pub type Choices<'a> = Values<Bytes<'a>>;
+
+/// A fuzzer's bytes, and when they are spent numbers that all of them decide: a few bytes are a whole input then, and each change
+/// of one gives another. Changes of single bytes alone seldom meet the one that matters in a long input.
+pub struct Bytes<'a> {
+    given: Unstructured<'a>,
+    then: Random,
+}
+
+impl Source for Bytes<'_> {
+    fn byte(&mut self) -> u8 {
+        if self.given.is_spent() { self.then.byte() } else { self.given.byte() }
+    }
+    fn word(&mut self) -> u32 {
+        if self.given.is_spent() { self.then.word() } else { self.given.word() }
+    }
+}
+
+/// Whether the judge can be asked: Miri does not run foreign code, which MPFR is.
+pub const JUDGED: bool = !cfg!(miri);
 
 /// Of some bytes.
 pub fn choices(data: &[u8]) -> Choices<'_> {
-    Values::new(Unstructured::new(data))
+    Values::new(Bytes { given: Unstructured::new(data), then: Random(crc32(data).into()) })
 }
 
 /// Every level of this CPU, the scalar one first.
@@ -44,6 +78,29 @@ pub fn check_nan(values: &[f32]) {
     for x in values {
         assert!(!x.is_nan() || x.to_bits() == 0x7fc0_0000, "a NaN of the bits {:#x}", x.to_bits());
     }
+}
+
+/// That a sum over a count is that of some values: what IEEE arithmetic says of infinities and NaN, else the nearest to the
+/// truth; NaN over none.
+pub fn check_mean(got: f32, values: &[f32], count: u64) {
+    check_nan(&[got]);
+    if count == 0 {
+        assert!(got.is_nan(), "{got:e} over none");
+    } else if values.iter().all(|x| x.is_finite()) {
+        let good = || ulps(got, &mean(&sum(values), count)) <= 0.5;
+        assert!(!JUDGED || good(), "{values:?} over {count}: {got:e}");
+    } else {
+        // The finite ones cannot change it; their sum might overflow here.
+        let ieee: f32 = values.iter().filter(|x| !x.is_finite()).sum();
+        assert!(got.to_bits() == ieee.to_bits() || got.is_nan() && ieee.is_nan(), "{values:?} over {count}: {got:e}");
+    }
+}
+
+/// How the chosen log-ratio compares with the rejected one, exactly; `None` if they do not compare.
+pub fn ratio_order([pc, pr, rc, rr]: [f32; 4]) -> Option<Ordering> {
+    let mut sum = ExactSum::new();
+    [pc, -rc, -pr, rr].into_iter().for_each(|x| sum.add(x));
+    sum.sum().partial_cmp(&0.0)
 }
 
 /// A loss, for the judge and for the library.
@@ -125,6 +182,21 @@ impl Columns {
         let [pc, pr, rc, rr, weight] = self.columns.each_ref().map(|column| column[row]);
         ([pc, pr, rc, rr], weight)
     }
+}
+
+/// One pair's results, in the judge's order.
+pub fn pair_results(pair: &Pair) -> [f32; 9] {
+    [
+        pair.loss,
+        pair.chosen_reward,
+        pair.rejected_reward,
+        pair.margin,
+        pair.grad_chosen_logps,
+        pair.grad_rejected_logps,
+        pair.grad_ref_chosen_logps,
+        pair.grad_ref_rejected_logps,
+        pair.grad_beta,
+    ]
 }
 
 /// Results of pairs, in the judge's order.

@@ -1,0 +1,690 @@
+//! The C interface with hostile arguments: null, misaligned, overlapping, huge, with integers that are no constants. What it
+//! takes gives the results of the Rust functions over copies; what it refuses leaves memory alone; AddressSanitizer watches.
+
+use std::ffi::c_void;
+use std::ptr::{null, null_mut};
+
+use crate::{Choices, bits, choices};
+use preflane::capi::*;
+use preflane::logits::{
+    Gradient, Labels, Layout, LogSumExp, Logits, LogitsMut, Reduction, RowSum, RowSumState, Scaling, Seeds, Sequences,
+    Step, StepBuffers, StepOutputs, Targets, TokenCounts, TokenOutputs, logits_grad, logits_grad_in_place, token_logps,
+};
+use preflane::{Backend, ExactSum, Loss, Metrics, Pairs, Reference, evaluate};
+use preflane_judge::Random;
+use preflane_judge::classes::{Source, Values};
+
+/// Bytes that all pointers point into: aligned to 8, with room behind for what is misaligned.
+const ARENA: usize = 2048;
+
+type Arena = [u64; ARENA / 8 + 1];
+
+/// Of some bytes.
+pub fn run(data: &[u8]) {
+    let mut v = choices(data);
+    let mut arena: Arena = [0; ARENA / 8 + 1];
+    // From a seed: value by value it would use up all choices before the first argument.
+    let mut contents = Values::new(Random(v.source.word().into()));
+    for pair in &mut arena {
+        let [a, b] = [contents.any(), contents.any()].map(|x| u64::from(x.to_bits()));
+        *pair = a << 32 | b;
+    }
+    match v.below(8) {
+        0 | 1 => pairs(&mut v, &mut arena),
+        2 => tokens(&mut v, &mut arena),
+        3 => gradient(&mut v, &mut arena),
+        4 => sequences(&mut v, &mut arena),
+        5 => step(&mut v, &mut arena),
+        6 => exact_sum(&mut v, &mut arena),
+        _ => row_sum(&mut v, &mut arena),
+    }
+}
+
+/// A pointer into the arena with room for `bytes`: mostly in a place of its own and aligned.
+fn place(v: &mut Choices<'_>, base: *mut u8, slot: usize, bytes: usize) -> *mut u8 {
+    let room = ARENA.saturating_sub(bytes.min(ARENA));
+    let offset = match v.below(32) {
+        0 => return null_mut(),
+        // Over others.
+        1 => v.below(room + 1) / 8 * 8,
+        // Off by less than the alignment.
+        2 => slot.min(room) + 1 + v.below(3),
+        3 => v.below(room + 1) / 4 * 4,
+        _ => slot.min(room),
+    };
+    base.wrapping_add(offset)
+}
+
+/// A size that no memory has, or a small one.
+fn huge(v: &mut Choices<'_>, small: usize) -> usize {
+    match v.below(24) {
+        0 => usize::MAX,
+        1 => usize::MAX / 4 + v.below(3),
+        2 => isize::MAX as usize + v.below(3),
+        3 => usize::MAX - v.below(300),
+        _ => small,
+    }
+}
+
+/// An integer that stands for a constant, or should.
+fn constant(v: &mut Choices<'_>, least: i32, most: i32) -> i32 {
+    match v.below(24) {
+        0 => v.source.word() as i32,
+        1 => most + 1,
+        2 => least - 1,
+        _ => least + v.below((most - least + 1) as usize) as i32,
+    }
+}
+
+fn run_of(v: &mut Choices<'_>) -> preflane_run {
+    preflane_run { level: constant(v, 0, 4), threads: if v.once_in(60) { 2 } else { v.below(2) as u32 } }
+}
+
+fn no_error() -> preflane_error {
+    preflane_error {
+        code: -1,
+        reserved: 7,
+        row: 7,
+        argument: [1; PREFLANE_ARGUMENT_SIZE],
+        message: [1; PREFLANE_MESSAGE_SIZE],
+    }
+}
+
+/// That a code and its error belong together, and that what was refused wrote nothing.
+fn check(code: i32, error: &preflane_error, before: &Arena, after: &Arena) {
+    assert!((0..=13).contains(&code), "code {code}");
+    // The threads may be short; nothing else here is of another kind.
+    assert!(code != 12 && code != 13, "code {code}");
+    assert!(error.code == code || code == 0 && error.code <= 0, "code {code}, error {}", error.code);
+    if code != 0 {
+        assert!(before == after, "code {code}, but something was written");
+        assert!(error.message.contains(&0) && error.argument.contains(&0) && error.message[0] > 0);
+    }
+}
+
+/// Some floats of the arena as they were, at the place of a pointer; reads are by copies, for a pointer may be misaligned.
+fn floats(arena: &Arena, base: *const u8, at: *const f32, n: usize) -> Vec<f32> {
+    let start = at.addr() - base.addr();
+    // SAFETY: the arena is plain integers.
+    let bytes = unsafe { std::slice::from_raw_parts(arena.as_ptr().cast::<u8>(), size_of_val(arena)) };
+    bytes[start..start + 4 * n].as_chunks().0.iter().map(|&b| f32::from_ne_bytes(b)).collect()
+}
+
+/// Labels of the arena as they were.
+fn labels_of(arena: &Arena, base: *const u8, at: *const u8, n: usize) -> Vec<i64> {
+    let words = floats(arena, base, at.cast(), 2 * n);
+    words.as_chunks::<2>().0.iter().map(|w| i64::from(w[0].to_bits()) | i64::from(w[1].to_bits()) << 32).collect()
+}
+
+/// The Rust library's loss, if it is one.
+fn loss_of(loss: &preflane_loss) -> Option<Loss> {
+    let &preflane_loss { kind, beta, label_smoothing, .. } = loss;
+    match (kind, label_smoothing == 0.0) {
+        (1, true) => Loss::dpo(beta).ok(),
+        (2, _) => Loss::cdpo(beta, label_smoothing).ok(),
+        (3, _) => Loss::robust(beta, label_smoothing).ok(),
+        (4, true) => Loss::ipo(beta).ok(),
+        (5, true) => Loss::hinge(beta).ok(),
+        _ => None,
+    }
+}
+
+/// Memory of a call, to tell by another rule than the library's whether it is good.
+#[derive(Clone, Copy)]
+struct Used {
+    start: usize,
+    bytes: usize,
+    align: usize,
+    written: bool,
+    needed: bool,
+}
+
+fn used<T>(at: *const T, n: usize, written: bool, needed: bool) -> Used {
+    Used { start: at.addr(), bytes: n.saturating_mul(size_of::<T>()), align: align_of::<T>(), written, needed }
+}
+
+/// Whether all memory is there, aligned and apart.
+fn sound(memory: &[Used]) -> bool {
+    let there: Vec<_> = memory.iter().filter(|m| m.bytes > 0 && m.start != 0).collect();
+    let apart = |a: &Used, b: &Used| a.start + a.bytes <= b.start || b.start + b.bytes <= a.start;
+    memory.iter().all(|m| m.bytes == 0 || m.start != 0 || !m.needed)
+        && there.iter().all(|m| m.start % m.align == 0)
+        && there
+            .iter()
+            .enumerate()
+            .all(|(i, a)| there[i + 1..].iter().all(|b| !(a.written || b.written) || apart(a, b)))
+}
+
+fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
+    let before = *arena;
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let n = v.below(12);
+    let length = huge(v, n);
+    // Out of a huge length no memory is made: it is refused, whatever the pointers.
+    let mut slot = 0;
+    let mut next = |v: &mut Choices<'_>| {
+        let at = place(v, base, slot, 4 * n).cast::<f32>();
+        slot += 64;
+        at
+    };
+    let free = v.once_in(4);
+    let inputs = [next(v), next(v), next(v), next(v)];
+    let weights = if v.once_in(3) { next(v) } else { null_mut() };
+    let outputs: [*mut f32; 9] = [(); 9].map(|()| if v.once_in(3) { null_mut() } else { next(v) });
+    let [pc, pr, rc, rr] = inputs;
+    let reference_free = if v.once_in(20) { constant(v, 0, 1) } else { i32::from(free) };
+    let reference = if free && !v.once_in(20) { [null_mut(); 2] } else { [rc, rr] };
+    let given = preflane_pairs {
+        length,
+        policy_chosen_logps: pc,
+        policy_rejected_logps: pr,
+        ref_chosen_logps: reference[0],
+        ref_rejected_logps: reference[1],
+        weights,
+        reference_free,
+        reserved: 0,
+    };
+    let [losses, chosen_rewards, rejected_rewards, margins, g0, g1, g2, g3, g4] = outputs;
+    let out = preflane_pair_outputs {
+        losses,
+        chosen_rewards,
+        rejected_rewards,
+        margins,
+        grad_chosen_logps: g0,
+        grad_rejected_logps: g1,
+        grad_ref_chosen_logps: g2,
+        grad_ref_rejected_logps: g3,
+        grad_beta: g4,
+    };
+    let kind = constant(v, 1, 5);
+    let beta = if v.once_in(16) { f64::from(v.any()) } else { v.beta() };
+    let smoothing = if v.once_in(2) { 0.0 } else { v.label_smoothing() + f64::from(v.once_in(16) as u8) };
+    let loss = preflane_loss { kind, reserved: 0, beta, label_smoothing: smoothing };
+    let run = run_of(v);
+    let mut error = no_error();
+    let mut metrics = Metrics::new();
+    let metrics_at = if v.once_in(4) { null_mut() } else { &raw mut metrics };
+    let loss_at = if v.once_in(40) { null() } else { &raw const loss };
+    // SAFETY: every pointer is null or has room in the arena for what its length says; lengths beyond it are refused.
+    let code = unsafe { preflane_evaluate(run, loss_at, &given, &out, metrics_at, &mut error) };
+    check(code, &error, &before, arena);
+
+    // The other path: the same conditions in other words, and the Rust function over copies.
+    let loss = loss_of(&loss);
+    let level = [None, Some(0), Some(1), Some(2), Some(3)].get(run.level as usize).copied();
+    let level = level.is_some_and(|level| level.is_none_or(|i| preflane::Level::ALL[i].is_available()));
+    let referenced = reference_free == 0;
+    let of_reference = if referenced { n } else { 0 };
+    let mut memory = vec![used(pc, n, false, true), used(pr, n, false, true), used(weights, n, false, false)];
+    memory.extend(reference.map(|at| used(at, of_reference, false, true)));
+    memory.extend(outputs.map(|at| used(at, n, true, false)));
+    let flag = matches!(reference_free, 0 | 1) && (referenced || reference.iter().all(|x| x.is_null()));
+    let good = length == n && loss.is_some() && level && flag && !loss_at.is_null() && sound(&memory);
+    if !good {
+        assert_ne!(code, 0, "taken, though it is not sound");
+        assert_eq!(metrics, Metrics::new());
+        return;
+    }
+    let read = |at: *const f32| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
+    let [pc, pr, weights_read] = [pc, pr, weights].map(|at| read(at));
+    let [rc, rr] = reference.map(|at| if referenced { read(at) } else { vec![] });
+    let weighted = n > 0 && !weights.is_null();
+    if weighted && weights_read.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
+        assert_eq!(code, 6, "a weight that is none");
+        return;
+    }
+    assert_eq!(code, 0, "refused with code {code}, though it is sound");
+    let copies = Pairs {
+        policy_chosen_logps: &pc,
+        policy_rejected_logps: &pr,
+        reference: referenced.then_some(Reference { chosen_logps: &rc, rejected_logps: &rr }),
+        weights: weighted.then_some(&weights_read),
+    };
+    let mut results = crate::Results::new(n);
+    let mut counted = Metrics::new();
+    let loss = loss.expect("it is good");
+    evaluate(Backend::SCALAR, &loss, copies, results.outputs(usize::MAX), Some(&mut counted)).expect("C took it");
+    for (at, want) in outputs.into_iter().zip(&results.0) {
+        if !at.is_null() && n > 0 {
+            assert_eq!(bits(&floats(arena, base, at, n)), bits(want));
+        }
+    }
+    if !metrics_at.is_null() {
+        assert_eq!(metrics, counted);
+    }
+}
+
+fn matrix(v: &mut Choices<'_>) -> (usize, usize, usize, i32) {
+    let (rows, columns) = (v.below(5), if v.once_in(30) { 0 } else { 1 + v.below(8) });
+    let stride = if v.once_in(30) { columns.saturating_sub(1) } else { columns + v.below(3) };
+    (rows, columns, stride, constant(v, 1, 3))
+}
+
+/// Labels in the arena that mostly are columns.
+fn put_labels(v: &mut Choices<'_>, base: *mut u8, at: usize, n: usize, columns: usize) {
+    for i in 0..n {
+        let label: i64 = match v.below(12) {
+            0 => -100,
+            1 if v.once_in(4) => i64::from(v.source.word() as i32),
+            _ => v.below(columns.max(1)) as i64,
+        };
+        // SAFETY: within the arena: n is small.
+        unsafe { base.add(at).cast::<i64>().add(i).write_unaligned(label) };
+    }
+}
+
+fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let (rows, columns, stride, dtype) = matrix(v);
+    put_labels(v, base, 1024, rows, columns);
+    let before = *arena;
+    let data = place(v, base, 0, 4 * rows * stride.max(columns));
+    let labels = place(v, base, 1024, 8 * rows);
+    let logps = place(v, base, 1152, 4 * rows).cast::<f32>();
+    let sums = place(v, base, 1280, 16 * rows).cast::<LogSumExp>();
+    let entropies = if v.once_in(2) { null_mut() } else { place(v, base, 1408, 4 * rows).cast::<f32>() };
+    let top1 = if v.once_in(2) { null_mut() } else { place(v, base, 1536, rows) };
+    let logits = preflane_logits {
+        data: data.cast(),
+        rows: huge(v, rows),
+        columns,
+        stride: huge(v, stride),
+        dtype,
+        reserved: 0,
+    };
+    let label_type = constant(v, 2, 2);
+    let targets = preflane_targets {
+        labels: labels.cast(),
+        length: huge(v, rows),
+        ignore_index: -100,
+        shifted_tokens: if v.once_in(6) { v.below(4) } else { 0 },
+        label_type,
+        reserved: 0,
+    };
+    let range = if v.once_in(3) {
+        preflane_rows { first: v.below(rows + 1), count: v.below(rows + 1) }
+    } else {
+        preflane_rows { first: 0, count: usize::MAX }
+    };
+    let null_f32 = null_mut::<f32>();
+    let outputs = preflane_token_outputs {
+        logps,
+        log_sum_exps: sums,
+        entropies,
+        log_sum_squares: null_f32,
+        mean_logits: null_f32,
+        top1,
+    };
+    let scaling = preflane_scaling {
+        temperature: if v.once_in(8) { f64::from(v.any()) } else { 0.7 },
+        logit_scale: 1.0,
+        soft_cap: 0.0,
+    };
+    let scaling_at = if v.once_in(2) { null() } else { &raw const scaling };
+    let run = run_of(v);
+    let mut counts = TokenCounts::default();
+    let mut error = no_error();
+    // A matrix whose size wraps round, or that a row of one is not, would be read beyond the arena.
+    if logits.rows != rows
+        && logits.stride == stride
+        && (rows > 0 || columns == 0)
+        && logits.rows.checked_mul(stride).is_some_and(|x| x < 1 << 50)
+    {
+        return;
+    }
+    // SAFETY: as in `pairs`.
+    let code =
+        unsafe { preflane_token_logps(run, &logits, &targets, scaling_at, range, &outputs, &mut counts, &mut error) };
+    check(code, &error, &before, arena);
+    if code != 0
+        || logits.dtype != 1
+        || logits.rows != rows
+        || rows == 0
+        || targets.shifted_tokens != 0
+        || label_type != 2
+    {
+        return;
+    }
+    // The Rust function over copies.
+    let (first, n) = (range.first, if range.count == usize::MAX { rows - range.first } else { range.count });
+    if n == 0 || logps.is_null() {
+        return;
+    }
+    let read = |at: *const f32, n: usize| floats(&before, base, at, n);
+    let x = read(data.cast::<f32>().wrapping_add(first * stride), (n - 1) * stride + columns);
+    let y = labels_of(&before, base, labels.wrapping_add(8 * first), n);
+    let view = Logits::with_stride(&x, n, columns, stride).expect("C took it");
+    let scaling = if scaling_at.is_null() {
+        Scaling::NONE
+    } else {
+        Scaling::temperature(scaling.temperature).expect("C took it")
+    };
+    let mut want = vec![7.0; n];
+    let outputs = TokenOutputs { logps: Some(&mut want), ..Default::default() };
+    let counted =
+        token_logps(Backend::SCALAR, view, Targets::new(Labels::I64(&y)), &scaling, outputs).expect("C took it");
+    let got = floats(arena, base, logps.wrapping_add(first), n);
+    let level = run.level;
+    assert_eq!(
+        bits(&got),
+        bits(&want),
+        "level {level}: {n} x {columns}, stride {stride}: {x:?} targets {y:?} {scaling:?}"
+    );
+    assert_eq!(counts, counted);
+}
+
+fn gradient(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let (rows, columns, stride, dtype) = matrix(v);
+    put_labels(v, base, 1024, rows, columns);
+    let before = *arena;
+    let room = 4 * rows * stride.max(columns);
+    let data = place(v, base, 0, room);
+    let grads = place(v, base, 512, room);
+    let labels = place(v, base, 1024, 8 * rows);
+    let sums = place(v, base, 1152, 16 * rows).cast::<LogSumExp>();
+    let by_logps = place(v, base, 1280, 4 * rows).cast::<f32>();
+    let targets = preflane_targets_i64(labels.cast(), rows);
+    let how = preflane_gradient { accumulate: constant(v, 0, 1), zero_padding: constant(v, 0, 1) };
+    let all = preflane_rows { first: if v.once_in(8) { huge(v, 1) } else { 0 }, count: usize::MAX };
+    let run = run_of(v);
+    let mut error = no_error();
+    let in_place = v.once_in(2);
+    let to = preflane_logits_mut {
+        data: if in_place { data } else { grads }.cast(),
+        rows,
+        columns: if v.once_in(30) { columns + 1 } else { columns },
+        stride: stride.max(columns),
+        dtype: if v.once_in(8) { constant(v, 1, 3) } else { dtype },
+        reserved: 0,
+    };
+    let from = preflane_logits { data: data.cast::<c_void>(), rows, columns, stride, dtype, reserved: 0 };
+    // SAFETY: as in `pairs`; a column more than there are has no room in the last row only if it were taken, and it is not:
+    // strides are at least the columns, and the arena is longer than what any place spans.
+    let code = unsafe {
+        if in_place {
+            preflane_logits_grad_in_place(run, &to, &targets, null(), all, sums, by_logps, how, &mut error)
+        } else {
+            preflane_logits_grad(run, &from, &targets, null(), all, sums, by_logps, how, &to, &mut error)
+        }
+    };
+    check(code, &error, &before, arena);
+    if code != 0 || rows == 0 || to.dtype != 1 || (dtype != 1 && !in_place) || all.first != 0 {
+        return;
+    }
+    // The Rust functions over copies.
+    let (columns, stride) = (to.columns, to.stride);
+    let whole = if how.zero_padding == 1 { stride } else { columns };
+    let n = (rows - 1) * stride + whole;
+    let y = labels_of(&before, base, labels, rows);
+    let targets = Targets::new(Labels::I64(&y));
+    let seeds = floats(&before, base, by_logps, rows);
+    let log_sum_exps: Vec<LogSumExp> = (0..rows)
+        .map(|row| {
+            let words = floats(&before, base, sums.cast::<f32>().wrapping_add(4 * row), 4);
+            let rest = u64::from(words[1].to_bits()) << 32 | u64::from(words[0].to_bits());
+            LogSumExp { rest: f64::from_bits(rest), max: words[2], ..Default::default() }
+        })
+        .collect();
+    let seeds = Seeds { log_sum_exps: &log_sum_exps, grad_logps: &seeds };
+    let how = Gradient { accumulate: how.accumulate == 1, zero_padding: how.zero_padding == 1 };
+    let mut want = floats(&before, base, to.data.cast(), n);
+    let view = LogitsMut::with_stride(&mut want, rows, columns, stride).expect("C took it");
+    if in_place {
+        logits_grad_in_place(Backend::SCALAR, view, targets, &Scaling::NONE, seeds, how.zero_padding)
+            .expect("C took it");
+    } else {
+        let x = floats(&before, base, data.cast(), (rows - 1) * stride + columns);
+        let x = Logits::with_stride(&x, rows, columns, stride).expect("C took it");
+        logits_grad(Backend::SCALAR, x, targets, &Scaling::NONE, seeds, how, view).expect("C took it");
+    }
+    assert_eq!(bits(&floats(arena, base, to.data.cast(), n)), bits(&want));
+}
+
+fn step(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let (pairs, tokens) = (v.below(3), 1 + v.below(2));
+    let rows = 2 * pairs * tokens;
+    let (_, columns, stride, dtype) = matrix(v);
+    put_labels(v, base, 512, rows, columns);
+    let before = *arena;
+    let data = place(v, base, 0, 4 * rows * stride.max(columns));
+    let labels = place(v, base, 512, 8 * rows);
+    let mut slot = 640;
+    let mut next = |v: &mut Choices<'_>, bytes: usize| {
+        let at = place(v, base, slot, bytes);
+        slot += bytes.next_multiple_of(64).max(64);
+        at.cast::<f32>()
+    };
+    let sums = next(v, 16 * rows).cast::<LogSumExp>();
+    let [token_logps, token_grads] = [(); 2].map(|()| next(v, 4 * rows));
+    let [chosen_logps, rejected_logps, grad_chosen_logps, grad_rejected_logps] = [(); 4].map(|()| next(v, 4 * pairs));
+    let [rc, rr, weights, losses, margins] = [(); 5].map(|()| next(v, 4 * pairs));
+    let weights = if v.once_in(3) { weights } else { null_mut() };
+    let losses = if v.once_in(3) { null_mut() } else { losses };
+    let free = v.once_in(3);
+    let [ref_chosen_logps, ref_rejected_logps] = if free && !v.once_in(20) { [null_mut(); 2] } else { [rc, rr] };
+    let mut targets = preflane_targets_i64(labels.cast(), huge(v, rows));
+    targets.shifted_tokens = if v.once_in(4) { tokens } else { 0 };
+    let smoothing = if v.once_in(2) { 0.0 } else { v.label_smoothing() };
+    let loss = preflane_loss { kind: constant(v, 1, 5), reserved: 0, beta: v.beta(), label_smoothing: smoothing };
+    let given = preflane_step {
+        loss,
+        sequences: preflane_sequences {
+            targets,
+            tokens: huge(v, tokens),
+            alpha: if v.once_in(8) { f64::from(v.any()) } else { 0.0 },
+            layout: constant(v, 1, 2),
+            reduction: constant(v, 1, 3),
+        },
+        scaling: null(),
+        ref_chosen_logps,
+        ref_rejected_logps,
+        weights,
+        grad_scale: if v.once_in(8) { f64::from(v.any()) } else { 0.5 },
+        reference_free: i32::from(free),
+        zero_padding: constant(v, 0, 1),
+    };
+    let logits = preflane_logits_mut { data: data.cast(), rows: huge(v, rows), columns, stride, dtype, reserved: 0 };
+    let buffers = preflane_step_buffers {
+        token_logps,
+        log_sum_exps: sums,
+        token_grads,
+        chosen_logps,
+        rejected_logps,
+        grad_chosen_logps,
+        grad_rejected_logps,
+    };
+    let outputs = preflane_step_outputs { losses, chosen_rewards: null_mut(), rejected_rewards: null_mut(), margins };
+    let outputs_at = if v.once_in(8) { null() } else { &raw const outputs };
+    let run = run_of(v);
+    let (mut metrics, mut counts, mut error) = (Metrics::new(), TokenCounts::default(), no_error());
+    // SAFETY: as in `pairs`; other rows than labels are refused, and no memory has as many labels as the huge ones.
+    let code =
+        unsafe { preflane_step_run(run, &given, &logits, &buffers, outputs_at, &mut metrics, &mut counts, &mut error) };
+    check(code, &error, &before, arena);
+    if code != 0 {
+        assert_eq!(metrics, Metrics::new());
+    }
+    if code != 0 || dtype != 1 || rows == 0 || given.sequences.tokens != tokens {
+        return;
+    }
+    // The Rust function over copies.
+    let zero_padding = given.zero_padding == 1;
+    let n = (rows - 1) * stride + if zero_padding { stride } else { columns };
+    let y = labels_of(&before, base, labels, rows);
+    let targets = Targets::new(Labels::I64(&y));
+    let targets = if given.sequences.targets.shifted_tokens != 0 {
+        Targets::shifted(Labels::I64(&y), tokens).expect("C took it")
+    } else {
+        targets
+    };
+    let layout = if given.sequences.layout == 1 { Layout::ChosenFirst } else { Layout::Interleaved };
+    let reduction = match given.sequences.reduction {
+        1 => Reduction::Sum,
+        2 => Reduction::Mean,
+        _ => Reduction::LengthDesensitized { alpha: given.sequences.alpha },
+    };
+    let sequences = Sequences::new(targets, tokens, layout, reduction).expect("C took it");
+    let read = |at: *const f32| if at.is_null() { vec![] } else { floats(&before, base, at, pairs) };
+    let [rc, rr, weights] = [ref_chosen_logps, ref_rejected_logps, weights].map(|at| read(at));
+    let rust = Step {
+        backend: Backend::SCALAR,
+        loss: loss_of(&loss).expect("C took it"),
+        scaling: Scaling::NONE,
+        sequences,
+        reference: (!free).then_some(Reference { chosen_logps: &rc, rejected_logps: &rr }),
+        weights: (!weights.is_empty()).then_some(&weights),
+        grad_scale: given.grad_scale,
+        zero_padding,
+    };
+    let mut x = floats(&before, base, data.cast(), n);
+    let mut log_sum_exps = vec![LogSumExp::default(); rows];
+    let [mut by_row, mut by_row_too] = [(); 2].map(|()| vec![7.0; rows]);
+    let mut by_pair = [(); 6].map(|()| vec![7.0; pairs]);
+    let [chosen, rejected, grad_chosen, grad_rejected, losses_want, margins_want] = &mut by_pair;
+    let rust_buffers = StepBuffers {
+        token_logps: &mut by_row,
+        log_sum_exps: &mut log_sum_exps,
+        token_grads: &mut by_row_too,
+        chosen_logps: chosen,
+        rejected_logps: rejected,
+        grad_chosen_logps: grad_chosen,
+        grad_rejected_logps: grad_rejected,
+    };
+    let rust_outputs = StepOutputs { losses: Some(losses_want), margins: Some(margins_want), ..Default::default() };
+    let mut counted = Metrics::new();
+    let view = LogitsMut::with_stride(&mut x, rows, columns, stride).expect("C took it");
+    let found = rust.run(view, rust_buffers, rust_outputs, Some(&mut counted)).expect("C took it");
+    assert_eq!((counts, metrics), (found, counted));
+    assert_eq!(bits(&floats(arena, base, data.cast(), n)), bits(&x));
+    let [chosen, rejected, grad_chosen, grad_rejected, losses_want, margins_want] = &by_pair;
+    let asked = !outputs_at.is_null();
+    for (at, want) in [
+        (token_logps, &by_row),
+        (token_grads, &by_row_too),
+        (chosen_logps, chosen),
+        (rejected_logps, rejected),
+        (grad_chosen_logps, grad_chosen),
+        (grad_rejected_logps, grad_rejected),
+        (if asked { losses } else { null_mut() }, losses_want),
+        (if asked { margins } else { null_mut() }, margins_want),
+    ] {
+        if !at.is_null() {
+            assert_eq!(bits(&floats(arena, base, at, want.len())), bits(want));
+        }
+    }
+}
+
+fn exact_sum(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let n = v.below(40);
+    let values = place(v, base, 0, 4 * n).cast::<f32>();
+    let [sum, other] = [512, 640].map(|slot| place(v, base, slot, size_of::<ExactSum>()).cast::<ExactSum>());
+    for sum in [sum, other] {
+        if !sum.is_null() && sum.is_aligned() {
+            // SAFETY: it has its room.
+            unsafe { sum.write(ExactSum::new()) };
+        }
+    }
+    let before = *arena;
+    let length = huge(v, n);
+    let memory = [used(values, n, false, true), used(sum, 1, true, true)];
+    let mut error = no_error();
+    // SAFETY: as in `pairs`.
+    let code = unsafe { preflane_sum_add(sum, values, length, &mut error) };
+    check(code, &error, &before, arena);
+    assert_eq!(code == 0, length == n && sound(&memory), "code {code}");
+    if code != 0 {
+        return;
+    }
+    let mut want = ExactSum::new();
+    let added = if n == 0 { vec![] } else { floats(&before, base, values, n) };
+    added.iter().for_each(|&x| want.add(x));
+    // SAFETY: C took it.
+    let got = unsafe { *sum };
+    assert_eq!(got, want);
+    let before = *arena;
+    error = no_error();
+    // SAFETY: as in `pairs`.
+    let code = unsafe { preflane_sum_merge(other, sum, &mut error) };
+    check(code, &error, &before, arena);
+    assert_eq!(code == 0, sound(&[used(sum, 1, false, true), used(other, 1, true, true)]), "code {code}");
+    let before = *arena;
+    let [value, mean] = [768, 832].map(|slot| place(v, base, slot, 4).cast::<f32>());
+    let count = u64::from(v.source.word()) >> v.below(32);
+    error = no_error();
+    // SAFETY: as in `pairs`.
+    let code = unsafe { preflane_sum_value(sum, count, value, mean, &mut error) };
+    check(code, &error, &before, arena);
+    let memory = [used(sum, 1, false, true), used(value, 1, true, false), used(mean, 1, true, false)];
+    assert_eq!(code == 0, sound(&memory), "code {code}");
+    if code == 0 {
+        for (at, want) in [(value, want.sum()), (mean, want.mean(count))] {
+            if !at.is_null() {
+                assert_eq!(bits(&floats(arena, base, at, 1)), bits(&[want]));
+            }
+        }
+    }
+}
+
+fn sequences(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let (pairs, tokens) = (v.below(4), v.below(5));
+    let rows = 2 * pairs * tokens;
+    put_labels(v, base, 1024, rows, 50);
+    let before = *arena;
+    let labels = place(v, base, 1024, 8 * rows);
+    let mut targets = preflane_targets_i64(labels.cast(), rows);
+    targets.shifted_tokens = if v.once_in(3) { tokens } else { 0 };
+    let given = preflane_sequences {
+        targets,
+        tokens: huge(v, tokens),
+        alpha: if v.once_in(3) { f64::from(v.any()) } else { 0.0 },
+        layout: constant(v, 1, 2),
+        reduction: constant(v, 1, 3),
+    };
+    let per_token = place(v, base, 0, 4 * rows).cast::<f32>();
+    let chosen = place(v, base, 512, 4 * rows).cast::<f32>();
+    let rejected = place(v, base, 704, 4 * rows).cast::<f32>();
+    let mut error = no_error();
+    // SAFETY: as in `pairs`: other tokens than there are make no more pairs than there are rows.
+    let code = unsafe {
+        if v.once_in(2) {
+            preflane_sequence_logps(&given, per_token, chosen, rejected, &mut error)
+        } else {
+            preflane_token_grads(&given, chosen, rejected, 0.5, per_token, &mut error)
+        }
+    };
+    check(code, &error, &before, arena);
+}
+
+fn row_sum(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let n = v.below(40);
+    let state = place(v, base, 1024, size_of::<RowSumState>()).cast::<RowSumState>();
+    let columns = place(v, base, 0, 4 * n);
+    let mut error = no_error();
+    if !state.is_null() && state.is_aligned() && !v.once_in(8) {
+        // SAFETY: it has its room.
+        assert_eq!(unsafe { preflane_row_sum_init(state, null(), &mut error) }, 0);
+    }
+    let before = *arena;
+    let (dtype, length) = (constant(v, 1, 3), huge(v, n));
+    let target = match v.below(5) {
+        0 => i64::from(v.source.word() as i32),
+        1 => i64::MIN,
+        2 => v.below(n + 1) as i64,
+        _ => -1,
+    };
+    let run = run_of(v);
+    let mut error = no_error();
+    // SAFETY: as in `pairs`.
+    let code = unsafe { preflane_row_sum_add(run, state, columns.cast(), dtype, length, target, &mut error) };
+    check(code, &error, &before, arena);
+    if code == 0 {
+        // SAFETY: it is a state now, and aligned.
+        let state = unsafe { *state };
+        assert!(RowSum::restore(&state).is_some(), "{state:?}");
+    }
+}

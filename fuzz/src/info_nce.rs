@@ -1,0 +1,123 @@
+//! InfoNCE and its symmetric form against the judge.
+
+use crate::{Choices, bits, check_nan, choices, on_every_level};
+use preflane::contrastive::{InfoNceOutputs, Similarities, SymmetricSums, info_nce, symmetric};
+use preflane::logits::{LogSumExp, Logits, LogitsMut};
+use preflane_judge::{contrastive as exact, ulps};
+
+/// The published bound.
+const BOUND: f64 = 0.51;
+/// Of a mean of losses that are each within the bound: 0.51 of the unit of a term may be 1.02 of the mean's, and it is rounded.
+const MEAN_BOUND: f64 = 1.53;
+
+/// Of some bytes.
+pub fn run(data: &[u8]) {
+    let mut v = choices(data);
+    let temperature = v.pick(&[1.0, 0.07, 0.05, 0.5, 0.1, 3.7, 1e-3, 1e3]);
+    if v.once_in(4) { batch(&mut v, temperature) } else { row(&mut v, temperature) }
+}
+
+fn row(v: &mut Choices<'_>, temperature: f64) {
+    let mut row = v.logits(40, false);
+    let positive = row.pop().expect("at least one");
+    let mut negatives = row;
+    let m = negatives.len();
+    let mask: Option<Vec<bool>> = v.once_in(3).then(|| (0..m).map(|_| !v.once_in(3)).collect());
+    if let Some(mask) = &mask {
+        // What does not count may hold anything.
+        for (x, _) in negatives.iter_mut().zip(mask).filter(|(_, counts)| !**counts) {
+            *x = v.any();
+        }
+    }
+    let results = on_every_level(|backend| {
+        let (mut loss, mut by_positive, mut by_negatives, mut by_temperature) = ([7.0], [7.0], vec![7.0; m], [7.0]);
+        let outputs = InfoNceOutputs {
+            losses: Some(&mut loss),
+            grad_positives: Some(&mut by_positive),
+            grad_negatives: (m > 0).then(|| LogitsMut::new(&mut by_negatives, 1, m).expect("one row")),
+            grad_temperature: Some(&mut by_temperature),
+        };
+        let rows = Similarities {
+            positives: &[positive],
+            negatives: (m > 0).then(|| Logits::new(&negatives, 1, m).expect("one row")),
+            mask: mask.as_deref(),
+        };
+        let nonfinite = info_nce(backend, rows, temperature, outputs).expect("good arguments");
+        assert_eq!(nonfinite, u64::from(!loss[0].is_finite()));
+        bits(&[vec![loss[0], by_positive[0], by_temperature[0]], by_negatives].concat())
+    });
+    let results: Vec<f32> = results.into_iter().map(f32::from_bits).collect();
+    check_nan(&results);
+    let counts = |j: usize| mask.as_ref().is_none_or(|mask| mask[j]);
+    let kept: Vec<f32> = (0..m).filter(|&j| counts(j)).map(|j| negatives[j]).collect();
+    let exact = exact::info_nce(positive, &kept, temperature);
+    let check = |name: &str, got: f32, exact: &rug::Float| {
+        let error = ulps(got, exact);
+        assert!(
+            error <= BOUND,
+            "{name} {got:e}, exact {exact:.20}, {error} ULP: {positive:e} {kept:?} temperature {temperature}"
+        );
+    };
+    check("loss", results[0], &exact.loss);
+    check("by the positive", results[1], &exact.by_positive);
+    let mut by_kept = exact.by_negatives.iter();
+    for (j, got) in results[3..].iter().enumerate() {
+        match counts(j).then(|| by_kept.next()).flatten() {
+            Some(by_negative) => check("by a negative", *got, by_negative),
+            None => assert_eq!(got.to_bits(), 0, "by a negative that does not count"),
+        }
+    }
+    // Half a unit, and 2^-32 of the terms.
+    let by_temperature = results[2];
+    let error = ulps(by_temperature, &exact.by_temperature);
+    if error > 0.5 {
+        let distance = (exact.by_temperature.clone() - f64::from(by_temperature)).abs();
+        let half = half_unit(&exact.by_temperature);
+        assert!(
+            by_temperature.is_infinite() && exact.by_temperature.to_f32().abs() >= 3.4e38
+                || distance <= exact.terms * 2.0_f64.powi(-32) + half,
+            "by the temperature {by_temperature:e}, exact {:.20}: {positive:e} {kept:?} temperature {temperature}",
+            exact.by_temperature
+        );
+    }
+}
+
+/// Half a unit in the last place of `f32` there.
+fn half_unit(x: &rug::Float) -> f64 {
+    2.0_f64.powi((x.get_exp().unwrap_or(-200).max(-125) - 25).clamp(-1000, 1000))
+}
+
+fn batch(v: &mut Choices<'_>, temperature: f64) {
+    let n = 1 + v.below(6);
+    let pool = v.logits(36, false);
+    let s: Vec<f32> = (0..n * n).map(|i| pool[i % pool.len()]).collect();
+    let results = on_every_level(|backend| {
+        let (mut rows, mut columns) = (vec![LogSumExp::default(); n], vec![LogSumExp::default(); n]);
+        let mut grads = vec![7.0; n * n];
+        let sums = SymmetricSums { rows: &mut rows, columns: &mut columns };
+        let view = LogitsMut::new(&mut grads, n, n).expect("n rows");
+        let matrix = Logits::new(&s, n, n).expect("n rows");
+        let means = symmetric(backend, matrix, temperature, sums, Some(view)).expect("good arguments");
+        grads.extend(means);
+        bits(&grads)
+    });
+    let exact = exact::symmetric(&s, n, temperature);
+    for (i, (got, exact)) in results.iter().zip(exact.grads.iter().chain(&exact.means)).enumerate() {
+        let got = f32::from_bits(*got);
+        let bound = if i < n * n { BOUND } else { MEAN_BOUND };
+        let error = ulps(got, exact);
+        if i >= n * n && got == f32::INFINITY && leaves_range(&s, n, i == n * n + 1, temperature) {
+            continue;
+        }
+        assert!(error <= bound, "{i}: {got:e}, exact {exact:.20}, {error} ULP: {s:?} temperature {temperature}");
+    }
+}
+
+/// Whether the loss of a row, or of a column, leaves the range of `f32`: it is not less than the greatest difference.
+fn leaves_range(s: &[f32], n: usize, columns: bool, temperature: f64) -> bool {
+    (0..n * n).any(|at| {
+        let (i, j) = if columns { (at % n, at / n) } else { (at / n, at % n) };
+        let other = if columns { s[j * n + i] } else { s[i * n + j] };
+        (f64::from(other) - f64::from(s[i * n + i])) / temperature >= f64::from(f32::MAX)
+    })
+}
