@@ -4,7 +4,7 @@ use preflane::logits::{Labels, Logits, Reduction, Scaling, Targets, TokenOutputs
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slot, Slots, Storage, StorageError};
 use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, PairBuffer, Scored, Side, Threshold, k3};
 use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, evaluate, evaluate_pair};
-use preflane_judge::{Random, ulps};
+use preflane_judge::{Random, crc32, ulps};
 
 fn dpo() -> Loss {
     Loss::dpo(0.1).unwrap()
@@ -530,14 +530,8 @@ fn state_as_bytes() {
 /// Bytes with a right checksum around any content.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let end = bytes.len() - 4;
-    let mut crc = !0_u32;
-    for byte in &bytes[..end] {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-        }
-    }
-    bytes[end..].copy_from_slice(&(!crc).to_le_bytes());
+    let crc = crc32(&bytes[..end]);
+    bytes[end..].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
 

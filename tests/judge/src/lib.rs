@@ -38,6 +38,13 @@ pub fn float(x: impl Into<f64>) -> Float {
     Float::with_val(PRECISION, x.into())
 }
 
+/// CRC-32 (ISO-HDLC), bit by bit: the checksum of saved states.
+pub fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
 /// `ln(1 + e^x)`, in the precision of x.
 pub fn softplus(x: &Float) -> Float {
     Logistic::of(x).plus
