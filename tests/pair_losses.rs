@@ -126,6 +126,15 @@ fn weighted_rows() {
     }
 }
 
+/// A derivative by beta beyond `f64`, times a weight of 0, was NaN, and of the wrong bits, where the loss was finite.
+#[test]
+fn a_weight_of_0_against_what_overflows() {
+    for weight in [0.0, 1e-45] {
+        let rows = [[3.851_861e-34, -14.364_924, -5.071_86e-7, -160.875], [-1.0, -2.0, -3.0, -4.0]];
+        judge_rows(Kind::Ipo, 2.839_095_175_409_935_4e-135, &rows, Some(&[weight, weight]));
+    }
+}
+
 #[test]
 fn any_finite_bits() {
     let mut random = Random(3);
