@@ -589,6 +589,8 @@ typedef struct preflane_step_outputs {
 
 
 
+
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
