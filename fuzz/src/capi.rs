@@ -55,11 +55,11 @@ fn place(v: &mut Choices<'_>, base: *mut u8, slot: usize, bytes: usize) -> *mut 
     base.wrapping_add(offset)
 }
 
-/// A size that no memory has, or a small one.
+/// A size that no memory has, of elements of two bytes or more, or a small one.
 fn huge(v: &mut Choices<'_>, small: usize) -> usize {
     match v.below(24) {
         0 => usize::MAX,
-        1 => usize::MAX / 4 + v.below(3),
+        1 => usize::MAX / 2 - v.below(3),
         2 => isize::MAX as usize + v.below(3),
         3 => usize::MAX - v.below(300),
         _ => small,
