@@ -47,12 +47,10 @@ static_stack() {
 
 # measure BOARD: `NAME VALUE`, one a line.
 measure() {
-  local start image dir=$target/boards/$1
+  local start image dir=$target/boards/$1 small=$target/opt-z/boards/$1
   start=$(flash "$dir/startup") || return
   for image in dpo pairs monitor logits; do echo "flash_$image $(($(flash "$dir/$image") - start))"; done
-  dir=$target/opt-z/boards/$1
-  echo "flash_pairs_z $(($(flash "$dir/pairs") - $(flash "$dir/startup")))"
-  dir=$target/boards/$1
+  echo "flash_pairs_z $(($(flash "$small/pairs") - $(flash "$small/startup")))"
   for image in $IMAGES; do
     [ "$image" = measure ] || echo "panics_$image $(llvm-nm -C "$dir/$image" | grep -cE 'core::panicking|core::fmt|panic_fmt')"
   done

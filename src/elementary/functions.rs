@@ -31,14 +31,10 @@ fn finite_above<L: Lanes>(x: L, low: f64) -> L::Mask {
     L::and(L::splat(low).lt(x), x.lt(L::splat(f64::INFINITY)))
 }
 
-fn one() -> Wide {
-    Wide::from_f64(1.0)
-}
-
 /// `ln(1+x)` for x > -1.
 fn wide_log1p(x: Wide) -> Wide {
     // The series' range; outside of it 1 + x is as good as x.
-    if x.abs().lt(Wide::from_f64(0.25)) { x.log1p() } else { (one() + x).log() }
+    if x.abs().lt(Wide::from_f64(0.25)) { x.log1p() } else { (Wide::ONE + x).log() }
 }
 
 /// `ln(1+e^x)`.
@@ -120,7 +116,7 @@ functions! {
     expm1 Expm1 {
         covers: |x| ordered(x),
         special: |x: f32| if x > 100.0 { Some(f32::INFINITY) } else if x < -50.0 { Some(-1.0) } else { None },
-        wide: |x: Wide| x.exp() - one(),
+        wide: |x: Wide| x.exp() - Wide::ONE,
     }
     /// `ln(1 - e^x)`: the logarithm of the complement of a probability, from its logarithm. -inf at 0, NaN above.
     log1mexp Log1mexp {
@@ -131,7 +127,7 @@ functions! {
         },
         wide: |x: Wide| {
             let e = x.exp();
-            if e.lt(Wide::from_f64(0.25)) { (-e).log1p() } else { (one() - e).log() }
+            if e.lt(Wide::from_f64(0.25)) { (-e).log1p() } else { (Wide::ONE - e).log() }
         },
     }
     /// `1/(1 + e^-x)`.
@@ -140,7 +136,7 @@ functions! {
         special: |x: f32| if x > 120.0 { Some(1.0) } else if x < -120.0 { Some(0.0) } else { None },
         wide: |x: Wide| {
             let e = x.abs().exp_neg();
-            if x.lt(Wide::ZERO) { e / (one() + e) } else { one() / (one() + e) }
+            if x.lt(Wide::ZERO) { e / (Wide::ONE + e) } else { Wide::ONE / (Wide::ONE + e) }
         },
     }
     /// `ln(1 + e^x)`.

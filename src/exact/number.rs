@@ -55,14 +55,12 @@ fn shift_left(x: &mut Limbs, bits: u32) {
     }
 }
 
-/// `b = a - b` for a >= b.
-fn subtract(a: &Limbs, b: &mut Limbs) {
-    let mut borrow = 0_i64;
-    for (&a, b) in a.iter().zip(b).rev() {
-        let d = i64::from(a) - i64::from(*b) + borrow;
-        *b = d as u32;
-        borrow = d >> 32;
-    }
+/// The limb of `a - b` less what the one below borrowed; says what this one borrows.
+#[inline]
+fn subtract(a: u32, b: u32, borrow: &mut i64) -> u32 {
+    let difference = i64::from(a) - i64::from(b) + *borrow;
+    *borrow = difference >> 32;
+    difference as u32
 }
 
 /// Divides by n > 0 in steps that 64 bits have room for. (checked_div: so that the compiler need not believe in n.)
@@ -245,6 +243,7 @@ impl Wide {
         let r = (LN2 * Self::from_integer(false, k, 0) - self).scaled(-16);
         let mut y = Self::ONE;
         for i in (1..=21_u64).rev() {
+            // Not by the operator, here and below: its copies cost stack and flash.
             let mut term = product(&y, &r);
             term.divide(i);
             y = Self::ONE + term;
@@ -349,7 +348,10 @@ fn sum(x: &Wide, y: &Wide, y_negative: bool) -> Wide {
     let distance = a.exponent.saturating_sub(b.exponent).clamp(0, BITS) as u32;
     shift_right(&mut sum.limbs, distance);
     if a_negative != b_negative {
-        subtract(&a.limbs, &mut sum.limbs);
+        let mut borrow = 0;
+        for (&a, out) in a.limbs.iter().zip(&mut sum.limbs).rev() {
+            *out = subtract(a, *out, &mut borrow);
+        }
         sum.normalize();
         return sum;
     }
@@ -422,11 +424,9 @@ fn quotient(x: &Wide, y: &Wide) -> Wide {
     while left > 0 {
         let bit = over || rest >= y.limbs;
         if bit {
-            let mut borrow = 0_i64;
+            let mut borrow = 0;
             for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
-                let d = i64::from(*rest) - i64::from(y) + borrow;
-                *rest = d as u32;
-                borrow = d >> 32;
+                *rest = subtract(*rest, y, &mut borrow);
             }
         }
         if bit || started {
