@@ -397,6 +397,22 @@ static void step_bits(void) {
                                        &error),
                   &error, PREFLANE_ERROR_LENGTH, "rows", PREFLANE_NO_ROW));
   }
+  /* A later row of what no memory holds, whose address would come round to before the array. */
+  {
+    preflane_rows rows = {1, 1};
+    preflane_logits wide = {logits, 2, 1, SIZE_MAX / 2 - 2, PREFLANE_BF16, 0};
+    preflane_targets targets = preflane_targets_i64(labels64, 2);
+    preflane_token_outputs outputs = {0};
+    outputs.logps = token_logps[0];
+    CHECK(refused(preflane_token_logps(ONE, &wide, &targets, NULL, rows, &outputs, NULL, &error), &error,
+                  PREFLANE_ERROR_LENGTH, "logits", PREFLANE_NO_ROW));
+    wide.rows = targets.length = SIZE_MAX / 16 + 1, wide.stride = 1;
+    targets.label_type = PREFLANE_I32;
+    rows.first = SIZE_MAX / 16;
+    outputs.log_sum_exps = sums[0] + 1;
+    CHECK(refused(preflane_token_logps(ONE, &wide, &targets, NULL, rows, &outputs, NULL, &error), &error,
+                  PREFLANE_ERROR_LENGTH, "log_sum_exps", PREFLANE_NO_ROW));
+  }
   /* An answer without a token is named. */
   {
     int64_t saved[TOKENS];

@@ -24,6 +24,13 @@ impl Span {
     }
 }
 
+/// The address behind some elements, if memory can hold as many from there on.
+#[inline(always)]
+pub fn span_end<T>(start: *const T, length: usize) -> Option<usize> {
+    let bytes = length.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
+    bytes.and_then(|bytes| start.addr().checked_add(bytes))
+}
+
 /// The most spans of any call: a step's.
 const MOST: usize = 24;
 
@@ -68,9 +75,7 @@ impl Arguments {
         if length == 0 {
             return;
         }
-        let bytes = length.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
-        let end = bytes.and_then(|bytes| start.addr().checked_add(bytes));
-        match (end, self.spans.get_mut(self.used)) {
+        match (span_end(start, length), self.spans.get_mut(self.used)) {
             (Some(end), Some(span)) if !start.is_null() && start.is_aligned() => {
                 *span = Span { name, start: start.addr(), end, written: written.into() };
                 self.used += 1;

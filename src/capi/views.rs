@@ -1,6 +1,6 @@
 //! Matrices, targets and ranges of rows, as C states them and as they are once checked.
 
-use super::arguments::{Arguments, Checked, Input, Output, read};
+use super::arguments::{Arguments, Checked, Input, Output, read, span_end};
 use super::failure::{Failure, constants};
 use crate::Error;
 use crate::logits::{Labels, Scaling, Targets};
@@ -162,10 +162,14 @@ impl preflane_rows {
     }
 }
 
-/// `start` moved on by some elements of memory that is checked after it.
-pub(super) fn from_row<T>(start: *mut T, row: usize) -> *mut T {
-    // Null stays null: left out, or an error.
-    if start.is_null() { start } else { start.wrapping_add(row) }
+/// `start` moved on by some elements of memory that is checked after it. Null stays null: left out, or an error.
+pub(super) fn skip<T>(name: &'static str, start: *mut T, elements: usize) -> Result<*mut T, Failure> {
+    match span_end(start, elements) {
+        _ if start.is_null() => Ok(start),
+        Some(_) => Ok(start.wrapping_add(elements)),
+        // It would come round to memory that is not the caller's.
+        None => Err(Failure::TooLarge(name)),
+    }
 }
 
 /// Labels before the other arguments are checked.
@@ -233,7 +237,7 @@ pub(super) fn logits_input<'a, T>(
     let length = matrix_length(rows, logits.columns, logits.stride, false)?;
     // All rows fit, so this one's start does not overflow.
     matrix_length(logits.rows, logits.columns, logits.stride, false)?;
-    let start = from_row(logits.data.cast_mut().cast::<T>(), first.wrapping_mul(logits.stride));
+    let start = skip("logits", logits.data.cast_mut().cast::<T>(), first.wrapping_mul(logits.stride))?;
     Ok(arguments.input("logits", start, length))
 }
 
@@ -247,5 +251,6 @@ pub(super) fn logits_output<'a, T>(
 ) -> Result<Output<'a, T>, Failure> {
     let length = matrix_length(rows, logits.columns, logits.stride, whole)?;
     matrix_length(logits.rows, logits.columns, logits.stride, whole)?;
-    Ok(arguments.output(name, from_row(logits.data.cast::<T>(), first.wrapping_mul(logits.stride)), length))
+    let start = skip(name, logits.data.cast::<T>(), first.wrapping_mul(logits.stride))?;
+    Ok(arguments.output(name, start, length))
 }
