@@ -610,6 +610,40 @@ fn accumulating_adds() {
     }
 }
 
+/// NaN in what a gradient is added to, and in logits that the log-sum-exp is not of: whose bits reach the result is up to the CPU.
+#[test]
+fn every_nan_is_one() {
+    let nans = [0x7fc0_0001, 0xffc0_0000, 0xffc2_8211, 0x7f80_0001, 0xff80_0001].map(f32::from_bits);
+    for (backend, n, accumulate) in backends()
+        .into_iter()
+        .flat_map(|b| [5, 16, 75].map(|n| (b, n)))
+        .flat_map(|(b, n)| [true, false].map(|accumulate| (b, n, accumulate)))
+    {
+        let mut row: Vec<f32> = (0..n).map(|i| i as f32 / 8.0 - 2.0).collect();
+        let sums = [LogSumExp::of(Backend::SCALAR, &row, &Scaling::NONE)];
+        let mut grads = vec![0.25_f32; n];
+        let places = [0, 2, 3, n - 1];
+        for (i, place) in places.into_iter().enumerate() {
+            let (nan, other) = (nans[(i + n) % 5], nans[(i + n + 1) % 5]);
+            if accumulate { grads[place] = nan } else { row[place] = if i == 3 { f32::INFINITY } else { other } }
+        }
+        logits_grad(
+            backend,
+            Logits::new(&row, 1, n).unwrap(),
+            Targets::new(Labels::I32(&[2])),
+            &Scaling::NONE,
+            Seeds { log_sum_exps: &sums, grad_logps: &[0.75] },
+            Gradient { accumulate, zero_padding: false },
+            LogitsMut::new(&mut grads, 1, n).unwrap(),
+        )
+        .unwrap();
+        for (column, x) in grads.iter().enumerate() {
+            let wrong = if places.contains(&column) { x.to_bits() != 0x7fc0_0000 } else { !x.is_finite() };
+            assert!(!wrong, "{backend:?} {n} {accumulate} {column}: {:x}", x.to_bits());
+        }
+    }
+}
+
 #[test]
 fn the_gradient_of_a_row_sums_to_nothing() {
     let mut random = Random(8);

@@ -126,12 +126,19 @@ fn weighted_rows() {
     }
 }
 
-/// A derivative by beta beyond `f64`, times a weight of 0, was NaN, and of the wrong bits, where the loss was finite.
+/// A derivative beyond `f64`, times a weight of 0, was NaN, and of the wrong bits, where the loss was finite.
 #[test]
 fn a_weight_of_0_against_what_overflows() {
     for weight in [0.0, 1e-45] {
         let rows = [[3.851_861e-34, -14.364_924, -5.071_86e-7, -160.875], [-1.0, -2.0, -3.0, -4.0]];
         judge_rows(Kind::Ipo, 2.839_095_175_409_935_4e-135, &rows, Some(&[weight, weight]));
+        let nearly_half = 0.5 - f64::EPSILON / 4.0;
+        judge_rows(
+            Kind::Robust(nearly_half),
+            f64::MAX,
+            &[[-2.25; 4], [-1.0, -2.0, -3.0, -4.0]],
+            Some(&[weight, weight]),
+        );
     }
 }
 

@@ -207,7 +207,7 @@ impl<T: Element, G: Element, L: Lanes> Visitor for OverLanes<'_, T, G, L> {
             start += n;
         }
         if let Some(out) = out.get_mut(target) {
-            *out = G::narrowed(entry as f32);
+            *out = G::narrowed(if entry.is_nan() || logp.is_nan() { NAN } else { entry as f32 });
         }
     }
 }
@@ -300,6 +300,7 @@ fn values<M: Map, L: Lanes, N>(
 ) {
     let whole = out.len() - out.len() % L::N;
     let mut at = 0;
+    let mut sum = L::splat(0.0);
     for block in out.chunks_exact_mut(L::N) {
         L::prefetch(next, at);
         let before = L::load(block, 0);
@@ -307,19 +308,28 @@ fn values<M: Map, L: Lanes, N>(
             Some(x) => L::load(x, at),
             None => before,
         };
-        value(map, softmax, logits, accumulate.then_some(before)).store(block, 0);
+        let value = value(map, softmax, logits, accumulate.then_some(before));
+        value.store(block, 0);
+        sum = sum + value;
         at += L::N;
     }
-    let Some(tail) = out.get_mut(whole..).filter(|x| !x.is_empty()) else { return };
-    let (mut logits, mut before) = ([0.0; 2 * MAX_LANES], [0.0; 2 * MAX_LANES]);
-    before.iter_mut().zip(&*tail).for_each(|(to, x)| *to = *x);
-    match x {
-        Some(x) => logits.iter_mut().zip(x.iter().skip(whole)).for_each(|(to, x)| *to = *x),
-        None => logits = before,
+    if let Some(tail) = out.get_mut(whole..).filter(|x| !x.is_empty()) {
+        let (mut logits, mut before) = ([0.0; 2 * MAX_LANES], [0.0; 2 * MAX_LANES]);
+        before.iter_mut().zip(&*tail).for_each(|(to, x)| *to = *x);
+        match x {
+            Some(x) => logits.iter_mut().zip(x.iter().skip(whole)).for_each(|(to, x)| *to = *x),
+            None => logits = before,
+        }
+        let before_lanes = if accumulate { Some(L::load(&before, 0)) } else { None };
+        let value = value(map, softmax, L::load(&logits, 0), before_lanes);
+        value.store(&mut before, 0);
+        sum = sum + value;
+        tail.iter_mut().zip(&before).for_each(|(to, x)| *to = *x);
     }
-    let before_lanes = if accumulate { Some(L::load(&before, 0)) } else { None };
-    value(map, softmax, L::load(&logits, 0), before_lanes).store(&mut before, 0);
-    tail.iter_mut().zip(&before).for_each(|(to, x)| *to = *x);
+    // Of NaN in what was there, or in logits that the log-sum-exp is not of: one NaN on every CPU.
+    if sum.sum().is_nan() {
+        out.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = NAN);
+    }
 }
 
 /// `-seed softmax dy/dx`, added to what was there.

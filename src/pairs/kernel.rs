@@ -307,8 +307,9 @@ impl<L: Lanes> Group<L> {
             let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
             let tame = size.lt(L::splat(f32::MAX as f64));
             unsettled |= !L::bits(tame);
-            // A derivative by beta beyond f64 times a weight of 0, which the loss does not show.
-            unsettled |= !L::bits(terms.by_beta.eq(terms.by_beta));
+            // A derivative beyond f64 times a weight of 0, which the loss does not show.
+            let derivatives = (terms.by_chosen - terms.by_rejected) + terms.by_beta;
+            unsettled |= !L::bits(derivatives.eq(derivatives));
         }
         unsettled &= valid;
         let settled = valid & !unsettled;
