@@ -1,7 +1,7 @@
 //! The exact sum of `f32` values.
 
 use super::Wide;
-use crate::lanes::{Lanes, MAX_LANES};
+use crate::lanes::{Lanes, MAX_LANES, Two};
 
 /// Limbs of 64 bits; of the last one only the lower 60 count. Two's complement of 316 bits, from 2^-149 (the least
 /// `f32`) up to 2^166: 2^38 of the largest `f32` fit.
@@ -88,6 +88,26 @@ impl Magnitudes {
     fn exponents(self) -> Exponents {
         let least = if self.least == u32::MAX { 256 } else { ((self.least + 1) >> 23).max(1) };
         Exponents { least, most: (self.most >> 23).max(1) }
+    }
+}
+
+/// Sums of the parts of values.
+struct Split<L, const SPLITS: usize> {
+    /// What rounds to the part that is summed apart.
+    round: [L; SPLITS],
+    parts: [L; SPLITS],
+    rest: L,
+}
+
+impl<L: Lanes, const SPLITS: usize> Split<L, SPLITS> {
+    #[inline(always)]
+    fn add(&mut self, mut value: L) {
+        for (round, part) in self.round.iter().zip(&mut self.parts) {
+            let high = (value + *round) - *round;
+            *part = *part + high;
+            value = value - high;
+        }
+        self.rest = self.rest + value;
     }
 }
 
@@ -192,13 +212,13 @@ impl ExactSum {
         }
         let (span, top) = (exponents.most.saturating_sub(exponents.least), exponents.most.into());
         if span <= SPAN {
-            self.add_split::<L, 0>(x, top);
+            self.add_split::<Two<L>, 0>(x, top);
         } else if span <= SPAN + SPLIT {
-            self.add_split::<L, 1>(x, top);
+            self.add_split::<Two<L>, 1>(x, top);
         } else if span <= SPAN + 2 * SPLIT {
-            self.add_split::<L, 2>(x, top);
+            self.add_split::<Two<L>, 2>(x, top);
         } else if span <= SPAN + 3 * SPLIT {
-            self.add_split::<L, 3>(x, top);
+            self.add_split::<Two<L>, 3>(x, top);
         } else {
             x.iter().for_each(|&x| self.add(x));
         }
@@ -216,28 +236,23 @@ impl ExactSum {
             *round = L::splat(f64::from_bits(exponent << 52 | 1 << 51));
             exponent -= u64::from(SPLIT);
         }
-        let mut padded = [0.0; MAX_LANES];
-        let whole = x.len() - x.len() % L::N;
-        for (padded, x) in padded.iter_mut().zip(x.iter().skip(whole)) {
-            *padded = *x;
+        let mut sums = Split { round, parts: [L::splat(0.0); SPLITS], rest: L::splat(0.0) };
+        let mut groups = x.chunks_exact(L::N);
+        for group in &mut groups {
+            sums.add(L::load(group, 0));
         }
-        let mut parts = [L::splat(0.0); SPLITS];
-        let mut rest = L::splat(0.0);
-        let mut at = 0;
-        while at <= whole {
-            let mut value = if at < whole { L::load(x, at) } else { L::load(&padded, 0) };
-            for (round, part) in round.iter().zip(&mut parts) {
-                let high = (value + *round) - *round;
-                *part = *part + high;
-                value = value - high;
+        let tail = groups.remainder();
+        if !tail.is_empty() {
+            let mut padded = [0.0; 2 * MAX_LANES];
+            for (padded, x) in padded.iter_mut().zip(tail) {
+                *padded = *x;
             }
-            rest = rest + value;
-            at += L::N;
+            sums.add(L::load(&padded, 0));
         }
-        for part in parts {
+        for part in sums.parts {
             self.add_f64(part.sum());
         }
-        self.add_f64(rest.sum());
+        self.add_f64(sums.rest.sum());
     }
 
     /// Adds all that another sum holds.
