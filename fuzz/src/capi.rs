@@ -351,6 +351,8 @@ fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
         return;
     }
     let read = |at: *const f32, n: usize| floats(&before, base, at, n);
+    // A huge one is taken where the rows are one.
+    let stride = logits.stride;
     let x = read(data.cast::<f32>().wrapping_add(first * stride), (n - 1) * stride + columns);
     let y = labels_of(&before, base, labels.wrapping_add(8 * first), n);
     let view = Logits::with_stride(&x, n, columns, stride).expect("C took it");
