@@ -75,9 +75,11 @@ install_packages() {
 
 # --- building and running; each function's output is the platform's log, its status the result
 
-# The suite for the host, built once before all else: it judges the digests of devices too.
-build_host() { cargo build --release -p preflane-conformance --target-dir "$target/host"; }
-judge() { "$target/host/release/preflane-conformance" --compare-stdin; }
+# The suite for the host, built once before all else: it judges the digests of devices too. Where the tests were built, most of
+# it is there.
+suite=$target/../release/preflane-conformance
+build_host() { cargo build --locked --release -p preflane-conformance --target-dir "$target/.."; }
+judge() { "$suite" --compare-stdin; }
 
 # cross PLATFORM TARGET CRATES ARGUMENT...: cargo build with Debian's compiler and library sources.
 cross() {
@@ -92,7 +94,7 @@ run_level() {
     echo "this CPU has no AVX-512"
     return 3
   fi
-  PREFLANE_LEVEL=$1 "$target/host/release/preflane-conformance" --require "$1"
+  PREFLANE_LEVEL=$1 "$suite" --require "$1"
 }
 
 # All that this CPU has, in the compiler's hands: wide then emits other instructions.

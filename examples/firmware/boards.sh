@@ -56,25 +56,25 @@ install_packages() {
 # build PACKAGE "BOARD..." FILE...: builds a package for boards and leaves its files in $target/boards/BOARD.
 # What cannot be built is told on the way; its files are missing then.
 build() {
-  local package=$1 boards=$2 round board triple variable targets lld log=$target/build.log
+  local package=$1 boards=$2 round board triple variable targets names lld log=$target/build.log
   shift 2
   lld=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/rust-lld
   for round in "${ROUNDS[@]}"; do
-    targets=()
+    targets=() names=()
     for board in $round; do
       [[ " $boards " == *" $board "* ]] || continue
       triple=$(field "$board" 3)
       variable=CARGO_TARGET_$(tr a-z.- A-Z__ <<<"$triple")
       export "${variable}_LINKER=$lld"
       export "${variable}_RUSTFLAGS=-Clink-arg=-L$PWD/boards/$(field "$board" 4) -Zemit-stack-sizes $(field "$board" 5)"
-      targets+=(--target "$triple")
+      targets+=(--target "$triple") names+=("$board")
       mkdir -p "$target/boards/$board"
       (cd "$target/boards/$board" && rm -f "$@")
     done
     [ ${#targets[@]} -gt 0 ] || continue
-    say "$package: building for $round"
+    say "$package: building for ${names[*]}"
     RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 cargo build --locked --release -Zbuild-std=core -Zbuild-std-features= \
-      "${targets[@]}" --target-dir "$target" -p "$package" >"$log" 2>&1 || { tail -n 25 "$log" && say "$package: not built for $round"; }
+      "${targets[@]}" --target-dir "$target" -p "$package" >"$log" 2>&1 || { tail -n 25 "$log" && say "$package: not built for ${names[*]}"; }
     for board in $round; do
       [[ " $boards " == *" $board "* ]] || continue
       (cd "$target/$(field "$board" 3)/release" && cp "$@" "$target/boards/$board/")
