@@ -63,32 +63,6 @@ fn subtract(a: u32, b: u32, borrow: &mut i64) -> u32 {
     difference as u32
 }
 
-/// Divides by n > 0 in steps that 64 bits have room for. (checked_div: so that the compiler need not believe in n.)
-fn divide_by_u32(x: &mut Limbs, n: u32) {
-    let (n, mut rest) = (u64::from(n), 0);
-    for limb in x {
-        let part = rest << 32 | u64::from(*limb);
-        *limb = part.checked_div(n).unwrap_or(0) as u32;
-        rest = part.checked_rem(n).unwrap_or(0);
-    }
-}
-
-/// Divides by n > 0, bit by bit: rare, and small.
-#[cold]
-#[inline(never)]
-fn divide_by_u64(x: &mut Limbs, n: u64) {
-    let mut rest = 0_u64;
-    for limb in x {
-        for _ in 0..32 {
-            let over = rest >> 63 == 1;
-            rest = rest << 1 | u64::from(*limb >> 31);
-            let bit = over || rest >= n;
-            rest = rest.wrapping_sub(if bit { n } else { 0 });
-            *limb = *limb << 1 | u32::from(bit);
-        }
-    }
-}
-
 impl Wide {
     /// 0.
     pub const ZERO: Self = Self { negative: false, exponent: 0, limbs: [0; LIMBS] };
@@ -189,20 +163,39 @@ impl Wide {
 
     /// `1 / n` for n > 0.
     #[inline(never)]
-    fn one_over(n: u64) -> Self {
+    fn one_over(n: u32) -> Self {
         let mut quotient = Self::ONE;
         quotient.divide(n);
         quotient
     }
 
-    /// Divides by n > 0. What is left over at the 384th bit behind the top one of the dividend is dropped.
+    /// Divides by n > 0, in steps that 64 bits have room for. What is left over at the 384th bit behind the top one of the dividend
+    /// is dropped.
     #[inline(never)]
-    pub fn divide(&mut self, n: u64) {
-        match u32::try_from(n) {
-            Ok(n) => divide_by_u32(&mut self.limbs, n),
-            Err(_) => divide_by_u64(&mut self.limbs, n),
+    fn divide(&mut self, n: u32) {
+        let (n, mut rest) = (u64::from(n), 0);
+        for limb in &mut self.limbs {
+            let part = rest << 32 | u64::from(*limb);
+            // checked_div: so that the compiler need not believe in n.
+            *limb = part.checked_div(n).unwrap_or(0) as u32;
+            rest = part.checked_rem(n).unwrap_or(0);
         }
         self.normalize();
+    }
+
+    /// Divides by any n > 0, and drops as much.
+    pub fn divide_by(&mut self, n: u64) {
+        match u32::try_from(n) {
+            Ok(n) => self.divide(n),
+            Err(_) => self.divide_by_u64(n),
+        }
+    }
+
+    /// Rare, and apart for its stack.
+    #[cold]
+    #[inline(never)]
+    fn divide_by_u64(&mut self, n: u64) {
+        *self = quotient(self, &Self::from_integer(false, n, 0));
     }
 
     /// Rounded to the nearest `f32`, ties to even, subnormals and overflow as IEEE 754 says.
@@ -242,7 +235,7 @@ impl Wide {
         // |r| < 0.35: Taylor's series of r / 2^16 (17.5 bits a term), then 16 squarings.
         let r = (LN2 * Self::from_integer(false, k, 0) - self).scaled(-16);
         let mut y = Self::ONE;
-        for i in (1..=21_u64).rev() {
+        for i in (1..=21_u32).rev() {
             // Not by the operator, here and below: its copies cost stack and flash.
             let mut term = product(&y, &r);
             term.divide(i);
@@ -270,7 +263,7 @@ impl Wide {
         // 2 (s + s^3/3 + s^5/5 + ...): each term brings -log2(w) bits, at least 3.1.
         let bits_a_term = (-w.exponent).max(3);
         let mut y = Self::ZERO;
-        for i in (0..(BITS / bits_a_term + 2) as u64).rev() {
+        for i in (0..(BITS / bits_a_term + 2) as u32).rev() {
             y = product(&y, &w) + Self::one_over(2 * i + 1);
         }
         product(&y, &s).scaled(1)
@@ -407,39 +400,110 @@ fn product(x: &Wide, y: &Wide) -> Wide {
     product
 }
 
-/// `x / y`, bit by bit: it is rare, and small.
+/// `x / y`, limb by limb.
 #[inline(never)]
 fn quotient(x: &Wide, y: &Wide) -> Wide {
     if x.is_zero() || y.is_zero() {
         return Wide::ZERO;
     }
-    // Both in [1/2, 1): the quotient is in (1/2, 2). Bits from 2^0 down.
-    let exponent = x.exponent.saturating_sub(y.exponent).saturating_add(1);
+    // Both in [1/2, 1): the quotient is in (1/2, 2).
+    let exponent = x.exponent.saturating_sub(y.exponent);
     let mut quotient = Wide { negative: x.negative != y.negative, exponent, limbs: [0; LIMBS] };
     let mut rest = x.limbs;
-    // Whether the rest has a bit of weight 1 besides its limbs.
-    let mut over = false;
-    let mut started = false;
-    let mut left = BITS;
-    while left > 0 {
-        let bit = over || rest >= y.limbs;
-        if bit {
-            let mut borrow = 0;
+    let whole = rest >= y.limbs;
+    if whole {
+        let mut borrow = 0;
+        for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
+            *rest = subtract(*rest, y, &mut borrow);
+        }
+    }
+    for digit in &mut quotient.limbs {
+        // From the top limbs: right, or too large by one or two, for y's top bit is set.
+        let top = u64::from(rest[0]) << 32 | u64::from(rest[1]);
+        let mut guess = top.checked_div(y.limbs[0].into()).unwrap_or(0).min(u32::MAX.into());
+        // The rest, one limb further up, less guess times y.
+        let (mut below, mut carry) = (0_u32, 0_u64);
+        for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
+            let product = guess * u64::from(y) + carry;
+            let (difference, borrow) = below.overflowing_sub(product as u32);
+            below = core::mem::replace(rest, difference);
+            carry = (product >> 32) + u64::from(borrow);
+        }
+        let mut over = carry.wrapping_sub(below.into());
+        while over != 0 {
+            guess -= 1;
+            let mut carry = 0;
             for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
-                *rest = subtract(*rest, y, &mut borrow);
+                let sum = u64::from(*rest) + u64::from(y) + carry;
+                *rest = sum as u32;
+                carry = sum >> 32;
             }
+            over = over.wrapping_sub(carry);
         }
-        if bit || started {
-            left -= 1;
-            if bit && let Some(limb) = quotient.limbs.get_mut((BITS - 1 - left) as usize / 32) {
-                *limb |= 1 << (left % 32);
-            }
-            started = true;
-        } else {
-            quotient.exponent = quotient.exponent.saturating_sub(1);
-        }
-        over = rest[0] >> 31 == 1;
-        shift_left(&mut rest, 1);
+        *digit = guess as u32;
+    }
+    if whole {
+        shift_right(&mut quotient.limbs, 1);
+        quotient.limbs[0] |= 1 << 31;
+        quotient.exponent = quotient.exponent.saturating_add(1);
     }
     quotient
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bit by bit, from the weight of 1 down: compare, subtract, double.
+    fn plain_quotient(x: &Wide, y: &Wide) -> Wide {
+        let exponent = x.exponent - y.exponent + 1;
+        let mut quotient = Wide { negative: x.negative != y.negative, exponent, limbs: [0; LIMBS] };
+        let (mut rest, mut over) = (x.limbs, false);
+        let mut bits = 0;
+        while bits < BITS {
+            let bit = over || rest >= y.limbs;
+            if bit {
+                let mut borrow = 0;
+                for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
+                    *rest = subtract(*rest, y, &mut borrow);
+                }
+            }
+            if bit || bits > 0 {
+                quotient.limbs[bits as usize / 32] |= u32::from(bit) << (31 - bits % 32);
+                bits += 1;
+            } else {
+                quotient.exponent -= 1;
+            }
+            over = rest[0] >> 31 == 1;
+            shift_left(&mut rest, 1);
+        }
+        quotient
+    }
+
+    /// Limbs at the ends of their range are where a digit's estimate is too large.
+    #[test]
+    fn quotients_are_those_of_long_division() {
+        let mut state = 1_u64;
+        let mut random = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        };
+        let ends = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff];
+        for _ in 0..200_000 {
+            let [x, y] = [(); 2].map(|()| {
+                let mut limbs = [0; LIMBS];
+                for limb in &mut limbs {
+                    *limb = match random() % 8 {
+                        0 => random(),
+                        i => ends[i as usize % ends.len()],
+                    };
+                }
+                limbs[0] |= 1 << 31;
+                Wide { negative: random() % 2 == 0, exponent: (random() % 200) as i32 - 100, limbs }
+            });
+            let (got, want) = (quotient(&x, &y), plain_quotient(&x, &y));
+            let same = (got.negative, got.exponent, got.limbs) == (want.negative, want.exponent, want.limbs);
+            assert!(same, "{x:x?} / {y:x?}: {got:x?}, not {want:x?}");
+        }
+    }
 }

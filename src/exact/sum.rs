@@ -324,7 +324,7 @@ impl ExactSum {
         if count != 1 {
             // A quotient that is not halfway between two f32 is at least 2^-150 / count away from there, more than 2^-214.
             // What the division drops is less, 2^-218 at most: that far are 384 bits below a sum of 2^166.
-            quotient.divide(count);
+            quotient.divide_by(count);
         }
         quotient.to_f32()
     }
