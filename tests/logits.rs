@@ -614,11 +614,8 @@ fn accumulating_adds() {
 #[test]
 fn every_nan_is_one() {
     let nans = [0x7fc0_0001, 0xffc0_0000, 0xffc2_8211, 0x7f80_0001, 0xff80_0001].map(f32::from_bits);
-    for (backend, n, accumulate) in backends()
-        .into_iter()
-        .flat_map(|b| [5, 16, 75].map(|n| (b, n)))
-        .flat_map(|(b, n)| [true, false].map(|accumulate| (b, n, accumulate)))
-    {
+    let cases = [5, 16, 75].map(|n| [(n, true), (n, false)]).concat();
+    for (backend, (n, accumulate)) in backends().flat_map(|backend| cases.iter().map(move |&case| (backend, case))) {
         let mut row: Vec<f32> = (0..n).map(|i| i as f32 / 8.0 - 2.0).collect();
         let sums = [LogSumExp::of(Backend::SCALAR, &row, &Scaling::NONE)];
         let mut grads = vec![0.25_f32; n];
