@@ -75,10 +75,10 @@ install_packages() {
 
 # --- building and running; each function's output is the platform's log, its status the result
 
-# The suite for the host, built once before all else: it judges the digests of devices too. Where the tests were built, most of
-# it is there.
+# The suite for the host, built once before all else: it judges the digests of devices too. As the tests are built, for most of
+# it to be there.
 suite=$target/../release/preflane-conformance
-build_host() { cargo build --locked --release -p preflane-conformance --target-dir "$target/.."; }
+build_host() { cargo build --locked --release --workspace --bin preflane-conformance --target-dir "$target/.."; }
 judge() { "$suite" --compare-stdin; }
 
 # cross PLATFORM TARGET CRATES ARGUMENT...: cargo build with Debian's compiler and library sources.
