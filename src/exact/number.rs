@@ -63,6 +63,17 @@ fn subtract(a: u32, b: u32, borrow: &mut i64) -> u32 {
     difference as u32
 }
 
+/// `to + more`; says what is carried out of the top.
+fn add_limbs(to: &mut Limbs, more: &Limbs) -> u64 {
+    let mut carry = 0;
+    for (to, &more) in to.iter_mut().zip(more).rev() {
+        let sum = u64::from(*to) + u64::from(more) + carry;
+        *to = sum as u32;
+        carry = sum >> 32;
+    }
+    carry
+}
+
 impl Wide {
     /// 0.
     pub const ZERO: Self = Self { negative: false, exponent: 0, limbs: [0; LIMBS] };
@@ -348,13 +359,7 @@ fn sum(x: &Wide, y: &Wide, y_negative: bool) -> Wide {
         sum.normalize();
         return sum;
     }
-    let mut carry = 0;
-    for (out, &a) in sum.limbs.iter_mut().zip(&a.limbs).rev() {
-        let s = u64::from(a) + u64::from(*out) + carry;
-        *out = s as u32;
-        carry = s >> 32;
-    }
-    if carry != 0 {
+    if add_limbs(&mut sum.limbs, &a.limbs) != 0 {
         shift_right(&mut sum.limbs, 1);
         sum.limbs[0] |= 1 << 31;
         sum.exponent = sum.exponent.saturating_add(1);
@@ -432,13 +437,7 @@ fn quotient(x: &Wide, y: &Wide) -> Wide {
         let mut over = carry.wrapping_sub(below.into());
         while over != 0 {
             guess -= 1;
-            let mut carry = 0;
-            for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
-                let sum = u64::from(*rest) + u64::from(y) + carry;
-                *rest = sum as u32;
-                carry = sum >> 32;
-            }
-            over = over.wrapping_sub(carry);
+            over = over.wrapping_sub(add_limbs(&mut rest, &y.limbs));
         }
         *digit = guess as u32;
     }
