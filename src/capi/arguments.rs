@@ -26,7 +26,7 @@ impl Span {
 
 /// The address behind some elements, if memory can hold as many from there on.
 #[inline(always)]
-pub fn span_end<T>(start: *const T, length: usize) -> Option<usize> {
+fn span_end<T>(start: *const T, length: usize) -> Option<usize> {
     let bytes = length.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
     bytes.and_then(|bytes| start.addr().checked_add(bytes))
 }
@@ -117,6 +117,53 @@ impl Arguments {
     /// The same, where null means that it is left out: [`Output::slice_if`].
     pub fn output_if<'a, T>(&mut self, name: &'static str, start: *mut T, length: usize) -> Output<'a, T> {
         self.output(name, start, if start.is_null() { 0 } else { length })
+    }
+
+    /// `start` moved on by some elements. Null stays null: left out, or an error.
+    fn skip<T>(&mut self, name: &'static str, start: *mut T, elements: usize) -> *mut T {
+        if start.is_null() {
+            return start;
+        }
+        if span_end(start, elements).is_none() {
+            // It would come round to memory that is not the caller's.
+            self.fail(Failure::TooLarge(name));
+        }
+        start.wrapping_add(elements)
+    }
+
+    /// `length` elements to read from element `first` of an array on.
+    pub fn input_from<'a, T>(
+        &mut self,
+        name: &'static str,
+        start: *const T,
+        first: usize,
+        length: usize,
+    ) -> Input<'a, T> {
+        let start = self.skip(name, start.cast_mut(), first);
+        self.input(name, start, length)
+    }
+
+    /// `length` elements to write from element `first` of an array on.
+    pub fn output_from<'a, T>(
+        &mut self,
+        name: &'static str,
+        start: *mut T,
+        first: usize,
+        length: usize,
+    ) -> Output<'a, T> {
+        let start = self.skip(name, start, first);
+        self.output(name, start, length)
+    }
+
+    /// The same, where null means that it is left out: [`Output::slice_if`].
+    pub fn output_from_if<'a, T>(
+        &mut self,
+        name: &'static str,
+        start: *mut T,
+        first: usize,
+        length: usize,
+    ) -> Output<'a, T> {
+        self.output_from(name, start, first, if start.is_null() { 0 } else { length })
     }
 
     /// That every pointer is good, and that nothing that is written overlaps anything else.

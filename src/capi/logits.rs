@@ -116,13 +116,12 @@ impl Forward {
         let mut arguments = Arguments::new();
         let data = logits_input::<T>(&mut arguments, logits, first, n)?;
         let targets = TargetArguments::new(&mut arguments, targets)?;
-        let logps = arguments.output_if("logps", skip("logps", outputs.logps, first)?, n);
-        let log_sum_exps = arguments.output_if("log_sum_exps", skip("log_sum_exps", outputs.log_sum_exps, first)?, n);
-        let entropies = arguments.output_if("entropies", skip("entropies", outputs.entropies, first)?, n);
-        let squares =
-            arguments.output_if("log_sum_squares", skip("log_sum_squares", outputs.log_sum_squares, first)?, n);
-        let mean_logits = arguments.output_if("mean_logits", skip("mean_logits", outputs.mean_logits, first)?, n);
-        let top1 = arguments.output_if("top1", skip("top1", outputs.top1, first)?.cast::<bool>(), n);
+        let logps = arguments.output_from_if("logps", outputs.logps, first, n);
+        let log_sum_exps = arguments.output_from_if("log_sum_exps", outputs.log_sum_exps, first, n);
+        let entropies = arguments.output_from_if("entropies", outputs.entropies, first, n);
+        let squares = arguments.output_from_if("log_sum_squares", outputs.log_sum_squares, first, n);
+        let mean_logits = arguments.output_from_if("mean_logits", outputs.mean_logits, first, n);
+        let top1 = arguments.output_from_if("top1", outputs.top1.cast::<bool>(), first, n);
         let counts = arguments.output_if("counts", counts, 1);
         let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
@@ -304,8 +303,8 @@ impl Backward {
             None => None,
         };
         let targets = TargetArguments::new(&mut arguments, targets)?;
-        let sums = arguments.input("log_sum_exps", skip("log_sum_exps", log_sum_exps.cast_mut(), first)?, n);
-        let seeds = arguments.input("grad_logps", skip("grad_logps", grad_logps.cast_mut(), first)?, n);
+        let sums = arguments.input_from("log_sum_exps", log_sum_exps, first, n);
+        let seeds = arguments.input_from("grad_logps", grad_logps, first, n);
         let name = if from.is_some() { "grads" } else { "logits" };
         let out = logits_output::<G>(&mut arguments, name, grads, (first, n), how.zero_padding)?;
         let checked = arguments.check()?;

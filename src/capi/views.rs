@@ -1,6 +1,6 @@
 //! Matrices, targets and ranges of rows, as C states them and as they are once checked.
 
-use super::arguments::{Arguments, Checked, Input, Output, read, span_end};
+use super::arguments::{Arguments, Checked, Input, Output, read};
 use super::failure::{Failure, constants};
 use crate::Error;
 use crate::logits::{Labels, Scaling, Targets};
@@ -162,16 +162,6 @@ impl preflane_rows {
     }
 }
 
-/// `start` moved on by some elements of memory that is checked after it. Null stays null: left out, or an error.
-pub(super) fn skip<T>(name: &'static str, start: *mut T, elements: usize) -> Result<*mut T, Failure> {
-    match span_end(start, elements) {
-        _ if start.is_null() => Ok(start),
-        Some(_) => Ok(start.wrapping_add(elements)),
-        // It would come round to memory that is not the caller's.
-        None => Err(Failure::TooLarge(name)),
-    }
-}
-
 /// Labels before the other arguments are checked.
 pub(super) struct TargetArguments<'a> {
     labels: LabelInput<'a>,
@@ -237,8 +227,7 @@ pub(super) fn logits_input<'a, T>(
     let length = matrix_length(rows, logits.columns, logits.stride, false)?;
     // All rows fit, so this one's start does not overflow.
     matrix_length(logits.rows, logits.columns, logits.stride, false)?;
-    let start = skip("logits", logits.data.cast_mut().cast::<T>(), first.wrapping_mul(logits.stride))?;
-    Ok(arguments.input("logits", start, length))
+    Ok(arguments.input_from("logits", logits.data.cast::<T>(), first.wrapping_mul(logits.stride), length))
 }
 
 /// The memory of some rows to write.
@@ -251,6 +240,5 @@ pub(super) fn logits_output<'a, T>(
 ) -> Result<Output<'a, T>, Failure> {
     let length = matrix_length(rows, logits.columns, logits.stride, whole)?;
     matrix_length(logits.rows, logits.columns, logits.stride, whole)?;
-    let start = skip(name, logits.data.cast::<T>(), first.wrapping_mul(logits.stride))?;
-    Ok(arguments.output(name, start, length))
+    Ok(arguments.output_from(name, logits.data.cast::<T>(), first.wrapping_mul(logits.stride), length))
 }
