@@ -34,13 +34,13 @@ fn finite_above<L: Lanes>(x: L, low: f64) -> L::Mask {
 /// `ln(1+x)` for x > -1.
 fn wide_log1p(x: Wide) -> Wide {
     // The series' range; outside of it 1 + x is as good as x.
-    if x.abs().lt(Wide::from_f64(0.25)) { x.log1p() } else { (Wide::ONE + x).log() }
+    if x.abs().lt(&Wide::from_f64(0.25)) { x.log1p() } else { (Wide::ONE + x).log() }
 }
 
 /// `ln(1+e^x)`.
 fn wide_softplus(x: Wide) -> Wide {
     let log1p = x.abs().exp_neg().log1p();
-    if x.lt(Wide::ZERO) { log1p } else { x + log1p }
+    if x.lt(&Wide::ZERO) { log1p } else { x + log1p }
 }
 
 /// Declares a function: its struct, the public scalar function and the public slice function.
@@ -127,7 +127,7 @@ functions! {
         },
         wide: |x: Wide| {
             let e = x.exp();
-            if e.lt(Wide::from_f64(0.25)) { (-e).log1p() } else { (Wide::ONE - e).log() }
+            if e.lt(&Wide::from_f64(0.25)) { (-e).log1p() } else { (Wide::ONE - e).log() }
         },
     }
     /// `1/(1 + e^-x)`.
@@ -136,7 +136,7 @@ functions! {
         special: |x: f32| if x > 120.0 { Some(1.0) } else if x < -120.0 { Some(0.0) } else { None },
         wide: |x: Wide| {
             let e = x.abs().exp_neg();
-            if x.lt(Wide::ZERO) { e / (Wide::ONE + e) } else { Wide::ONE / (Wide::ONE + e) }
+            if x.lt(&Wide::ZERO) { e / (Wide::ONE + e) } else { Wide::ONE / (Wide::ONE + e) }
         },
     }
     /// `ln(1 + e^x)`.

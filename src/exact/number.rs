@@ -6,7 +6,7 @@
 //! Operations truncate (relative error below 2^-382) and are exact where the result fits.
 
 use core::cmp::Ordering;
-use core::ops::{Add, Div, Mul, Neg, Sub};
+use core::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 const LIMBS: usize = 12;
 const BITS: i32 = 32 * LIMBS as i32;
@@ -32,18 +32,12 @@ const LN2: Wide = Wide {
     ],
 };
 
-/// Limb `i - shift` of `x`, 0 outside.
+/// Limb `i` of `x` shifted right by `bits`.
 #[inline]
-fn above(x: &Limbs, i: usize, shift: usize) -> u64 {
-    i.checked_sub(shift).and_then(|i| x.get(i)).map_or(0, |&x| x.into())
-}
-
-/// Shifts right by `bits`.
-fn shift_right(x: &mut Limbs, bits: u32) {
+fn shifted(x: &Limbs, bits: u32, i: usize) -> u32 {
+    let above = |i: usize, shift: usize| i.checked_sub(shift).and_then(|i| x.get(i)).map_or(0, |&x| u64::from(x));
     let (limbs, bits) = ((bits / 32) as usize, bits % 32);
-    for i in (0..LIMBS).rev() {
-        x[i] = ((above(x, i, limbs + 1) << 32 | above(x, i, limbs)) >> bits) as u32;
-    }
+    ((above(i, limbs + 1) << 32 | above(i, limbs)) >> bits) as u32
 }
 
 /// Shifts left by `bits`.
@@ -55,19 +49,20 @@ fn shift_left(x: &mut Limbs, bits: u32) {
     }
 }
 
-/// The limb of `a - b` less what the one below borrowed; says what this one borrows.
-#[inline]
-fn subtract(a: u32, b: u32, borrow: &mut i64) -> u32 {
-    let difference = i64::from(a) - i64::from(b) + *borrow;
-    *borrow = difference >> 32;
-    difference as u32
+/// Puts a one before the limbs.
+fn shift_in(x: &mut Limbs) {
+    let mut above = 1;
+    for limb in x {
+        let bits = above << 31 | *limb >> 1;
+        above = core::mem::replace(limb, bits);
+    }
 }
 
-/// `to + more`; says what is carried out of the top.
-fn add_limbs(to: &mut Limbs, more: &Limbs) -> u64 {
+/// `to + factor more` for a factor of 1 or -1; says what is carried out of the top.
+fn add_limbs(to: &mut Limbs, factor: i64, more: &Limbs) -> i64 {
     let mut carry = 0;
     for (to, &more) in to.iter_mut().zip(more).rev() {
-        let sum = u64::from(*to) + u64::from(more) + carry;
+        let sum = i64::from(*to) + factor * i64::from(more) + carry;
         *to = sum as u32;
         carry = sum >> 32;
     }
@@ -76,11 +71,18 @@ fn add_limbs(to: &mut Limbs, more: &Limbs) -> u64 {
 
 impl Wide {
     /// 0.
-    pub const ZERO: Self = Self { negative: false, exponent: 0, limbs: [0; LIMBS] };
+    pub const ZERO: Self = Self { negative: false, exponent: i32::MIN, limbs: [0; LIMBS] };
     /// 1.
-    pub const ONE: Self = Self { negative: false, exponent: 1, limbs: HALF };
+    pub const ONE: Self = Self::power(0);
+    const TWO: Self = Self::power(1);
     /// A stand-in for infinity: so large that every formula's value at it rounds to its limit there.
-    pub const HUGE: Self = Self { negative: false, exponent: 1 << 24, limbs: HALF };
+    pub const HUGE: Self = Self::power(1 << 24);
+
+    const fn power(of_two: i32) -> Self {
+        let mut limbs = [0; LIMBS];
+        limbs[0] = 1 << 31;
+        Self { negative: false, exponent: of_two + 1, limbs }
+    }
 
     /// The value of a finite `f64`, exactly.
     #[inline(never)]
@@ -90,20 +92,7 @@ impl Wide {
         let fraction = bits & ((1 << 52) - 1);
         // Value: significand * 2^(exponent).
         let (significand, exponent) = if field == 0 { (fraction, -1074) } else { (fraction | 1 << 52, field - 1075) };
-        Self::from_integer(bits >> 63 != 0, significand, exponent)
-    }
-
-    /// `±significand * 2^exponent`.
-    fn from_integer(negative: bool, significand: u64, exponent: i32) -> Self {
-        if significand == 0 {
-            return Self { negative, ..Self::ZERO };
-        }
-        let zeros = significand.leading_zeros();
-        let top = significand << zeros;
-        let mut limbs = [0; LIMBS];
-        limbs[0] = (top >> 32) as u32;
-        limbs[1] = top as u32;
-        Self { negative, exponent: exponent + 64 - zeros as i32, limbs }
+        Self::from_limbs(bits >> 63 != 0, [significand], exponent)
     }
 
     /// The integer of 64-bit limbs, the least significant first, times 2^exponent.
@@ -127,9 +116,9 @@ impl Wide {
         Self { negative: false, ..self }
     }
 
-    /// `self * 2^k`.
-    fn scaled(self, k: i32) -> Self {
-        Self { exponent: self.exponent.saturating_add(k), ..self }
+    /// Multiplies by `2^k`.
+    fn scale(&mut self, k: i32) {
+        self.exponent = self.exponent.saturating_add(k);
     }
 
     /// Shifts until the top bit is set.
@@ -140,17 +129,8 @@ impl Wide {
             return;
         };
         let zeros = 32 * first as u32 + self.limbs.get(first).map_or(0, |x| x.leading_zeros());
-        self.exponent = self.exponent.saturating_sub(zeros as i32);
+        self.scale(-(zeros as i32));
         shift_left(&mut self.limbs, zeros);
-    }
-
-    fn compare_magnitude(&self, other: &Self) -> Ordering {
-        match (self.is_zero(), other.is_zero()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => self.exponent.cmp(&other.exponent).then_with(|| self.limbs.cmp(&other.limbs)),
-        }
     }
 
     /// Compares with 0.
@@ -162,34 +142,65 @@ impl Wide {
         }
     }
 
+    /// Compares magnitudes; a zero's exponent is below all others.
+    fn compare_magnitude(&self, other: &Self) -> Ordering {
+        self.exponent.cmp(&other.exponent).then_with(|| self.limbs.cmp(&other.limbs))
+    }
+
     /// `self < other`.
-    pub fn lt(self, other: Self) -> bool {
+    pub fn lt(&self, other: &Self) -> bool {
         let (sign, other_sign) = (self.sign(), other.sign());
-        match (sign, sign.cmp(&other_sign)) {
-            (Ordering::Less, Ordering::Equal) => other.compare_magnitude(&self) == Ordering::Less,
-            (_, Ordering::Equal) => self.compare_magnitude(&other) == Ordering::Less,
-            (_, signs) => signs == Ordering::Less,
+        sign < other_sign || sign == other_sign && sign.is_ne() && other.compare_magnitude(self) == sign
+    }
+
+    /// Adds `other`, or subtracts it.
+    #[inline(never)]
+    fn accumulate(&mut self, other: &Self, subtract: bool) {
+        let swapped = self.compare_magnitude(other) == Ordering::Less;
+        let other_negative = other.negative != subtract;
+        let opposite = self.negative != other_negative;
+        // No further than past the last bit: a distance beyond i32 is none that matters. Nor does a zero's exponent.
+        let distance = self.exponent.saturating_sub(other.exponent).saturating_abs().min(BITS) as u32;
+        let (shift, other_shift) = if swapped { (distance, 0) } else { (0, distance) };
+        let (minus, other_minus) = (opposite && swapped, opposite && !swapped);
+        if swapped {
+            self.exponent = other.exponent;
+            self.negative = other_negative;
+        }
+        let mut carry = 0;
+        // From the lowest on: what is read of self is not yet written.
+        for i in (0..LIMBS).rev() {
+            let signed = |x: u32, minus: bool| if minus { -i64::from(x) } else { i64::from(x) };
+            let sum = signed(shifted(&self.limbs, shift, i), minus)
+                + signed(shifted(&other.limbs, other_shift, i), other_minus)
+                + carry;
+            self.limbs[i] = sum as u32;
+            carry = sum >> 32;
+        }
+        if carry == 0 {
+            self.normalize();
+        } else {
+            shift_in(&mut self.limbs);
+            self.scale(1);
         }
     }
 
-    /// `1 / n` for n > 0.
-    #[inline(never)]
-    fn one_over(n: u32) -> Self {
-        let mut quotient = Self::ONE;
-        quotient.divide(n);
-        quotient
-    }
-
-    /// Divides by n > 0, in steps that 64 bits have room for. What is left over at the 384th bit behind the top one of the dividend
+    /// Multiplies by `n/d`, for 0 < n <= d, in steps that 64 bits have room for. What is left over at the 384th bit behind the top one
     /// is dropped.
     #[inline(never)]
-    fn divide(&mut self, n: u32) {
-        let (n, mut rest) = (u64::from(n), 0);
+    fn multiply_by_ratio(&mut self, n: u32, d: u32) {
+        let (n, d, mut rest) = (u64::from(n), u64::from(d), 0);
+        for limb in self.limbs.iter_mut().rev() {
+            rest += n * u64::from(*limb);
+            *limb = rest as u32;
+            rest >>= 32;
+        }
+        // What is carried out of the top is less than n.
         for limb in &mut self.limbs {
             let part = rest << 32 | u64::from(*limb);
-            // checked_div: so that the compiler need not believe in n.
-            *limb = part.checked_div(n).unwrap_or(0) as u32;
-            rest = part.checked_rem(n).unwrap_or(0);
+            // checked_div: so that the compiler need not believe in d.
+            *limb = part.checked_div(d).unwrap_or(0) as u32;
+            rest = part.checked_rem(d).unwrap_or(0);
         }
         self.normalize();
     }
@@ -197,7 +208,7 @@ impl Wide {
     /// Divides by any n > 0, and drops as much.
     pub fn divide_by(&mut self, n: u64) {
         match u32::try_from(n) {
-            Ok(n) => self.divide(n),
+            Ok(n) => self.multiply_by_ratio(1, n),
             Err(_) => self.divide_by_u64(n),
         }
     }
@@ -206,12 +217,12 @@ impl Wide {
     #[cold]
     #[inline(never)]
     fn divide_by_u64(&mut self, n: u64) {
-        *self = quotient(self, &Self::from_integer(false, n, 0));
+        *self /= &Self::from_limbs(false, [n], 0);
     }
 
     /// Rounded to the nearest `f32`, ties to even, subnormals and overflow as IEEE 754 says.
     #[inline(never)]
-    pub fn to_f32(self) -> f32 {
+    pub fn to_f32(&self) -> f32 {
         let sign = u32::from(self.negative) << 31;
         let top = u64::from(self.limbs[0]) << 32 | u64::from(self.limbs[1]);
         let sticky = self.limbs[2..].iter().any(|&x| x != 0);
@@ -233,29 +244,41 @@ impl Wide {
         f32::from_bits(sign | ((field << 23) + significand))
     }
 
+    /// `1 + self x n/d`: a step of Horner's scheme.
+    fn step(&mut self, x: &Self, n: u32, d: u32) {
+        *self *= x;
+        self.multiply_by_ratio(n, d);
+        *self += &Self::ONE;
+    }
+
     /// `e^-self` for self >= 0.
-    pub fn exp_neg(self) -> Self {
+    #[inline(never)]
+    pub fn exp_neg(mut self) -> Self {
         // Beyond, the value is below every power that matters: see EXP_NEG_END in the lane functions.
         if self.exponent > 24 {
             return Self::ZERO;
         }
         // The nearest integer to self / ln 2, or its neighbour where that is as near: from 31 bits of each.
         let log2_e = (core::f64::consts::LOG2_E * (1_u64 << 32) as f64) as u64;
-        let halves = (u64::from(self.limbs[0] >> 1) * log2_e).checked_shr((62 - self.exponent).unsigned_abs());
+        let halves =
+            (u64::from(self.limbs[0] >> 1) * log2_e).checked_shr((62_i32.saturating_sub(self.exponent)).unsigned_abs());
         let k = halves.unwrap_or(0).div_ceil(2);
-        // |r| < 0.35: Taylor's series of r / 2^16 (17.5 bits a term), then 16 squarings.
-        let r = (LN2 * Self::from_integer(false, k, 0) - self).scaled(-16);
-        let mut y = Self::ONE;
+        let mut y = Self::from_limbs(false, [k], 0);
+        y *= &LN2;
+        // k ln 2 - self, below 0.35 in magnitude: Taylor's series of its 2^-16 (17.5 bits a term), then 16 squarings.
+        self -= &y;
+        self.negative = !self.negative;
+        self.scale(-16);
+        y = Self::ONE;
         for i in (1..=21_u32).rev() {
-            // Not by the operator, here and below: its copies cost stack and flash.
-            let mut term = product(&y, &r);
-            term.divide(i);
-            y = Self::ONE + term;
+            y.step(&self, 1, i);
         }
         for _ in 0..16 {
-            y = product(&y, &y);
+            self = y;
+            y *= &self;
         }
-        y.scaled(-(k as i32))
+        y.scale(-(k as i32));
+        y
     }
 
     /// `e^self`.
@@ -265,38 +288,36 @@ impl Wide {
 
     /// `ln(1 + self)` for -1/3 <= self <= 1, to full relative precision.
     #[inline(never)]
-    pub fn log1p(self) -> Self {
+    pub fn log1p(mut self) -> Self {
         if self.is_zero() {
             return self;
         }
-        let s = self / (self + Self::ONE.scaled(1));
-        let w = product(&s, &s);
-        // 2 (s + s^3/3 + s^5/5 + ...): each term brings -log2(w) bits, at least 3.1.
+        // s = self / (self + 2)
+        let mut w = self;
+        w += &Self::TWO;
+        self /= &w;
+        w = self;
+        w *= &self;
+        // 2 s (1 + w/3 + w^2/5 + ...): each term brings -log2(w) bits, at least 3.1.
         let bits_a_term = (-w.exponent).max(3);
         let mut y = Self::ZERO;
         for i in (0..(BITS / bits_a_term + 2) as u32).rev() {
-            y = product(&y, &w) + Self::one_over(2 * i + 1);
+            y.step(&w, 2 * i + 1, 2 * i + 3);
         }
-        product(&y, &s).scaled(1)
+        self *= &y;
+        self.scale(1);
+        self
     }
 
     /// `ln self` for self > 0.
     pub fn log(self) -> Self {
         // self = 2^k m with m in [2/3, 4/3).
-        let m = Self { exponent: 0, ..self };
         let two_thirds = 0xaaaa_aaaa;
-        let (k, m) = if self.limbs[0] < two_thirds { (self.exponent - 1, m.scaled(1)) } else { (self.exponent, m) };
-        let log_m = (m - Self::ONE).log1p();
-        LN2 * Self::from_f64(k.into()) + log_m
+        let up = i32::from(self.limbs[0] < two_thirds);
+        let m = Self { exponent: up, ..self };
+        LN2 * Self::from_f64((self.exponent - up).into()) + (m - Self::ONE).log1p()
     }
 }
-
-/// The limbs of 1/2.
-const HALF: Limbs = {
-    let mut limbs = [0; LIMBS];
-    limbs[0] = 1 << 31;
-    limbs
-};
 
 impl Neg for Wide {
     type Output = Self;
@@ -305,149 +326,114 @@ impl Neg for Wide {
     }
 }
 
-/// The operators take references inside: a copy of each operand would cost stack and code at every call.
-impl Add for Wide {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        sum(&self, &other, other.negative)
+impl AddAssign<&Self> for Wide {
+    fn add_assign(&mut self, other: &Self) {
+        self.accumulate(other, false);
     }
 }
 
-impl Sub for Wide {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        sum(&self, &other, !other.negative)
+impl SubAssign<&Self> for Wide {
+    fn sub_assign(&mut self, other: &Self) {
+        self.accumulate(other, true);
     }
 }
 
-impl Mul for Wide {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        product(&self, &other)
+impl MulAssign<&Self> for Wide {
+    #[inline(never)]
+    fn mul_assign(&mut self, other: &Self) {
+        if self.is_zero() || other.is_zero() {
+            *self = Self::ZERO;
+            return;
+        }
+        self.negative ^= other.negative;
+        self.scale(other.exponent);
+        // Column by column from the lowest on, so that no more than the upper half is kept: limbs i and j meet in column i + j.
+        let (mut low, mut high) = (0_u64, 0_u64);
+        // The limb below the last.
+        let mut next = 0_u32;
+        for column in (0..2 * LIMBS - 1).rev() {
+            let (first, last) = (column.saturating_sub(LIMBS - 1), column.min(LIMBS - 1));
+            let (a, b) =
+                (self.limbs.get(first..=last).unwrap_or_default(), other.limbs.get(first..=last).unwrap_or_default());
+            for (&a, &b) in a.iter().zip(b.iter().rev()) {
+                let (sum, carry) = low.overflowing_add(u64::from(a) * u64::from(b));
+                low = sum;
+                high += u64::from(carry);
+            }
+            // The column's own limb is one place lower in the product: where no column that follows reads.
+            if let Some(limb) = self.limbs.get_mut(column + 1) {
+                *limb = low as u32;
+            } else if column + 1 == LIMBS {
+                next = low as u32;
+            }
+            low = high << 32 | low >> 32;
+            high = 0;
+        }
+        self.limbs[0] = low as u32;
+        if self.limbs[0] >> 31 == 0 {
+            shift_left(&mut self.limbs, 1);
+            self.limbs[LIMBS - 1] |= next >> 31;
+            self.scale(-1);
+        }
     }
 }
 
-impl Div for Wide {
-    type Output = Self;
-    #[inline(always)]
-    fn div(self, other: Self) -> Self {
-        quotient(&self, &other)
+impl DivAssign<&Self> for Wide {
+    /// Limb by limb.
+    #[inline(never)]
+    fn div_assign(&mut self, other: &Self) {
+        if self.is_zero() || other.is_zero() {
+            *self = Self::ZERO;
+            return;
+        }
+        self.negative ^= other.negative;
+        self.exponent = self.exponent.saturating_sub(other.exponent);
+        // Both in [1/2, 1): the quotient is in (1/2, 2).
+        let mut rest = self.limbs;
+        let whole = rest >= other.limbs;
+        if whole {
+            add_limbs(&mut rest, -1, &other.limbs);
+        }
+        for digit in &mut self.limbs {
+            // From the top limbs: right, or too large by one or two, for the divisor's top bit is set.
+            let top = u64::from(rest[0]) << 32 | u64::from(rest[1]);
+            let mut guess = top.checked_div(other.limbs[0].into()).unwrap_or(0).min(u32::MAX.into());
+            // The rest, one limb further up, less guess times the divisor.
+            let (mut below, mut carry) = (0_u32, 0_u64);
+            for (rest, &limb) in rest.iter_mut().zip(&other.limbs).rev() {
+                let product = guess * u64::from(limb) + carry;
+                let (difference, borrow) = below.overflowing_sub(product as u32);
+                below = core::mem::replace(rest, difference);
+                carry = (product >> 32) + u64::from(borrow);
+            }
+            let mut over = carry.wrapping_sub(below.into());
+            while over != 0 {
+                guess -= 1;
+                over = over.wrapping_sub(add_limbs(&mut rest, 1, &other.limbs) as u64);
+            }
+            *digit = guess as u32;
+        }
+        if whole {
+            shift_in(&mut self.limbs);
+            self.scale(1);
+        }
     }
 }
 
-/// `x + y`, where y has the sign given and the magnitude of `y`.
-#[inline(never)]
-fn sum(x: &Wide, y: &Wide, y_negative: bool) -> Wide {
-    let swapped = x.compare_magnitude(y) == Ordering::Less;
-    let (a, a_negative, b, b_negative) =
-        if swapped { (y, y_negative, x, x.negative) } else { (x, x.negative, y, y_negative) };
-    if a.is_zero() {
-        return Wide::ZERO;
-    }
-    let mut sum = Wide { negative: a_negative, exponent: a.exponent, limbs: b.limbs };
-    // No further than past the last bit: a distance beyond i32 is none that matters. Nor does a zero's exponent.
-    let distance = a.exponent.saturating_sub(b.exponent).clamp(0, BITS) as u32;
-    shift_right(&mut sum.limbs, distance);
-    if a_negative != b_negative {
-        let mut borrow = 0;
-        for (&a, out) in a.limbs.iter().zip(&mut sum.limbs).rev() {
-            *out = subtract(a, *out, &mut borrow);
-        }
-        sum.normalize();
-        return sum;
-    }
-    if add_limbs(&mut sum.limbs, &a.limbs) != 0 {
-        shift_right(&mut sum.limbs, 1);
-        sum.limbs[0] |= 1 << 31;
-        sum.exponent = sum.exponent.saturating_add(1);
-    }
-    sum
+/// An operator by value from the one in place.
+macro_rules! by_value {
+    ($($operator:ident $name:ident $in_place:ident),*) => {
+        $(impl $operator for Wide {
+            type Output = Self;
+            #[inline(always)]
+            fn $name(mut self, other: Self) -> Self {
+                self.$in_place(&other);
+                self
+            }
+        })*
+    };
 }
-
-/// `x y`.
-#[inline(never)]
-fn product(x: &Wide, y: &Wide) -> Wide {
-    if x.is_zero() || y.is_zero() {
-        return Wide::ZERO;
-    }
-    let negative = x.negative != y.negative;
-    let mut product = Wide { negative, exponent: x.exponent.saturating_add(y.exponent), limbs: [0; LIMBS] };
-    // Column by column from the lowest on, so that no more than the upper half is kept: limbs i and j meet in column i + j.
-    let (mut low, mut high) = (0_u64, 0_u64);
-    // The limb below the last.
-    let mut next = 0_u32;
-    for column in (0..2 * LIMBS - 1).rev() {
-        let (first, last) = (column.saturating_sub(LIMBS - 1), column.min(LIMBS - 1));
-        let (a, b) = (x.limbs.get(first..=last).unwrap_or_default(), y.limbs.get(first..=last).unwrap_or_default());
-        for (&a, &b) in a.iter().zip(b.iter().rev()) {
-            let (sum, carry) = low.overflowing_add(u64::from(a) * u64::from(b));
-            low = sum;
-            high += u64::from(carry);
-        }
-        // The column's own limb is one place lower in the product.
-        if let Some(limb) = product.limbs.get_mut(column + 1) {
-            *limb = low as u32;
-        } else if column + 1 == LIMBS {
-            next = low as u32;
-        }
-        low = high << 32 | low >> 32;
-        high = 0;
-    }
-    product.limbs[0] = low as u32;
-    if product.limbs[0] >> 31 == 0 {
-        shift_left(&mut product.limbs, 1);
-        product.limbs[LIMBS - 1] |= next >> 31;
-        product.exponent = product.exponent.saturating_sub(1);
-    }
-    product
-}
-
-/// `x / y`, limb by limb.
-#[inline(never)]
-fn quotient(x: &Wide, y: &Wide) -> Wide {
-    if x.is_zero() || y.is_zero() {
-        return Wide::ZERO;
-    }
-    // Both in [1/2, 1): the quotient is in (1/2, 2).
-    let exponent = x.exponent.saturating_sub(y.exponent);
-    let mut quotient = Wide { negative: x.negative != y.negative, exponent, limbs: [0; LIMBS] };
-    let mut rest = x.limbs;
-    let whole = rest >= y.limbs;
-    if whole {
-        let mut borrow = 0;
-        for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
-            *rest = subtract(*rest, y, &mut borrow);
-        }
-    }
-    for digit in &mut quotient.limbs {
-        // From the top limbs: right, or too large by one or two, for y's top bit is set.
-        let top = u64::from(rest[0]) << 32 | u64::from(rest[1]);
-        let mut guess = top.checked_div(y.limbs[0].into()).unwrap_or(0).min(u32::MAX.into());
-        // The rest, one limb further up, less guess times y.
-        let (mut below, mut carry) = (0_u32, 0_u64);
-        for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
-            let product = guess * u64::from(y) + carry;
-            let (difference, borrow) = below.overflowing_sub(product as u32);
-            below = core::mem::replace(rest, difference);
-            carry = (product >> 32) + u64::from(borrow);
-        }
-        let mut over = carry.wrapping_sub(below.into());
-        while over != 0 {
-            guess -= 1;
-            over = over.wrapping_sub(add_limbs(&mut rest, &y.limbs));
-        }
-        *digit = guess as u32;
-    }
-    if whole {
-        shift_right(&mut quotient.limbs, 1);
-        quotient.limbs[0] |= 1 << 31;
-        quotient.exponent = quotient.exponent.saturating_add(1);
-    }
-    quotient
-}
+by_value!(Add add add_assign, Sub sub sub_assign, Mul mul mul_assign, Div div div_assign);
 
 #[cfg(test)]
 mod tests {
@@ -462,10 +448,7 @@ mod tests {
         while bits < BITS {
             let bit = over || rest >= y.limbs;
             if bit {
-                let mut borrow = 0;
-                for (rest, &y) in rest.iter_mut().zip(&y.limbs).rev() {
-                    *rest = subtract(*rest, y, &mut borrow);
-                }
+                add_limbs(&mut rest, -1, &y.limbs);
             }
             if bit || bits > 0 {
                 quotient.limbs[bits as usize / 32] |= u32::from(bit) << (31 - bits % 32);
@@ -500,7 +483,7 @@ mod tests {
                 limbs[0] |= 1 << 31;
                 Wide { negative: random() % 2 == 0, exponent: (random() % 200) as i32 - 100, limbs }
             });
-            let (got, want) = (quotient(&x, &y), plain_quotient(&x, &y));
+            let (got, want) = (x / y, plain_quotient(&x, &y));
             let same = (got.negative, got.exponent, got.limbs) == (want.negative, want.exponent, want.limbs);
             assert!(same, "{x:x?} / {y:x?}: {got:x?}, not {want:x?}");
         }

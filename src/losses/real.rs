@@ -87,12 +87,11 @@ impl Real for Wide {
         Wide::abs(self)
     }
     fn lt(self, other: Self) -> bool {
-        Wide::lt(self, other)
+        Wide::lt(&self, &other)
     }
     fn select(mask: bool, a: Self, b: Self) -> Self {
         if mask { a } else { b }
     }
-    #[inline(never)]
     fn exp_neg(self) -> Self {
         Wide::exp_neg(self)
     }
