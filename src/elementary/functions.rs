@@ -15,8 +15,8 @@ trait Function {
     fn covers<L: Lanes>(x: L) -> L::Mask;
     /// The result outside of that domain, and where it is no finite number; x is not NaN.
     fn special(x: f32) -> Option<f32>;
-    /// The value at a finite x that is not special.
-    fn wide(x: Wide) -> Wide;
+    /// The value at a finite x that is not special, in place.
+    fn wide(x: &mut Wide);
 }
 
 /// All but NaN.
@@ -32,15 +32,23 @@ fn finite_above<L: Lanes>(x: L, low: f64) -> L::Mask {
 }
 
 /// `ln(1+x)` for x > -1.
-fn wide_log1p(x: Wide) -> Wide {
+fn wide_log1p(x: &mut Wide) {
     // The series' range; outside of it 1 + x is as good as x.
-    if x.abs().lt(&Wide::from_f64(0.25)) { x.log1p() } else { (Wide::ONE + x).log() }
+    if x.abs().lt(&Wide::from_f64(0.25)) {
+        x.log1p();
+    } else {
+        *x += &Wide::ONE;
+        x.log();
+    }
 }
 
 /// `ln(1+e^x)`.
-fn wide_softplus(x: Wide) -> Wide {
-    let log1p = x.abs().exp_neg().log1p();
-    if x.lt(&Wide::ZERO) { log1p } else { x + log1p }
+fn wide_softplus(x: &mut Wide) {
+    let linear = *x;
+    x.logistic();
+    if linear.sign().is_gt() {
+        *x += &linear;
+    }
 }
 
 /// Declares a function: its struct, the public scalar function and the public slice function.
@@ -60,8 +68,8 @@ macro_rules! functions {
                 fn special(x: f32) -> Option<f32> {
                     $special(x)
                 }
-                fn wide(x: Wide) -> Wide {
-                    $wide(x)
+                fn wide(x: &mut Wide) {
+                    $wide(x);
                 }
             }
 
@@ -116,7 +124,10 @@ functions! {
     expm1 Expm1 {
         covers: |x| ordered(x),
         special: |x: f32| if x > 100.0 { Some(f32::INFINITY) } else if x < -50.0 { Some(-1.0) } else { None },
-        wide: |x: Wide| x.exp() - Wide::ONE,
+        wide: |x: &mut Wide| {
+            x.exp();
+            *x -= &Wide::ONE;
+        },
     }
     /// `ln(1 - e^x)`: the logarithm of the complement of a probability, from its logarithm. -inf at 0, NaN above.
     log1mexp Log1mexp {
@@ -125,18 +136,19 @@ functions! {
             if x > 0.0 { Some(NAN) } else if x == 0.0 { Some(f32::NEG_INFINITY) }
             else if x < -120.0 { Some(-0.0) } else { None }
         },
-        wide: |x: Wide| {
-            let e = x.exp();
-            if e.lt(&Wide::from_f64(0.25)) { (-e).log1p() } else { (Wide::ONE - e).log() }
+        wide: |x: &mut Wide| {
+            x.exp();
+            x.negate();
+            wide_log1p(x);
         },
     }
     /// `1/(1 + e^-x)`.
     sigmoid Sigmoid {
         covers: |x| ordered(x),
         special: |x: f32| if x > 120.0 { Some(1.0) } else if x < -120.0 { Some(0.0) } else { None },
-        wide: |x: Wide| {
-            let e = x.abs().exp_neg();
-            if x.lt(&Wide::ZERO) { e / (Wide::ONE + e) } else { Wide::ONE / (Wide::ONE + e) }
+        wide: |x: &mut Wide| {
+            x.negate();
+            *x = x.logistic();
         },
     }
     /// `ln(1 + e^x)`.
@@ -149,7 +161,11 @@ functions! {
     log_sigmoid LogSigmoid {
         covers: |x| ordered(x),
         special: |x: f32| if x < -120.0 { Some(x) } else if x > 120.0 { Some(-0.0) } else { None },
-        wide: |x: Wide| -wide_softplus(-x),
+        wide: |x: &mut Wide| {
+            x.negate();
+            wide_softplus(x);
+            x.negate();
+        },
     }
 }
 
@@ -191,7 +207,8 @@ fn settle<F: Function>(x: f32) -> f32 {
         return NAN;
     }
     F::special(x).unwrap_or_else(|| {
-        let y = F::wide(Wide::from_f64(x.into()));
+        let mut y = Wide::from_f64(x.into());
+        F::wide(&mut y);
         // A zero from a zero keeps its sign (log1p, expm1); no other function here is 0 at a finite number,
         // but for log and log1mexp, whose zeros are positive.
         if y.is_zero() && x == 0.0 { x } else { y.to_f32() }

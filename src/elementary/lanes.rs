@@ -135,11 +135,19 @@ fn log1p_by<L: Lanes>(f: L, s: L) -> L {
 
 /// `ln(1+e)` and `1/(1+e)` for 0 <= e <= 1, by one division.
 #[inline(always)]
-pub fn log1p_and_recip<L: Lanes>(e: L) -> (L, L) {
+fn log1p_and_recip<L: Lanes>(e: L) -> (L, L) {
     let one = e + L::splat(1.0);
     let two = e + L::splat(2.0);
     let q = L::splat(1.0) / (one * two);
     (log1p_by(e, (e * one) * q), two * q)
+}
+
+/// `ln(1 + e^-|x|)` and `1/(1 + e^x)`.
+#[inline(always)]
+pub fn logistic<L: Lanes>(x: L) -> (L, L) {
+    let e = exp_neg(x.abs());
+    let (log1p, recip) = log1p_and_recip(e);
+    (log1p, L::select(x.lt(L::splat(0.0)), recip, e * recip))
 }
 
 /// `ln y` for a positive normal y; `less_one`, if given, is y - 1 to full relative precision, for y near 1.
@@ -212,9 +220,8 @@ pub fn log1mexp<L: Lanes>(x: L) -> L {
 /// `1/(1 + e^-x)`.
 #[inline(always)]
 pub fn sigmoid<L: Lanes>(x: L) -> L {
-    let e = exp_neg(x.abs());
-    let (_, recip) = log1p_and_recip(e);
-    L::select(x.lt(L::splat(0.0)), e * recip, recip)
+    let (_, sigmoid) = logistic(L::splat(0.0) - x);
+    sigmoid
 }
 
 /// The hyperbolic tangent.
@@ -230,7 +237,7 @@ pub fn tanh<L: Lanes>(x: L) -> L {
 /// `ln(1 + e^x)`.
 #[inline(always)]
 pub fn softplus<L: Lanes>(x: L) -> L {
-    let (log1p, _) = log1p_and_recip(exp_neg(x.abs()));
+    let (log1p, _) = logistic(x);
     L::select(x.lt(L::splat(0.0)), log1p, x + log1p)
 }
 

@@ -8,4 +8,4 @@ mod functions;
 pub(crate) mod lanes;
 
 pub use functions::{exp, expm1, log, log_sigmoid, log1mexp, log1p, sigmoid, slices, softplus};
-pub(crate) use lanes::{exp_neg, log1p_and_recip};
+pub(crate) use lanes::logistic;

@@ -6,7 +6,7 @@
 //! Operations truncate (relative error below 2^-382) and are exact where the result fits.
 
 use core::cmp::Ordering;
-use core::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+use core::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
 const LIMBS: usize = 12;
 const BITS: i32 = 32 * LIMBS as i32;
@@ -116,6 +116,11 @@ impl Wide {
         Self { negative: false, ..self }
     }
 
+    /// Changes the sign.
+    pub fn negate(&mut self) {
+        self.negative = !self.negative;
+    }
+
     /// Multiplies by `2^k`.
     fn scale(&mut self, k: i32) {
         self.exponent = self.exponent.saturating_add(k);
@@ -185,6 +190,12 @@ impl Wide {
         }
     }
 
+    /// Multiplies by a finite `f64`, taken exactly.
+    #[inline(never)]
+    pub fn multiply(&mut self, factor: f64) {
+        *self *= &Self::from_f64(factor);
+    }
+
     /// Multiplies by `n/d`, for 0 < n <= d, in steps that 64 bits have room for. What is left over at the 384th bit behind the top one
     /// is dropped.
     #[inline(never)]
@@ -251,12 +262,13 @@ impl Wide {
         *self += &Self::ONE;
     }
 
-    /// `e^-self` for self >= 0.
+    /// Becomes `e^-self`, for self >= 0.
     #[inline(never)]
-    pub fn exp_neg(mut self) -> Self {
+    fn exp_neg(&mut self) {
         // Beyond, the value is below every power that matters: see EXP_NEG_END in the lane functions.
         if self.exponent > 24 {
-            return Self::ZERO;
+            *self = Self::ZERO;
+            return;
         }
         // The nearest integer to self / ln 2, or its neighbour where that is as near: from 31 bits of each.
         let log2_e = (core::f64::consts::LOG2_E * (1_u64 << 32) as f64) as u64;
@@ -266,63 +278,98 @@ impl Wide {
         let mut y = Self::from_limbs(false, [k], 0);
         y *= &LN2;
         // k ln 2 - self, below 0.35 in magnitude: Taylor's series of its 2^-16 (17.5 bits a term), then 16 squarings.
-        self -= &y;
-        self.negative = !self.negative;
+        *self -= &y;
+        self.negate();
         self.scale(-16);
         y = Self::ONE;
         for i in (1..=21_u32).rev() {
-            y.step(&self, 1, i);
+            y.step(self, 1, i);
         }
+        *self = y;
         for _ in 0..16 {
-            self = y;
-            y *= &self;
+            y = *self;
+            *self *= &y;
         }
-        y.scale(-(k as i32));
-        y
+        self.scale(-(k as i32));
     }
 
-    /// `e^self`.
-    pub fn exp(self) -> Self {
-        if self.negative { self.abs().exp_neg() } else { Self::ONE / self.exp_neg() }
-    }
-
-    /// `ln(1 + self)` for -1/3 <= self <= 1, to full relative precision.
+    /// Becomes `1/self`, for self != 0.
     #[inline(never)]
-    pub fn log1p(mut self) -> Self {
-        if self.is_zero() {
-            return self;
+    pub fn invert(&mut self) {
+        let divisor = *self;
+        *self = Self::ONE;
+        *self /= &divisor;
+    }
+
+    /// Becomes `e^self`.
+    pub fn exp(&mut self) {
+        let grows = !self.negative;
+        self.negative = false;
+        self.exp_neg();
+        if grows {
+            self.invert();
         }
-        // s = self / (self + 2)
-        let mut w = self;
-        w += &Self::TWO;
-        self /= &w;
-        w = self;
-        w *= &self;
-        // 2 s (1 + w/3 + w^2/5 + ...): each term brings -log2(w) bits, at least 3.1.
-        let bits_a_term = (-w.exponent).max(3);
+    }
+
+    /// Becomes `ln(1 + self)`, for -1/3 <= self <= 1, to full relative precision.
+    pub fn log1p(&mut self) {
+        if !self.is_zero() {
+            self.over_self_and(&Self::TWO);
+            self.twice_atanh();
+        }
+    }
+
+    /// Becomes `self / (self + other)`.
+    #[inline(never)]
+    fn over_self_and(&mut self, other: &Self) {
+        let mut sum = *self;
+        sum += other;
+        *self /= &sum;
+    }
+
+    /// Becomes `ln((1 + self) / (1 - self))`, for |self| <= 1/3 but not 0.
+    #[inline(never)]
+    fn twice_atanh(&mut self) {
+        let mut square = *self;
+        square *= self;
+        // 2 s (1 + s^2/3 + s^4/5 + ...): each term brings -log2(s^2) bits, at least 3.1.
+        let bits_a_term = (-square.exponent).max(3);
         let mut y = Self::ZERO;
         for i in (0..(BITS / bits_a_term + 2) as u32).rev() {
-            y.step(&w, 2 * i + 1, 2 * i + 3);
+            y.step(&square, 2 * i + 1, 2 * i + 3);
         }
-        self *= &y;
+        *self *= &y;
         self.scale(1);
-        self
     }
 
-    /// `ln self` for self > 0.
-    pub fn log(self) -> Self {
+    /// Becomes `ln(1 + e^-|self|)`; returns `1/(1 + e^self)`.
+    #[inline(never)]
+    pub fn logistic(&mut self) -> Self {
+        let wrong = self.sign().is_lt();
+        self.negative = false;
+        self.exp_neg();
+        // e / (1 + e), at most 1/2
+        let mut unlikely = *self;
+        unlikely.over_self_and(&Self::ONE);
+        if wrong {
+            unlikely -= &Self::ONE;
+            unlikely.negative = false;
+        }
+        self.log1p();
+        unlikely
+    }
+
+    /// Becomes `ln self`, for self > 0.
+    pub fn log(&mut self) {
         // self = 2^k m with m in [2/3, 4/3).
         let two_thirds = 0xaaaa_aaaa;
         let up = i32::from(self.limbs[0] < two_thirds);
-        let m = Self { exponent: up, ..self };
-        LN2 * Self::from_f64((self.exponent - up).into()) + (m - Self::ONE).log1p()
-    }
-}
-
-impl Neg for Wide {
-    type Output = Self;
-    fn neg(self) -> Self {
-        Self { negative: !self.negative, ..self }
+        let mut linear = Self::from_f64((self.exponent - up).into());
+        linear *= &LN2;
+        self.exponent = up;
+        *self -= &Self::ONE;
+        self.log1p();
+        *self += &linear;
     }
 }
 
@@ -420,21 +467,6 @@ impl DivAssign<&Self> for Wide {
     }
 }
 
-/// An operator by value from the one in place.
-macro_rules! by_value {
-    ($($operator:ident $name:ident $in_place:ident),*) => {
-        $(impl $operator for Wide {
-            type Output = Self;
-            #[inline(always)]
-            fn $name(mut self, other: Self) -> Self {
-                self.$in_place(&other);
-                self
-            }
-        })*
-    };
-}
-by_value!(Add add add_assign, Sub sub sub_assign, Mul mul mul_assign, Div div div_assign);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -483,7 +515,9 @@ mod tests {
                 limbs[0] |= 1 << 31;
                 Wide { negative: random() % 2 == 0, exponent: (random() % 200) as i32 - 100, limbs }
             });
-            let (got, want) = (x / y, plain_quotient(&x, &y));
+            let mut got = x;
+            got /= &y;
+            let want = plain_quotient(&x, &y);
             let same = (got.negative, got.exponent, got.limbs) == (want.negative, want.exponent, want.limbs);
             assert!(same, "{x:x?} / {y:x?}: {got:x?}, not {want:x?}");
         }

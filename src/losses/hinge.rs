@@ -4,7 +4,7 @@
 //!
 //! Worked values at beta 0.1, h = 6: loss 0.4, gradient by the chosen log-prob -0.1.
 
-use super::{Doubt, Formula, LogRatios, Real, Terms, check_beta};
+use super::{Formula, Real, Row, check_beta};
 use crate::Error;
 
 /// Hinge loss on the reward margin.
@@ -24,24 +24,29 @@ impl Hinge {
 }
 
 impl Formula for Hinge {
-    type Constants<R: Real> = R;
-
     fn beta(&self) -> f64 {
         self.beta
     }
     #[inline(always)]
-    fn constants<R: Real>(&self) -> R {
-        R::from_f64(self.beta)
-    }
-    #[inline(always)]
-    fn terms<R: Real>(&beta: &R, x: LogRatios<R>, doubt: &mut Doubt<R>) -> Terms<R> {
+    fn evaluate<R: Real>(&self, row: &mut impl Row<R>) {
         let zero = R::from_f64(0.0);
-        let shortfall = doubt.sub(R::from_f64(1.0), x.scaled);
-        let active = zero.lt(shortfall);
-        Terms::of_margin(
-            R::select(active, shortfall, zero),
-            R::select(active, zero - beta, zero),
-            R::select(active, zero - x.margin, zero),
-        )
+        let active;
+        {
+            let mut shortfall = R::from_f64(1.0);
+            row.sub(&mut shortfall, &row.scaled());
+            active = zero.lt(&shortfall);
+            shortfall.keep(active, &zero);
+            row.loss(&shortfall);
+        }
+        {
+            let mut by_margin = zero;
+            by_margin.sub(&row.beta());
+            by_margin.keep(active, &zero);
+            row.by_margin(&by_margin);
+        }
+        let mut by_beta = zero;
+        by_beta.sub(&row.margin());
+        by_beta.keep(active, &zero);
+        row.by_beta(&by_beta);
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! Worked values at pc -12.5, pr -14, rc -13, rr -13.25, beta 0.1 (h = 1.25): loss 14.0625, dL/dh -7.5.
 
-use super::{Doubt, Formula, LogRatios, Real, Terms, check_beta};
+use super::{Formula, Real, Row, check_beta};
 use crate::Error;
 
 /// IPO: a squared distance of the margin from `1/(2 beta)`.
@@ -26,20 +26,33 @@ impl Ipo {
 }
 
 impl Formula for Ipo {
-    /// `1/(2 beta)` and `1/beta^2`.
-    type Constants<R: Real> = (R, R);
-
     fn beta(&self) -> f64 {
         self.beta
     }
     #[inline(always)]
-    fn constants<R: Real>(&self) -> (R, R) {
-        let (one, beta) = (R::from_f64(1.0), R::from_f64(self.beta));
-        (one / (beta + beta), one / (beta * beta))
-    }
-    #[inline(always)]
-    fn terms<R: Real>(&(target, inverse_square): &(R, R), x: LogRatios<R>, doubt: &mut Doubt<R>) -> Terms<R> {
-        let distance = doubt.sub(x.margin, target);
-        Terms::of_margin(distance * distance, distance + distance, distance * inverse_square)
+    fn evaluate<R: Real>(&self, row: &mut impl Row<R>) {
+        let mut distance = row.margin();
+        {
+            // 1/(2 beta)
+            let mut target = row.beta();
+            target.add(&row.beta());
+            target.invert();
+            row.sub(&mut distance, &target);
+        }
+        {
+            let mut square = distance;
+            square.mul(&distance);
+            row.loss(&square);
+        }
+        {
+            let mut twice = distance;
+            twice.add(&distance);
+            row.by_margin(&twice);
+        }
+        let mut inverse_square = row.beta();
+        inverse_square.mul(&row.beta());
+        inverse_square.invert();
+        distance.mul(&inverse_square);
+        row.by_beta(&distance);
     }
 }

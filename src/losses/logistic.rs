@@ -13,27 +13,51 @@
 //! Worked values at pc -12.5, pr -14, rc -13, rr -13.25, beta 0.1 (h = 1.25): DPO 0.632599035317, cDPO with eps 0.1
 //! 0.645099035317, robust with eps 0.1 0.616974035317.
 
-use super::{Doubt, Formula, LogRatios, Real, Terms, check_beta, check_label_smoothing};
+use super::{Formula, Real, Row, check_beta, check_label_smoothing};
 use crate::Error;
 
 /// `slope` is k; `None` for DPO, which spares it two operations and the tests for cancellation.
 #[inline(always)]
-pub(super) fn logistic<R: Real>(slope: Option<R>, x: LogRatios<R>, beta: R, doubt: &mut Doubt<R>) -> Terms<R> {
-    let zero = R::from_f64(0.0);
-    let size = x.scaled.abs();
-    let e = size.exp_neg();
-    let (log1p, recip) = e.log1p_and_recip();
-    let wrong = x.scaled.lt(zero);
+pub(super) fn logistic<R: Real>(slope: Option<&R>, row: &mut impl Row<R>) {
+    let wrong = row.scaled().lt(&R::from_f64(0.0));
     // sg(-z)
-    let unlikely = R::select(wrong, recip, e * recip);
-    let (loss, by_scaled) = match slope {
-        None => (log1p + R::select(wrong, size, zero), zero - unlikely),
-        Some(k) => {
-            let rate = R::select(wrong, R::from_f64(1.0) - k, k);
-            (doubt.add(log1p, size * rate), doubt.sub(k, unlikely))
+    let unlikely;
+    {
+        let mut loss = row.scaled();
+        unlikely = loss.logistic();
+        let mut linear = row.scaled();
+        linear.abs();
+        match slope {
+            None => {
+                linear.keep(wrong, &R::from_f64(0.0));
+                loss.add(&linear);
+            }
+            Some(k) => {
+                let mut rate = R::from_f64(1.0);
+                rate.sub(k);
+                rate.keep(wrong, k);
+                linear.mul(&rate);
+                row.add(&mut loss, &linear);
+            }
         }
-    };
-    Terms::of_margin(loss, by_scaled * beta, by_scaled * x.margin)
+        row.loss(&loss);
+    }
+    let mut by_scaled;
+    match slope {
+        None => {
+            by_scaled = R::from_f64(0.0);
+            by_scaled.sub(&unlikely);
+        }
+        Some(k) => {
+            by_scaled = *k;
+            row.sub(&mut by_scaled, &unlikely);
+        }
+    }
+    let mut by_margin = by_scaled;
+    by_margin.mul(&row.beta());
+    row.by_margin(&by_margin);
+    by_scaled.mul(&row.margin());
+    row.by_beta(&by_scaled);
 }
 
 /// DPO: `L = -ln sg(z)`.
@@ -53,18 +77,12 @@ impl Dpo {
 }
 
 impl Formula for Dpo {
-    type Constants<R: Real> = R;
-
     fn beta(&self) -> f64 {
         self.beta
     }
     #[inline(always)]
-    fn constants<R: Real>(&self) -> R {
-        R::from_f64(self.beta)
-    }
-    #[inline(always)]
-    fn terms<R: Real>(&beta: &R, x: LogRatios<R>, doubt: &mut Doubt<R>) -> Terms<R> {
-        logistic(None, x, beta, doubt)
+    fn evaluate<R: Real>(&self, row: &mut impl Row<R>) {
+        logistic(None, row);
     }
 }
 
@@ -84,21 +102,21 @@ impl ConservativeDpo {
     pub fn new(beta: f64, label_smoothing: f64) -> Result<Self, Error> {
         Ok(Self { beta: check_beta(beta)?, label_smoothing: check_label_smoothing(label_smoothing)? })
     }
+
+    /// k.
+    #[inline(always)]
+    pub(super) fn slope<R: Real>(&self) -> R {
+        R::from_f64(self.label_smoothing)
+    }
 }
 
 impl Formula for ConservativeDpo {
-    type Constants<R: Real> = (R, R);
-
     fn beta(&self) -> f64 {
         self.beta
     }
     #[inline(always)]
-    fn constants<R: Real>(&self) -> (R, R) {
-        (R::from_f64(self.beta), R::from_f64(self.label_smoothing))
-    }
-    #[inline(always)]
-    fn terms<R: Real>(&(beta, eps): &(R, R), x: LogRatios<R>, doubt: &mut Doubt<R>) -> Terms<R> {
-        logistic(Some(eps), x, beta, doubt)
+    fn evaluate<R: Real>(&self, row: &mut impl Row<R>) {
+        logistic(Some(&self.slope()), row);
     }
 }
 
@@ -117,22 +135,29 @@ impl RobustDpo {
     pub fn new(beta: f64, label_smoothing: f64) -> Result<Self, Error> {
         Ok(Self { beta: check_beta(beta)?, label_smoothing: check_label_smoothing(label_smoothing)? })
     }
+
+    /// k.
+    #[inline(always)]
+    pub(super) fn slope<R: Real>(&self) -> R {
+        let mut slope = R::from_f64(0.0);
+        slope.sub(&R::from_f64(self.label_smoothing));
+        let mut unbiased = R::from_f64(1.0);
+        {
+            let mut twice = R::from_f64(self.label_smoothing);
+            twice.add(&R::from_f64(self.label_smoothing));
+            unbiased.sub(&twice);
+        }
+        slope.div(&unbiased);
+        slope
+    }
 }
 
 impl Formula for RobustDpo {
-    type Constants<R: Real> = (R, R);
-
     fn beta(&self) -> f64 {
         self.beta
     }
     #[inline(always)]
-    fn constants<R: Real>(&self) -> (R, R) {
-        let eps = R::from_f64(self.label_smoothing);
-        let slope = (R::from_f64(0.0) - eps) / (R::from_f64(1.0) - (eps + eps));
-        (R::from_f64(self.beta), slope)
-    }
-    #[inline(always)]
-    fn terms<R: Real>(&(beta, slope): &(R, R), x: LogRatios<R>, doubt: &mut Doubt<R>) -> Terms<R> {
-        logistic(Some(slope), x, beta, doubt)
+    fn evaluate<R: Real>(&self, row: &mut impl Row<R>) {
+        logistic(Some(&self.slope()), row);
     }
 }

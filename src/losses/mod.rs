@@ -9,11 +9,13 @@ mod hinge;
 mod ipo;
 mod logistic;
 mod real;
+mod row;
 
 pub use hinge::Hinge;
 pub use ipo::Ipo;
 pub use logistic::{ConservativeDpo, Dpo, RobustDpo};
-pub use real::{Doubt, Real};
+pub use real::Real;
+pub use row::Row;
 
 use crate::Error;
 use crate::lanes::HAS_WIDE;
@@ -35,45 +37,11 @@ pub trait Visitor {
 /// A loss as mathematics.
 #[doc(hidden)]
 pub trait Formula: Copy + Send + Sync {
-    /// What does not depend on the row.
-    type Constants<R: Real>: Copy;
-
     /// The scale of the rewards.
     fn beta(&self) -> f64;
-    fn constants<R: Real>(&self) -> Self::Constants<R>;
-    /// The loss of one pair. Every sum whose terms may cancel goes through `doubt`.
-    fn terms<R: Real>(constants: &Self::Constants<R>, log_ratios: LogRatios<R>, doubt: &mut Doubt<R>) -> Terms<R>;
-}
-
-/// One pair as a formula sees it.
-#[doc(hidden)]
-#[derive(Clone, Copy)]
-pub struct LogRatios<R> {
-    /// `h`: the chosen log-ratio less the rejected one.
-    pub margin: R,
-    /// `beta h`.
-    pub scaled: R,
-}
-
-/// A loss and its derivatives.
-#[doc(hidden)]
-#[derive(Clone, Copy)]
-pub struct Terms<R> {
-    pub loss: R,
-    /// By the chosen log-ratio.
-    pub by_chosen: R,
-    /// By the rejected log-ratio.
-    pub by_rejected: R,
-    /// By beta.
-    pub by_beta: R,
-}
-
-impl<R: Real> Terms<R> {
-    /// For a loss that depends on the log-ratios through their difference alone.
-    #[inline(always)]
-    fn of_margin(loss: R, by_margin: R, by_beta: R) -> Self {
-        Self { loss, by_chosen: by_margin, by_rejected: R::from_f64(0.0) - by_margin, by_beta }
-    }
+    /// Hands the loss of one pair and its derivatives to `row`. Every sum whose terms may cancel goes through
+    /// [`Row::add`] or [`Row::sub`].
+    fn evaluate<R: Real>(&self, row: &mut impl Row<R>);
 }
 
 impl<F: Formula> PairLoss for F {

@@ -3,27 +3,36 @@
 use crate::elementary;
 use crate::exact::Wide;
 use crate::lanes::Lanes;
-use core::ops::{Add, Div, Mul, Sub};
 
 /// What a formula may use.
-pub trait Real: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> {
+///
+/// Operations are in place, and operands are borrowed: a copy costs nothing in lanes, but stack in 384 bits.
+pub trait Real: Copy {
     /// The result of a comparison.
     type Mask: Copy;
 
     /// A constant or parameter, taken exactly.
     fn from_f64(x: f64) -> Self;
-    /// Magnitude.
-    fn abs(self) -> Self;
+    /// Adds `other`.
+    fn add(&mut self, other: &Self);
+    /// Subtracts `other`.
+    fn sub(&mut self, other: &Self);
+    /// Multiplies by `other`.
+    fn mul(&mut self, other: &Self);
+    /// Divides by `other`.
+    fn div(&mut self, other: &Self);
+    /// Becomes `1/self`.
+    fn invert(&mut self);
+    /// Takes the magnitude.
+    fn abs(&mut self);
     /// `self < other`.
-    fn lt(self, other: Self) -> Self::Mask;
-    /// `a` where the mask holds, `b` elsewhere.
-    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
-    /// `e^-self` for self >= 0.
-    fn exp_neg(self) -> Self;
-    /// `ln(1+self)` and `1/(1+self)` for 0 <= self <= 1.
-    fn log1p_and_recip(self) -> (Self, Self);
-    /// Whether so much of `term` cancelled in `sum` that too few correct bits may be left.
-    fn cancelled(sum: Self, term: Self) -> Self::Mask;
+    fn lt(&self, other: &Self) -> Self::Mask;
+    /// Takes the value of `other` where the mask does not hold.
+    fn keep(&mut self, mask: Self::Mask, other: &Self);
+    /// Becomes `ln(1 + e^-|self|)`; returns `1/(1 + e^self)`.
+    fn logistic(&mut self) -> Self;
+    /// Whether so much of `term` cancelled in this sum that too few correct bits may be left.
+    fn cancelled(&self, term: &Self) -> Self::Mask;
     /// Either.
     fn or(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     /// A mask that holds nowhere.
@@ -43,28 +52,46 @@ impl<L: Lanes> Real for L {
         L::splat(x)
     }
     #[inline(always)]
-    fn abs(self) -> Self {
-        Lanes::abs(self)
+    fn add(&mut self, other: &Self) {
+        *self = *self + *other;
     }
     #[inline(always)]
-    fn lt(self, other: Self) -> <Self as Real>::Mask {
-        Lanes::lt(self, other)
+    fn sub(&mut self, other: &Self) {
+        *self = *self - *other;
     }
     #[inline(always)]
-    fn select(mask: <Self as Real>::Mask, a: Self, b: Self) -> Self {
-        <L as Lanes>::select(mask, a, b)
+    fn mul(&mut self, other: &Self) {
+        *self = *self * *other;
     }
     #[inline(always)]
-    fn exp_neg(self) -> Self {
-        elementary::exp_neg(self)
+    fn div(&mut self, other: &Self) {
+        *self = *self / *other;
     }
     #[inline(always)]
-    fn log1p_and_recip(self) -> (Self, Self) {
-        elementary::log1p_and_recip(self)
+    fn invert(&mut self) {
+        *self = L::splat(1.0) / *self;
     }
     #[inline(always)]
-    fn cancelled(sum: Self, term: Self) -> <Self as Real>::Mask {
-        Lanes::lt(Lanes::abs(sum), Lanes::abs(term) * L::splat(CANCELLATION))
+    fn abs(&mut self) {
+        *self = Lanes::abs(*self);
+    }
+    #[inline(always)]
+    fn lt(&self, other: &Self) -> <Self as Real>::Mask {
+        Lanes::lt(*self, *other)
+    }
+    #[inline(always)]
+    fn keep(&mut self, mask: <Self as Real>::Mask, other: &Self) {
+        *self = L::select(mask, *self, *other);
+    }
+    #[inline(always)]
+    fn logistic(&mut self) -> Self {
+        let unlikely;
+        (*self, unlikely) = elementary::logistic(*self);
+        unlikely
+    }
+    #[inline(always)]
+    fn cancelled(&self, term: &Self) -> <Self as Real>::Mask {
+        Lanes::lt(Lanes::abs(*self), Lanes::abs(*term) * L::splat(CANCELLATION))
     }
     #[inline(always)]
     fn or(a: <Self as Real>::Mask, b: <Self as Real>::Mask) -> <Self as Real>::Mask {
@@ -83,23 +110,36 @@ impl Real for Wide {
     fn from_f64(x: f64) -> Self {
         Wide::from_f64(x)
     }
-    fn abs(self) -> Self {
-        Wide::abs(self)
+    fn add(&mut self, other: &Self) {
+        *self += other;
     }
-    fn lt(self, other: Self) -> bool {
-        Wide::lt(&self, &other)
+    fn sub(&mut self, other: &Self) {
+        *self -= other;
     }
-    fn select(mask: bool, a: Self, b: Self) -> Self {
-        if mask { a } else { b }
+    fn mul(&mut self, other: &Self) {
+        *self *= other;
     }
-    fn exp_neg(self) -> Self {
-        Wide::exp_neg(self)
+    fn div(&mut self, other: &Self) {
+        *self /= other;
     }
-    #[inline(never)]
-    fn log1p_and_recip(self) -> (Self, Self) {
-        (self.log1p(), Wide::ONE / (Wide::ONE + self))
+    fn invert(&mut self) {
+        Wide::invert(self);
     }
-    fn cancelled(_: Self, _: Self) -> bool {
+    fn abs(&mut self) {
+        *self = Wide::abs(*self);
+    }
+    fn lt(&self, other: &Self) -> bool {
+        Wide::lt(self, other)
+    }
+    fn keep(&mut self, mask: bool, other: &Self) {
+        if !mask {
+            *self = *other;
+        }
+    }
+    fn logistic(&mut self) -> Self {
+        Wide::logistic(self)
+    }
+    fn cancelled(&self, _: &Self) -> bool {
         false
     }
     fn or(a: bool, b: bool) -> bool {
@@ -107,32 +147,5 @@ impl Real for Wide {
     }
     fn nowhere() -> bool {
         false
-    }
-}
-
-/// The rows whose result the fast path cannot vouch for.
-pub struct Doubt<R: Real>(pub R::Mask);
-
-impl<R: Real> Doubt<R> {
-    /// No doubt yet.
-    #[inline(always)]
-    pub fn new() -> Self {
-        Self(R::nowhere())
-    }
-
-    /// `a + b`, in doubt where much of `a` cancels.
-    #[inline(always)]
-    pub fn add(&mut self, a: R, b: R) -> R {
-        let sum = a + b;
-        self.0 = R::or(self.0, R::cancelled(sum, a));
-        sum
-    }
-
-    /// `a - b`, in doubt where much of `a` cancels.
-    #[inline(always)]
-    pub fn sub(&mut self, a: R, b: R) -> R {
-        let difference = a - b;
-        self.0 = R::or(self.0, R::cancelled(difference, a));
-        difference
     }
 }

@@ -4,7 +4,7 @@ use super::{OutputSlices, Pairs, RESULTS, Reference};
 use crate::NAN;
 use crate::exact::{Exponents, Wide};
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
-use crate::losses::{Doubt, Formula, LogRatios, Terms};
+use crate::losses::{Formula, Real, Row};
 use core::cmp::Ordering;
 
 /// What the metrics count rather than sum.
@@ -202,8 +202,6 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
         let weights = pairs.weights.and_then(whole);
         let mut results = outputs.each_mut().map(|x| x.as_mut().and_then(|x| x.get_mut(..n)));
 
-        let constants = formula.constants::<L>();
-        let beta = L::splat(formula.beta());
         let zero = L::splat(0.0);
         let mut seen = Counts::default();
         while at + L::N <= n {
@@ -221,7 +219,7 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
             let valid = u32::MAX >> (32 - (*rows - at).min(L::N));
             let mut columns = Columns { results: &mut results, at };
             let group = Group { inputs: [pc, pr, rc, rr], weight, valid };
-            let unsettled = group.evaluate::<F, ORDINARY>(&constants, beta, &mut columns, &mut seen);
+            let unsettled = group.evaluate::<F, ORDINARY>(formula, &mut columns, &mut seen);
             if unsettled != 0 {
                 settle_rows(*formula, *pairs, &mut results, at, unsettled, counts);
             }
@@ -260,6 +258,72 @@ impl Sink<f64> for [f32; RESULTS] {
     }
 }
 
+/// What the formula sees and says of a group.
+struct Terms<L: Lanes> {
+    beta: L,
+    margin: L,
+    scaled: L,
+    loss: L,
+    by_chosen: L,
+    by_rejected: L,
+    by_beta: L,
+    doubt: <L as Lanes>::Mask,
+}
+
+impl<L: Lanes> Terms<L> {
+    #[inline(always)]
+    fn new(beta: L, margin: L) -> Self {
+        let zero = L::splat(0.0);
+        let scaled = beta * margin;
+        let doubt = L::nowhere();
+        Self { beta, margin, scaled, loss: zero, by_chosen: zero, by_rejected: zero, by_beta: zero, doubt }
+    }
+
+    /// Weights multiply the loss and what derives from it.
+    #[inline(always)]
+    fn weigh(&mut self, weight: L) {
+        self.loss = self.loss * weight;
+        self.by_chosen = self.by_chosen * weight;
+        self.by_rejected = self.by_rejected * weight;
+        self.by_beta = self.by_beta * weight;
+    }
+}
+
+impl<L: Lanes> Row<L> for Terms<L> {
+    #[inline(always)]
+    fn beta(&self) -> L {
+        self.beta
+    }
+    #[inline(always)]
+    fn margin(&self) -> L {
+        self.margin
+    }
+    #[inline(always)]
+    fn scaled(&self) -> L {
+        self.scaled
+    }
+    #[inline(always)]
+    fn loss(&mut self, loss: &L) {
+        self.loss = *loss;
+    }
+    #[inline(always)]
+    fn by_chosen(&mut self, derivative: &L) {
+        self.by_chosen = *derivative;
+    }
+    #[inline(always)]
+    fn by_rejected(&mut self, derivative: &L) {
+        self.by_rejected = *derivative;
+    }
+    #[inline(always)]
+    fn by_beta(&mut self, derivative: &L) {
+        self.by_beta = *derivative;
+    }
+    #[inline(always)]
+    fn doubt(&mut self, doubtful: <L as Lanes>::Mask) {
+        self.doubt = <L as Lanes>::or(self.doubt, doubtful);
+    }
+}
+
 /// As many rows as there are lanes.
 struct Group<L> {
     /// Log-probabilities: policy chosen, policy rejected, reference chosen, reference rejected.
@@ -274,26 +338,23 @@ impl<L: Lanes> Group<L> {
     #[inline(always)]
     fn evaluate<F: Formula, const ORDINARY: bool>(
         self,
-        constants: &F::Constants<L>,
-        beta: L,
+        formula: &F,
         sink: &mut impl Sink<L>,
         seen: &mut Counts,
     ) -> u32 {
         let Self { inputs: [pc, pr, rc, rr], weight, valid } = self;
-        let zero = L::splat(0.0);
+        let (zero, beta) = (L::splat(0.0), L::splat(formula.beta()));
         let m = if ORDINARY { exact_margins(pc, pr, rc, rr) } else { margins(pc, pr, rc, rr) };
         let (chosen_reward, rejected_reward) = (beta * m.chosen, beta * m.rejected);
-        let log_ratios = LogRatios { margin: m.margin, scaled: beta * m.margin };
+        let mut terms = Terms::new(beta, m.margin);
         sink.put::<1>(chosen_reward);
         sink.put::<2>(rejected_reward);
-        sink.put::<3>(log_ratios.scaled);
+        sink.put::<3>(terms.scaled);
 
-        let mut doubt = Doubt::new();
-        let terms = F::terms(constants, log_ratios, &mut doubt);
-        let terms = match weight {
-            Some(weight) => weighted(terms, weight),
-            None => terms,
-        };
+        formula.evaluate(&mut terms);
+        if let Some(weight) = weight {
+            terms.weigh(weight);
+        }
         sink.put::<0>(terms.loss);
         sink.put::<4>(terms.by_chosen);
         sink.put::<5>(terms.by_rejected);
@@ -301,7 +362,7 @@ impl<L: Lanes> Group<L> {
         sink.put::<7>(zero - terms.by_rejected);
         sink.put::<8>(terms.by_beta);
 
-        let mut unsettled = L::bits(doubt.0);
+        let mut unsettled = L::bits(terms.doubt);
         if !ORDINARY {
             // False for NaN and infinity too, whether given or reached: those rows are settled, and counted, apart.
             let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
@@ -338,18 +399,7 @@ pub fn one<F: Formula>(formula: &F, inputs: [f32; 4]) -> ([f32; RESULTS], Counts
 #[inline(never)]
 fn one_in_f64<F: Formula>(formula: &F, inputs: [f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) -> bool {
     let group = Group { inputs: inputs.map(f64::from), weight: None, valid: 1 };
-    group.evaluate::<F, false>(&formula.constants(), formula.beta(), results, counts) != 0
-}
-
-/// Weights multiply the loss and what derives from it.
-#[inline(always)]
-fn weighted<R: core::ops::Mul<Output = R> + Copy>(terms: Terms<R>, weight: R) -> Terms<R> {
-    Terms {
-        loss: terms.loss * weight,
-        by_chosen: terms.by_chosen * weight,
-        by_rejected: terms.by_rejected * weight,
-        by_beta: terms.by_beta * weight,
-    }
+    group.evaluate::<F, false>(formula, results, counts) != 0
 }
 
 /// Settles the rows `at + i` for every bit `i` of `rows`.
@@ -378,44 +428,87 @@ fn settle_rows<F: Formula>(
     }
 }
 
-/// `(pc - rc) - (pr - rr)`: `None` for NaN, a stand-in for infinity.
-#[inline(never)]
-fn log_ratio([pc, pr, rc, rr]: [f32; 4]) -> Option<Wide> {
-    // In f64 finite f32 cannot overflow.
-    let rough = (f64::from(pc) - f64::from(rc)) - (f64::from(pr) - f64::from(rr));
-    if rough.is_nan() {
-        return None;
-    }
-    if rough.is_infinite() {
-        return Some(if rough > 0.0 { Wide::HUGE } else { -Wide::HUGE });
-    }
-    let mut exact = Wide::ZERO;
-    for term in [pc, -rc, -pr, rr] {
-        exact = exact + Wide::from_f64(term.into());
-    }
-    Some(exact)
+/// `(pc - rc) - (pr - rr)` in `f64`, where finite `f32` cannot overflow.
+fn rough_log_ratio([pc, pr, rc, rr]: [f32; 4]) -> f64 {
+    (f64::from(pc) - f64::from(rc)) - (f64::from(pr) - f64::from(rr))
 }
 
-/// Loss, gradients by the chosen and the rejected log-probability, and by beta. On its own, for its many numbers of 384
-/// bits to be off the stack afterwards.
+/// The same exactly, where it is not NaN; a stand-in for infinity.
 #[inline(never)]
-fn wide_terms<F: Formula>(formula: &F, margin: &Wide, weight: f32) -> [f32; 4] {
-    let log_ratios = LogRatios { margin: *margin, scaled: Wide::from_f64(formula.beta()) * *margin };
-    let terms = F::terms(&formula.constants::<Wide>(), log_ratios, &mut Doubt::new());
-    let Terms { loss, by_chosen, by_rejected, by_beta } = terms;
-    [&loss, &by_chosen, &by_rejected, &by_beta].map(|x| scaled(weight.into(), x))
+fn log_ratio(inputs: [f32; 4]) -> Wide {
+    let rough = rough_log_ratio(inputs);
+    if rough.is_infinite() {
+        let mut huge = Wide::HUGE;
+        if rough < 0.0 {
+            huge.negate();
+        }
+        return huge;
+    }
+    let [pc, pr, rc, rr] = inputs;
+    let mut exact = Wide::ZERO;
+    for term in [pc, -rc, -pr, rr] {
+        exact += &Wide::from_f64(term.into());
+    }
+    exact
+}
+
+/// The same of one row in wide arithmetic: what is asked for is computed each time, and what comes is rounded at once.
+struct WideTerms {
+    beta: f64,
+    inputs: [f32; 4],
+    weight: f32,
+    loss: f32,
+    by_chosen: f32,
+    by_rejected: f32,
+    by_beta: f32,
+}
+
+impl Row<Wide> for WideTerms {
+    fn beta(&self) -> Wide {
+        Wide::from_f64(self.beta)
+    }
+    fn margin(&self) -> Wide {
+        log_ratio(self.inputs)
+    }
+    #[inline(never)]
+    fn scaled(&self) -> Wide {
+        let mut scaled = self.margin();
+        scaled.multiply(self.beta);
+        scaled
+    }
+    fn loss(&mut self, loss: &Wide) {
+        self.loss = scaled(self.weight.into(), loss);
+    }
+    fn by_chosen(&mut self, derivative: &Wide) {
+        self.by_chosen = scaled(self.weight.into(), derivative);
+    }
+    fn by_rejected(&mut self, derivative: &Wide) {
+        self.by_rejected = scaled(self.weight.into(), derivative);
+    }
+    fn by_beta(&mut self, derivative: &Wide) {
+        self.by_beta = scaled(self.weight.into(), derivative);
+    }
+    fn doubt(&mut self, _: bool) {}
 }
 
 /// `factor x` rounded.
 #[inline(never)]
 fn scaled(factor: f64, x: &Wide) -> f32 {
-    (Wide::from_f64(factor) * *x).to_f32()
+    let mut product = *x;
+    product.multiply(factor);
+    product.to_f32()
 }
 
 /// `beta` times a log-ratio, rounded.
 #[inline(never)]
 fn reward(beta: f64, inputs: [f32; 4]) -> f32 {
-    log_ratio(inputs).map_or(NAN, |x| scaled(beta, &x))
+    if rough_log_ratio(inputs).is_nan() { NAN } else { scaled(beta, &log_ratio(inputs)) }
+}
+
+/// The loss and its derivatives. On its own, for its many numbers of 384 bits to be off the stack afterwards.
+#[inline(never)]
+fn wide_terms<F: Formula>(formula: &F, row: &mut WideTerms) {
+    formula.evaluate(row);
 }
 
 /// All results of a row in wide arithmetic; counts what of them is counted after all.
@@ -424,24 +517,28 @@ fn settle<F: Formula>(formula: &F, inputs: [f32; 4], weight: f32, counts: &mut C
     let beta = formula.beta();
     let [pc, pr, rc, rr] = inputs;
     let (chosen_reward, rejected_reward) = (reward(beta, [pc, 0.0, rc, 0.0]), reward(beta, [pr, 0.0, rr, 0.0]));
-    let margin = log_ratio(inputs);
-    let scaled_margin = margin.as_ref().map_or(NAN, |h| scaled(beta, h));
-    let [loss, by_chosen, by_rejected, by_beta] = margin.as_ref().map_or([NAN; 4], |h| wide_terms(formula, h, weight));
-    let sign = margin.map(|h| h.sign());
-    counts.accurate += u32::from(sign == Some(Ordering::Greater));
-    counts.ties += u32::from(sign == Some(Ordering::Equal));
-    let finite = inputs.iter().chain(&[loss, chosen_reward, rejected_reward, scaled_margin]).all(|x| x.is_finite());
+    let margin = reward(beta, inputs);
+    let mut row = WideTerms { beta, inputs, weight, loss: NAN, by_chosen: NAN, by_rejected: NAN, by_beta: NAN };
+    if !margin.is_nan() {
+        wide_terms(formula, &mut row);
+        match log_ratio(inputs).sign() {
+            Ordering::Greater => counts.accurate += 1,
+            Ordering::Equal => counts.ties += 1,
+            Ordering::Less => {}
+        }
+    }
+    let finite = inputs.iter().chain(&[row.loss, chosen_reward, rejected_reward, margin]).all(|x| x.is_finite());
     counts.nonfinite += u32::from(!finite);
     let negated = |x: f32| if x.is_nan() { x } else { -x };
     [
-        loss,
+        row.loss,
         chosen_reward,
         rejected_reward,
-        scaled_margin,
-        by_chosen,
-        by_rejected,
-        negated(by_chosen),
-        negated(by_rejected),
-        by_beta,
+        margin,
+        row.by_chosen,
+        row.by_rejected,
+        negated(row.by_chosen),
+        negated(row.by_rejected),
+        row.by_beta,
     ]
 }
