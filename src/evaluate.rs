@@ -136,6 +136,33 @@ pub struct Pair {
     pub grad_beta: f32,
 }
 
+impl Pair {
+    pub(crate) fn new(results: &[f32; RESULTS]) -> Self {
+        let &[
+            loss,
+            chosen_reward,
+            rejected_reward,
+            margin,
+            grad_chosen_logps,
+            grad_rejected_logps,
+            grad_ref_chosen_logps,
+            grad_ref_rejected_logps,
+            grad_beta,
+        ] = results;
+        Self {
+            loss,
+            chosen_reward,
+            rejected_reward,
+            margin,
+            grad_chosen_logps,
+            grad_rejected_logps,
+            grad_ref_chosen_logps,
+            grad_ref_rejected_logps,
+            grad_beta,
+        }
+    }
+}
+
 /// One pair, with the bits that it would have in any batch. `reference` is the reference model's log-probability of the
 /// chosen and of the rejected answer.
 pub fn evaluate_pair<L: PairLoss>(
@@ -144,52 +171,29 @@ pub fn evaluate_pair<L: PairLoss>(
     policy_rejected_logps: f32,
     reference: Option<(f32, f32)>,
 ) -> Pair {
-    score(loss, policy_chosen_logps, policy_rejected_logps, reference).0
-}
-
-/// One pair, and what the metrics count of it.
-pub(crate) fn score<L: PairLoss>(
-    loss: &L,
-    policy_chosen_logps: f32,
-    policy_rejected_logps: f32,
-    reference: Option<(f32, f32)>,
-) -> (Pair, Counts) {
     let (ref_chosen_logps, ref_rejected_logps) = reference.unwrap_or_default();
     let inputs = [policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps];
-    let (results, counts) = loss.visit(One { inputs });
-    let [
-        loss,
-        chosen_reward,
-        rejected_reward,
-        margin,
-        grad_chosen_logps,
-        grad_rejected_logps,
-        grad_ref_chosen_logps,
-        grad_ref_rejected_logps,
-        grad_beta,
-    ] = results;
-    let pair = Pair {
-        loss,
-        chosen_reward,
-        rejected_reward,
-        margin,
-        grad_chosen_logps,
-        grad_rejected_logps,
-        grad_ref_chosen_logps,
-        grad_ref_rejected_logps,
-        grad_beta,
-    };
-    (pair, counts)
+    let mut results = [0.0; RESULTS];
+    score(loss, inputs, &mut results, &mut Counts::default());
+    Pair::new(&results)
 }
 
-struct One {
+/// One pair (policy chosen, policy rejected, reference chosen, reference rejected, 0 without a reference), and what the
+/// metrics count of it.
+pub(crate) fn score<L: PairLoss>(loss: &L, inputs: [f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
+    loss.visit(One { inputs, results, counts });
+}
+
+struct One<'r> {
     inputs: [f32; 4],
+    results: &'r mut [f32; RESULTS],
+    counts: &'r mut Counts,
 }
 
-impl Visitor for One {
-    type Output = ([f32; RESULTS], Counts);
+impl Visitor for One<'_> {
+    type Output = ();
 
-    fn visit<F: Formula>(self, formula: F) -> Self::Output {
-        pairs::one(&formula, self.inputs)
+    fn visit<F: Formula>(self, formula: F) {
+        pairs::one(&formula, self.inputs, self.results, self.counts);
     }
 }

@@ -1,6 +1,6 @@
 //! The pair kernel: what all losses share, over lanes, and the rare path of a single row.
 
-use super::{OutputSlices, Pairs, RESULTS, Reference};
+use super::{OutputSlices, Pairs, RESULTS, Reference, SUMMED};
 use crate::NAN;
 use crate::exact::{Exponents, Wide};
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
@@ -386,13 +386,10 @@ impl<L: Lanes> Group<L> {
 
 /// One row, with the bits that it has among others: policy chosen, policy rejected, reference chosen, reference rejected
 /// (0 without a reference).
-pub fn one<F: Formula>(formula: &F, inputs: [f32; 4]) -> ([f32; RESULTS], Counts) {
-    let mut results = [0.0; RESULTS];
-    let mut counts = Counts::default();
-    if one_in_f64(formula, inputs, &mut results, &mut counts) {
-        results = settle(formula, inputs, 1.0, &mut counts);
+pub fn one<F: Formula>(formula: &F, inputs: [f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
+    if one_in_f64(formula, inputs, results, counts) {
+        settle(formula, inputs, 1.0, results, counts);
     }
-    (results, counts)
 }
 
 /// Whether the row must be settled. On its own, for its stack to be free by then.
@@ -419,7 +416,8 @@ fn settle_rows<F: Formula>(
         let get = |x: &[f32]| x.get(row).copied().unwrap_or(NAN);
         let (rc, rr) = pairs.reference.map_or((0.0, 0.0), |r| (get(r.chosen_logps), get(r.rejected_logps)));
         let inputs = [get(pairs.policy_chosen_logps), get(pairs.policy_rejected_logps), rc, rr];
-        let results = settle(formula, inputs, pairs.weights.map_or(1.0, get), counts);
+        let mut results = [NAN; RESULTS];
+        settle(formula, inputs, pairs.weights.map_or(1.0, get), &mut results, counts);
         for (output, result) in outputs.iter_mut().zip(results) {
             if let Some(output) = output.as_mut().and_then(|output| output.get_mut(row)) {
                 *output = result;
@@ -452,18 +450,21 @@ fn log_ratio(inputs: [f32; 4]) -> Wide {
     exact
 }
 
-/// The same of one row in wide arithmetic: what is asked for is computed each time, and what comes is rounded at once.
-struct WideTerms {
+/// One row in wide arithmetic: what is asked for is computed each time, and what comes is rounded at once.
+struct WideTerms<'r> {
     beta: f64,
     inputs: [f32; 4],
     weight: f32,
-    loss: f32,
-    by_chosen: f32,
-    by_rejected: f32,
-    by_beta: f32,
+    results: &'r mut [f32; RESULTS],
 }
 
-impl Row<Wide> for WideTerms {
+impl WideTerms<'_> {
+    fn put<const RESULT: usize>(&mut self, value: &Wide) {
+        self.results[RESULT] = scaled(self.weight.into(), value);
+    }
+}
+
+impl Row<Wide> for WideTerms<'_> {
     fn beta(&self) -> Wide {
         Wide::from_f64(self.beta)
     }
@@ -477,16 +478,18 @@ impl Row<Wide> for WideTerms {
         scaled
     }
     fn loss(&mut self, loss: &Wide) {
-        self.loss = scaled(self.weight.into(), loss);
+        self.put::<0>(loss);
     }
     fn by_chosen(&mut self, derivative: &Wide) {
-        self.by_chosen = scaled(self.weight.into(), derivative);
+        self.put::<4>(derivative);
+        self.results[6] = -self.results[4];
     }
     fn by_rejected(&mut self, derivative: &Wide) {
-        self.by_rejected = scaled(self.weight.into(), derivative);
+        self.put::<5>(derivative);
+        self.results[7] = -self.results[5];
     }
     fn by_beta(&mut self, derivative: &Wide) {
-        self.by_beta = scaled(self.weight.into(), derivative);
+        self.put::<8>(derivative);
     }
     fn doubt(&mut self, _: bool) {}
 }
@@ -507,38 +510,29 @@ fn reward(beta: f64, inputs: [f32; 4]) -> f32 {
 
 /// The loss and its derivatives. On its own, for its many numbers of 384 bits to be off the stack afterwards.
 #[inline(never)]
-fn wide_terms<F: Formula>(formula: &F, row: &mut WideTerms) {
-    formula.evaluate(row);
+fn wide_terms<F: Formula>(formula: &F, mut row: WideTerms<'_>) {
+    formula.evaluate(&mut row);
 }
 
 /// All results of a row in wide arithmetic; counts what of them is counted after all.
 #[cold]
-fn settle<F: Formula>(formula: &F, inputs: [f32; 4], weight: f32, counts: &mut Counts) -> [f32; RESULTS] {
+#[inline(never)]
+fn settle<F: Formula>(formula: &F, inputs: [f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
     let beta = formula.beta();
     let [pc, pr, rc, rr] = inputs;
-    let (chosen_reward, rejected_reward) = (reward(beta, [pc, 0.0, rc, 0.0]), reward(beta, [pr, 0.0, rr, 0.0]));
-    let margin = reward(beta, inputs);
-    let mut row = WideTerms { beta, inputs, weight, loss: NAN, by_chosen: NAN, by_rejected: NAN, by_beta: NAN };
-    if !margin.is_nan() {
-        wide_terms(formula, &mut row);
+    *results = [NAN; RESULTS];
+    results[1] = reward(beta, [pc, 0.0, rc, 0.0]);
+    results[2] = reward(beta, [pr, 0.0, rr, 0.0]);
+    results[3] = reward(beta, inputs);
+    if !results[3].is_nan() {
+        wide_terms(formula, WideTerms { beta, inputs, weight, results });
         match log_ratio(inputs).sign() {
             Ordering::Greater => counts.accurate += 1,
             Ordering::Equal => counts.ties += 1,
             Ordering::Less => {}
         }
     }
-    let finite = inputs.iter().chain(&[row.loss, chosen_reward, rejected_reward, margin]).all(|x| x.is_finite());
+    // The inputs and what the metrics sum.
+    let finite = inputs.iter().chain(&results[..SUMMED]).all(|x| x.is_finite());
     counts.nonfinite += u32::from(!finite);
-    let negated = |x: f32| if x.is_nan() { x } else { -x };
-    [
-        row.loss,
-        chosen_reward,
-        rejected_reward,
-        margin,
-        row.by_chosen,
-        row.by_rejected,
-        negated(row.by_chosen),
-        negated(row.by_rejected),
-        row.by_beta,
-    ]
 }

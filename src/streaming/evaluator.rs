@@ -3,7 +3,7 @@
 use super::sequence::{Answer, ReferenceAnswer, Sums, is_mean};
 use crate::evaluate::score;
 use crate::logits::{Element, LogSumExp, Reduction, Scaling};
-use crate::pairs::{Counts, Pairs, Reference};
+use crate::pairs::{Counts, Pairs, RESULTS, Reference};
 use crate::{Backend, Error, Metrics, Pair, PairLoss};
 
 /// Which answer of a pair.
@@ -62,8 +62,9 @@ pub struct Evaluator<L> {
     /// Whether an answer's log-probability is the mean over its tokens.
     mean: bool,
     stage: Stage,
-    /// The pair's first answer, once it has ended.
-    first: Answer,
+    /// The pair's answers, once they have ended.
+    chosen: Answer,
+    rejected: Answer,
 }
 
 /// Where in a pair.
@@ -82,8 +83,18 @@ enum Stage {
 impl<L: PairLoss> Evaluator<L> {
     /// An answer's log-probability is the sum over its tokens.
     pub const fn new(loss: L) -> Self {
-        let first = Answer { tokens: 0, logps: 0.0, reference: None };
-        Self { loss, sums: Sums::EMPTY, tokens: 0, referenced: false, mean: false, stage: Stage::Before, first }
+        let none = Answer { tokens: 0, logps: 0.0, reference: None };
+        let sums = Sums::EMPTY;
+        Self {
+            loss,
+            sums,
+            tokens: 0,
+            referenced: false,
+            mean: false,
+            stage: Stage::Before,
+            chosen: none,
+            rejected: none,
+        }
     }
 
     /// The same with the sum over the tokens or their mean.
@@ -153,31 +164,52 @@ impl<L: PairLoss> Evaluator<L> {
     /// a reference came with the tokens and again here, or if one answer of the pair has a reference and the other not.
     /// The answer stays open then.
     pub fn end(&mut self, reference_logps: Option<f32>) -> Result<Option<Scored>, Error> {
+        if self.end_answer(reference_logps)? { self.scored() } else { Ok(None) }
+    }
+
+    /// Ends the open answer; whether the pair is complete.
+    #[inline(never)]
+    fn end_answer(&mut self, reference_logps: Option<f32>) -> Result<bool, Error> {
         let refuse = |requirement| Err(Error::OutOfOrder { call: "end", requirement });
         let (Stage::First(side) | Stage::Second(side)) = self.stage else { return refuse("begin comes first") };
         if self.tokens == 0 {
             return Err(Error::EmptySequence { sequence: usize::from(side == Side::Rejected) });
         }
-        let mut answer = self.sums.answer(self.tokens, self.mean);
-        answer.reference = match (self.referenced, reference_logps) {
-            (true, Some(_)) => return refuse("a reference comes with the tokens or with the end, not with both"),
-            (true, None) => Some(self.sums.reference(self.tokens, self.mean)),
-            (false, logps) => logps.map(|logps| ReferenceAnswer { logps, drift: None }),
-        };
-        if self.stage == Stage::First(side) {
-            self.first = answer;
-            self.stage = Stage::Between(side);
-            return Ok(None);
+        let complete = self.stage == Stage::Second(side);
+        let (answer, other) =
+            if side == Side::Chosen { (&mut self.chosen, &self.rejected) } else { (&mut self.rejected, &self.chosen) };
+        let referenced = self.referenced || reference_logps.is_some();
+        if self.referenced && reference_logps.is_some() {
+            return refuse("a reference comes with the tokens or with the end, not with both");
         }
-        let (chosen, rejected) = if side == Side::Chosen { (answer, self.first) } else { (self.first, answer) };
-        let reference = match (chosen.reference, rejected.reference) {
-            (Some(chosen), Some(rejected)) => Some((chosen.logps, rejected.logps)),
-            (None, None) => None,
-            _ => return refuse("both answers of a pair have a reference, or neither"),
+        if complete && other.reference.is_some() != referenced {
+            return refuse("both answers of a pair have a reference, or neither");
+        }
+        *answer = self.sums.answer(self.tokens, self.mean);
+        answer.reference = if self.referenced {
+            Some(self.sums.reference(self.tokens, self.mean))
+        } else {
+            reference_logps.map(|logps| ReferenceAnswer { logps, drift: None })
         };
-        let (pair, counts) = score(&self.loss, chosen.logps, rejected.logps, reference);
-        self.stage = Stage::Before;
-        Ok(Some(Scored { pair, chosen, rejected, counts }))
+        self.stage = if complete { Stage::Before } else { Stage::Between(side) };
+        Ok(complete)
+    }
+
+    /// The result of the complete pair. On its own for its stack, as the next, and typed as what it becomes.
+    #[inline(never)]
+    fn scored(&self) -> Result<Option<Scored>, Error> {
+        let reference = |answer: &Answer| answer.reference.map_or(0.0, |reference| reference.logps);
+        let Self { loss, chosen, rejected, .. } = self;
+        let inputs = [chosen.logps, rejected.logps, reference(chosen), reference(rejected)];
+        let (mut results, mut counts) = ([0.0; RESULTS], Counts::default());
+        score(loss, inputs, &mut results, &mut counts);
+        self.assembled(&results, &counts)
+    }
+
+    #[inline(never)]
+    fn assembled(&self, results: &[f32; RESULTS], &counts: &Counts) -> Result<Option<Scored>, Error> {
+        let Self { chosen, rejected, .. } = *self;
+        Ok(Some(Scored { pair: Pair::new(results), chosen, rejected, counts }))
     }
 
     /// Gives up the pair in the making, if there is one.

@@ -2,13 +2,15 @@
 #![allow(unsafe_code, reason = "memory below the stack pointer belongs to no variable")]
 
 use core::arch::asm;
+use core::hint::black_box;
 
 /// As deep as a call may go and still be seen.
 const DEPTH: usize = 8 * 1024;
 const PAINT: u32 = 0x5afe_57ac;
 
+/// The stack pointer: what a call takes is below it.
 #[inline(always)]
-fn pointer() -> usize {
+pub fn pointer() -> usize {
     let pointer: usize;
     #[cfg(target_arch = "arm")]
     // SAFETY: copies a register.
@@ -23,9 +25,10 @@ fn pointer() -> usize {
     pointer
 }
 
-/// The bytes of stack that `call` takes, at most those from here down.
+/// The bytes of stack that go below the [`pointer`] which `call` returns: read where the library is called, so that what is
+/// above, the program's own, is left out.
 #[inline(never)]
-pub fn depth(call: impl FnOnce()) -> usize {
+pub fn depth(call: impl FnOnce() -> usize) -> usize {
     let top = pointer();
     let bottom = top - DEPTH;
     let words = (bottom..top).step_by(4).map(|address| core::ptr::with_exposed_provenance_mut::<u32>(address));
@@ -33,18 +36,32 @@ pub fn depth(call: impl FnOnce()) -> usize {
         // SAFETY: aligned RAM below the stack pointer, which no interrupt uses: none is enabled; and the loop calls nothing.
         unsafe { word.write_volatile(PAINT) }
     }
-    enter(call);
+    let called_at = enter(call);
     for (untouched, word) in words.enumerate() {
         // SAFETY: as above.
         if unsafe { word.read_volatile() } != PAINT {
-            return DEPTH - 4 * untouched;
+            return called_at - (bottom + 4 * untouched);
         }
     }
     0
 }
 
+/// Calls the library; the [`pointer`] there.
+#[inline(always)]
+pub fn called<T>(call: impl FnOnce() -> T) -> usize {
+    let called_at = pointer();
+    black_box(apart(call));
+    called_at
+}
+
+/// A frame of its own, so that what is inlined into the call counts as it does when it is not.
+#[inline(never)]
+fn apart<T>(call: impl FnOnce() -> T) -> T {
+    call()
+}
+
 /// A frame of its own, below the one that paints.
 #[inline(never)]
-fn enter(call: impl FnOnce()) {
-    call();
+fn enter(call: impl FnOnce() -> usize) -> usize {
+    call()
 }

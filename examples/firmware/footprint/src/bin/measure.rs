@@ -9,7 +9,7 @@ use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, Scored, Side, Thres
 use preflane::{Error, Loss};
 use preflane_example_evaluation::{Memory, PAIRS};
 use preflane_example_footprint::clock::Clock;
-use preflane_example_footprint::stack::depth;
+use preflane_example_footprint::stack::{called, depth, pointer};
 use semihosting::println;
 use semihosting::process::ExitCode;
 
@@ -34,28 +34,31 @@ fn end(evaluator: &mut Evaluator<Loss>, reference: Option<f32>) -> Result<Option
     evaluator.end(reference)
 }
 
-/// A pair of one token an answer.
-fn one(evaluator: &mut Evaluator<Loss>, [pc, pr, rc, rr]: [f32; 4]) -> Result<Option<Scored>, Error> {
+/// A pair of one token an answer, and the stack pointer where it was scored.
+#[inline(never)]
+fn one(evaluator: &mut Evaluator<Loss>, [pc, pr, rc, rr]: [f32; 4]) -> Result<(usize, Option<Scored>), Error> {
     evaluator.begin(Side::Chosen)?;
     token(evaluator, pc, Some(rc))?;
     end(evaluator, None)?;
     evaluator.begin(Side::Rejected)?;
     token(evaluator, pr, Some(rr))?;
-    end(evaluator, None)
+    let called_at = pointer();
+    Ok((called_at, end(evaluator, None)?))
 }
 
 /// All combinations of the values, and pairs at the zeros of losses and gradients.
-fn adversarial(evaluator: &mut Evaluator<Loss>) -> Result<(), Error> {
+fn adversarial(evaluator: &mut Evaluator<Loss>) -> Result<usize, Error> {
     let n = VALUES.len();
+    let mut called_at = 0;
     for row in 0..n.pow(4) {
         let value = |place: u32| VALUES[row / n.pow(place) % n];
-        black_box(one(evaluator, [value(0), value(1), value(2), value(3)])?);
+        called_at = black_box(one(evaluator, [value(0), value(1), value(2), value(3)])?).0;
     }
     // The margins 1/(2 beta), 1/beta and ln(9)/beta, where IPO, hinge and cDPO cancel.
     for margin in [5.0, 10.0, 21.972_246, -21.972_246] {
-        black_box(one(evaluator, [margin - 1.0, -2.0, -1.0, -2.0])?);
+        called_at = black_box(one(evaluator, [margin - 1.0, -2.0, -1.0, -2.0])?).0;
     }
-    Ok(())
+    Ok(called_at)
 }
 
 fn state() {
@@ -81,46 +84,30 @@ fn stacks() -> Result<(), Error> {
     let mut last = None;
     println!(
         "stack_ordinary {}",
-        depth(|| last = one(&mut evaluator, black_box([-12.5, -14.0, -13.0, -13.25])).ok().flatten())
+        depth(|| {
+            let (called_at, scored) = one(&mut evaluator, black_box([-12.5, -14.0, -13.0, -13.25])).unwrap_or_default();
+            last = scored;
+            called_at
+        })
     );
     let mut most = 0;
     for loss in losses()? {
         let mut evaluator = Evaluator::new(loss);
-        most = most.max(depth(|| {
-            let _ = black_box(adversarial(&mut evaluator));
-        }));
+        most = most.max(depth(|| adversarial(&mut evaluator).unwrap_or_default()));
     }
     println!("stack_pairs {}", most);
     if let Some(scored) = &last {
-        println!(
-            "stack_push {}",
-            depth(|| {
-                let _ = black_box(monitor.push(scored, &limits));
-            })
-        );
-        println!(
-            "stack_reports {}",
-            depth(|| {
-                let _ = black_box((monitor.metrics().report(), monitor.window().report()));
-            })
-        );
+        println!("stack_push {}", depth(|| called(|| monitor.push(scored, &limits))));
+        println!("stack_reports {}", depth(|| called(|| (monitor.metrics().report(), monitor.window().report()))));
     }
     let row = black_box([0.5_f32, -1.0, 2.0, -0.25]);
     evaluator.begin(Side::Chosen)?;
-    println!(
-        "stack_logits {}",
-        depth(|| {
-            let _ = black_box(evaluator.logits(&row, 1, &Scaling::NONE, Some(-1.0)));
-        })
-    );
+    println!("stack_logits {}", depth(|| called(|| evaluator.logits(&row, 1, &Scaling::NONE, Some(-1.0)))));
     let mut record = [0; RECORD];
     if let Ok((mut slots, _)) = Slots::open(Memory::<RECORD>::new(), &mut monitor, &mut record) {
-        println!(
-            "stack_save {}",
-            depth(|| {
-                let _ = black_box(slots.save(&monitor, &mut record));
-            })
-        );
+        println!("stack_save {}", depth(|| called(|| slots.save(&monitor, &mut record))));
+        let memory = slots.into_storage();
+        println!("stack_open {}", depth(|| called(|| Slots::open(memory, &mut monitor, &mut record))));
     }
     Ok(())
 }
