@@ -40,9 +40,10 @@ build preflane-example-footprint "$boards" $IMAGES
 # Bytes in flash.
 flash() { llvm-size "$1" | awk 'NR == 2 {print $1 + $2}'; }
 
-# The deepest sum of frames along the calls from `main`; a name for each call that cannot be followed.
+# The deepest sum of frames along the calls from where a pair is scored; a name for each call that cannot be followed.
 static_stack() {
-  { llvm-readelf --stack-sizes "$1" && echo CODE && llvm-objdump -d --no-show-raw-insn "$1"; } | awk -f stack.awk
+  { llvm-readelf --stack-sizes "$1" && echo CODE && llvm-objdump -d --no-show-raw-insn "$1"; } |
+    awk -v root='7measure3end$' -f stack.awk
 }
 
 # measure BOARD: `NAME VALUE`, one a line.
@@ -54,7 +55,7 @@ measure() {
   for image in $IMAGES; do
     [ "$image" = measure ] || echo "panics_$image $(llvm-nm -C "$dir/$image" | grep -cE 'core::panicking|core::fmt|panic_fmt')"
   done
-  static_stack "$dir/pairs"
+  static_stack "$dir/measure"
   emulate "$1" "$dir/measure" -icount shift=10 || echo "run_failed $?"
 }
 
@@ -74,7 +75,7 @@ for board in $boards; do
     fi
   done < <(sed 's/#.*//' limits)
   row="| $(field "$board" 2) |"
-  for name in flash_dpo flash_pairs flash_pairs_z flash_monitor flash_logits stack_ordinary stack_pairs stack_static stack_push stack_logits \
+  for name in flash_dpo flash_pairs flash_pairs_z flash_monitor flash_logits stack_ordinary stack_pairs stack_static stack_push stack_logits stack_save stack_restore \
     instructions_token instructions_pair instructions_push instructions_logit; do
     row+=" $(value "$name" | sed ':a;s/\([0-9]\)\([0-9]\{3\}\)\($\|,\)/\1,\2\3/;ta') |"
   done
@@ -82,8 +83,8 @@ for board in $boards; do
   state="State: evaluator $(value state_evaluator) bytes; monitor $(value state_monitor) with a window of 32 pairs, $(value state_window_row) of them a pair; saved $(value state_saved)."
 done
 
-table="| | flash: one loss | any loss | with opt-level z | any loss and monitor | any loss and logits | stack: ordinary pair | any pair | any pair, bound | push | logits | instructions: token | pair | push | logit |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+table="| | flash: one loss | any loss | with opt-level z | any loss and monitor | any loss and logits | stack: ordinary pair | any pair | any pair, bound | push | logits | save | restore | instructions: token | pair | push | logit |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 $rows
 ${state:-}"
 printf '\n%s\n' "$table"

@@ -69,6 +69,34 @@ fn add_limbs(to: &mut Limbs, factor: i64, more: &Limbs) -> i64 {
     carry
 }
 
+/// `(rest * 2^16 + half) / d` and the remainder, for rest < d < 2^16.
+fn divide_half(rest: u32, half: u32, d: u32) -> (u32, u32) {
+    let part = rest << 16 | half;
+    // checked_div: so that the compiler need not believe in d.
+    let quotient = part.checked_div(d).unwrap_or(0);
+    (quotient, part.wrapping_sub(quotient.wrapping_mul(d)))
+}
+
+/// `(high * 2^32 + low) / d` in 32 bits, or their largest number, for high <= d and d with its top bit set: two digits of
+/// 16 bits, each from d's upper half.
+fn divide_limb(high: u32, low: u32, d: u32) -> u32 {
+    if high >= d {
+        return u32::MAX;
+    }
+    let (mut rest, mut quotient) = (high, 0);
+    for half in [low >> 16, low & 0xffff] {
+        let part = u64::from(rest) << 16 | u64::from(half);
+        // Too large by at most two.
+        let mut digit = rest.checked_div(d >> 16).unwrap_or(0);
+        while u64::from(digit) * u64::from(d) > part {
+            digit -= 1;
+        }
+        rest = (part as u32).wrapping_sub(digit.wrapping_mul(d));
+        quotient = quotient << 16 | digit;
+    }
+    quotient
+}
+
 impl Wide {
     /// 0.
     pub const ZERO: Self = Self { negative: false, exponent: i32::MIN, limbs: [0; LIMBS] };
@@ -196,29 +224,31 @@ impl Wide {
         *self *= &Self::from_f64(factor);
     }
 
-    /// Multiplies by `n/d`, for 0 < n <= d, in steps that 64 bits have room for. What is left over at the 384th bit behind the top one
-    /// is dropped.
+    /// Multiplies by `n/d`, for 0 < n <= d. What is left over at the 384th bit behind the top one is dropped.
     #[inline(never)]
-    fn multiply_by_ratio(&mut self, n: u32, d: u32) {
-        let (n, d, mut rest) = (u64::from(n), u64::from(d), 0);
+    fn multiply_by_ratio(&mut self, n: u16, d: u16) {
+        let (n, d) = (u64::from(n), u32::from(d));
+        let mut carry = 0;
         for limb in self.limbs.iter_mut().rev() {
-            rest += n * u64::from(*limb);
-            *limb = rest as u32;
-            rest >>= 32;
+            carry += n * u64::from(*limb);
+            *limb = carry as u32;
+            carry >>= 32;
         }
-        // What is carried out of the top is less than n.
+        // What is carried out of the top is less than n. Half a limb at a time: 64 bits are slow to divide without hardware
+        // for it, and take stack.
+        let mut rest = carry as u32;
         for limb in &mut self.limbs {
-            let part = rest << 32 | u64::from(*limb);
-            // checked_div: so that the compiler need not believe in d.
-            *limb = part.checked_div(d).unwrap_or(0) as u32;
-            rest = part.checked_rem(d).unwrap_or(0);
+            let (high, below) = divide_half(rest, *limb >> 16, d);
+            let (low, left) = divide_half(below, *limb & 0xffff, d);
+            *limb = high << 16 | low;
+            rest = left;
         }
         self.normalize();
     }
 
     /// Divides by any n > 0, and drops as much.
     pub fn divide_by(&mut self, n: u64) {
-        match u32::try_from(n) {
+        match u16::try_from(n) {
             Ok(n) => self.multiply_by_ratio(1, n),
             Err(_) => self.divide_by_u64(n),
         }
@@ -256,7 +286,7 @@ impl Wide {
     }
 
     /// `1 + self x n/d`: a step of Horner's scheme.
-    fn step(&mut self, x: &Self, n: u32, d: u32) {
+    fn step(&mut self, x: &Self, n: u16, d: u16) {
         *self *= x;
         self.multiply_by_ratio(n, d);
         *self += &Self::ONE;
@@ -282,7 +312,7 @@ impl Wide {
         self.negate();
         self.scale(-16);
         y = Self::ONE;
-        for i in (1..=21_u32).rev() {
+        for i in (1..=21).rev() {
             y.step(self, 1, i);
         }
         *self = y;
@@ -335,7 +365,7 @@ impl Wide {
         // 2 s (1 + s^2/3 + s^4/5 + ...): each term brings -log2(s^2) bits, at least 3.1.
         let bits_a_term = (-square.exponent).max(3);
         let mut y = Self::ZERO;
-        for i in (0..(BITS / bits_a_term + 2) as u32).rev() {
+        for i in (0..(BITS / bits_a_term + 2) as u16).rev() {
             y.step(&square, 2 * i + 1, 2 * i + 3);
         }
         *self *= &y;
@@ -443,8 +473,7 @@ impl DivAssign<&Self> for Wide {
         }
         for digit in &mut self.limbs {
             // From the top limbs: right, or too large by one or two, for the divisor's top bit is set.
-            let top = u64::from(rest[0]) << 32 | u64::from(rest[1]);
-            let mut guess = top.checked_div(other.limbs[0].into()).unwrap_or(0).min(u32::MAX.into());
+            let mut guess = u64::from(divide_limb(rest[0], rest[1], other.limbs[0]));
             // The rest, one limb further up, less guess times the divisor.
             let (mut below, mut carry) = (0_u32, 0_u64);
             for (rest, &limb) in rest.iter_mut().zip(&other.limbs).rev() {

@@ -5,7 +5,7 @@ use core::arch::asm;
 use core::hint::black_box;
 
 /// As deep as a call may go and still be seen.
-const DEPTH: usize = 8 * 1024;
+const DEPTH: usize = 4 * 1024;
 const PAINT: u32 = 0x5afe_57ac;
 
 /// The stack pointer: what a call takes is below it.

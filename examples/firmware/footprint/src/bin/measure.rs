@@ -106,8 +106,9 @@ fn stacks() -> Result<(), Error> {
     let mut record = [0; RECORD];
     if let Ok((mut slots, _)) = Slots::open(Memory::<RECORD>::new(), &mut monitor, &mut record) {
         println!("stack_save {}", depth(|| called(|| slots.save(&monitor, &mut record))));
-        let memory = slots.into_storage();
-        println!("stack_open {}", depth(|| called(|| Slots::open(memory, &mut monitor, &mut record))));
+    }
+    if let Some(saved) = monitor.save(&mut record).ok().and_then(|length| record.get(..length)) {
+        println!("stack_restore {}", depth(|| called(|| monitor.restore(saved))));
     }
     Ok(())
 }
