@@ -8,10 +8,28 @@
 use core::cmp::Ordering;
 use core::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
-const LIMBS: usize = 12;
-const BITS: i32 = 32 * LIMBS as i32;
+const BITS: u32 = 384;
 
-type Limbs = [u32; LIMBS];
+/// Half of what the target multiplies well. The bits of a number do not depend on it.
+#[cfg(target_pointer_width = "64")]
+type Limb = u64;
+#[cfg(target_pointer_width = "64")]
+type Double = u128;
+#[cfg(target_pointer_width = "64")]
+type Signed = i128;
+#[cfg(not(target_pointer_width = "64"))]
+type Limb = u32;
+#[cfg(not(target_pointer_width = "64"))]
+type Double = u64;
+#[cfg(not(target_pointer_width = "64"))]
+type Signed = i64;
+
+const LIMBS: usize = (BITS / Limb::BITS) as usize;
+const HALF: u32 = Limb::BITS / 2;
+/// Limbs of 64 bits.
+const TOP: usize = (64 / Limb::BITS) as usize;
+
+type Limbs = [Limb; LIMBS];
 
 /// `±0.m * 2^exponent`, the top bit of m set; or 0. No infinities and no NaN: callers settle those first.
 #[derive(Clone, Copy, Debug)]
@@ -26,26 +44,41 @@ pub struct Wide {
 const LN2: Wide = Wide {
     negative: false,
     exponent: 0,
-    limbs: [
-        0xb17217f7, 0xd1cf79ab, 0xc9e3b398, 0x03f2f6af, 0x40f34326, 0x7298b62d, 0x8a0d175b, 0x8baafa2b, 0xe7b87620,
-        0x6debac98, 0x559552fb, 0x4afa1b10,
-    ],
+    limbs: limbs([
+        0xb17217f7d1cf79ab,
+        0xc9e3b39803f2f6af,
+        0x40f343267298b62d,
+        0x8a0d175b8baafa2b,
+        0xe7b876206debac98,
+        0x559552fb4afa1b10,
+    ]),
 };
+
+/// From the most significant 64 bits on.
+const fn limbs(words: [u64; LIMBS / TOP]) -> Limbs {
+    let mut limbs = [0; LIMBS];
+    let mut i = 0;
+    while i < LIMBS {
+        limbs[i] = (words[i / TOP] >> (64 - Limb::BITS as usize * (i % TOP + 1))) as Limb;
+        i += 1;
+    }
+    limbs
+}
 
 /// Limb `i` of `x` shifted right by `bits`.
 #[inline]
-fn shifted(x: &Limbs, bits: u32, i: usize) -> u32 {
-    let above = |i: usize, shift: usize| i.checked_sub(shift).and_then(|i| x.get(i)).map_or(0, |&x| u64::from(x));
-    let (limbs, bits) = ((bits / 32) as usize, bits % 32);
-    ((above(i, limbs + 1) << 32 | above(i, limbs)) >> bits) as u32
+fn shifted(x: &Limbs, bits: u32, i: usize) -> Limb {
+    let above = |i: usize, shift: usize| i.checked_sub(shift).and_then(|i| x.get(i)).map_or(0, |&x| Double::from(x));
+    let (limbs, bits) = ((bits / Limb::BITS) as usize, bits % Limb::BITS);
+    ((above(i, limbs + 1) << Limb::BITS | above(i, limbs)) >> bits) as Limb
 }
 
 /// Shifts left by `bits`.
 fn shift_left(x: &mut Limbs, bits: u32) {
-    let (limbs, bits) = ((bits / 32) as usize, bits % 32);
-    let below = |x: &Limbs, i: usize| x.get(i + limbs).map_or(0, |&x| u64::from(x));
+    let (limbs, bits) = ((bits / Limb::BITS) as usize, bits % Limb::BITS);
+    let below = |x: &Limbs, i: usize| x.get(i + limbs).map_or(0, |&x| Double::from(x));
     for i in 0..LIMBS {
-        x[i] = ((below(x, i) << 32 | below(x, i + 1)) << bits >> 32) as u32;
+        x[i] = ((below(x, i) << Limb::BITS | below(x, i + 1)) << bits >> Limb::BITS) as Limb;
     }
 }
 
@@ -53,46 +86,59 @@ fn shift_left(x: &mut Limbs, bits: u32) {
 fn shift_in(x: &mut Limbs) {
     let mut above = 1;
     for limb in x {
-        let bits = above << 31 | *limb >> 1;
+        let bits = above << (Limb::BITS - 1) | *limb >> 1;
         above = core::mem::replace(limb, bits);
     }
 }
 
-/// `to + factor more` for a factor of 1 or -1; says what is carried out of the top.
-fn add_limbs(to: &mut Limbs, factor: i64, more: &Limbs) -> i64 {
+/// `x` or, if so wished, `-x`.
+#[inline]
+fn signed(x: Limb, minus: bool) -> Signed {
+    if minus { -Signed::from(x) } else { Signed::from(x) }
+}
+
+/// Adds `more` or subtracts it; says what is carried out of the top.
+fn add_limbs(to: &mut Limbs, more: &Limbs, subtract: bool) -> Signed {
     let mut carry = 0;
     for (to, &more) in to.iter_mut().zip(more).rev() {
-        let sum = i64::from(*to) + factor * i64::from(more) + carry;
-        *to = sum as u32;
-        carry = sum >> 32;
+        carry += Signed::from(*to) + signed(more, subtract);
+        *to = carry as Limb;
+        carry >>= Limb::BITS;
     }
     carry
 }
 
-/// `(rest * 2^16 + half) / d` and the remainder, for rest < d < 2^16.
-fn divide_half(rest: u32, half: u32, d: u32) -> (u32, u32) {
-    let part = rest << 16 | half;
-    // checked_div: so that the compiler need not believe in d.
-    let quotient = part.checked_div(d).unwrap_or(0);
-    (quotient, part.wrapping_sub(quotient.wrapping_mul(d)))
+/// Half a limb more of a division by d: the next digit, and the rest, which takes that half in first. For a rest below d, and d
+/// less than half a limb; `inverse` is the largest limb divided by d, for no division is as fast as a product.
+#[inline]
+fn divide_half(rest: &mut Limb, half: Limb, d: Limb, inverse: Limb) -> Limb {
+    *rest = *rest << HALF | half;
+    let mut digit = (Double::from(*rest) * Double::from(inverse) >> Limb::BITS) as Limb;
+    *rest = rest.wrapping_sub(digit.wrapping_mul(d));
+    // Too small by at most two.
+    while *rest >= d {
+        *rest -= d;
+        digit += 1;
+    }
+    digit
 }
 
-/// `(high * 2^32 + low) / d` in 32 bits, or their largest number, for high <= d and d with its top bit set: two digits of
-/// 16 bits, each from d's upper half.
-fn divide_limb(high: u32, low: u32, d: u32) -> u32 {
+/// The limb `(high, low) / d`, or the largest one, for high <= d and d with its top bit set: two digits of half a limb, each
+/// from d's upper half.
+fn divide_limb(high: Limb, low: Limb, d: Limb) -> Limb {
     if high >= d {
-        return u32::MAX;
+        return Limb::MAX;
     }
     let (mut rest, mut quotient) = (high, 0);
-    for half in [low >> 16, low & 0xffff] {
-        let part = u64::from(rest) << 16 | u64::from(half);
-        // Too large by at most two.
-        let mut digit = rest.checked_div(d >> 16).unwrap_or(0);
-        while u64::from(digit) * u64::from(d) > part {
+    for half in [low >> HALF, low & (Limb::MAX >> HALF)] {
+        let part = Double::from(rest) << HALF | Double::from(half);
+        // Too large by at most two. checked_div: so that the compiler need not believe in d.
+        let mut digit = rest.checked_div(d >> HALF).unwrap_or(0);
+        while Double::from(digit) * Double::from(d) > part {
             digit -= 1;
         }
-        rest = (part as u32).wrapping_sub(digit.wrapping_mul(d));
-        quotient = quotient << 16 | digit;
+        rest = (part as Limb).wrapping_sub(digit.wrapping_mul(d));
+        quotient = quotient << HALF | digit;
     }
     quotient
 }
@@ -108,7 +154,7 @@ impl Wide {
 
     const fn power(of_two: i32) -> Self {
         let mut limbs = [0; LIMBS];
-        limbs[0] = 1 << 31;
+        limbs[0] = 1 << (Limb::BITS - 1);
         Self { negative: false, exponent: of_two + 1, limbs }
     }
 
@@ -125,10 +171,12 @@ impl Wide {
 
     /// The integer of 64-bit limbs, the least significant first, times 2^exponent.
     pub fn from_limbs<const N: usize>(negative: bool, limbs: [u64; N], exponent: i32) -> Self {
-        const { assert!(2 * N <= LIMBS) };
+        const { assert!(TOP * N <= LIMBS) };
         let mut number = Self { negative, exponent: exponent + 64 * N as i32, limbs: [0; LIMBS] };
-        for (to, from) in number.limbs.chunks_exact_mut(2).zip(limbs.iter().rev()) {
-            to.copy_from_slice(&[(from >> 32) as u32, *from as u32]);
+        for (to, from) in number.limbs.chunks_exact_mut(TOP).zip(limbs.iter().rev()) {
+            for (i, to) in to.iter_mut().rev().enumerate() {
+                *to = (from >> (Limb::BITS * i as u32)) as Limb;
+            }
         }
         number.normalize();
         number
@@ -161,7 +209,7 @@ impl Wide {
             *self = Self::ZERO;
             return;
         };
-        let zeros = 32 * first as u32 + self.limbs.get(first).map_or(0, |x| x.leading_zeros());
+        let zeros = Limb::BITS * first as u32 + self.limbs.get(first).map_or(0, |x| x.leading_zeros());
         self.scale(-(zeros as i32));
         shift_left(&mut self.limbs, zeros);
     }
@@ -193,7 +241,7 @@ impl Wide {
         let other_negative = other.negative != subtract;
         let opposite = self.negative != other_negative;
         // No further than past the last bit: a distance beyond i32 is none that matters. Nor does a zero's exponent.
-        let distance = self.exponent.saturating_sub(other.exponent).saturating_abs().min(BITS) as u32;
+        let distance = self.exponent.saturating_sub(other.exponent).unsigned_abs().min(BITS);
         let (shift, other_shift) = if swapped { (distance, 0) } else { (0, distance) };
         let (minus, other_minus) = (opposite && swapped, opposite && !swapped);
         if swapped {
@@ -203,12 +251,10 @@ impl Wide {
         let mut carry = 0;
         // From the lowest on: what is read of self is not yet written.
         for i in (0..LIMBS).rev() {
-            let signed = |x: u32, minus: bool| if minus { -i64::from(x) } else { i64::from(x) };
-            let sum = signed(shifted(&self.limbs, shift, i), minus)
-                + signed(shifted(&other.limbs, other_shift, i), other_minus)
-                + carry;
-            self.limbs[i] = sum as u32;
-            carry = sum >> 32;
+            carry += signed(shifted(&self.limbs, shift, i), minus);
+            carry += signed(shifted(&other.limbs, other_shift, i), other_minus);
+            self.limbs[i] = carry as Limb;
+            carry >>= Limb::BITS;
         }
         if carry == 0 {
             self.normalize();
@@ -227,21 +273,20 @@ impl Wide {
     /// Multiplies by `n/d`, for 0 < n <= d. What is left over at the 384th bit behind the top one is dropped.
     #[inline(never)]
     fn multiply_by_ratio(&mut self, n: u16, d: u16) {
-        let (n, d) = (u64::from(n), u32::from(d));
+        let (n, d) = (Double::from(n), Limb::from(d));
         let mut carry = 0;
         for limb in self.limbs.iter_mut().rev() {
-            carry += n * u64::from(*limb);
-            *limb = carry as u32;
-            carry >>= 32;
+            carry += n * Double::from(*limb);
+            *limb = carry as Limb;
+            carry >>= Limb::BITS;
         }
-        // What is carried out of the top is less than n. Half a limb at a time: 64 bits are slow to divide without hardware
-        // for it, and take stack.
-        let mut rest = carry as u32;
+        // What is carried out of the top is less than n.
+        let mut rest = carry as Limb;
+        let inverse = Limb::MAX.checked_div(d).unwrap_or(0);
         for limb in &mut self.limbs {
-            let (high, below) = divide_half(rest, *limb >> 16, d);
-            let (low, left) = divide_half(below, *limb & 0xffff, d);
-            *limb = high << 16 | low;
-            rest = left;
+            let high = divide_half(&mut rest, *limb >> HALF, d, inverse);
+            let low = divide_half(&mut rest, *limb & (Limb::MAX >> HALF), d, inverse);
+            *limb = high << HALF | low;
         }
         self.normalize();
     }
@@ -261,12 +306,17 @@ impl Wide {
         *self /= &Self::from_limbs(false, [n], 0);
     }
 
+    /// The top 64 bits.
+    fn top(&self) -> u64 {
+        self.limbs[..TOP].iter().fold(0, |top, &limb| top << HALF << HALF | u64::from(limb))
+    }
+
     /// Rounded to the nearest `f32`, ties to even, subnormals and overflow as IEEE 754 says.
     #[inline(never)]
     pub fn to_f32(&self) -> f32 {
         let sign = u32::from(self.negative) << 31;
-        let top = u64::from(self.limbs[0]) << 32 | u64::from(self.limbs[1]);
-        let sticky = self.limbs[2..].iter().any(|&x| x != 0);
+        let top = self.top();
+        let sticky = self.limbs[TOP..].iter().any(|&x| x != 0);
         // Bits that fit: 24, fewer below 2^-126.
         let fit = (self.exponent.saturating_add(149)).min(24);
         if top == 0 || fit < 0 {
@@ -302,8 +352,7 @@ impl Wide {
         }
         // The nearest integer to self / ln 2, or its neighbour where that is as near: from 31 bits of each.
         let log2_e = (core::f64::consts::LOG2_E * (1_u64 << 32) as f64) as u64;
-        let halves =
-            (u64::from(self.limbs[0] >> 1) * log2_e).checked_shr((62_i32.saturating_sub(self.exponent)).unsigned_abs());
+        let halves = ((self.top() >> 33) * log2_e).checked_shr((62_i32.saturating_sub(self.exponent)).unsigned_abs());
         let k = halves.unwrap_or(0).div_ceil(2);
         let mut y = Self::from_limbs(false, [k], 0);
         y *= &LN2;
@@ -365,7 +414,7 @@ impl Wide {
         // 2 s (1 + s^2/3 + s^4/5 + ...): each term brings -log2(s^2) bits, at least 3.1.
         let bits_a_term = (-square.exponent).max(3);
         let mut y = Self::ZERO;
-        for i in (0..(BITS / bits_a_term + 2) as u16).rev() {
+        for i in (0..(BITS as i32 / bits_a_term + 2) as u16).rev() {
             y.step(&square, 2 * i + 1, 2 * i + 3);
         }
         *self *= &y;
@@ -393,7 +442,7 @@ impl Wide {
     pub fn log(&mut self) {
         // self = 2^k m with m in [2/3, 4/3).
         let two_thirds = 0xaaaa_aaaa;
-        let up = i32::from(self.limbs[0] < two_thirds);
+        let up = i32::from(self.top() >> 32 < two_thirds);
         let mut linear = Self::from_f64((self.exponent - up).into());
         linear *= &LN2;
         self.exponent = up;
@@ -425,31 +474,31 @@ impl MulAssign<&Self> for Wide {
         self.negative ^= other.negative;
         self.scale(other.exponent);
         // Column by column from the lowest on, so that no more than the upper half is kept: limbs i and j meet in column i + j.
-        let (mut low, mut high) = (0_u64, 0_u64);
+        let (mut low, mut high) = (0 as Double, 0 as Double);
         // The limb below the last.
-        let mut next = 0_u32;
+        let mut next = 0 as Limb;
         for column in (0..2 * LIMBS - 1).rev() {
             let (first, last) = (column.saturating_sub(LIMBS - 1), column.min(LIMBS - 1));
             let (a, b) =
                 (self.limbs.get(first..=last).unwrap_or_default(), other.limbs.get(first..=last).unwrap_or_default());
             for (&a, &b) in a.iter().zip(b.iter().rev()) {
-                let (sum, carry) = low.overflowing_add(u64::from(a) * u64::from(b));
+                let (sum, carry) = low.overflowing_add(Double::from(a) * Double::from(b));
                 low = sum;
-                high += u64::from(carry);
+                high += Double::from(carry);
             }
             // The column's own limb is one place lower in the product: where no column that follows reads.
             if let Some(limb) = self.limbs.get_mut(column + 1) {
-                *limb = low as u32;
+                *limb = low as Limb;
             } else if column + 1 == LIMBS {
-                next = low as u32;
+                next = low as Limb;
             }
-            low = high << 32 | low >> 32;
+            low = high << Limb::BITS | low >> Limb::BITS;
             high = 0;
         }
-        self.limbs[0] = low as u32;
-        if self.limbs[0] >> 31 == 0 {
+        self.limbs[0] = low as Limb;
+        if self.limbs[0].leading_zeros() > 0 {
             shift_left(&mut self.limbs, 1);
-            self.limbs[LIMBS - 1] |= next >> 31;
+            self.limbs[LIMBS - 1] |= next >> (Limb::BITS - 1);
             self.scale(-1);
         }
     }
@@ -469,25 +518,25 @@ impl DivAssign<&Self> for Wide {
         let mut rest = self.limbs;
         let whole = rest >= other.limbs;
         if whole {
-            add_limbs(&mut rest, -1, &other.limbs);
+            add_limbs(&mut rest, &other.limbs, true);
         }
         for digit in &mut self.limbs {
             // From the top limbs: right, or too large by one or two, for the divisor's top bit is set.
-            let mut guess = u64::from(divide_limb(rest[0], rest[1], other.limbs[0]));
+            let mut guess = divide_limb(rest[0], rest[1], other.limbs[0]);
             // The rest, one limb further up, less guess times the divisor.
-            let (mut below, mut carry) = (0_u32, 0_u64);
+            let (mut below, mut carry) = (0 as Limb, 0 as Double);
             for (rest, &limb) in rest.iter_mut().zip(&other.limbs).rev() {
-                let product = guess * u64::from(limb) + carry;
-                let (difference, borrow) = below.overflowing_sub(product as u32);
+                let product = Double::from(guess) * Double::from(limb) + carry;
+                let (difference, borrow) = below.overflowing_sub(product as Limb);
                 below = core::mem::replace(rest, difference);
-                carry = (product >> 32) + u64::from(borrow);
+                carry = (product >> Limb::BITS) + Double::from(borrow);
             }
             let mut over = carry.wrapping_sub(below.into());
             while over != 0 {
                 guess -= 1;
-                over = over.wrapping_sub(add_limbs(&mut rest, 1, &other.limbs) as u64);
+                over = over.wrapping_sub(add_limbs(&mut rest, &other.limbs, false) as Double);
             }
-            *digit = guess as u32;
+            *digit = guess;
         }
         if whole {
             shift_in(&mut self.limbs);
@@ -509,15 +558,15 @@ mod tests {
         while bits < BITS {
             let bit = over || rest >= y.limbs;
             if bit {
-                add_limbs(&mut rest, -1, &y.limbs);
+                add_limbs(&mut rest, &y.limbs, true);
             }
             if bit || bits > 0 {
-                quotient.limbs[bits as usize / 32] |= u32::from(bit) << (31 - bits % 32);
+                quotient.limbs[(bits / Limb::BITS) as usize] |= Limb::from(bit) << (Limb::BITS - 1 - bits % Limb::BITS);
                 bits += 1;
             } else {
                 quotient.exponent -= 1;
             }
-            over = rest[0] >> 31 == 1;
+            over = rest[0].leading_zeros() == 0;
             shift_left(&mut rest, 1);
         }
         quotient
@@ -534,15 +583,18 @@ mod tests {
         let ends = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff];
         for _ in 0..200_000 {
             let [x, y] = [(); 2].map(|()| {
-                let mut limbs = [0; LIMBS];
-                for limb in &mut limbs {
-                    *limb = match random() % 8 {
-                        0 => random(),
-                        i => ends[i as usize % ends.len()],
-                    };
+                let mut words = [0; LIMBS / TOP];
+                for word in &mut words {
+                    for _ in 0..2 {
+                        let half = match random() % 8 {
+                            0 => random(),
+                            i => ends[i as usize % ends.len()],
+                        };
+                        *word = *word << 32 | u64::from(half);
+                    }
                 }
-                limbs[0] |= 1 << 31;
-                Wide { negative: random() % 2 == 0, exponent: (random() % 200) as i32 - 100, limbs }
+                words[0] |= 1 << 63;
+                Wide { negative: random() % 2 == 0, exponent: (random() % 200) as i32 - 100, limbs: limbs(words) }
             });
             let mut got = x;
             got /= &y;
