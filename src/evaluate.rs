@@ -52,21 +52,19 @@ const ROWS: usize = if HAS_WIDE { exact::BLOCK } else { 8 };
 const FEW_ROWS: usize = if HAS_WIDE { 64 } else { ROWS };
 
 impl Visitor for Evaluation<'_, '_, '_, '_> {
-    type Output = ();
-
-    fn visit<F: Formula>(self, formula: F) {
+    fn visit<F: Formula>(self, formula: &F) {
         let [losses, chosen, rejected, margins, ..] = &*self.outputs;
         let complete = losses.is_some() && chosen.is_some() && rejected.is_some() && margins.is_some();
         let few = self.pairs.len() <= FEW_ROWS;
         if complete || self.metrics.is_none() {
             if self.pairs.len() <= ROWS {
-                return block(self.backend, &formula, self.pairs, self.outputs, self.metrics);
+                return block(self.backend, formula, self.pairs, self.outputs, self.metrics);
             }
-            self.blocks(&formula, &mut [[]; SUMMED]);
+            self.blocks(formula, &mut [[]; SUMMED]);
         } else if few {
-            self.blocks(&formula, &mut [[0.0; FEW_ROWS]; SUMMED]);
+            self.blocks(formula, &mut [[0.0; FEW_ROWS]; SUMMED]);
         } else {
-            self.blocks(&formula, &mut [[0.0; ROWS]; SUMMED]);
+            self.blocks(formula, &mut [[0.0; ROWS]; SUMMED]);
         }
     }
 }
@@ -174,26 +172,24 @@ pub fn evaluate_pair<L: PairLoss>(
     let (ref_chosen_logps, ref_rejected_logps) = reference.unwrap_or_default();
     let inputs = [policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps];
     let mut results = [0.0; RESULTS];
-    score(loss, inputs, &mut results, &mut Counts::default());
+    score(loss, &inputs, &mut results, &mut Counts::default());
     Pair::new(&results)
 }
 
 /// One pair (policy chosen, policy rejected, reference chosen, reference rejected, 0 without a reference), and what the
 /// metrics count of it.
-pub(crate) fn score<L: PairLoss>(loss: &L, inputs: [f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
+pub(crate) fn score<L: PairLoss>(loss: &L, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
     loss.visit(One { inputs, results, counts });
 }
 
 struct One<'r> {
-    inputs: [f32; 4],
+    inputs: &'r [f32; 4],
     results: &'r mut [f32; RESULTS],
     counts: &'r mut Counts,
 }
 
 impl Visitor for One<'_> {
-    type Output = ();
-
-    fn visit<F: Formula>(self, formula: F) {
-        pairs::one(&formula, self.inputs, self.results, self.counts);
+    fn visit<F: Formula>(self, formula: &F) {
+        pairs::one(formula, self.inputs, self.results, self.counts);
     }
 }

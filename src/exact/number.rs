@@ -149,13 +149,15 @@ impl Wide {
     /// 1.
     pub const ONE: Self = Self::power(0);
     const TWO: Self = Self::power(1);
-    /// A stand-in for infinity: so large that every formula's value at it rounds to its limit there.
-    pub const HUGE: Self = Self::power(1 << 24);
-
     const fn power(of_two: i32) -> Self {
         let mut limbs = [0; LIMBS];
         limbs[0] = 1 << (Limb::BITS - 1);
         Self { negative: false, exponent: of_two + 1, limbs }
+    }
+
+    /// A stand-in for infinity: so large that every formula's value at it rounds to its limit there.
+    pub fn infinity(negative: bool) -> Self {
+        Self { negative, ..Self::power(1 << 24) }
     }
 
     /// The value of a finite `f64`, exactly.
@@ -164,9 +166,18 @@ impl Wide {
         let bits = x.to_bits();
         let field = (bits >> 52 & 0x7ff) as i32;
         let fraction = bits & ((1 << 52) - 1);
-        // Value: significand * 2^(exponent).
+        // Value: significand * 2^exponent.
         let (significand, exponent) = if field == 0 { (fraction, -1074) } else { (fraction | 1 << 52, field - 1075) };
-        Self::from_limbs(bits >> 63 != 0, [significand], exponent)
+        if significand == 0 {
+            return Self::ZERO;
+        }
+        let zeros = significand.leading_zeros();
+        let top = significand << zeros;
+        let mut limbs = [0; LIMBS];
+        for (i, limb) in limbs[..TOP].iter_mut().rev().enumerate() {
+            *limb = (top >> (Limb::BITS * i as u32)) as Limb;
+        }
+        Self { negative: bits >> 63 != 0, exponent: exponent + 64 - zeros as i32, limbs }
     }
 
     /// The integer of 64-bit limbs, the least significant first, times 2^exponent.
@@ -264,6 +275,12 @@ impl Wide {
         }
     }
 
+    /// Adds a finite `f64`.
+    #[inline(never)]
+    pub fn add(&mut self, term: f64) {
+        *self += &Self::from_f64(term);
+    }
+
     /// Multiplies by a finite `f64`, taken exactly.
     #[inline(never)]
     pub fn multiply(&mut self, factor: f64) {
@@ -303,7 +320,10 @@ impl Wide {
     #[cold]
     #[inline(never)]
     fn divide_by_u64(&mut self, n: u64) {
-        *self /= &Self::from_limbs(false, [n], 0);
+        let mut divisor = Self::from_f64(((n >> 32) as u32).into());
+        divisor.scale(32);
+        divisor.add((n as u32).into());
+        *self /= &divisor;
     }
 
     /// The top 64 bits.
@@ -353,8 +373,8 @@ impl Wide {
         // The nearest integer to self / ln 2, or its neighbour where that is as near: from 31 bits of each.
         let log2_e = (core::f64::consts::LOG2_E * (1_u64 << 32) as f64) as u64;
         let halves = ((self.top() >> 33) * log2_e).checked_shr((62_i32.saturating_sub(self.exponent)).unsigned_abs());
-        let k = halves.unwrap_or(0).div_ceil(2);
-        let mut y = Self::from_limbs(false, [k], 0);
+        let k = halves.unwrap_or(0).div_ceil(2) as u32;
+        let mut y = Self::from_f64(k.into());
         y *= &LN2;
         // k ln 2 - self, below 0.35 in magnitude: Taylor's series of its 2^-16 (17.5 bits a term), then 16 squarings.
         *self -= &y;

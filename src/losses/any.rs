@@ -5,9 +5,9 @@ use super::{Formula, Loss, Real, Row};
 
 /// A loss that is known only at run time.
 #[derive(Clone, Copy)]
-pub struct Any(pub Loss);
+pub struct Any<'l>(pub &'l Loss);
 
-impl Formula for Any {
+impl Formula for Any<'_> {
     fn beta(&self) -> f64 {
         match self.0 {
             Loss::Dpo(loss) => loss.beta(),

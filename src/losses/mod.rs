@@ -24,14 +24,13 @@ use crate::lanes::HAS_WIDE;
 pub trait PairLoss: Copy + Send + Sync {
     /// Calls the visitor with the formula.
     #[doc(hidden)]
-    fn visit<V: Visitor>(&self, visitor: V) -> V::Output;
+    fn visit<V: Visitor>(&self, visitor: V);
 }
 
 /// What is done with a formula, whichever it is.
 #[doc(hidden)]
 pub trait Visitor {
-    type Output;
-    fn visit<F: Formula>(self, formula: F) -> Self::Output;
+    fn visit<F: Formula>(self, formula: &F);
 }
 
 /// A loss as mathematics.
@@ -45,8 +44,8 @@ pub trait Formula: Copy + Send + Sync {
 }
 
 impl<F: Formula> PairLoss for F {
-    fn visit<V: Visitor>(&self, visitor: V) -> V::Output {
-        visitor.visit(*self)
+    fn visit<V: Visitor>(&self, visitor: V) {
+        visitor.visit(self);
     }
 }
 
@@ -89,10 +88,10 @@ pub enum Loss {
 }
 
 impl PairLoss for Loss {
-    fn visit<V: Visitor>(&self, visitor: V) -> V::Output {
-        match *self {
+    fn visit<V: Visitor>(&self, visitor: V) {
+        match self {
             // A kernel for each loss is fast over lanes. Without them its size in flash counts.
-            loss if !HAS_WIDE => visitor.visit(any::Any(loss)),
+            loss if !HAS_WIDE => visitor.visit(&any::Any(loss)),
             Self::Dpo(loss) => visitor.visit(loss),
             Self::ConservativeDpo(loss) => visitor.visit(loss),
             Self::RobustDpo(loss) => visitor.visit(loss),

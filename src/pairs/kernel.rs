@@ -386,7 +386,7 @@ impl<L: Lanes> Group<L> {
 
 /// One row, with the bits that it has among others: policy chosen, policy rejected, reference chosen, reference rejected
 /// (0 without a reference).
-pub fn one<F: Formula>(formula: &F, inputs: [f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
+pub fn one<F: Formula>(formula: &F, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
     if one_in_f64(formula, inputs, results, counts) {
         settle(formula, inputs, 1.0, results, counts);
     }
@@ -394,7 +394,7 @@ pub fn one<F: Formula>(formula: &F, inputs: [f32; 4], results: &mut [f32; RESULT
 
 /// Whether the row must be settled. On its own, for its stack to be free by then.
 #[inline(never)]
-fn one_in_f64<F: Formula>(formula: &F, inputs: [f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) -> bool {
+fn one_in_f64<F: Formula>(formula: &F, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) -> bool {
     let group = Group { inputs: inputs.map(f64::from), weight: None, valid: 1 };
     group.evaluate::<F, false>(formula, results, counts) != 0
 }
@@ -417,7 +417,7 @@ fn settle_rows<F: Formula>(
         let (rc, rr) = pairs.reference.map_or((0.0, 0.0), |r| (get(r.chosen_logps), get(r.rejected_logps)));
         let inputs = [get(pairs.policy_chosen_logps), get(pairs.policy_rejected_logps), rc, rr];
         let mut results = [NAN; RESULTS];
-        settle(formula, inputs, pairs.weights.map_or(1.0, get), &mut results, counts);
+        settle(formula, &inputs, pairs.weights.map_or(1.0, get), &mut results, counts);
         for (output, result) in outputs.iter_mut().zip(results) {
             if let Some(output) = output.as_mut().and_then(|output| output.get_mut(row)) {
                 *output = result;
@@ -427,25 +427,21 @@ fn settle_rows<F: Formula>(
 }
 
 /// `(pc - rc) - (pr - rr)` in `f64`, where finite `f32` cannot overflow.
-fn rough_log_ratio([pc, pr, rc, rr]: [f32; 4]) -> f64 {
+fn rough_log_ratio(&[pc, pr, rc, rr]: &[f32; 4]) -> f64 {
     (f64::from(pc) - f64::from(rc)) - (f64::from(pr) - f64::from(rr))
 }
 
 /// The same exactly, where it is not NaN; a stand-in for infinity.
 #[inline(never)]
-fn log_ratio(inputs: [f32; 4]) -> Wide {
+fn log_ratio(inputs: &[f32; 4]) -> Wide {
     let rough = rough_log_ratio(inputs);
     if rough.is_infinite() {
-        let mut huge = Wide::HUGE;
-        if rough < 0.0 {
-            huge.negate();
-        }
-        return huge;
+        return Wide::infinity(rough < 0.0);
     }
-    let [pc, pr, rc, rr] = inputs;
+    let &[pc, pr, rc, rr] = inputs;
     let mut exact = Wide::ZERO;
     for term in [pc, -rc, -pr, rr] {
-        exact += &Wide::from_f64(term.into());
+        exact.add(term.into());
     }
     exact
 }
@@ -453,7 +449,7 @@ fn log_ratio(inputs: [f32; 4]) -> Wide {
 /// One row in wide arithmetic: what is asked for is computed each time, and what comes is rounded at once.
 struct WideTerms<'r> {
     beta: f64,
-    inputs: [f32; 4],
+    inputs: &'r [f32; 4],
     weight: f32,
     results: &'r mut [f32; RESULTS],
 }
@@ -504,7 +500,7 @@ fn scaled(factor: f64, x: &Wide) -> f32 {
 
 /// `beta` times a log-ratio, rounded.
 #[inline(never)]
-fn reward(beta: f64, inputs: [f32; 4]) -> f32 {
+fn reward(beta: f64, inputs: &[f32; 4]) -> f32 {
     if rough_log_ratio(inputs).is_nan() { NAN } else { scaled(beta, &log_ratio(inputs)) }
 }
 
@@ -517,12 +513,12 @@ fn wide_terms<F: Formula>(formula: &F, mut row: WideTerms<'_>) {
 /// All results of a row in wide arithmetic; counts what of them is counted after all.
 #[cold]
 #[inline(never)]
-fn settle<F: Formula>(formula: &F, inputs: [f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
+fn settle<F: Formula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
     let beta = formula.beta();
-    let [pc, pr, rc, rr] = inputs;
+    let &[pc, pr, rc, rr] = inputs;
     *results = [NAN; RESULTS];
-    results[1] = reward(beta, [pc, 0.0, rc, 0.0]);
-    results[2] = reward(beta, [pr, 0.0, rr, 0.0]);
+    results[1] = reward(beta, &[pc, 0.0, rc, 0.0]);
+    results[2] = reward(beta, &[pr, 0.0, rr, 0.0]);
     results[3] = reward(beta, inputs);
     if !results[3].is_nan() {
         wide_terms(formula, WideTerms { beta, inputs, weight, results });

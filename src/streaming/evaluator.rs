@@ -202,7 +202,7 @@ impl<L: PairLoss> Evaluator<L> {
         let Self { loss, chosen, rejected, .. } = self;
         let inputs = [chosen.logps, rejected.logps, reference(chosen), reference(rejected)];
         let (mut results, mut counts) = ([0.0; RESULTS], Counts::default());
-        score(loss, inputs, &mut results, &mut counts);
+        score(loss, &inputs, &mut results, &mut counts);
         self.assembled(&results, &counts)
     }
 
