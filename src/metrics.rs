@@ -129,7 +129,9 @@ impl Metrics {
     /// [`Error::SavedState`] for bytes that are cut off, damaged, of another version or no metrics.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut from = saved::read(saved::Kind::Metrics, bytes)?;
-        Self::read(&mut from).filter(|_| from.is_empty()).ok_or(saved::IMPOSSIBLE)
+        let mut metrics = Self::new();
+        metrics.read(&mut from).filter(|()| from.is_empty()).ok_or(saved::IMPOSSIBLE)?;
+        Ok(metrics)
     }
 
     pub(crate) fn write(&self, to: &mut saved::Writer<'_>) {
@@ -139,25 +141,25 @@ impl Metrics {
         }
     }
 
-    /// `None` if there are too few bytes, or no pairs could have given them.
-    pub(crate) fn read(from: &mut saved::Reader<'_>) -> Option<Self> {
-        let mut metrics = Self::new();
-        for count in metrics.counts_mut() {
+    /// Becomes what stands there; `None` if there are too few bytes, or no pairs could have given them, and then any metrics.
+    /// In place, for they are large on a microcontroller's stack.
+    pub(crate) fn read(&mut self, from: &mut saved::Reader<'_>) -> Option<()> {
+        for count in self.counts_mut() {
             *count = from.u64()?;
         }
-        for sum in metrics.sums_mut() {
+        for sum in self.sums_mut() {
             let mut limbs = [0; _];
             for limb in &mut limbs {
                 *limb = from.u64()?;
             }
             *sum = ExactSum::from_limbs(limbs)?;
         }
-        let Self { pairs, referenced, accurate, ties, nonfinite, chosen_fell, rejected_fell, both_fell, .. } = metrics;
+        let Self { pairs, referenced, accurate, ties, nonfinite, chosen_fell, rejected_fell, both_fell, .. } = *self;
         let sound = accurate.checked_add(ties).is_some_and(|ordered| ordered <= pairs)
             && referenced.max(nonfinite) <= pairs
             && chosen_fell.max(rejected_fell) <= referenced
             && both_fell <= chosen_fell.min(rejected_fell);
-        sound.then_some(metrics)
+        sound.then_some(())
     }
 
     fn counts(&self) -> [u64; 8] {

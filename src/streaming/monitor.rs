@@ -165,9 +165,10 @@ impl MonitorView<'_> {
     /// it was then.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut from = saved::read(Kind::Monitor, bytes)?;
-        let totals =
-            Metrics::read(&mut from).zip(from.u32().and_then(|bits| Alarms::from_bits(u8::try_from(bits).ok()?)));
-        let ((metrics, raised), rows) = totals.zip(from.u32()).ok_or(saved::IMPOSSIBLE)?;
+        let mut metrics = Metrics::new();
+        metrics.read(&mut from).ok_or(saved::IMPOSSIBLE)?;
+        let raised = from.u32().and_then(|bits| Alarms::from_bits(u8::try_from(bits).ok()?));
+        let (raised, rows) = raised.zip(from.u32()).ok_or(saved::IMPOSSIBLE)?;
         // Looked at first, so that a refusal leaves this monitor as it was.
         let mut looked = from;
         let good = (0..rows).all(|_| read_row(&mut looked).is_some());
