@@ -8,7 +8,7 @@
 
 use super::scaling::Map;
 use super::terms::{Base, WINDOW};
-use crate::lanes::{Lanes, MAX_LANES, Two};
+use crate::lanes::{HAS_WIDE, Lanes, MAX_LANES, Two};
 
 /// A sum of values whose largest lies in the window, or below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,18 @@ impl<M: Map> Sum<M> {
     pub fn chunk<L: Lanes, T>(&self, x: &[f32], least: f32, next: &[T]) -> Total {
         let rare =
             self.wide || self.most < f32::INFINITY || self.map.map(f64::from(least)) < self.base.floor(self.window);
-        if rare { self.run::<L, T, true>(x, next) } else { self.run::<Two<L>, T, false>(x, next) }
+        match (rare, HAS_WIDE) {
+            (true, true) => self.run::<L, T, true>(x, next),
+            (false, true) => self.run::<Two<L>, T, false>(x, next),
+            // A microcontroller keeps each in flash once, however many call it.
+            (true, false) => self.apart::<L, T, true>(x),
+            (false, false) => self.apart::<L, T, false>(x),
+        }
+    }
+
+    #[inline(never)]
+    fn apart<L: Lanes, T, const RARE: bool>(&self, x: &[f32]) -> Total {
+        self.run::<L, T, RARE>(x, &[])
     }
 
     /// `RARE`: with the reduction in two parts, without the largest logits, or with some that add nothing.
