@@ -10,7 +10,7 @@ mps2-an386|Cortex-M4F|thumbv7em-none-eabihf|mps2||qemu-system-arm -machine mps2-
 mps2-an500|Cortex-M7, FPU of f64|thumbv7em-none-eabihf|mps2|-Ctarget-cpu=cortex-m7|qemu-system-arm -machine mps2-an500
 mps2-an505|Cortex-M33|thumbv8m.main-none-eabihf|mps2-an505||qemu-system-arm -machine mps2-an505
 mps3-an547|Cortex-M55|thumbv8m.main-none-eabihf|mps3-an547|-Ctarget-cpu=cortex-m55|qemu-system-arm -machine mps3-an547
-virt|RISC-V, RV32IMAC|riscv32imac-unknown-none-elf|virt||qemu-system-riscv32 -machine virt -bios none
+virt|RISC-V, RV32IMAC|riscv32imac-unknown-none-elf|virt|-Ctarget-feature=+relax|qemu-system-riscv32 -machine virt -bios none
 '
 # Boards whose targets differ are built together; of one target one kind of flags at a time.
 ROUNDS=('microbit mps2-an386 mps2-an505' 'mps2-an500 mps3-an547' 'virt')

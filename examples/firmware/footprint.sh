@@ -42,7 +42,7 @@ flash() { llvm-size "$1" | awk 'NR == 2 {print $1 + $2}'; }
 
 # The deepest sum of frames along the calls from where a pair is scored; a name for each call that cannot be followed.
 static_stack() {
-  { llvm-readelf --stack-sizes "$1" && echo CODE && llvm-objdump -d --no-show-raw-insn "$1"; } |
+  { llvm-readelf --stack-sizes "$1" && echo CODE && llvm-objdump -d --no-show-raw-insn ${2:+--mcpu=$2} "$1"; } |
     awk -v root='7measure3end$' -f stack.awk
 }
 
@@ -55,7 +55,7 @@ measure() {
   for image in $IMAGES; do
     [ "$image" = measure ] || echo "panics_$image $(llvm-nm -C "$dir/$image" | grep -cE 'core::panicking|core::fmt|panic_fmt')"
   done
-  static_stack "$dir/measure"
+  static_stack "$dir/measure" "$(sed -n 's/.*target-cpu=//p' <<<"$(field "$1" 5)")"
   emulate "$1" "$dir/measure" -icount shift=10 || echo "run_failed $?"
 }
 

@@ -4,8 +4,8 @@
 $0 == "CODE" { code = 1; next }
 !code && $1 ~ /^[0-9]+$/ { for (i = 2; i <= NF; i++) { gsub(",", "", $i); frame[$i] = $1 }; next }
 !code { next }
-# Marks of data and code inside a function are no functions.
-/^[0-9a-f]+ <\$.*>:$/ { next }
+# Marks inside a function are no functions.
+/^[0-9a-f]+ <(\$|\.L).*>:$/ { next }
 /^[0-9a-f]+ <.*>:$/ { from = $2; gsub(/^<|>:$/, "", from); if (from ~ root) roots[from]; next }
 # Assembly tells no frame: what it pushes and what it takes from the stack pointer.
 !(from in frame) && /\tpush/ { taken[from] += 4 * gsub(/,/, ",") + 4 }

@@ -155,9 +155,9 @@ impl Wide {
         Self { negative: false, exponent: of_two + 1, limbs }
     }
 
-    /// A stand-in for infinity: so large that every formula's value at it rounds to its limit there.
-    pub fn infinity(negative: bool) -> Self {
-        Self { negative, ..Self::power(1 << 24) }
+    /// Becomes a stand-in for infinity: so large that every formula's value at it rounds to its limit there.
+    pub fn set_infinite(&mut self, negative: bool) {
+        *self = Self { negative, ..Self::power(1 << 24) };
     }
 
     /// The value of a finite `f64`, exactly.
@@ -517,8 +517,10 @@ impl MulAssign<&Self> for Wide {
         }
         self.limbs[0] = low as Limb;
         if self.limbs[0].leading_zeros() > 0 {
-            shift_left(&mut self.limbs, 1);
-            self.limbs[LIMBS - 1] |= next >> (Limb::BITS - 1);
+            for limb in self.limbs.iter_mut().rev() {
+                let bits = *limb << 1 | next >> (Limb::BITS - 1);
+                next = core::mem::replace(limb, bits);
+            }
             self.scale(-1);
         }
     }

@@ -33,7 +33,9 @@ impl Formula for Hinge {
         let active;
         {
             let mut shortfall = R::from_f64(1.0);
-            row.sub(&mut shortfall, &row.scaled());
+            let mut scaled = row.margin();
+            row.scale(&mut scaled);
+            row.sub(&mut shortfall, &scaled);
             active = zero.lt(&shortfall);
             shortfall.keep(active, &zero);
             row.loss(&shortfall);

@@ -19,13 +19,15 @@ use crate::Error;
 /// `slope` is k; `None` for DPO, which spares it two operations and the tests for cancellation.
 #[inline(always)]
 pub(super) fn logistic<R: Real>(slope: Option<&R>, row: &mut impl Row<R>) {
-    let wrong = row.scaled().lt(&R::from_f64(0.0));
     // sg(-z)
     let unlikely;
     {
-        let mut loss = row.scaled();
+        let mut loss = row.margin();
+        row.scale(&mut loss);
+        let wrong = loss.lt(&R::from_f64(0.0));
         unlikely = loss.logistic();
-        let mut linear = row.scaled();
+        let mut linear = row.margin();
+        row.scale(&mut linear);
         linear.abs();
         match slope {
             None => {
@@ -54,7 +56,7 @@ pub(super) fn logistic<R: Real>(slope: Option<&R>, row: &mut impl Row<R>) {
         }
     }
     let mut by_margin = by_scaled;
-    by_margin.mul(&row.beta());
+    row.scale(&mut by_margin);
     row.by_margin(&by_margin);
     by_scaled.mul(&row.margin());
     row.by_beta(&by_scaled);

@@ -9,8 +9,9 @@ pub trait Row<R: Real>: Sized {
     fn beta(&self) -> R;
     /// `h`: the chosen log-ratio less the rejected one.
     fn margin(&self) -> R;
-    /// `beta h`.
-    fn scaled(&self) -> R;
+
+    /// Multiplies by beta: `h` to `z`, a derivative by `z` to one by `h`.
+    fn scale(&self, x: &mut R);
 
     /// Takes the loss.
     fn loss(&mut self, loss: &R);

@@ -262,7 +262,6 @@ impl Sink<f64> for [f32; RESULTS] {
 struct Terms<L: Lanes> {
     beta: L,
     margin: L,
-    scaled: L,
     loss: L,
     by_chosen: L,
     by_rejected: L,
@@ -274,9 +273,8 @@ impl<L: Lanes> Terms<L> {
     #[inline(always)]
     fn new(beta: L, margin: L) -> Self {
         let zero = L::splat(0.0);
-        let scaled = beta * margin;
         let doubt = L::nowhere();
-        Self { beta, margin, scaled, loss: zero, by_chosen: zero, by_rejected: zero, by_beta: zero, doubt }
+        Self { beta, margin, loss: zero, by_chosen: zero, by_rejected: zero, by_beta: zero, doubt }
     }
 
     /// Weights multiply the loss and what derives from it.
@@ -291,16 +289,16 @@ impl<L: Lanes> Terms<L> {
 
 impl<L: Lanes> Row<L> for Terms<L> {
     #[inline(always)]
+    fn scale(&self, x: &mut L) {
+        *x = *x * self.beta;
+    }
+    #[inline(always)]
     fn beta(&self) -> L {
         self.beta
     }
     #[inline(always)]
     fn margin(&self) -> L {
         self.margin
-    }
-    #[inline(always)]
-    fn scaled(&self) -> L {
-        self.scaled
     }
     #[inline(always)]
     fn loss(&mut self, loss: &L) {
@@ -349,7 +347,7 @@ impl<L: Lanes> Group<L> {
         let mut terms = Terms::new(beta, m.margin);
         sink.put::<1>(chosen_reward);
         sink.put::<2>(rejected_reward);
-        sink.put::<3>(terms.scaled);
+        sink.put::<3>(beta * m.margin);
 
         formula.evaluate(&mut terms);
         if let Some(weight) = weight {
@@ -435,13 +433,14 @@ fn rough_log_ratio(&[pc, pr, rc, rr]: &[f32; 4]) -> f64 {
 #[inline(never)]
 fn log_ratio(inputs: &[f32; 4]) -> Wide {
     let rough = rough_log_ratio(inputs);
-    if rough.is_infinite() {
-        return Wide::infinity(rough < 0.0);
-    }
-    let &[pc, pr, rc, rr] = inputs;
     let mut exact = Wide::ZERO;
-    for term in [pc, -rc, -pr, rr] {
-        exact.add(term.into());
+    if rough.is_infinite() {
+        exact.set_infinite(rough < 0.0);
+    } else {
+        let &[pc, pr, rc, rr] = inputs;
+        for term in [pc, -rc, -pr, rr] {
+            exact.add(term.into());
+        }
     }
     exact
 }
@@ -461,17 +460,14 @@ impl WideTerms<'_> {
 }
 
 impl Row<Wide> for WideTerms<'_> {
+    fn scale(&self, x: &mut Wide) {
+        x.multiply(self.beta);
+    }
     fn beta(&self) -> Wide {
         Wide::from_f64(self.beta)
     }
     fn margin(&self) -> Wide {
         log_ratio(self.inputs)
-    }
-    #[inline(never)]
-    fn scaled(&self) -> Wide {
-        let mut scaled = self.margin();
-        scaled.multiply(self.beta);
-        scaled
     }
     fn loss(&mut self, loss: &Wide) {
         self.put::<0>(loss);
