@@ -587,10 +587,6 @@ typedef struct preflane_step_outputs {
 
 
 
-
-
-
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus

@@ -164,12 +164,6 @@ impl<L: PairLoss> Evaluator<L> {
     /// a reference came with the tokens and again here, or if one answer of the pair has a reference and the other not.
     /// The answer stays open then.
     pub fn end(&mut self, reference_logps: Option<f32>) -> Result<Option<Scored>, Error> {
-        if self.end_answer(reference_logps)? { self.scored() } else { Ok(None) }
-    }
-
-    /// Ends the open answer; whether the pair is complete.
-    #[inline(never)]
-    fn end_answer(&mut self, reference_logps: Option<f32>) -> Result<bool, Error> {
         let refuse = |requirement| Err(Error::OutOfOrder { call: "end", requirement });
         let (Stage::First(side) | Stage::Second(side)) = self.stage else { return refuse("begin comes first") };
         if self.tokens == 0 {
@@ -191,8 +185,12 @@ impl<L: PairLoss> Evaluator<L> {
         } else {
             reference_logps.map(|logps| ReferenceAnswer { logps, drift: None })
         };
-        self.stage = if complete { Stage::Before } else { Stage::Between(side) };
-        Ok(complete)
+        if !complete {
+            self.stage = Stage::Between(side);
+            return Ok(None);
+        }
+        self.stage = Stage::Before;
+        self.scored()
     }
 
     /// The result of the complete pair. On its own for its stack, as the next, and typed as what it becomes.

@@ -63,7 +63,8 @@ impl Sums {
         Answer { tokens, logps: reduced(&self.policy, tokens, mean), reference: None }
     }
 
-    /// The reference that came with the tokens.
+    /// The reference that came with the tokens. On its own, for its stack.
+    #[inline(never)]
     pub fn reference(&self, tokens: u32, mean: bool) -> ReferenceAnswer {
         let mut difference = self.policy;
         difference.merge(&self.reference.negated());
