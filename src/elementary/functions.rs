@@ -211,7 +211,7 @@ fn settle<F: Function>(x: f32) -> f32 {
         F::wide(&mut y);
         // A zero from a zero keeps its sign (log1p, expm1); no other function here is 0 at a finite number,
         // but for log and log1mexp, whose zeros are positive.
-        if y.is_zero() && x == 0.0 { x } else { y.to_f32() }
+        if y.is_zero() && x == 0.0 { x } else { y.rounded() }
     })
 }
 

@@ -58,9 +58,26 @@ const LN2: Wide = Wide {
 const fn limbs(words: [u64; LIMBS / TOP]) -> Limbs {
     let mut limbs = [0; LIMBS];
     let mut i = 0;
-    while i < LIMBS {
-        limbs[i] = (words[i / TOP] >> (64 - Limb::BITS as usize * (i % TOP + 1))) as Limb;
+    while i < words.len() {
+        let part = split(words[i]);
+        let mut j = 0;
+        while j < TOP {
+            limbs[TOP * i + j] = part[j];
+            j += 1;
+        }
         i += 1;
+    }
+    limbs
+}
+
+/// 64 bits, from the most significant limb on.
+const fn split(mut word: u64) -> [Limb; TOP] {
+    let mut limbs = [0; TOP];
+    let mut i = TOP;
+    while i > 0 {
+        i -= 1;
+        limbs[i] = word as Limb;
+        word = word >> HALF >> HALF;
     }
     limbs
 }
@@ -113,7 +130,7 @@ fn add_limbs(to: &mut Limbs, more: &Limbs, subtract: bool) -> Signed {
 #[inline]
 fn divide_half(rest: &mut Limb, half: Limb, d: Limb, inverse: Limb) -> Limb {
     *rest = *rest << HALF | half;
-    let mut digit = (Double::from(*rest) * Double::from(inverse) >> Limb::BITS) as Limb;
+    let mut digit = ((Double::from(*rest) * Double::from(inverse)) >> Limb::BITS) as Limb;
     *rest = rest.wrapping_sub(digit.wrapping_mul(d));
     // Too small by at most two.
     while *rest >= d {
@@ -174,9 +191,7 @@ impl Wide {
         let zeros = significand.leading_zeros();
         let top = significand << zeros;
         let mut limbs = [0; LIMBS];
-        for (i, limb) in limbs[..TOP].iter_mut().rev().enumerate() {
-            *limb = (top >> (Limb::BITS * i as u32)) as Limb;
-        }
+        limbs[..TOP].copy_from_slice(&split(top));
         Self { negative: bits >> 63 != 0, exponent: exponent + 64 - zeros as i32, limbs }
     }
 
@@ -185,9 +200,7 @@ impl Wide {
         const { assert!(TOP * N <= LIMBS) };
         let mut number = Self { negative, exponent: exponent + 64 * N as i32, limbs: [0; LIMBS] };
         for (to, from) in number.limbs.chunks_exact_mut(TOP).zip(limbs.iter().rev()) {
-            for (i, to) in to.iter_mut().rev().enumerate() {
-                *to = (from >> (Limb::BITS * i as u32)) as Limb;
-            }
+            to.copy_from_slice(&split(*from));
         }
         number.normalize();
         number
@@ -328,12 +341,12 @@ impl Wide {
 
     /// The top 64 bits.
     fn top(&self) -> u64 {
-        self.limbs[..TOP].iter().fold(0, |top, &limb| top << HALF << HALF | u64::from(limb))
+        self.limbs[..TOP].iter().fold(0 as Double, |top, &limb| top << Limb::BITS | Double::from(limb)) as u64
     }
 
     /// Rounded to the nearest `f32`, ties to even, subnormals and overflow as IEEE 754 says.
     #[inline(never)]
-    pub fn to_f32(&self) -> f32 {
+    pub fn rounded(&self) -> f32 {
         let sign = u32::from(self.negative) << 31;
         let top = self.top();
         let sticky = self.limbs[TOP..].iter().any(|&x| x != 0);
@@ -356,6 +369,7 @@ impl Wide {
     }
 
     /// `1 + self x n/d`: a step of Horner's scheme.
+    #[inline(always)]
     fn step(&mut self, x: &Self, n: u16, d: u16) {
         *self *= x;
         self.multiply_by_ratio(n, d);

@@ -326,7 +326,7 @@ impl ExactSum {
             // What the division drops is less, 2^-218 at most: that far are 384 bits below a sum of 2^166.
             quotient.divide_by(count);
         }
-        quotient.to_f32()
+        quotient.rounded()
     }
 }
 

@@ -491,7 +491,7 @@ impl Row<Wide> for WideTerms<'_> {
 fn scaled(factor: f64, x: &Wide) -> f32 {
     let mut product = *x;
     product.multiply(factor);
-    product.to_f32()
+    product.rounded()
 }
 
 /// `beta` times a log-ratio, rounded.
