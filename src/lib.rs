@@ -47,7 +47,7 @@
 //! - [`elementary`]: exp, log and their relatives over lanes, with a relative error below 2^-48. The public functions
 //!   test whether that decides the rounding, and go to 384 bits where it does not.
 //! - `losses`: one file a formula, written once over the trait `Real`, which both lanes and the 384-bit number implement.
-//!   A sum whose terms may cancel goes through `Doubt`, which marks the rows that `f64` cannot vouch for.
+//!   A sum whose terms may cancel goes through the `Row`, which marks what `f64` cannot vouch for.
 //! - `pairs`: the kernel that all losses share. It computes in `f64` and rounds once, so that 2^-36 of relative error
 //!   would still meet the bound; rows in doubt, and all with NaN or infinity, are settled in 384 bits. Which rows those are
 //!   is decided by the same operations everywhere, so the bits stay the same.

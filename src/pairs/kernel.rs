@@ -500,6 +500,15 @@ fn reward(beta: f64, inputs: &[f32; 4]) -> f32 {
     if rough_log_ratio(inputs).is_nan() { NAN } else { scaled(beta, &log_ratio(inputs)) }
 }
 
+/// Both rewards and the margin.
+#[inline(never)]
+fn rewards(beta: f64, inputs: &[f32; 4], results: &mut [f32; RESULTS]) {
+    let &[pc, pr, rc, rr] = inputs;
+    results[1] = reward(beta, &[pc, 0.0, rc, 0.0]);
+    results[2] = reward(beta, &[pr, 0.0, rr, 0.0]);
+    results[3] = reward(beta, inputs);
+}
+
 /// The loss and its derivatives. On its own, for its many numbers of 384 bits to be off the stack afterwards.
 #[inline(never)]
 fn wide_terms<F: Formula>(formula: &F, mut row: WideTerms<'_>) {
@@ -511,11 +520,8 @@ fn wide_terms<F: Formula>(formula: &F, mut row: WideTerms<'_>) {
 #[inline(never)]
 fn settle<F: Formula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
     let beta = formula.beta();
-    let &[pc, pr, rc, rr] = inputs;
     *results = [NAN; RESULTS];
-    results[1] = reward(beta, &[pc, 0.0, rc, 0.0]);
-    results[2] = reward(beta, &[pr, 0.0, rr, 0.0]);
-    results[3] = reward(beta, inputs);
+    rewards(beta, inputs, results);
     if !results[3].is_nan() {
         wide_terms(formula, WideTerms { beta, inputs, weight, results });
         match log_ratio(inputs).sign() {

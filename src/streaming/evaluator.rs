@@ -62,9 +62,8 @@ pub struct Evaluator<L> {
     /// Whether an answer's log-probability is the mean over its tokens.
     mean: bool,
     stage: Stage,
-    /// The pair's answers, once they have ended.
-    chosen: Answer,
-    rejected: Answer,
+    /// The pair's first answer, once it has ended.
+    first: Answer,
 }
 
 /// Where in a pair.
@@ -83,18 +82,9 @@ enum Stage {
 impl<L: PairLoss> Evaluator<L> {
     /// An answer's log-probability is the sum over its tokens.
     pub const fn new(loss: L) -> Self {
-        let none = Answer { tokens: 0, logps: 0.0, reference: None };
+        let first = Answer { tokens: 0, logps: 0.0, reference: None };
         let sums = Sums::EMPTY;
-        Self {
-            loss,
-            sums,
-            tokens: 0,
-            referenced: false,
-            mean: false,
-            stage: Stage::Before,
-            chosen: none,
-            rejected: none,
-        }
+        Self { loss, sums, tokens: 0, referenced: false, mean: false, stage: Stage::Before, first }
     }
 
     /// The same with the sum over the tokens or their mean.
@@ -169,45 +159,27 @@ impl<L: PairLoss> Evaluator<L> {
         if self.tokens == 0 {
             return Err(Error::EmptySequence { sequence: usize::from(side == Side::Rejected) });
         }
-        let complete = self.stage == Stage::Second(side);
-        let (answer, other) =
-            if side == Side::Chosen { (&mut self.chosen, &self.rejected) } else { (&mut self.rejected, &self.chosen) };
-        let referenced = self.referenced || reference_logps.is_some();
         if self.referenced && reference_logps.is_some() {
             return refuse("a reference comes with the tokens or with the end, not with both");
         }
-        if complete && other.reference.is_some() != referenced {
+        let complete = self.stage == Stage::Second(side);
+        if complete && self.first.reference.is_some() != (self.referenced || reference_logps.is_some()) {
             return refuse("both answers of a pair have a reference, or neither");
         }
-        *answer = self.sums.answer(self.tokens, self.mean);
+        let mut answer = self.sums.answer(self.tokens, self.mean);
         answer.reference = if self.referenced {
             Some(self.sums.reference(self.tokens, self.mean))
         } else {
             reference_logps.map(|logps| ReferenceAnswer { logps, drift: None })
         };
         if !complete {
+            self.first = answer;
             self.stage = Stage::Between(side);
             return Ok(None);
         }
         self.stage = Stage::Before;
-        self.scored()
-    }
-
-    /// The result of the complete pair. On its own for its stack, as the next, and typed as what it becomes.
-    #[inline(never)]
-    fn scored(&self) -> Result<Option<Scored>, Error> {
-        let reference = |answer: &Answer| answer.reference.map_or(0.0, |reference| reference.logps);
-        let Self { loss, chosen, rejected, .. } = self;
-        let inputs = [chosen.logps, rejected.logps, reference(chosen), reference(rejected)];
-        let (mut results, mut counts) = ([0.0; RESULTS], Counts::default());
-        score(loss, &inputs, &mut results, &mut counts);
-        self.assembled(&results, &counts)
-    }
-
-    #[inline(never)]
-    fn assembled(&self, results: &[f32; RESULTS], &counts: &Counts) -> Result<Option<Scored>, Error> {
-        let Self { chosen, rejected, .. } = *self;
-        Ok(Some(Scored { pair: Pair::new(results), chosen, rejected, counts }))
+        let [chosen, rejected] = if side == Side::Chosen { [&answer, &self.first] } else { [&self.first, &answer] };
+        scored(&self.loss, chosen, rejected)
     }
 
     /// Gives up the pair in the making, if there is one.
@@ -240,4 +212,24 @@ impl<L: PairLoss> Evaluator<L> {
         self.referenced = reference_logp.is_some();
         self.sums.add(policy_logp, reference_logp);
     }
+}
+
+/// The result of a pair. On its own for its stack, as the next, and typed as what it becomes.
+#[inline(never)]
+fn scored<L: PairLoss>(loss: &L, chosen: &Answer, rejected: &Answer) -> Result<Option<Scored>, Error> {
+    let reference = |answer: &Answer| answer.reference.map_or(0.0, |reference| reference.logps);
+    let inputs = [chosen.logps, rejected.logps, reference(chosen), reference(rejected)];
+    let (mut results, mut counts) = ([0.0; RESULTS], Counts::default());
+    score(loss, &inputs, &mut results, &mut counts);
+    assembled(&results, chosen, rejected, &counts)
+}
+
+#[inline(never)]
+fn assembled(
+    results: &[f32; RESULTS],
+    &chosen: &Answer,
+    &rejected: &Answer,
+    &counts: &Counts,
+) -> Result<Option<Scored>, Error> {
+    Ok(Some(Scored { pair: Pair::new(results), chosen, rejected, counts }))
 }
