@@ -20,7 +20,7 @@ pub enum Level {
 }
 
 /// Whether lanes beyond the scalar ones are built for this target.
-pub(crate) const HAS_WIDE: bool = cfg!(any(target_pointer_width = "64", target_arch = "x86", target_family = "wasm"));
+pub(crate) const HAS_WIDE: bool = Portable::N > 1;
 
 #[cfg(target_arch = "x86_64")]
 cpufeatures::new!(cpu_avx2, "avx2", "popcnt");

@@ -6,7 +6,13 @@
 //! and a level without FMA hardware needs no emulation.
 
 mod level;
+#[cfg(any(target_pointer_width = "64", target_arch = "x86", target_family = "wasm"))]
 mod portable;
+/// A microcontroller has one lane, and none of the crate behind more.
+#[cfg(not(any(target_pointer_width = "64", target_arch = "x86", target_family = "wasm")))]
+mod portable {
+    pub type Portable = f64;
+}
 mod scalar;
 mod two;
 #[cfg(target_arch = "x86_64")]
