@@ -88,23 +88,3 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
 
 /// The widest block of any back end.
 pub const MAX_LANES: usize = 16;
-
-/// Implements the four arithmetic operators of a back end's type by the given functions.
-macro_rules! operators {
-    ($type:ty, $add:path, $sub:path, $mul:path, $div:path) => {
-        $crate::lanes::operators!(@ $type, Add, add, $add);
-        $crate::lanes::operators!(@ $type, Sub, sub, $sub);
-        $crate::lanes::operators!(@ $type, Mul, mul, $mul);
-        $crate::lanes::operators!(@ $type, Div, div, $div);
-    };
-    (@ $type:ty, $trait:ident, $method:ident, $function:path) => {
-        impl core::ops::$trait for $type {
-            type Output = Self;
-            #[inline(always)]
-            fn $method(self, other: Self) -> Self {
-                $function(self, other)
-            }
-        }
-    };
-}
-use operators;

@@ -6,6 +6,26 @@ use super::Lanes;
 use wide::bytemuck::cast;
 use wide::{f64x4, u64x4};
 
+/// Implements the four arithmetic operators of a back end's type by the given functions.
+macro_rules! operators {
+    ($type:ty, $add:path, $sub:path, $mul:path, $div:path) => {
+        $crate::lanes::portable::operators!(@ $type, Add, add, $add);
+        $crate::lanes::portable::operators!(@ $type, Sub, sub, $sub);
+        $crate::lanes::portable::operators!(@ $type, Mul, mul, $mul);
+        $crate::lanes::portable::operators!(@ $type, Div, div, $div);
+    };
+    (@ $type:ty, $trait:ident, $method:ident, $function:path) => {
+        impl core::ops::$trait for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                $function(self, other)
+            }
+        }
+    };
+}
+pub(super) use operators;
+
 /// Four `f64` lanes.
 #[derive(Clone, Copy)]
 pub struct Portable(f64x4);
@@ -26,7 +46,7 @@ fn mul(a: Portable, b: Portable) -> Portable {
 fn div(a: Portable, b: Portable) -> Portable {
     Portable(a.0 / b.0)
 }
-super::operators!(Portable, add, sub, mul, div);
+operators!(Portable, add, sub, mul, div);
 
 impl Portable {
     #[inline(always)]

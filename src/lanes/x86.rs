@@ -57,7 +57,7 @@ macro_rules! arithmetic {
                 call!(Self, $div(a.0, b.0))
             }
         }
-        super::operators!($type, $type::plus, $type::minus, $type::times, $type::over);
+        super::portable::operators!($type, $type::plus, $type::minus, $type::times, $type::over);
     };
 }
 arithmetic!(Avx2, _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd);
