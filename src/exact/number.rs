@@ -10,7 +10,7 @@ use core::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
 const BITS: u32 = 384;
 
-/// Half of what the target multiplies well. The bits of a number do not depend on it.
+/// As wide as what the target multiplies in one instruction. The bits of a number do not depend on it.
 #[cfg(target_pointer_width = "64")]
 type Limb = u64;
 #[cfg(target_pointer_width = "64")]
@@ -166,6 +166,7 @@ impl Wide {
     /// 1.
     pub const ONE: Self = Self::power(0);
     const TWO: Self = Self::power(1);
+
     const fn power(of_two: i32) -> Self {
         let mut limbs = [0; LIMBS];
         limbs[0] = 1 << (Limb::BITS - 1);
