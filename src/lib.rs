@@ -43,7 +43,7 @@
 //!   bits), and its back ends: one lane, the crate `wide`, AVX2, AVX-512. No fused multiply-add: it would have to be
 //!   emulated where hardware lacks it, at hundreds of times the cost, and the polynomials would gain a fifth. [`Backend`]
 //!   picks one at run time. Unsafe code lives here, and in `capi`.
-//! - `exact`: the 384-bit sum of `f32` values, and the 384-bit floating-point number of the rare path.
+//! - `exact`: the sum of `f32` values that no order changes, and the 384-bit floating-point number of the rare path.
 //! - [`elementary`]: exp, log and their relatives over lanes, with a relative error below 2^-48. The public functions
 //!   test whether that decides the rounding, and go to 384 bits where it does not.
 //! - `losses`: one file a formula, written once over the trait `Real`, which both lanes and the 384-bit number implement.

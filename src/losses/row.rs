@@ -9,7 +9,6 @@ pub trait Row<R: Real>: Sized {
     fn beta(&self) -> R;
     /// `h`: the chosen log-ratio less the rejected one.
     fn margin(&self) -> R;
-
     /// Multiplies by beta: `h` to `z`, a derivative by `z` to one by `h`.
     fn scale(&self, x: &mut R);
 
