@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows that the same bits come out everywhere: runs the conformance suite on each platform and compares the digests
-# of all outputs with tests/digests.txt.
+# of all outputs with conformance/digests.txt.
 #
 #   tests/platforms.sh                     every platform
 #   tests/platforms.sh aarch64 thumbv6m    some (names: tests/platforms.sh --list; x86_64 stands for all of x86_64-*)
@@ -136,7 +136,7 @@ run_wasm() {
   cross "$platform" wasm32-unknown-unknown core,panic_abort -p preflane-conformance \
     --no-default-features --example wasm || return 1
   for level in "$@"; do
-    lines=$(timeout "$DEVICE_LIMIT" node tests/conformance/wasm/host.mjs \
+    lines=$(timeout "$DEVICE_LIMIT" node conformance/wasm/host.mjs \
       "$target/$platform/wasm32-unknown-unknown/release/examples/wasm.wasm" "$level") || echo "level $level did not end well"
     judge <<<"$lines" || return 1
   done

@@ -22,7 +22,7 @@ fn all_holds_here() {
 #[test]
 fn a_wrong_digest_breaks_it() {
     let folder = Folder::new();
-    let committed = include_str!("../../tests/digests.txt");
+    let committed = include_str!("../../conformance/digests.txt");
     let line = committed.lines().find(|line| line.starts_with("core/dpo")).unwrap();
     let (name, _) = line.split_once(' ').unwrap();
     let list = folder.write("digests.txt", committed.replace(line, &format!("{name} 0123456789abcdef")));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use crate::{Choices, bits, choices};
-use preflane_cli::input::{self, Chunk, Layout, Wanted};
+use preflane_cli::input::{Reading, self, Chunk, Layout, Wanted};
 use preflane_judge::classes::Source;
 use tempfile::TempDir;
 
@@ -84,7 +84,7 @@ pub fn run(data: &[u8]) {
 /// All of a file.
 fn read(path: &PathBuf, wanted: &[Wanted]) -> Result<Vec<Vec<f32>>, ()> {
     let refuse = |failure: preflane_cli::failure::Failure| check_message(&failure.to_string());
-    let mut reader = input::open(path, wanted).map_err(refuse)?;
+    let mut reader = input::open(path, wanted, &Reading::default()).map_err(refuse)?;
     let mut all = vec![Vec::new(); wanted.len()];
     let mut chunk = Chunk::default();
     loop {

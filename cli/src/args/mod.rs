@@ -14,6 +14,7 @@ Exit status: 0, or 2 when something cannot be read, computed or written."
 }
 
 mod logps;
+mod reading;
 mod score;
 mod stress;
 mod verify;

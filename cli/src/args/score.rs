@@ -101,6 +101,10 @@ pub struct Score {
     /// Which columns to read.
     #[command(flatten)]
     pub columns: Columns,
+
+    /// How to read them.
+    #[command(flatten)]
+    pub reading: super::reading::Options,
 }
 
 /// Files of sequences. (A `requires` does not hold where the required option conflicts with one that is given: hence

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
 
-use super::{CHUNK_ROWS, Chunk, ColumnReader, Wanted, text};
+use super::{CHUNK_ROWS, Chunk, ColumnReader, Reading, Wanted, text};
 use crate::failure::{Failure, Place, name_list};
 
 /// A CSV file.
@@ -22,7 +22,7 @@ pub struct Csv {
 
 impl Csv {
     /// Opens the file and finds the columns in its header.
-    pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Self, Failure> {
+    pub fn open(path: &Path, wanted: &[Wanted], _reading: &Reading) -> Result<Self, Failure> {
         let (text, size) = text::open(path)?;
         // Lines end with \n alone, so that they can be counted; trimming each field takes the \r of Windows. Flexible, for a
         // line of blanks is then seen, and not an error.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{CHUNK_ROWS, Chunk, ColumnReader, Wanted, text};
+use super::{CHUNK_ROWS, Chunk, ColumnReader, Reading, Wanted, text};
 use crate::failure::{Failure, Place, excerpt, name_list};
 
 /// A line longer than this is no row; the limit keeps a file without line ends out of memory.
@@ -33,7 +33,7 @@ pub struct JsonLines {
 
 impl JsonLines {
     /// Opens the file; its columns are checked row by row.
-    pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Self, Failure> {
+    pub fn open(path: &Path, wanted: &[Wanted], _reading: &Reading) -> Result<Self, Failure> {
         let (text, size) = text::open(path)?;
         Ok(Self {
             path: path.to_owned(),

@@ -9,12 +9,14 @@ mod jsonl;
 mod map;
 mod npz;
 mod parquet;
+mod reading;
 mod safetensors;
 mod sequences;
 mod tensors;
 mod text;
 
 pub use guard::quiet_hook;
+pub use reading::{Nulls, Reading, Tokens};
 pub use sequences::Layout;
 pub use tensors::{Plain, Tensor, Tensors, numbers};
 
@@ -55,6 +57,14 @@ pub struct Chunk {
     rows_before: u64,
     /// The line of each row, where the format has lines.
     lines: Vec<u64>,
+    /// Row and column of each value that is missing; the value is NaN.
+    nulls: Vec<(usize, usize)>,
+    /// Where the rows stood in the chunk before some were skipped; empty if none were.
+    kept: Vec<usize>,
+    /// Rows left out of this chunk for a value that is missing.
+    skipped: u64,
+    /// Those of the chunks before it.
+    skipped_before: u64,
 }
 
 impl Chunk {
@@ -65,15 +75,44 @@ impl Chunk {
 
     /// Where a row of the chunk stands in its file.
     pub fn place(&self, row: usize) -> Place {
+        let row = self.kept.get(row).copied().unwrap_or(row);
         match self.lines.get(row) {
             Some(&line) => Place::Line(line),
             None => Place::Row(self.rows_before + row as u64 + 1),
         }
     }
 
+    /// Rows of the file, up to and with this chunk, that were left out for a value that is missing.
+    pub fn skipped(&self) -> u64 {
+        self.skipped_before + self.skipped
+    }
+
+    /// Takes note that the value of a row is missing.
+    fn null(&mut self, row: usize, column: usize) {
+        self.nulls.push((row, column));
+    }
+
+    /// Leaves out the rows that lack a value.
+    fn skip_nulls(&mut self) {
+        let mut is_whole = vec![true; self.rows()];
+        for &(row, _) in &self.nulls {
+            is_whole[row] = false;
+        }
+        self.kept = (0..self.rows()).filter(|&row| is_whole[row]).collect();
+        self.skipped = (self.rows() - self.kept.len()) as u64;
+        for column in &mut self.columns {
+            *column = self.kept.iter().map(|&row| column[row]).collect();
+        }
+        self.nulls.clear();
+    }
+
     /// Makes room for the rows that follow.
     fn advance(&mut self, columns: usize) {
-        self.rows_before += self.rows() as u64;
+        self.rows_before += self.rows() as u64 + self.skipped;
+        self.skipped_before += self.skipped;
+        self.skipped = 0;
+        self.kept.clear();
+        self.nulls.clear();
         self.columns.resize_with(columns, Vec::new);
         self.columns.iter_mut().for_each(Vec::clear);
         self.lines.clear();
@@ -89,19 +128,20 @@ pub trait ColumnReader {
     fn progress(&self) -> f64;
 }
 
-/// Opens a file by its ending and finds the wanted columns in it.
-pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Box<dyn ColumnReader>, Failure> {
-    let format = Format::of(path)?;
-    guard::guarded(path, || {
+/// Opens a file, by its ending unless its format is given, and finds the wanted columns in it.
+pub fn open(path: &Path, wanted: &[Wanted], reading: &Reading) -> Result<Box<dyn ColumnReader>, Failure> {
+    let format = reading.format.map_or_else(|| Format::of(path), Ok)?;
+    let reader = guard::guarded(path, || {
         Ok(match format {
-            Format::JsonLines => Box::new(jsonl::JsonLines::open(path, wanted)?) as Box<dyn ColumnReader>,
-            Format::Csv => Box::new(csv::Csv::open(path, wanted)?),
-            Format::Parquet => Box::new(parquet::Parquet::open(path, wanted)?),
+            Format::JsonLines => Box::new(jsonl::JsonLines::open(path, wanted, reading)?) as Box<dyn ColumnReader>,
+            Format::Csv => Box::new(csv::Csv::open(path, wanted, reading)?),
+            Format::Parquet => Box::new(parquet::Parquet::open(path, wanted, reading)?),
             Format::Npz => Box::new(npz::Npz::open(path, wanted)?),
             Format::Safetensors => Box::new(safetensors::Safetensors::open(path, wanted)?),
         })
-    })
-    .map(|reader| Box::new(guard::Guarded::new(path, reader)) as Box<dyn ColumnReader>)
+    })?;
+    let reader = Box::new(guard::Guarded::new(path, reader));
+    Ok(Box::new(reading::WithNulls::new(path, wanted, reading.nulls, reader)))
 }
 
 /// Opens the policy's sequences and those of the reference, if there is one, as pairs: columns in the order policy

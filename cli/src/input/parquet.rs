@@ -10,7 +10,7 @@ use parquet::data_type::DataType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use super::{CHUNK_ROWS, Chunk, ColumnReader, Wanted, corrupt, open_binary, wrong_type};
+use super::{CHUNK_ROWS, Chunk, ColumnReader, Reading, Wanted, corrupt, open_binary, wrong_type};
 use crate::failure::{Failure, Place, name_list};
 
 /// A Parquet file.
@@ -31,7 +31,7 @@ pub struct Parquet {
 
 impl Parquet {
     /// Finds the columns in the file's schema.
-    pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Self, Failure> {
+    pub fn open(path: &Path, wanted: &[Wanted], _reading: &Reading) -> Result<Self, Failure> {
         let (file, _) = open_binary(path)?;
         let file = SerializedFileReader::new(file).map_err(|e| corrupt(path, e))?;
         let metadata = file.metadata().file_metadata();

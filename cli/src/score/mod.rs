@@ -99,7 +99,8 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let wanted = plan::columns(options)?;
     let backend = machine::backend()?;
     machine::start(options.threads)?;
-    let sources = Source::all(options, &wanted);
+    let reading = options.reading.reading()?;
+    let sources = Source::all(options, &wanted, &reading);
     plan::check_files(options, &sources)?;
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS)).transpose()?;

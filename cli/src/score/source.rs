@@ -5,12 +5,12 @@ use std::path::Path;
 
 use crate::args::Score;
 use crate::failure::Failure;
-use crate::input::{self, ColumnReader, Layout, Wanted};
+use crate::input::{self, ColumnReader, Layout, Reading, Wanted};
 
 /// One input of pairs.
 pub enum Source<'a> {
     /// A file with a column for each log-probability.
-    Columns(&'a Path, &'a [Wanted]),
+    Columns(&'a Path, &'a [Wanted], &'a Reading),
     /// A file of sequences for each model.
     Sequences {
         /// The policy's.
@@ -24,9 +24,9 @@ pub enum Source<'a> {
 
 impl<'a> Source<'a> {
     /// All that the options name, in order.
-    pub fn all(options: &'a Score, wanted: &'a [Wanted]) -> Vec<Self> {
+    pub fn all(options: &'a Score, wanted: &'a [Wanted], reading: &'a Reading) -> Vec<Self> {
         let Some(policy) = &options.sequences.policy else {
-            return options.files.iter().map(|path| Self::Columns(path, wanted)).collect();
+            return options.files.iter().map(|path| Self::Columns(path, wanted, reading)).collect();
         };
         let layout = if options.sequences.interleaved { Layout::Interleaved } else { Layout::ChosenFirst };
         vec![Self::Sequences { policy, reference: options.sequences.reference.as_deref(), layout }]
@@ -35,7 +35,7 @@ impl<'a> Source<'a> {
     /// The file that stands for the pairs in messages: the policy's.
     pub fn path(&self) -> &'a Path {
         match self {
-            Self::Columns(path, _) => path,
+            Self::Columns(path, ..) => path,
             Self::Sequences { policy, .. } => policy,
         }
     }
@@ -62,7 +62,7 @@ impl<'a> Source<'a> {
     /// Opens it.
     pub fn open(&self) -> Result<Box<dyn ColumnReader>, Failure> {
         match self {
-            Self::Columns(path, wanted) => input::open(path, wanted),
+            Self::Columns(path, wanted, reading) => input::open(path, wanted, reading),
             Self::Sequences { policy, reference, layout } => input::open_sequences(policy, *reference, *layout),
         }
     }

@@ -2,7 +2,7 @@
 
 /// The committed digests in their order.
 pub fn committed() -> impl Iterator<Item = (&'static str, u64)> {
-    include_str!("../../digests.txt").lines().filter_map(parse)
+    include_str!("../digests.txt").lines().filter_map(parse)
 }
 
 /// The name and the digest of a line; `None` for comments and anything else.
@@ -31,7 +31,7 @@ mod differences {
                 Some((known, wanted)) if known == name => {
                     differences.push(format!("{name} is {digest:016x}, must be {wanted:016x}"));
                 }
-                _ => differences.push(format!("{name} does not stand at its place in tests/digests.txt")),
+                _ => differences.push(format!("{name} does not stand at its place in conformance/digests.txt")),
             }
         }
         if let Some((first, _)) = expected.get(got.len()) {

@@ -3,14 +3,14 @@
 //!
 //! A fixed set of inputs ([`inputs`]) goes through every loss, every elementary function, the logits' kernels and the streaming
 //! evaluator; the bits of all outputs,
-//! little-endian, go into one SHA-256 digest a case, and `tests/digests.txt` holds what they must be. The library part
+//! little-endian, go into one SHA-256 digest a case, and `conformance/digests.txt` holds what they must be. The library part
 //! is no_std and never allocates, so the same code runs on a server and on a microcontroller (`tests/firmware`);
 //! `tests/platforms.sh` runs it everywhere.
 //!
 //! After a deliberate change of the numerics, write the digests anew from the top of the repository:
 //!
 //! ```text
-//! cargo run --release -p preflane-conformance -- --print > tests/digests.txt
+//! cargo run --release -p preflane-conformance -- --print > conformance/digests.txt
 //! ```
 //!
 //! What the digests cannot promise: outputs of the losses are f32 and they work in f64, so that a change of the last

@@ -5,7 +5,7 @@
 //! to f32 about once in 2^28 outputs: no set of random rows of bearable size would show it.
 //!
 //! ```text
-//! cargo run --release -p preflane-conformance --example midpoints > tests/conformance/data/midpoints.f32le
+//! cargo run --release -p preflane-conformance --example midpoints > conformance/data/midpoints.f32le
 //! ```
 //!
 //! Takes some minutes. The rows are data: they need no new search unless a formula comes in, and what another libm

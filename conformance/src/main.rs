@@ -1,4 +1,4 @@
-//! Compares what this machine computes with `tests/digests.txt`; see the library's documentation.
+//! Compares what this machine computes with `conformance/digests.txt`; see the library's documentation.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, Write as _};
@@ -14,11 +14,11 @@ use preflane_conformance::{Blocks, Form, Function, Hasher, Name, NamedLoss, OUTP
 
 const USAGE: &str = "\
 preflane-conformance [OPTION...]
-  (none)             compare every available level, or the one in PREFLANE_LEVEL, with tests/digests.txt
+  (none)             compare every available level, or the one in PREFLANE_LEVEL, with conformance/digests.txt
   --brief            leave out ways of cutting the input that cost much and do not depend on the platform
   --require LEVELS   fail unless each of these levels (comma-separated) was compared
-  --print            write the digests of the scalar level in the format of tests/digests.txt
-  --compare-stdin    compare lines `NAME DIGEST` of the core set, from a device, with tests/digests.txt
+  --print            write the digests of the scalar level in the format of conformance/digests.txt
+  --compare-stdin    compare lines `NAME DIGEST` of the core set, from a device, with conformance/digests.txt
   --rows NAME        print inputs and outputs behind a digest in hexadecimal, at PREFLANE_LEVEL
 Exit status: 0 all the same, 1 a difference, 2 wrong usage or a level that this machine lacks.";
 
