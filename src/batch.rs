@@ -1,12 +1,11 @@
 //! The multi-threaded layer over [`evaluate`](crate::evaluate) and [`logits`](crate::logits): the same bits for every
 //! number of threads.
 
-use crate::evaluate::evaluate_checked;
+use crate::evaluate::{PairLoss, evaluate_checked};
 use crate::logits::{
     Element, Gradient, Logits, LogitsMut, Scaling, Seeds, Step, StepBuffers, StepOutputs, Targets, TokenCounts,
     TokenOutputs, backward, forward,
 };
-use crate::losses::PairLoss;
 use crate::pairs::{OutputSlices, RESULTS, check};
 use crate::{Backend, Error, Metrics, Outputs, Pairs};
 use core::num::NonZeroUsize;

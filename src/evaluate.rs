@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
-use crate::losses::{Formula, PairLoss, Visitor};
+use crate::losses::{Any, ConservativeDpo, Dpo, Formula, Hinge, Ipo, Loss, RobustDpo};
 use crate::metrics::Metrics;
 use crate::pairs::{self, Counts, OutputSlices, Outputs, Pairs, RESULTS, SUMMED, check};
 
@@ -35,10 +35,74 @@ pub(crate) fn evaluate_checked<L: PairLoss>(
     outputs: &mut OutputSlices<'_>,
     metrics: Option<&mut Metrics>,
 ) {
-    loss.visit(Evaluation { backend, pairs, outputs, metrics });
+    loss.batch(Evaluation { backend, pairs, outputs, metrics });
 }
 
-struct Evaluation<'p, 'o, 'a, 'm> {
+/// A pairwise loss. Implemented by the losses of this crate and by [`Loss`], which is any of them.
+pub trait PairLoss: sealed::Sealed + Copy + Send + Sync {}
+
+impl<L: sealed::Sealed + Copy + Send + Sync> PairLoss for L {}
+
+mod sealed {
+    use super::{Counts, Evaluation, RESULTS};
+
+    /// The kernels of a loss. They are compiled once, here: a generic function would be compiled again in every crate that
+    /// calls it.
+    pub trait Sealed {
+        /// A batch.
+        fn batch(&self, work: Evaluation<'_, '_, '_, '_>);
+        /// One pair.
+        fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts);
+    }
+}
+
+macro_rules! kernels {
+    ($($loss:ty),*) => {$(
+        impl sealed::Sealed for $loss {
+            #[inline(never)]
+            fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
+                work.run(self);
+            }
+            #[inline(never)]
+            fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
+                pairs::one(self, inputs, results, counts);
+            }
+        }
+    )*};
+}
+kernels!(Dpo, ConservativeDpo, RobustDpo, Ipo, Hinge);
+
+/// Calls `$method` of the loss that a [`Loss`] is.
+macro_rules! of_loss {
+    ($loss:ident, $method:ident($($argument:expr),*)) => {
+        match $loss {
+            Loss::Dpo(loss) => loss.$method($($argument),*),
+            Loss::ConservativeDpo(loss) => loss.$method($($argument),*),
+            Loss::RobustDpo(loss) => loss.$method($($argument),*),
+            Loss::Ipo(loss) => loss.$method($($argument),*),
+            Loss::Hinge(loss) => loss.$method($($argument),*),
+        }
+    };
+}
+
+// A kernel for each loss is fast over lanes. Without them its size in flash counts: there is one for all.
+impl sealed::Sealed for Loss {
+    #[inline(never)]
+    fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
+        if HAS_WIDE { of_loss!(self, batch(work)) } else { work.run(&Any(self)) }
+    }
+    #[inline(never)]
+    fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
+        if HAS_WIDE {
+            of_loss!(self, pair(inputs, results, counts));
+        } else {
+            pairs::one(&Any(self), inputs, results, counts);
+        }
+    }
+}
+
+/// What is to be evaluated.
+pub struct Evaluation<'p, 'o, 'a, 'm> {
     backend: Backend,
     pairs: Pairs<'p>,
     outputs: &'o mut OutputSlices<'a>,
@@ -51,8 +115,8 @@ const ROWS: usize = if HAS_WIDE { exact::BLOCK } else { 8 };
 /// Small batches, whose time a large scratch would fill with clearing it.
 const FEW_ROWS: usize = if HAS_WIDE { 64 } else { ROWS };
 
-impl Visitor for Evaluation<'_, '_, '_, '_> {
-    fn visit<F: Formula>(self, formula: &F) {
+impl Evaluation<'_, '_, '_, '_> {
+    fn run<F: Formula>(self, formula: &F) {
         let [losses, chosen, rejected, margins, ..] = &*self.outputs;
         let complete = losses.is_some() && chosen.is_some() && rejected.is_some() && margins.is_some();
         let few = self.pairs.len() <= FEW_ROWS;
@@ -67,9 +131,7 @@ impl Visitor for Evaluation<'_, '_, '_, '_> {
             self.blocks(formula, &mut [[0.0; ROWS]; SUMMED]);
         }
     }
-}
 
-impl Evaluation<'_, '_, '_, '_> {
     /// `scratch` takes what the metrics need and the caller did not ask for.
     fn blocks<F: Formula, const N: usize>(self, formula: &F, scratch: &mut [[f32; N]; SUMMED]) {
         let Self { backend, pairs, outputs, mut metrics } = self;
@@ -179,17 +241,5 @@ pub fn evaluate_pair<L: PairLoss>(
 /// One pair (policy chosen, policy rejected, reference chosen, reference rejected, 0 without a reference), and what the
 /// metrics count of it.
 pub(crate) fn score<L: PairLoss>(loss: &L, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
-    loss.visit(One { inputs, results, counts });
-}
-
-struct One<'r> {
-    inputs: &'r [f32; 4],
-    results: &'r mut [f32; RESULTS],
-    counts: &'r mut Counts,
-}
-
-impl Visitor for One<'_> {
-    fn visit<F: Formula>(self, formula: &F) {
-        pairs::one(formula, self.inputs, self.results, self.counts);
-    }
+    loss.pair(inputs, results, counts);
 }

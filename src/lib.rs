@@ -81,10 +81,10 @@ mod saved;
 pub mod streaming;
 
 pub use error::Error;
-pub use evaluate::{Pair, evaluate, evaluate_pair};
+pub use evaluate::{Pair, PairLoss, evaluate, evaluate_pair};
 pub use exact::ExactSum;
 pub use lanes::{Backend, Level};
-pub use losses::{ConservativeDpo, Dpo, Hinge, Ipo, Loss, PairLoss, RobustDpo};
+pub use losses::{ConservativeDpo, Dpo, Hinge, Ipo, Loss, RobustDpo};
 pub use metrics::{Metrics, Report};
 pub use pairs::{Outputs, Pairs, Reference};
 

@@ -54,13 +54,9 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     /// Either.
     fn or(a: Self::Mask, b: Self::Mask) -> Self::Mask;
-    /// Negation.
-    fn not(a: Self::Mask) -> Self::Mask;
     /// Lane `i` in bit `i`; the other bits are 0.
     fn bits(mask: Self::Mask) -> u32;
 
-    /// The bits of both.
-    fn bit_and(self, other: Self) -> Self;
     /// The bits of either.
     fn bit_or(self, other: Self) -> Self;
     /// The sum of the lanes' bits as 64-bit integers, wrapping.

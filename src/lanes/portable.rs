@@ -114,16 +114,8 @@ impl Lanes for Portable {
         a | b
     }
     #[inline(always)]
-    fn not(a: f64x4) -> f64x4 {
-        cast(!cast::<f64x4, u64x4>(a))
-    }
-    #[inline(always)]
     fn bits(mask: f64x4) -> u32 {
         mask.to_bitmask()
-    }
-    #[inline(always)]
-    fn bit_and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
     }
     #[inline(always)]
     fn bit_or(self, other: Self) -> Self {

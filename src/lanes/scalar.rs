@@ -53,16 +53,8 @@ impl Lanes for f64 {
         a | b
     }
     #[inline(always)]
-    fn not(a: bool) -> bool {
-        !a
-    }
-    #[inline(always)]
     fn bits(mask: bool) -> u32 {
         mask.into()
-    }
-    #[inline(always)]
-    fn bit_and(self, other: Self) -> Self {
-        f64::from_bits(self.to_bits() & other.to_bits())
     }
     #[inline(always)]
     fn bit_or(self, other: Self) -> Self {

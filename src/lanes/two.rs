@@ -76,16 +76,8 @@ impl<L: Lanes> Lanes for Two<L> {
         (L::or(a.0, b.0), L::or(a.1, b.1))
     }
     #[inline(always)]
-    fn not(a: Self::Mask) -> Self::Mask {
-        (L::not(a.0), L::not(a.1))
-    }
-    #[inline(always)]
     fn bits(mask: Self::Mask) -> u32 {
         L::bits(mask.0) | L::bits(mask.1) << L::N
-    }
-    #[inline(always)]
-    fn bit_and(self, other: Self) -> Self {
-        Self(self.0.bit_and(other.0), self.1.bit_and(other.1))
     }
     #[inline(always)]
     fn bit_or(self, other: Self) -> Self {

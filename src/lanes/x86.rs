@@ -153,17 +153,8 @@ impl Lanes for Avx2 {
         call!(plain, _mm256_or_pd(a, b))
     }
     #[inline(always)]
-    fn not(a: __m256d) -> __m256d {
-        // SAFETY: instruction set as above.
-        unsafe { _mm256_xor_pd(a, _mm256_castsi256_pd(_mm256_set1_epi64x(-1))) }
-    }
-    #[inline(always)]
     fn bits(mask: __m256d) -> u32 {
         call!(i32::cast_unsigned, _mm256_movemask_pd(mask))
-    }
-    #[inline(always)]
-    fn bit_and(self, other: Self) -> Self {
-        call!(Self, _mm256_and_pd(self.0, other.0))
     }
     #[inline(always)]
     fn bit_or(self, other: Self) -> Self {
@@ -291,16 +282,8 @@ impl Lanes for Avx512 {
         a | b
     }
     #[inline(always)]
-    fn not(a: __mmask8) -> __mmask8 {
-        !a
-    }
-    #[inline(always)]
     fn bits(mask: __mmask8) -> u32 {
         mask.into()
-    }
-    #[inline(always)]
-    fn bit_and(self, other: Self) -> Self {
-        call!(Self::from_integers, _mm512_and_si512(self.integers(), other.integers()))
     }
     #[inline(always)]
     fn bit_or(self, other: Self) -> Self {

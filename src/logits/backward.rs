@@ -1,6 +1,6 @@
 //! From the gradient of the log-probabilities to that of the logits.
 
-use super::element::CHUNK;
+use super::element::{CHUNK, Columns};
 use super::log_sum_exp::{LogSumExp, Logp};
 use super::scaling::{Map, Visitor};
 use super::terms::{Base, Softmax};
@@ -95,8 +95,8 @@ pub(crate) fn grads<T: Element, G: Element>(
     for row in 0..grads.rows() {
         let (out, padding) = grads.row_and_padding(row);
         let (sum, seed) = seeds.get(row);
-        let (from, target) = (logits.map(|x| x.row(row)), targets.column(row));
-        dispatch(backend, Row { from, out, scaling, target, sum, seed, accumulate: how.accumulate });
+        let (from, target) = (logits.map(|x| T::columns(x.row(row))), targets.column(row));
+        G::gradient(backend, Row { from, out, scaling, target, sum, seed, accumulate: how.accumulate });
         if how.zero_padding {
             padding.fill(G::narrowed(0.0));
         }
@@ -122,8 +122,8 @@ pub fn logits_grad_in_place<T: Element>(
 }
 
 /// One row's gradient; `from` is where the logits are if not in `out`.
-struct Row<'a, T, G> {
-    from: Option<&'a [T]>,
+pub struct Row<'a, G> {
+    from: Option<Columns<'a>>,
     out: &'a mut [G],
     scaling: &'a Scaling,
     target: Option<usize>,
@@ -132,7 +132,7 @@ struct Row<'a, T, G> {
     accumulate: bool,
 }
 
-impl<T: Element, G: Element> Kernel for Row<'_, T, G> {
+impl<G: Element> Kernel for Row<'_, G> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes>(self) {
@@ -146,7 +146,7 @@ impl<T: Element, G: Element> Kernel for Row<'_, T, G> {
         match constant {
             Some(0.0) if accumulate => {}
             Some(value) => out.fill(G::narrowed(value)),
-            None => self.scaling.visit(OverLanes::<'_, T, G, L> {
+            None => self.scaling.visit(OverLanes::<'_, G, L> {
                 from,
                 out,
                 target: target.unwrap_or(0),
@@ -159,8 +159,8 @@ impl<T: Element, G: Element> Kernel for Row<'_, T, G> {
     }
 }
 
-struct OverLanes<'a, T, G, L> {
-    from: Option<&'a [T]>,
+struct OverLanes<'a, G, L> {
+    from: Option<Columns<'a>>,
     out: &'a mut [G],
     target: usize,
     sum: LogSumExp,
@@ -169,7 +169,7 @@ struct OverLanes<'a, T, G, L> {
     lanes: PhantomData<L>,
 }
 
-impl<T: Element, G: Element, L: Lanes> Visitor for OverLanes<'_, T, G, L> {
+impl<G: Element, L: Lanes> Visitor for OverLanes<'_, G, L> {
     type Output = ();
 
     #[inline(always)]
@@ -180,7 +180,7 @@ impl<T: Element, G: Element, L: Lanes> Visitor for OverLanes<'_, T, G, L> {
         let softmax = Softmax::new(&base, map.map(sum.max.into()), sum.rest, 0.0 - seed);
         // The target's entry, before its logit is overwritten.
         let logit = match from {
-            Some(x) => x.get(target).map(|x| x.widened()),
+            Some(x) => x.value(target),
             None => out.get(target).map(|x| x.widened()),
         };
         let logit = logit.unwrap_or(NAN);
@@ -198,9 +198,8 @@ impl<T: Element, G: Element, L: Lanes> Visitor for OverLanes<'_, T, G, L> {
             let next = rest.get(..CHUNK.min(rest.len())).unwrap_or_default();
             match from {
                 Some(x) => {
-                    let next_from = x.get(start + n..).unwrap_or_default();
-                    let x = T::widen(x.get(start..start + n).unwrap_or_default(), &mut from_buffer);
-                    chunk::<G, M, L, T>(map, &softmax, Some(x), done, &mut out_buffer, accumulate, next_from);
+                    let (x, next) = x.chunk(start, n, &mut from_buffer);
+                    chunk::<G, M, L, f32>(map, &softmax, Some(x), done, &mut out_buffer, accumulate, next);
                 }
                 None => chunk::<G, M, L, G>(map, &softmax, None, done, &mut out_buffer, false, next),
             }

@@ -1,6 +1,12 @@
 //! The number types that logits come in.
 
+use super::backward;
+use super::log_sum_exp::{self, LogSumExp, Part};
+use super::scaling::Scaling;
+use super::statistics::{self, Statistics};
+use crate::lanes::{Backend, dispatch};
 use half::{bf16, f16};
+use sealed::Sealed;
 
 /// Columns that are worked on at a time: a quarter of an L1 cache, or little stack.
 pub(super) const CHUNK: usize = if crate::lanes::HAS_WIDE { 2048 } else { 64 };
@@ -11,6 +17,44 @@ pub trait Element: Copy + Send + Sync + sealed::Sealed {}
 impl Element for f32 {}
 impl Element for bf16 {}
 impl Element for f16 {}
+
+/// Logits of any of these types.
+#[derive(Clone, Copy)]
+pub enum Columns<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [bf16]),
+    F16(&'a [f16]),
+}
+
+impl<'a> Columns<'a> {
+    /// `n` of them from `start` on as `f32`, at most [`CHUNK`], and those that follow where they are read next.
+    #[inline(always)]
+    pub fn chunk<'b>(self, start: usize, n: usize, buffer: &'b mut [f32; CHUNK]) -> (&'b [f32], &'b [f32])
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::F32(x) => (part(x, start, n), x.get(start + n..).unwrap_or_default()),
+            Self::Bf16(x) => (Sealed::widen(part(x, start, n), buffer), &[]),
+            Self::F16(x) => (Sealed::widen(part(x, start, n), buffer), &[]),
+        }
+    }
+
+    /// One of them, as `f32`.
+    pub fn value(self, at: usize) -> Option<f32> {
+        match self {
+            Self::F32(x) => x.get(at).copied(),
+            Self::Bf16(x) => x.get(at).map(|x| x.widened()),
+            Self::F16(x) => x.get(at).map(|x| x.widened()),
+        }
+    }
+}
+
+/// `n` elements from `start` on.
+#[inline(always)]
+fn part<T>(x: &[T], start: usize, n: usize) -> &[T] {
+    x.get(start..start + n).unwrap_or_default()
+}
 
 pub(super) mod sealed {
     use super::*;
@@ -32,9 +76,42 @@ pub(super) mod sealed {
         fn as_f32(_: &mut [Self]) -> Option<&mut [f32]> {
             None
         }
+        /// The values with their type.
+        fn columns(x: &[Self]) -> Columns<'_>;
+
+        // The kernels, each compiled once, here: a generic function would be compiled again in every crate that calls it.
+
+        /// What some columns of a row come to.
+        fn part(backend: Backend, columns: &[Self], scaling: &Scaling) -> Part;
+        /// Entropy and its kin of a row that has a log-sum-exp.
+        fn statistics(backend: Backend, row: &[Self], sum: LogSumExp, scaling: &Scaling) -> Statistics;
+        /// The gradient of a row.
+        fn gradient(backend: Backend, row: backward::Row<'_, Self>);
+    }
+
+    macro_rules! kernels {
+        ($columns:ident) => {
+            #[inline(always)]
+            fn columns(x: &[Self]) -> Columns<'_> {
+                Columns::$columns(x)
+            }
+            #[inline(never)]
+            fn part(backend: Backend, columns: &[Self], scaling: &Scaling) -> Part {
+                dispatch(backend, log_sum_exp::Row { row: columns, scaling })
+            }
+            #[inline(never)]
+            fn statistics(backend: Backend, row: &[Self], sum: LogSumExp, scaling: &Scaling) -> Statistics {
+                dispatch(backend, statistics::Row { row, sum, scaling })
+            }
+            #[inline(never)]
+            fn gradient(backend: Backend, row: backward::Row<'_, Self>) {
+                dispatch(backend, row)
+            }
+        };
     }
 
     impl Sealed for f32 {
+        kernels!(F32);
         #[inline(always)]
         fn widen<'a>(x: &'a [Self], _: &'a mut [f32; CHUNK]) -> &'a [f32] {
             x
@@ -54,6 +131,7 @@ pub(super) mod sealed {
     }
 
     impl Sealed for bf16 {
+        kernels!(Bf16);
         #[inline(always)]
         fn widened(self) -> f32 {
             f32::from_bits(u32::from(self.to_bits()) << 16)
@@ -68,6 +146,7 @@ pub(super) mod sealed {
 
     // The crate's own conversions branch (or ask the CPU) for every value; these the compiler makes vectors of.
     impl Sealed for f16 {
+        kernels!(F16);
         #[inline(always)]
         fn widened(self) -> f32 {
             let bits = u32::from(self.to_bits());

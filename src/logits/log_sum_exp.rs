@@ -5,7 +5,7 @@ use super::scaling::{Map, Scaling, Visitor};
 use super::terms::{Base, GIANT};
 use super::total::{Sum, Total};
 use crate::elementary::lanes::{expm1, log1p};
-use crate::lanes::{Backend, Kernel, Lanes, dispatch};
+use crate::lanes::{Backend, Kernel, Lanes};
 use crate::{Error, NAN};
 use core::marker::PhantomData;
 
@@ -30,7 +30,7 @@ impl LogSumExp {
 
     /// Of one row.
     pub fn of<T: Element>(backend: Backend, row: &[T], scaling: &Scaling) -> Self {
-        dispatch(backend, Row { row, scaling }).finish(scaling)
+        T::part(backend, row, scaling).finish(scaling)
     }
 
     /// Whether the row has none: NaN or +inf among its logits, or nothing but -inf.
@@ -110,7 +110,7 @@ impl RowSum {
                 columns.get(place).ok_or(Error::Target { row: 0, label: place as i64, columns: columns.len() })?;
             self.target = Some(logit.widened());
         }
-        let part = dispatch(backend, Row { row: columns, scaling: &self.scaling });
+        let part = T::part(backend, columns, &self.scaling);
         self.scaling.visit(Merge { into: &mut self.part, part });
         Ok(())
     }
@@ -213,7 +213,7 @@ impl RowSum {
 
 /// What some columns of a row come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Part {
+pub struct Part {
     /// The largest logit; -inf if there is none.
     max: f32,
     /// NaN or +inf was among them.

@@ -7,12 +7,12 @@ use super::terms::{Base, SIXTEENTH, Softmax};
 use super::total::{Fold, Parts, Total, each_block};
 use crate::NAN;
 use crate::elementary::lanes::{exp_neg, expm1, log, log1p};
-use crate::lanes::{Backend, Kernel, Lanes, dispatch};
+use crate::lanes::{Backend, Kernel, Lanes};
 use core::marker::PhantomData;
 
 /// Of one row.
 #[derive(Clone, Copy)]
-pub(super) struct Statistics {
+pub struct Statistics {
     /// `-sum p ln p`.
     pub entropy: f32,
     /// `ln sum p^2`.
@@ -24,14 +24,15 @@ impl Statistics {
         if sum.is_nan() {
             return Self { entropy: NAN, log_sum_squares: NAN };
         }
-        dispatch(backend, Row { row, sum, scaling })
+        T::statistics(backend, row, sum, scaling)
     }
 }
 
-struct Row<'a, T> {
-    row: &'a [T],
-    sum: LogSumExp,
-    scaling: &'a Scaling,
+/// A row that has a log-sum-exp.
+pub(super) struct Row<'a, T> {
+    pub row: &'a [T],
+    pub sum: LogSumExp,
+    pub scaling: &'a Scaling,
 }
 
 impl<T: Element> Kernel for Row<'_, T> {

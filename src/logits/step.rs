@@ -4,10 +4,10 @@ use super::backward::{self, Gradient, Seeds};
 use super::forward::{self, TokenCounts, TokenOutputs};
 use super::sequences::Sequences;
 use super::{Element, LogSumExp, LogitsMut, Scaling};
+use crate::PairLoss;
 use crate::error::check_length;
 use crate::evaluate::evaluate_checked;
 use crate::lanes::Backend;
-use crate::losses::PairLoss;
 use crate::pairs::{self, Outputs, Pairs, Reference};
 use crate::{Error, Metrics};
 

@@ -11,6 +11,7 @@ mod logistic;
 mod real;
 mod row;
 
+pub use any::Any;
 pub use hinge::Hinge;
 pub use ipo::Ipo;
 pub use logistic::{ConservativeDpo, Dpo, RobustDpo};
@@ -18,20 +19,6 @@ pub use real::Real;
 pub use row::Row;
 
 use crate::Error;
-use crate::lanes::HAS_WIDE;
-
-/// A pairwise loss. Implemented by the losses of this module and by [`Loss`], which is any of them.
-pub trait PairLoss: Copy + Send + Sync {
-    /// Calls the visitor with the formula.
-    #[doc(hidden)]
-    fn visit<V: Visitor>(&self, visitor: V);
-}
-
-/// What is done with a formula, whichever it is.
-#[doc(hidden)]
-pub trait Visitor {
-    fn visit<F: Formula>(self, formula: &F);
-}
 
 /// A loss as mathematics.
 #[doc(hidden)]
@@ -41,12 +28,6 @@ pub trait Formula: Copy + Send + Sync {
     /// Hands the loss of one pair and its derivatives to `row`. Every sum whose terms may cancel goes through
     /// [`Row::add`] or [`Row::sub`].
     fn evaluate<R: Real>(&self, row: &mut impl Row<R>);
-}
-
-impl<F: Formula> PairLoss for F {
-    fn visit<V: Visitor>(&self, visitor: V) {
-        visitor.visit(self);
-    }
 }
 
 /// beta as every loss needs it.
@@ -85,20 +66,6 @@ pub enum Loss {
     Ipo(Ipo),
     /// See [`Hinge`].
     Hinge(Hinge),
-}
-
-impl PairLoss for Loss {
-    fn visit<V: Visitor>(&self, visitor: V) {
-        match self {
-            // A kernel for each loss is fast over lanes. Without them its size in flash counts.
-            loss if !HAS_WIDE => visitor.visit(&any::Any(loss)),
-            Self::Dpo(loss) => visitor.visit(loss),
-            Self::ConservativeDpo(loss) => visitor.visit(loss),
-            Self::RobustDpo(loss) => visitor.visit(loss),
-            Self::Ipo(loss) => visitor.visit(loss),
-            Self::Hinge(loss) => visitor.visit(loss),
-        }
-    }
 }
 
 impl Loss {

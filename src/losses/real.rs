@@ -33,8 +33,6 @@ pub trait Real: Copy {
     fn logistic(&mut self) -> Self;
     /// Whether so much of `term` cancelled in this sum that too few correct bits may be left.
     fn cancelled(&self, term: &Self) -> Self::Mask;
-    /// Either.
-    fn or(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     /// A mask that holds nowhere.
     fn nowhere() -> Self::Mask;
 }
@@ -94,10 +92,6 @@ impl<L: Lanes> Real for L {
         Lanes::lt(Lanes::abs(*self), Lanes::abs(*term) * L::splat(CANCELLATION))
     }
     #[inline(always)]
-    fn or(a: <Self as Real>::Mask, b: <Self as Real>::Mask) -> <Self as Real>::Mask {
-        <L as Lanes>::or(a, b)
-    }
-    #[inline(always)]
     fn nowhere() -> <Self as Real>::Mask {
         let zero = L::splat(0.0);
         Lanes::lt(zero, zero)
@@ -141,9 +135,6 @@ impl Real for Wide {
     }
     fn cancelled(&self, _: &Self) -> bool {
         false
-    }
-    fn or(a: bool, b: bool) -> bool {
-        a | b
     }
     fn nowhere() -> bool {
         false
