@@ -201,6 +201,7 @@ impl Content {
             [b'<', ..] => {
                 return Some(Self { what: "HTML or XML, which is not read", read_as: None, is_certain: false });
             }
+            [first, ..] if first.is_ascii_control() || line.contains(&b'{') => return None,
             _ if line.contains(&b'\t') => ("values between tabs", ("tsv", Format::Csv)),
             _ if memchr::memchr3(b',', b';', b'|', line).is_some() => ("CSV", ("csv", Format::Csv)),
             _ => return None,

@@ -91,15 +91,8 @@ pub struct Options {
 
 impl Options {
     /// What the readers take.
-    ///
-    /// # Errors
-    /// Options that exclude each other.
-    pub fn reading(&self) -> Result<Reading, Failure> {
-        if self.decimal_comma && self.delimiter == Some(b',') {
-            let message = "numbers have commas already; the delimiter must be another character, such as ;";
-            return Err(Failure::new(format!("--decimal-comma and --delimiter ',': {message}")));
-        }
-        Ok(Reading {
+    pub fn reading(&self) -> Reading {
+        Reading {
             format: self.format.map(FormatName::format),
             nulls: match self.nulls {
                 NullsName::Error => Nulls::Error,
@@ -113,7 +106,7 @@ impl Options {
             delimiter: self.delimiter.or((self.format == Some(FormatName::Tsv)).then_some(b'\t')),
             decimal_comma: self.decimal_comma,
             number_strings: self.number_strings,
-        })
+        }
     }
 
     /// That no option is given which would change nothing: files of these formats are read, or, with none, only sequences.

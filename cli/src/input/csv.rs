@@ -34,26 +34,32 @@ struct Source {
     line: u64,
     /// Whether the last of them had an end.
     is_ended: bool,
+    /// The last comment before the header.
+    comment: Vec<u8>,
 }
 
 impl Csv {
     /// Opens the file and finds the columns in its header.
     pub fn open(path: &Path, wanted: &[Wanted], reading: &Reading) -> Result<Self, Failure> {
-        let text = Text::open(path, Format::Csv)?;
+        let mut text = Text::open(path, Format::Csv)?;
+        if let Some(content) = json_instead(text.peek()?) {
+            return Err(Failure::of_file(path, format!("is no CSV; {}", content.it_looks_like())));
+        }
         let delimiter = match reading.delimiter {
             Some(delimiter) => delimiter,
             None if is_tsv(path) => b'\t',
             None if reading.decimal_comma => b';',
             None => b',',
         };
-        let mut source = Source { path: path.to_owned(), text, delimiter, line: 0, is_ended: true };
+        let mut source =
+            Source { path: path.to_owned(), text, delimiter, line: 0, is_ended: true, comment: Vec::new() };
         let header = source.header(wanted, reading.delimiter.is_some())?;
         let names = names(&header, source.delimiter).map_err(|message| source.failure(message))?;
         let mut columns = vec![NONE; names.len()];
         for (index, wanted) in wanted.iter().enumerate() {
             let mut found = names.iter().enumerate().filter(|(_, name)| **name == wanted.name);
             let Some((field, _)) = found.next() else {
-                return Err(source.failure(missing(&header, &names, wanted, source.delimiter)));
+                return Err(source.failure(source.missing(&header, &names, wanted)));
             };
             if found.next().is_some() {
                 return Err(source.failure(format!("two columns are named {}", wanted.name)));
@@ -74,17 +80,20 @@ impl Csv {
 impl ColumnReader for Csv {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
         chunk.advance(self.wanted.len());
-        self.rows.clear();
-        while !self.rows.is_full() {
-            let start = self.rows.bytes.len();
-            let Some(line) = self.source.record(&mut self.rows.bytes)? else { break };
-            if trim_blanks(&self.rows.bytes[start..], self.source.delimiter).is_empty() {
-                self.rows.bytes.truncate(start);
-                continue;
+        let (source, lines) = (&mut self.source, &mut chunk.lines);
+        self.rows.gather(|rows| {
+            while !rows.is_full() {
+                let start = rows.bytes.len();
+                let Some(line) = source.record(&mut rows.bytes)? else { break };
+                if trim_blanks(&rows.bytes[start..], source.delimiter).is_empty() {
+                    rows.bytes.truncate(start);
+                    continue;
+                }
+                rows.rows.push(start..rows.bytes.len());
+                lines.push(line);
             }
-            self.rows.rows.push(start..self.rows.bytes.len());
-            chunk.lines.push(line);
-        }
+            Ok(())
+        })?;
         let row = Row {
             columns: &self.columns,
             wanted: &self.wanted,
@@ -129,11 +138,12 @@ impl Source {
             let line = &bytes[line..];
             if quotes.is_some() || memchr::memchr(b'"', line).is_some() {
                 let quotes: &mut Quotes = quotes.get_or_insert_with(|| Quotes::new(self.delimiter, self.text.line_end));
-                quotes.line(line, self.line).map_err(|message| {
-                    let closes =
-                        if quotes.opened == self.line { String::new() } else { format!(" in line {}", self.line) };
-                    let opens = if closes.is_empty() { "" } else { "a quote opens here, and " };
-                    Failure::at(&self.path, Place::Line(quotes.opened), format!("{opens}{message}{closes}"))
+                quotes.line(line, self.line).map_err(|(problem, remedy)| {
+                    let place = match self.line {
+                        line if line == quotes.opened => String::new(),
+                        line => format!(" in line {line}"),
+                    };
+                    Failure::at(&self.path, Place::Line(quotes.opened), format!("{problem}{place}; {remedy}"))
                 })?;
             }
             let is_open = quotes.as_ref().is_some_and(Quotes::is_open);
@@ -181,6 +191,7 @@ impl Source {
                 {
                     return Ok(text.to_vec());
                 }
+                self.comment = text.to_vec();
                 continue;
             }
             if self.record(&mut header)?.is_none() {
@@ -194,6 +205,36 @@ impl Source {
             } else if !trim_blanks(text, self.delimiter).is_empty() {
                 return Ok(header);
             }
+        }
+    }
+
+    /// What is said of a header that lacks a column, with the cause if it can be told.
+    fn missing(&self, header: &[u8], names: &[String], wanted: &Wanted) -> String {
+        let there = name_list(names.iter().map(String::as_str));
+        let message = wanted.missing_message(&there);
+        for header in [header, &self.comment] {
+            match found_delimiter(header, &wanted.name) {
+                Some(found) if found != self.delimiter => {
+                    return format!("{message}; the fields seem to stand between {}", in_words(found));
+                }
+                _ => {}
+            }
+        }
+        if names.iter().all(|name| text::number(name, false).or_else(|_| text::number(name, true)).is_ok()) {
+            let first = excerpt(&names[0]);
+            return format!(
+                "a number, {first}, where the first line must name the columns ({} is needed)",
+                wanted.name
+            );
+        }
+        if header.trim_ascii().contains(&b'\r') && self.text.line_end == b'\n' {
+            return format!(
+                "{message}; some lines end with a carriage return alone, others do not: all must end alike"
+            );
+        }
+        match Content::of(header).filter(|content| content.read_as.is_none_or(|(_, format)| format != Format::Csv)) {
+            Some(content) => format!("{message}; {}", content.it_looks_like()),
+            None => message,
         }
     }
 
@@ -267,7 +308,7 @@ impl Row<'_> {
 /// The names in a header.
 fn names(header: &[u8], delimiter: u8) -> Result<Vec<String>, String> {
     let mut quotes = Quotes::new(delimiter, b'\n');
-    quotes.line(header, 1)?;
+    quotes.line(header, 1).map_err(|(problem, _)| problem)?;
     let names: Vec<String> = Fields::new(header, delimiter)
         .take(MOST_FIELDS + 1)
         .map(|name| String::from_utf8_lossy(name).replace("\"\"", "\""))
@@ -278,34 +319,25 @@ fn names(header: &[u8], delimiter: u8) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// What is said of a header that lacks a column, with the cause if it can be told.
-fn missing(header: &[u8], names: &[String], wanted: &Wanted, delimiter: u8) -> String {
-    if names.iter().all(|name| text::number(name, false).or_else(|_| text::number(name, true)).is_ok()) {
-        let first = excerpt(&names[0]);
-        return format!("a number, {first}, where the first line must name the columns ({} is needed)", wanted.name);
-    }
-    let there = name_list(names.iter().map(String::as_str));
-    let message = wanted.missing_message(&there);
-    if let Some(found) = found_delimiter(header, &wanted.name).filter(|&found| found != delimiter) {
-        return format!("{message}; the fields seem to stand between {}", in_words(found));
-    }
-    match Content::of(header).filter(|content| content.read_as.is_none_or(|(_, format)| format != Format::Csv)) {
-        Some(content) => format!("{message}; {}", content.it_looks_like()),
-        None => message,
-    }
-}
-
 /// What seems to separate the fields of a header that names a column.
 fn found_delimiter(header: &[u8], name: &str) -> Option<u8> {
     let start = memchr::memmem::find(header, name.as_bytes())?;
-    let after = header[start + name.len()..].trim_ascii_end();
-    let before = header[..start].trim_ascii_start();
-    let is_quote = |byte: &&u8| **byte == b'"';
-    let found =
-        after.iter().find(|byte| !is_quote(byte)).or_else(|| before.iter().rev().find(|byte| !is_quote(byte)))?;
-    let is_possible = delimiter_problem(*found).is_none() && *found != b'#';
+    // Blanks may stand around a delimiter, and quotes around names.
+    let is_other = |byte: &&u8| !matches!(**byte, b' ' | b'"' | b'\r' | b'\n');
+    let (before, after) = (&header[..start], &header[start + name.len()..]);
+    let found = after.iter().find(is_other).or_else(|| before.iter().rev().find(is_other));
+    let found = found.filter(|found| delimiter_problem(**found).is_none()).unwrap_or(&b' ');
     let is_column = || names(header, *found).is_ok_and(|names| names.iter().any(|there| there == name));
-    (is_possible && is_column()).then_some(*found)
+    is_column().then_some(*found)
+}
+
+/// What looks like JSON, and would be CSV with quotes that are wrong.
+fn json_instead(head: &[u8]) -> Option<Content> {
+    let (bracket, inside) = head.trim_ascii_start().split_first()?;
+    match (bracket, inside.trim_ascii_start().first()?) {
+        (b'{', b'"') | (b'[', b'{') => Content::of(head),
+        _ => None,
+    }
 }
 
 /// A delimiter, and the option that names it.
@@ -315,7 +347,8 @@ fn in_words(delimiter: u8) -> String {
         b' ' => "blanks: --delimiter space".to_owned(),
         b',' => "commas: --delimiter ','".to_owned(),
         b';' => "semicolons: --delimiter ';', or --decimal-comma if numbers have commas".to_owned(),
-        other => format!("{0}: --delimiter '{0}'", char::from(other)),
+        other if other.is_ascii_graphic() => format!("{0}: --delimiter '{0}'", char::from(other)),
+        other => format!("bytes of value {other}: --delimiter $'\\x{other:02x}'"),
     }
 }
 

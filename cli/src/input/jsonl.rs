@@ -38,63 +38,72 @@ impl JsonLines {
             rows: Rows::default(),
         })
     }
-
-    /// Gathers the elements of the next chunk.
-    fn read_elements(&mut self, array: &mut Array, chunk: &Chunk) -> Result<(), Failure> {
-        while !self.rows.is_full() {
-            let start = self.rows.bytes.len();
-            match array.element(&mut self.text, &mut self.rows.bytes) {
-                Ok(true) => self.rows.rows.push(start..self.rows.bytes.len()),
-                Ok(false) => break,
-                Err(Fault::File(failure)) => return Err(failure),
-                Err(Fault::Element(message)) => {
-                    return Err(Failure::at(&self.path, chunk.place(self.rows.rows.len()), message));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Gathers the lines of the next chunk; blank ones are no rows.
-    fn read_lines(&mut self, lines: &mut Vec<u64>) -> Result<(), Failure> {
-        while !self.rows.is_full() {
-            let start = self.rows.bytes.len();
-            let length = self.text.read_line(&mut self.rows.bytes, LONGEST)?;
-            if length == 0 {
-                break;
-            }
-            self.line += 1;
-            if length == LONGEST {
-                let message = format!("longer than {LONGEST_IN_WORDS}; one JSON object a line is needed");
-                return Err(Failure::at(&self.path, Place::Line(self.line), message));
-            }
-            if self.rows.bytes[start..].trim_ascii().is_empty() {
-                self.rows.bytes.truncate(start);
-            } else {
-                self.rows.rows.push(start..self.rows.bytes.len());
-                lines.push(self.line);
-            }
-        }
-        Ok(())
-    }
 }
 
 impl ColumnReader for JsonLines {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
         chunk.advance(self.wanted.len());
-        self.rows.clear();
-        match self.array {
-            Some(mut array) => {
-                self.read_elements(&mut array, chunk)?;
-                self.array = Some(array);
-            }
-            None => self.read_lines(&mut chunk.lines)?,
+        let is_first = self.line == 0;
+        let (path, text, line, array) = (&self.path, &mut self.text, &mut self.line, &mut self.array);
+        match array {
+            Some(array) => self.rows.gather(|rows| gather_elements(path, text, array, rows, chunk))?,
+            None => self.rows.gather(|rows| gather_lines(path, text, line, rows, &mut chunk.lines))?,
         }
-        let objects = Objects::new(&self.wanted, &self.reading);
+        let is_alone = is_first && self.array.is_none() && self.rows.rows.len() == 1;
+        let objects = Objects::new(&self.wanted, &self.reading, is_alone);
         self.rows.parse(&self.path, &self.wanted, chunk, |found, row, values| objects.parse(found, row, values))
     }
 
     fn progress(&self) -> f64 {
         self.text.progress()
     }
+}
+
+/// Gathers the elements of the next chunk.
+fn gather_elements(
+    path: &Path,
+    text: &mut Text,
+    array: &mut Array,
+    rows: &mut Rows,
+    chunk: &Chunk,
+) -> Result<(), Failure> {
+    while !rows.is_full() {
+        let start = rows.bytes.len();
+        match array.element(text, &mut rows.bytes) {
+            Ok(true) => rows.rows.push(start..rows.bytes.len()),
+            Ok(false) => break,
+            Err(Fault::File(failure)) => return Err(failure),
+            Err(Fault::Element(message)) => return Err(Failure::at(path, chunk.place(rows.rows.len()), message)),
+        }
+    }
+    Ok(())
+}
+
+/// Gathers the lines of the next chunk; blank ones are no rows.
+fn gather_lines(
+    path: &Path,
+    text: &mut Text,
+    line: &mut u64,
+    rows: &mut Rows,
+    lines: &mut Vec<u64>,
+) -> Result<(), Failure> {
+    while !rows.is_full() {
+        let start = rows.bytes.len();
+        let length = text.read_line(&mut rows.bytes, LONGEST)?;
+        if length == 0 {
+            break;
+        }
+        *line += 1;
+        if length == LONGEST {
+            let message = format!("longer than {LONGEST_IN_WORDS}; one JSON object a line is needed");
+            return Err(Failure::at(path, Place::Line(*line), message));
+        }
+        if rows.bytes[start..].trim_ascii().is_empty() {
+            rows.bytes.truncate(start);
+        } else {
+            rows.rows.push(start..rows.bytes.len());
+            lines.push(*line);
+        }
+    }
+    Ok(())
 }

@@ -17,6 +17,8 @@ pub struct Objects<'w> {
     wanted: &'w [Wanted],
     reading: &'w Reading,
     names: Vec<Name<'w>>,
+    /// Whether the file holds one object and no more.
+    is_alone: bool,
 }
 
 /// The name of a wanted column, or what is left of it below an object whose key it starts with: which column, and the name.
@@ -26,10 +28,10 @@ type Name<'w> = (usize, &'w str);
 pub type Found = Vec<Option<Range<usize>>>;
 
 impl<'w> Objects<'w> {
-    /// Wants these columns.
-    pub fn new(wanted: &'w [Wanted], reading: &'w Reading) -> Self {
+    /// Wants these columns, of an object that may be the only one of its file.
+    pub fn new(wanted: &'w [Wanted], reading: &'w Reading, is_alone: bool) -> Self {
         let names = wanted.iter().enumerate().map(|(index, wanted)| (index, wanted.name.as_str())).collect();
-        Self { wanted, reading, names }
+        Self { wanted, reading, names, is_alone }
     }
 
     /// Appends an object's values.
@@ -85,6 +87,10 @@ impl<'w> Objects<'w> {
                     Err(text::text_problem(&text))
                 }
             }
+            Some(b'[' | b'{') if self.is_alone && self.reading.tokens.is_none() => Err("holds all rows of a column, or an \
+                 answer's tokens; of rows one object each is needed (in pandas orient=\"records\"), of tokens --tokens sum \
+                 or --tokens mean"
+                .to_owned()),
             Some(b'[') => text::list(raw, self.reading).map(Some),
             Some(b'{') => Err("an object; a number is needed (NAME.KEY names a number inside of it)".to_owned()),
             Some(b't' | b'f') => Err(format!("{}; a number is needed", excerpt(raw))),
@@ -148,7 +154,8 @@ fn syntax_problem(row: &str, error: &serde_json::Error) -> String {
         );
     }
     if error.is_eof() && trimmed.starts_with('{') {
-        return "the object is cut off at the end of the line; one whole JSON object a line is needed".to_owned();
+        return "the object is cut off at the end of the line; one whole JSON object a line, or an array of them, is needed"
+            .to_owned();
     }
     if !trimmed.starts_with('{') {
         let message = "not a JSON object; one object with the columns as keys is needed on each line";

@@ -36,8 +36,8 @@ impl Quotes {
     /// Reads on through the next line of the record, with its end if it has one. `number` is the line's.
     ///
     /// # Errors
-    /// A quote that stands where none may.
-    pub fn line(&mut self, line: &[u8], number: u64) -> Result<(), &'static str> {
+    /// A quote that stands where none may: what is wrong, and what would be right.
+    pub fn line(&mut self, line: &[u8], number: u64) -> Result<(), (&'static str, &'static str)> {
         let text = line.strip_suffix(&[self.line_end]).unwrap_or(line);
         let mut at = 0;
         while let Some(&byte) = line.get(at) {
@@ -46,7 +46,7 @@ impl Quotes {
                     self.state = match byte {
                         b'"' if blanks => {
                             self.opened = number;
-                            return Err("a blank stands before the quote that opens a field; it must go");
+                            return Err(("a blank stands before the quote that opens a field", "it must go"));
                         }
                         b'"' => {
                             self.opened = number;
@@ -61,10 +61,10 @@ impl Quotes {
                 State::Plain => match memchr::memchr2(self.delimiter, b'"', &line[at..]) {
                     Some(next) if line[at + next] == b'"' => {
                         self.opened = number;
-                        return Err(
-                            "a quote stands inside a field that does not start with one; such a field must be \
-                                    quoted, the quotes inside it doubled",
-                        );
+                        return Err((
+                            "a quote stands inside a field that does not start with one",
+                            "such a field must be quoted, and the quotes in it doubled",
+                        ));
                     }
                     Some(next) => {
                         self.state = State::Start { blanks: false };
@@ -86,8 +86,10 @@ impl Quotes {
                         // The end of the line, also that of Windows.
                         _ if matches!(&line[at..], [b'\r', b'\n'] | [b'\r']) || at == text.len() => return Ok(()),
                         _ => {
-                            return Err("text follows the quote that closes a field; inside a field quotes must be \
-                                        doubled (a backslash does not escape them)");
+                            return Err((
+                                "the quote that opens here closes in front of other text",
+                                "quotes inside a field must be doubled (a backslash does not escape them)",
+                            ));
                         }
                     };
                     at += 1;
@@ -157,7 +159,7 @@ pub fn trim_blanks(record: &[u8], delimiter: u8) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn check(record: &str) -> Result<bool, &'static str> {
+    fn check(record: &str) -> Result<bool, (&'static str, &'static str)> {
         let mut quotes = Quotes::new(b',', b'\n');
         for (index, line) in record.split_inclusive('\n').enumerate() {
             quotes.line(line.as_bytes(), index as u64 + 1)?;
@@ -186,14 +188,14 @@ mod tests {
         for (wrong, word) in [
             ("a\"b\"\n", "inside"),
             ("6\",7\n", "inside"),
-            ("\"a\"b,c\n", "follows"),
-            ("\"a\" ,c\n", "follows"),
-            ("\"a\"\rb,c\n", "follows"),
-            ("\"a\\\"b\",c\n", "follows"),
+            ("\"a\"b,c\n", "other text"),
+            ("\"a\" ,c\n", "other text"),
+            ("\"a\"\rb,c\n", "other text"),
+            ("\"a\\\"b\",c\n", "other text"),
             ("a, \"b\"\n", "blank"),
             (" \"a\"\n", "blank"),
         ] {
-            assert!(check(wrong).unwrap_err().contains(word), "{wrong:?}");
+            assert!(check(wrong).unwrap_err().0.contains(word), "{wrong:?}");
         }
     }
 

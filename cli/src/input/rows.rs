@@ -24,6 +24,8 @@ pub struct Rows {
     pub bytes: Vec<u8>,
     /// Where each stands.
     pub rows: Vec<Range<usize>>,
+    /// What stopped the gathering behind them; it is heard of when they are done.
+    failure: Option<Failure>,
 }
 
 /// What is wrong with a row, and which of the wanted columns it concerns, if one.
@@ -43,10 +45,21 @@ impl Problem {
 }
 
 impl Rows {
-    /// Forgets all rows.
-    pub fn clear(&mut self) {
+    /// Gathers the next rows in the place of these. A failure behind some is kept until they have been parsed, for one of them
+    /// may be bad, and the first bad row is the one to hear of.
+    ///
+    /// # Errors
+    /// Of `gather`.
+    pub fn gather(&mut self, gather: impl FnOnce(&mut Self) -> Result<(), Failure>) -> Result<(), Failure> {
         self.bytes.clear();
         self.rows.clear();
+        match self.failure.take().map_or_else(|| gather(self), Err) {
+            Err(failure) if !self.rows.is_empty() => {
+                self.failure = Some(failure);
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Whether there are enough for a chunk.

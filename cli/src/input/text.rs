@@ -123,7 +123,7 @@ fn decompressed(magic: &[u8], file: Bytes) -> io::Result<(Bytes, Option<&'static
 fn read_failure(path: &Path, compression: Option<&str>, error: &io::Error) -> Failure {
     let message = match compression {
         Some(name) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            format!("cut off: its {name} data stops before its end; fetch or write the file again")
+            format!("cut off: its {name} data stops before its end, or ends in bytes of something else")
         }
         Some(name) => format!("its {name} data cannot be read, or something else follows it: {error}"),
         None => format!("cannot be read: {error}"),

@@ -104,7 +104,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let wanted = plan::columns(options)?;
     let backend = machine::backend()?;
     machine::start(options.threads)?;
-    let reading = options.reading.reading()?;
+    let reading = options.reading.reading();
     let sources = Source::all(options, &wanted, &reading);
     plan::check_files(options, &sources)?;
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
