@@ -1,7 +1,10 @@
 //! What the command says when it cannot go on.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
+
+use crate::format::is_stdin;
 
 /// A position in an input file, in the unit in which its reader can find it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,27 +36,27 @@ impl Failure {
 
     /// A failure of a whole file.
     pub fn of_file(path: &Path, message: impl fmt::Display) -> Self {
-        Self(format!("{}: {message}", path.display()))
+        Self(format!("{}: {message}", shown(path)))
     }
 
     /// A failure at a place in a file.
     pub fn at(path: &Path, place: Place, message: impl fmt::Display) -> Self {
-        Self(format!("{}: {place}: {message}", path.display()))
+        Self(format!("{}: {place}: {message}", shown(path)))
     }
 
     /// A failure of one value.
     pub fn of_value(path: &Path, place: Place, column: &str, message: impl fmt::Display) -> Self {
-        Self(format!("{}: {place}, column {column}: {message}", path.display()))
+        Self(format!("{}: {place}, column {column}: {message}", shown(path)))
     }
 
     /// A failure of a whole tensor.
     pub fn of_tensor(path: &Path, name: &str, message: impl fmt::Display) -> Self {
-        Self(format!("{}: tensor {name} {message}", path.display()))
+        Self(format!("{}: tensor {name} {message}", shown(path)))
     }
 
     /// A failure in one sequence of a tensor, counted from 0 as in the tensor's shape.
     pub fn of_sequence(path: &Path, name: &str, sequence: usize, message: impl fmt::Display) -> Self {
-        Self(format!("{}: tensor {name}, sequence {sequence} (from 0): {message}", path.display()))
+        Self(format!("{}: tensor {name}, sequence {sequence} (from 0): {message}", shown(path)))
     }
 }
 
@@ -66,6 +69,11 @@ impl fmt::Display for Failure {
         }
         Ok(())
     }
+}
+
+/// The name of an input file, which may be standard input.
+pub fn shown(path: &Path) -> Cow<'_, str> {
+    if is_stdin(path) { "standard input".into() } else { path.to_string_lossy() }
 }
 
 /// A piece of bad input, short enough to quote.

@@ -3,7 +3,40 @@
 use clap::{Args, ValueEnum};
 
 use crate::failure::Failure;
-use crate::input::{Nulls, Reading, Tokens};
+use crate::format::Format;
+use crate::input::{Nulls, Reading, Tokens, delimiter_problem};
+
+/// The formats by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    /// One JSON object a line, or an array of objects
+    #[value(alias = "ndjson")]
+    Jsonl,
+    /// The same
+    Json,
+    /// Values between commas, with a header
+    Csv,
+    /// Values between tabs, with a header
+    Tsv,
+    /// Apache Parquet
+    Parquet,
+    /// numpy.savez
+    Npz,
+    /// One tensor a column
+    Safetensors,
+}
+
+impl FormatName {
+    fn format(self) -> Format {
+        match self {
+            Self::Jsonl | Self::Json => Format::JsonLines,
+            Self::Csv | Self::Tsv => Format::Csv,
+            Self::Parquet => Format::Parquet,
+            Self::Npz => Format::Npz,
+            Self::Safetensors => Format::Safetensors,
+        }
+    }
+}
 
 /// What becomes of a value that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,7 +62,11 @@ pub enum TokensName {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reading")]
 pub struct Options {
-    /// Null, and an empty field of CSV
+    /// The format of all files, whatever their endings: for standard input (-), pipes, other endings
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub format: Option<FormatName>,
+
+    /// Null, an empty field of CSV, or a word for it there (NA, null, None)
     #[arg(long, value_enum, value_name = "HOW", default_value = "error")]
     pub nulls: NullsName,
 
@@ -37,15 +74,26 @@ pub struct Options {
     /// not count
     #[arg(long, value_enum, value_name = "HOW")]
     pub tokens: Option<TokensName>,
+
+    /// What stands between the fields of CSV: a character, tab, or space (any number of blanks)
+    /// [default: a comma; a tab in .tsv; a semicolon with --decimal-comma]
+    #[arg(long, value_name = "C", value_parser = delimiter, allow_hyphen_values = true)]
+    pub delimiter: Option<u8>,
+
+    /// Numbers of CSV have a decimal comma: -12,5
+    #[arg(long)]
+    pub decimal_comma: bool,
+
+    /// JSON strings that hold a number are that number
+    #[arg(long)]
+    pub number_strings: bool,
 }
 
 impl Options {
     /// What the readers take.
-    ///
-    /// # Errors
-    /// Options that exclude each other.
-    pub fn reading(&self) -> Result<Reading, Failure> {
-        Ok(Reading {
+    pub fn reading(&self) -> Reading {
+        Reading {
+            format: self.format.map(FormatName::format),
             nulls: match self.nulls {
                 NullsName::Error => Nulls::Error,
                 NullsName::Nan => Nulls::Nan,
@@ -55,7 +103,43 @@ impl Options {
                 TokensName::Sum => Tokens::Sum,
                 TokensName::Mean => Tokens::Mean,
             }),
-            ..Reading::default()
-        })
+            delimiter: self.delimiter.or((self.format == Some(FormatName::Tsv)).then_some(b'\t')),
+            decimal_comma: self.decimal_comma,
+            number_strings: self.number_strings,
+        }
     }
+
+    /// That no option is given which would change nothing: files of these formats are read, or, with none, only sequences.
+    ///
+    /// # Errors
+    /// The first such option.
+    pub fn check_used(&self, formats: &[Format]) -> Result<(), Failure> {
+        let (csv, json) = (formats.contains(&Format::Csv), formats.contains(&Format::JsonLines));
+        let any = !formats.is_empty();
+        let options = [
+            ("--format", self.format.is_some(), any, "files of pairs"),
+            ("--nulls", self.nulls != NullsName::Error, any, "files of pairs"),
+            ("--tokens", self.tokens.is_some(), any, "files of pairs"),
+            ("--delimiter", self.delimiter.is_some(), csv, "CSV"),
+            ("--decimal-comma", self.decimal_comma, csv || json && self.number_strings, "CSV"),
+            ("--number-strings", self.number_strings, json, "JSON"),
+        ];
+        match options.into_iter().find(|(_, is_given, is_used, _)| *is_given && !is_used) {
+            Some((name, .., of)) => Err(Failure::new(format!("{name} is for {of}; no such file is read"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A delimiter by its name, or itself.
+fn delimiter(text: &str) -> Result<u8, String> {
+    let byte = match text {
+        "tab" | "\\t" => b'\t',
+        "space" => b' ',
+        _ => match text.as_bytes() {
+            [byte] => *byte,
+            _ => return Err("one ASCII character, tab or space is needed".to_owned()),
+        },
+    };
+    delimiter_problem(byte).map_or(Ok(byte), |problem| Err(problem.to_owned()))
 }

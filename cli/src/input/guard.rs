@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
-use super::{Chunk, ColumnReader, corrupt};
+use super::{Chunk, ColumnReader, Note, corrupt};
 use crate::failure::Failure;
 
 thread_local! {
@@ -50,6 +50,10 @@ impl ColumnReader for Guarded {
 
     fn progress(&self) -> f64 {
         self.reader.progress()
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        self.reader.notes()
     }
 }
 

@@ -3,13 +3,17 @@
 //! Every number becomes an `f32` exactly once: decimal text is parsed to the nearest `f32`, wider numbers are rounded
 //! once, narrower ones widened.
 
+mod array;
 mod csv;
 mod guard;
 mod jsonl;
 mod map;
 mod npz;
+mod object;
 mod parquet;
+mod quotes;
 mod reading;
+mod rows;
 mod safetensors;
 mod sequences;
 mod tensors;
@@ -21,10 +25,13 @@ pub use sequences::Layout;
 pub use tensors::{Plain, Tensor, Tensors, numbers};
 
 use std::fs::{self, File};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use crate::failure::{Failure, Place, name_list};
-use crate::format::Format;
+use crate::format::{Content, Format, head_of_file, is_stdin};
+
+pub use self::csv::delimiter_problem;
 
 /// The most rows of a chunk.
 pub const CHUNK_ROWS: usize = 65_536;
@@ -82,6 +89,11 @@ impl Chunk {
         }
     }
 
+    /// The number of a row of the chunk in its file, from 1; rows that were left out count.
+    pub fn number(&self, row: usize) -> u64 {
+        self.rows_before + self.kept.get(row).copied().unwrap_or(row) as u64 + 1
+    }
+
     /// Rows of the file, up to and with this chunk, that were left out for a value that is missing.
     pub fn skipped(&self) -> u64 {
         self.skipped_before + self.skipped
@@ -126,11 +138,26 @@ pub trait ColumnReader {
 
     /// The share of the file that has been read, from 0 to 1.
     fn progress(&self) -> f64;
+
+    /// What the user should know of the file, once it has been read to its end.
+    fn notes(&self) -> Vec<Note> {
+        Vec::new()
+    }
+}
+
+/// Something about a file that is no error and yet deserves a look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What was seen, in a few words.
+    pub headline: String,
+    /// What it may mean, and what to do.
+    pub advice: String,
 }
 
 /// Opens a file, by its ending unless its format is given, and finds the wanted columns in it.
 pub fn open(path: &Path, wanted: &[Wanted], reading: &Reading) -> Result<Box<dyn ColumnReader>, Failure> {
     let format = reading.format.map_or_else(|| Format::of(path), Ok)?;
+    check_contents(path, format)?;
     let reader = guard::guarded(path, || {
         Ok(match format {
             Format::JsonLines => Box::new(jsonl::JsonLines::open(path, wanted, reading)?) as Box<dyn ColumnReader>,
@@ -159,10 +186,47 @@ pub fn open_sequences(
 
 /// That a file's ending is the only one that will do.
 pub fn check_safetensors(path: &Path) -> Result<(), Failure> {
-    match Format::of(path)? {
-        Format::Safetensors => Ok(()),
-        _ => Err(Failure::of_file(path, "another format; tensors are read from .safetensors files")),
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let problem = match ending.as_deref() {
+        Some(ending) => match Format::of_ending(ending) {
+            Some(Format::Safetensors) => return Ok(()),
+            Some(_) => "another format".to_owned(),
+            None => format!("unknown ending .{ending}"),
+        },
+        None => "no ending".to_owned(),
+    };
+    Err(Failure::of_file(path, format!("{problem}; tensors are read from .safetensors files")))
+}
+
+/// That the first bytes of a binary file are not those of another format: its reader would only find it corrupt.
+fn check_contents(path: &Path, format: Format) -> Result<(), Failure> {
+    if format.is_text() {
+        return Ok(());
     }
+    if format == Format::Npz && !can_go_back(path) {
+        let message = "an .npz archive is read in several places at a time; a file is needed, no pipe";
+        return Err(Failure::of_file(path, message));
+    }
+    let other = head_of_file(path).and_then(|head| Content::of(&head)?.but_not(format));
+    other.map_or(Ok(()), |message| Err(Failure::of_file(path, message)))
+}
+
+/// Whether a file can be read again from its start: standard input and pipes cannot.
+fn can_go_back(path: &Path) -> bool {
+    !is_stdin(path) && fs::metadata(path).is_ok_and(|metadata| !is_stream(&metadata))
+}
+
+fn is_stream(metadata: &fs::Metadata) -> bool {
+    !metadata.is_file() && !metadata.is_dir()
+}
+
+/// Opens a file, or standard input, to be read once from start to end, with its size (0 if that is not known).
+fn open_stream(path: &Path) -> Result<(Box<dyn Read + Send>, u64), Failure> {
+    if is_stdin(path) {
+        return Ok((Box::new(io::stdin()), 0));
+    }
+    let (file, size) = open_file(path)?;
+    Ok((Box::new(file), size))
 }
 
 /// Opens a file for reading, with its size.
@@ -176,9 +240,21 @@ fn open_file(path: &Path) -> Result<(File, u64), Failure> {
     Ok((File::open(path).map_err(fail)?, metadata.len()))
 }
 
-/// Like [`open_file`], for formats that cannot be empty.
+/// Like [`open_file`], for formats that cannot be empty, and that are not read from start to end: what cannot go back is
+/// first copied to a temporary file.
 fn open_binary(path: &Path) -> Result<(File, u64), Failure> {
-    let (file, size) = open_file(path)?;
+    let (file, size) = if can_go_back(path) || fs::metadata(path).is_err() && !is_stdin(path) {
+        open_file(path)?
+    } else {
+        let (mut stream, _) = open_stream(path)?;
+        let mut copy = || {
+            let mut file = tempfile::tempfile()?;
+            let size = io::copy(&mut stream, &mut file)?;
+            file.rewind()?;
+            Ok((file, size))
+        };
+        copy().map_err(|e: io::Error| Failure::of_file(path, format!("cannot be copied to a temporary file: {e}")))?
+    };
     if size == 0 {
         return Err(Failure::of_file(path, "is empty; there is nothing in it to read"));
     }

@@ -2,7 +2,7 @@
 
 use preflane::ExactSum;
 
-use super::{Chunk, ColumnReader, Wanted};
+use super::{Chunk, ColumnReader, Note, Wanted};
 use crate::failure::Failure;
 use crate::format::Format;
 use std::path::{Path, PathBuf};
@@ -99,7 +99,7 @@ impl ColumnReader for WithNulls {
                 Nulls::Nan => return Ok(()),
                 Nulls::Skip => chunk.skip_nulls(),
                 Nulls::Error => {
-                    let message = "no value; a number is needed (--nulls nan takes it for one that is not known, --nulls \
+                    let message = "no value (null or empty); a number is needed (--nulls nan takes it for one that is not known, --nulls \
                                    skip leaves its row out)";
                     return Err(Failure::of_value(&self.path, chunk.place(row), &self.wanted[column].name, message));
                 }
@@ -113,6 +113,10 @@ impl ColumnReader for WithNulls {
 
     fn progress(&self) -> f64 {
         self.reader.progress()
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        self.reader.notes()
     }
 }
 

@@ -32,7 +32,7 @@ pub trait ColumnWriter {
 
 /// Finds early what would else be found late: an ending without a format, an input as the output.
 pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Format, Failure> {
-    let format = Format::of(path)?;
+    let format = Format::of_output(path)?;
     for input in inputs {
         // A pipe is not compared, for that would open it: whoever writes to it would be left without a reader.
         let is_file = input.metadata().is_ok_and(|metadata| metadata.is_file());
@@ -47,7 +47,7 @@ pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Res
 
 /// Starts a file in the format of its ending.
 pub fn create(path: &Path, fields: &[Field]) -> Result<Box<dyn ColumnWriter>, Failure> {
-    let format = Format::of(path)?;
+    let format = Format::of_output(path)?;
     assert!(
         format == Format::Safetensors || fields.iter().all(|field| field.list.is_none()),
         "only tensors hold lists"

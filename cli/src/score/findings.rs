@@ -28,7 +28,13 @@ pub fn findings(scored: &Scored) -> Vec<Finding> {
     ]
     .into_iter()
     .flatten()
+    .chain(noted(scored))
     .collect()
+}
+
+/// What the readers said of the files.
+fn noted(scored: &Scored) -> impl Iterator<Item = Finding> {
+    scored.notes.iter().map(|note| Finding { headline: note.headline.clone(), advice: note.advice.clone() })
 }
 
 fn finding(headline: impl Into<String>, advice: impl Into<String>) -> Option<Finding> {

@@ -8,6 +8,7 @@ use crate::json::{self, Number};
 #[derive(Serialize)]
 struct Object {
     pairs: u64,
+    skipped: u64,
     loss: Number,
     #[serde(rename = "rewards/chosen")]
     rewards_chosen: Number,
@@ -32,9 +33,10 @@ struct Object {
 }
 
 /// The object, with a line end.
-pub fn object(report: &Report) -> String {
+pub fn object(report: &Report, skipped: u64) -> String {
     let object = Object {
         pairs: report.pairs,
+        skipped,
         loss: Number(report.loss),
         rewards_chosen: Number(report.rewards_chosen),
         rewards_rejected: Number(report.rewards_rejected),

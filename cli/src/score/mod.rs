@@ -13,7 +13,8 @@ use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
 
 use crate::args::{LossName, Score};
 use crate::failure::{Failure, Place};
-use crate::input::{CHUNK_ROWS, Chunk};
+use crate::input::{CHUNK_ROWS, Chunk, Note};
+use crate::layout::short;
 use crate::machine;
 use crate::output::{self, ColumnWriter, Field, Kind, Values};
 use crate::progress::Progress;
@@ -58,6 +59,10 @@ pub struct Scored {
     pub saturated: Option<u64>,
     /// The first rows that are not finite.
     pub nonfinite_rows: Vec<Row>,
+    /// Rows left out for a value that is missing.
+    pub skipped: u64,
+    /// What the readers said of the files.
+    pub notes: Vec<Note>,
     /// Pairs with a log-probability above 0.
     pub positive: u64,
     /// What all rows have in common, unless the scoring is reference-free.
@@ -66,7 +71,7 @@ pub struct Scored {
 
 /// A row of the data set and where it came from.
 pub struct Row {
-    /// Counted from 1 over all files.
+    /// Counted from 1 over all files, with the rows that were left out.
     pub number: u64,
     /// An index into the files.
     pub file: usize,
@@ -90,7 +95,7 @@ pub struct Sameness {
 /// The command: what it prints.
 pub fn run(options: &Score) -> Result<String, Failure> {
     let scored = score(options)?;
-    Ok(if options.json { json::object(&scored.metrics.report()) } else { report::text(&scored) })
+    Ok(if options.json { json::object(&scored.metrics.report(), scored.skipped) } else { report::text(&scored) })
 }
 
 /// Scores the files and writes `--out`.
@@ -99,7 +104,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let wanted = plan::columns(options)?;
     let backend = machine::backend()?;
     machine::start(options.threads)?;
-    let reading = options.reading.reading()?;
+    let reading = options.reading.reading();
     let sources = Source::all(options, &wanted, &reading);
     plan::check_files(options, &sources)?;
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
@@ -110,6 +115,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
         loss,
         scale: (options.loss != LossName::Ipo).then_some(options.beta),
         weights: options.columns.weights.as_deref(),
+        rows_before: 0,
         out,
         columns: OUT_COLUMNS.map(|_| vec![0.0; CHUNK_ROWS]),
         scored: Scored {
@@ -123,6 +129,8 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             histogram: Histogram::new(),
             saturated: (options.loss != LossName::Ipo).then_some(0),
             nonfinite_rows: Vec::new(),
+            skipped: 0,
+            notes: Vec::new(),
             positive: 0,
             sameness: (!options.reference_free).then_some(Sameness {
                 ref_chosen_zero: true,
@@ -147,9 +155,17 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             let share = reader.progress().clamp(0.0, 1.0);
             progress.update(bytes_before + (share * bytes[file] as f64) as u64);
         }
-        if run.scored.metrics.pairs() == pairs_before {
-            return Err(Failure::of_file(source.path(), "has no rows; at least one pair is needed"));
+        let (pairs, skipped) = (run.scored.metrics.pairs() - pairs_before, chunk.skipped());
+        if pairs == 0 {
+            let message = match skipped {
+                0 => "has no rows; at least one pair is needed".to_owned(),
+                _ => format!("lacks a value in each of its rows, all {skipped}; at least one whole pair is needed"),
+            };
+            return Err(Failure::of_file(source.path(), message));
         }
+        run.scored.skipped += skipped;
+        run.scored.notes.extend(reader.notes());
+        run.rows_before += pairs + skipped;
         bytes_before += bytes[file];
     }
     if let Some(out) = run.out.take() {
@@ -165,6 +181,8 @@ struct Run<'a> {
     /// The largest |dL/dlogp| of a pair of weight 1, where |dL/dz| has a limit.
     scale: Option<f64>,
     weights: Option<&'a str>,
+    /// Rows of the files before this one.
+    rows_before: u64,
     out: Option<Box<dyn ColumnWriter>>,
     columns: [Vec<f32>; OUT_COLUMNS.len()],
     scored: Scored,
@@ -190,7 +208,7 @@ impl Run<'_> {
             batch::evaluate(self.backend, &self.loss, pairs, outputs, Some(&mut metrics)).map_err(|e| {
                 match (e, self.weights) {
                     (preflane::Error::Weight { row, value }, Some(column)) => {
-                        let message = format!("{value}; a weight must be finite and at least 0");
+                        let message = format!("{}; a weight must be finite and at least 0", short(value));
                         Failure::of_value(&self.scored.files[file], chunk.place(row), column, message)
                     }
                     (error, _) => Failure::of_file(&self.scored.files[file], error),
@@ -220,9 +238,9 @@ impl Run<'_> {
         let is_bad: Vec<bool> =
             (0..chunk.rows()).map(|row| looked_at.iter().any(|column| !column[row].is_finite())).collect();
         let bad = (0..chunk.rows()).filter(|&row| is_bad[row]);
-        let before = self.scored.metrics.pairs();
         for row in bad.take(NAMED_ROWS - self.scored.nonfinite_rows.len()) {
-            self.scored.nonfinite_rows.push(Row { number: before + row as u64 + 1, file, place: chunk.place(row) });
+            let number = self.rows_before + chunk.number(row);
+            self.scored.nonfinite_rows.push(Row { number, file, place: chunk.place(row) });
         }
         let good: Vec<Vec<f32>> = (chunk.columns.iter())
             .map(|column| column.iter().zip(&is_bad).filter(|(_, bad)| !**bad).map(|(value, _)| *value).collect())

@@ -5,6 +5,7 @@ use preflane::Loss;
 use super::source::Source;
 use crate::args::{LossName, Score};
 use crate::failure::Failure;
+use crate::format::is_stdin;
 use crate::input::Wanted;
 use crate::output;
 
@@ -64,6 +65,11 @@ pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<(), Failur
         let message = "needs --reference, the file of the reference's sequences, or --reference-free";
         return Err(Failure::new(format!("--policy: {message}")));
     }
+    if sources.iter().filter(|source| is_stdin(source.path())).count() > 1 {
+        return Err(Failure::new("standard input (-) stands twice among the files; it can be read once"));
+    }
+    let formats = sources.iter().filter_map(|source| source.format().transpose()).collect::<Result<Vec<_>, _>>()?;
+    options.reading.check_used(&formats)?;
     if let Some(out) = &options.out {
         output::check(out, sources.iter().flat_map(Source::paths))?;
     }

@@ -46,7 +46,12 @@ fn headline(out: &mut String, scored: &Scored) -> std::fmt::Result {
         counted(scored.metrics.pairs(), "pair"),
         scored.loss.name(),
         scored.beta
-    )
+    )?;
+    if scored.skipped > 0 {
+        let rows = counted(scored.skipped, "row");
+        writeln!(out, "  {}\n", quiet(&format!("{rows} left out: a value is missing (--nulls skip)")))?;
+    }
+    Ok(())
 }
 
 fn metrics(out: &mut String, scored: &Scored) -> std::fmt::Result {

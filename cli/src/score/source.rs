@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::args::Score;
 use crate::failure::Failure;
+use crate::format::{Format, is_stdin};
 use crate::input::{self, ColumnReader, Layout, Reading, Wanted};
 
 /// One input of pairs.
@@ -56,7 +57,18 @@ impl<'a> Source<'a> {
 
     /// Whether it can be opened more than once: a pipe cannot.
     pub fn can_be_reopened(&self) -> bool {
-        fs::metadata(self.path()).ok().is_none_or(|metadata| metadata.is_file())
+        !is_stdin(self.path()) && fs::metadata(self.path()).ok().is_none_or(|metadata| metadata.is_file())
+    }
+
+    /// The format of its columns, if it has columns.
+    ///
+    /// # Errors
+    /// A file whose format nothing tells.
+    pub fn format(&self) -> Result<Option<Format>, Failure> {
+        match self {
+            Self::Columns(path, _, reading) => reading.format.map_or_else(|| Format::of(path), Ok).map(Some),
+            Self::Sequences { .. } => Ok(None),
+        }
     }
 
     /// Opens it.
