@@ -230,7 +230,9 @@ impl Failure {
                 out.text(what);
             }
             Self::Traps(traps) => {
-                out.text("the floating-point environment is not the default one: these trap, and may end the program: ");
+                out.text(
+                    "the floating-point environment is not the default one: these trap, and may end the program: ",
+                );
                 let names = TRAPS.iter().enumerate().filter(|(i, _)| traps >> i & 1 == 1);
                 for (place, (_, name)) in names.enumerate() {
                     out.text(if place == 0 { "" } else { ", " });

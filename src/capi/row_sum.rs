@@ -4,8 +4,8 @@ use super::arguments::{Arguments, read};
 use super::failure::{Failure, Outcome, preflane_error, report};
 use super::run::preflane_run;
 use super::views::{preflane_dtype, preflane_dtype::*, preflane_scaling};
-use crate::logits::{Element, LogSumExp, RowSum, RowSumState};
 use crate::Error;
+use crate::logits::{Element, LogSumExp, RowSum, RowSumState};
 use core::ffi::c_void;
 use half::{bf16, f16};
 
