@@ -154,12 +154,17 @@ impl Metrics {
             }
             *sum = ExactSum::from_limbs(limbs)?;
         }
+        self.is_sound().then_some(())
+    }
+
+    /// Whether some pairs could have given it: bytes from elsewhere may be anything.
+    pub(crate) fn is_sound(&self) -> bool {
         let Self { pairs, referenced, accurate, ties, nonfinite, chosen_fell, rejected_fell, both_fell, .. } = *self;
-        let sound = accurate.checked_add(ties).is_some_and(|ordered| ordered <= pairs)
+        self.sums().into_iter().all(ExactSum::is_sound)
+            && accurate.checked_add(ties).is_some_and(|ordered| ordered <= pairs)
             && referenced.max(nonfinite) <= pairs
             && chosen_fell.max(rejected_fell) <= referenced
-            && both_fell <= chosen_fell.min(rejected_fell);
-        sound.then_some(())
+            && both_fell <= chosen_fell.min(rejected_fell)
     }
 
     fn counts(&self) -> [u64; 8] {

@@ -410,6 +410,13 @@ fn pieces_give_the_bits_of_the_whole() {
     let error = empty.add(Backend::SCALAR, &[1.0_f32], Some(1)).unwrap_err();
     assert_eq!(error, Error::Target { row: 0, label: 1, columns: 1 });
     assert_eq!(empty, RowSum::new(Scaling::NONE));
+    // A row has one target.
+    let mut held = RowSum::new(Scaling::NONE);
+    held.add(Backend::SCALAR, &[1.0_f32, 2.0], Some(1)).unwrap();
+    let before = held;
+    let error = held.add(Backend::SCALAR, &[3.0_f32], Some(0)).unwrap_err();
+    assert!(matches!(error, Error::Parameter { name: "target", value: 0.0, .. }));
+    assert_eq!(held, before);
 }
 
 /// Bytes that nobody's state gave are refused, or are some state: never a panic.
@@ -430,6 +437,8 @@ fn any_bytes_are_refused_or_harmless() {
         RowSumState { max: f32::INFINITY, ..good },
         RowSumState { flags: 4, ..good },
         RowSumState { reserved: 1, ..good },
+        RowSumState { target: good.max + 1.0, ..good },
+        RowSumState { target: f32::NAN, ..good },
     ] {
         assert_eq!(RowSum::restore(&bad), None, "{bad:?}");
     }

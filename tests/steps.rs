@@ -295,10 +295,25 @@ fn errors_come_first() {
     assert_eq!(error, Error::EmptySequence { sequence: 2 });
     assert!(Targets::shifted(Labels::I64(&labels), 0).is_err() && Targets::shifted(Labels::I64(&labels), 9).is_err());
     assert!(new(&[], T, Reduction::Sum).is_ok());
+    // Sequences of other tokens than the targets are shifted by, both ways, though both divide the rows.
+    let labels = [1_i64; 4 * T];
+    for (shift, tokens) in [(T, 2 * T), (2 * T, T)] {
+        let targets = Targets::shifted(Labels::I64(&labels), shift).unwrap();
+        let error = Sequences::new(targets, tokens, Layout::ChosenFirst, Reduction::Sum).unwrap_err();
+        assert!(matches!(error, Error::Parameter { name: "tokens", value, .. } if value == tokens as f64));
+    }
 
-    // A label outside of the vocabulary, and a reference of the wrong length, leave everything alone.
+    // A label outside of the vocabulary, a reference of the wrong length and a scale that trains nothing leave everything alone.
     let bad = [[1_i64; T], [V as i64; T]].concat();
-    for (labels, reference) in [(&bad[..], &[0.0][..]), (&[1; 2 * T], &[0.0, 0.0])] {
+    let good = [1_i64; 2 * T];
+    for (labels, reference, grad_scale) in [
+        (&bad[..], &[0.0][..], 1.0),
+        (&good, &[0.0, 0.0], 1.0),
+        (&good, &[0.0], 0.0),
+        (&good, &[0.0], -0.0),
+        (&good, &[0.0], f64::NAN),
+        (&good, &[0.0], f64::INFINITY),
+    ] {
         let targets = Targets::new(Labels::I64(labels));
         let mut logits = vec![0.5_f32; 2 * T * V];
         let (mut a, mut b, mut s) = ([7.0; 2 * T], [7.0; 2 * T], [LogSumExp::default(); 2 * T]);
@@ -310,7 +325,7 @@ fn errors_come_first() {
             sequences: Sequences::new(targets, T, Layout::ChosenFirst, Reduction::Sum).unwrap(),
             reference: Some(Reference { chosen_logps: reference, rejected_logps: &[0.0] }),
             weights: None,
-            grad_scale: 1.0,
+            grad_scale,
             zero_padding: false,
         };
         let buffers = StepBuffers {
@@ -323,7 +338,9 @@ fn errors_come_first() {
             grad_rejected_logps: &mut f,
         };
         let view = LogitsMut::new(&mut logits, 2 * T, V).unwrap();
-        assert!(step.run(view, buffers, StepOutputs::default(), None).is_err());
+        let error = step.run(view, buffers, StepOutputs::default(), None).unwrap_err();
+        let of_scale = matches!(error, Error::Parameter { name: "grad_scale", .. });
+        assert_eq!(of_scale, grad_scale != 1.0, "{grad_scale}: {error}");
         assert!(logits.iter().all(|&x| x == 0.5) && a == [7.0; 2 * T] && b == [7.0; 2 * T]);
         assert_eq!([c, d, e, f], [[7.0]; 4]);
     }

@@ -332,6 +332,32 @@ static void step_bits(void) {
     CHECK(refused(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error), &error,
                   PREFLANE_ERROR_PARAMETER, "zero_padding", PREFLANE_NO_ROW));
     step.zero_padding = 1;
+    {
+      static const double SCALES[] = {0.0, -0.0, INFINITY, NAN};
+      size_t i;
+      for (i = 0; i < sizeof SCALES / sizeof SCALES[0]; i++) {
+        step.grad_scale = SCALES[i];
+        CHECK(refused(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error), &error,
+                      PREFLANE_ERROR_PARAMETER, "grad_scale", PREFLANE_NO_ROW));
+      }
+      step.grad_scale = 1.0 / PAIRS;
+      step.sequences.tokens = 3 * TOKENS;
+      CHECK(refused(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error), &error,
+                    PREFLANE_ERROR_PARAMETER, "tokens", PREFLANE_NO_ROW));
+      step.sequences.tokens = TOKENS;
+      metrics[1].ties = 1;
+      CHECK(refused(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error), &error,
+                    PREFLANE_ERROR_PARAMETER, "metrics", PREFLANE_NO_ROW));
+      metrics[1].ties = 0;
+      step.loss.reserved = 1;
+      CHECK(refused(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error), &error,
+                    PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW));
+      step.loss.reserved = 0;
+      in_place.reserved = 1;
+      CHECK(refused(preflane_step_run(ONE, &step, &in_place, &buffers, &outputs, &metrics[1], &all, &error), &error,
+                    PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW));
+      in_place.reserved = 0;
+    }
     CHECK(memcmp(at_once, logits, sizeof logits) == 0);
     in_place = matrix(apart);
     memcpy(apart, logits, sizeof logits);
@@ -427,7 +453,127 @@ static void step_bits(void) {
     sequences.tokens = TOKENS, sequences.alpha = 0.5;
     CHECK(refused(preflane_sequence_logps(&sequences, token_logps[0], chosen[0], rejected[0], &error), &error,
                   PREFLANE_ERROR_PARAMETER, "alpha", PREFLANE_NO_ROW));
+    sequences.alpha = 0;
   }
+  /* Tokens that are not those that the targets are shifted by, both dividing the rows. */
+  sequences.tokens = TOKENS * PAIRS;
+  CHECK(refused(preflane_sequence_logps(&sequences, token_logps[0], chosen[0], rejected[0], &error), &error,
+                PREFLANE_ERROR_PARAMETER, "tokens", PREFLANE_NO_ROW));
+  CHECK(refused(preflane_token_grads(&sequences, grads[0][0], grads[0][1], 1, token_grads[0], &error), &error,
+                PREFLANE_ERROR_PARAMETER, "tokens", PREFLANE_NO_ROW));
+  sequences.tokens = TOKENS;
+  /* A scale of 0 is one of a host's own, but none that is infinite is. */
+  CHECK(preflane_token_grads(&sequences, grads[0][0], grads[0][1], 0, token_grads[0], &error) == PREFLANE_OK);
+  CHECK(token_grads[0][1] == 0);
+  CHECK(refused(preflane_token_grads(&sequences, grads[0][0], grads[0][1], INFINITY, token_grads[0], &error), &error,
+                PREFLANE_ERROR_PARAMETER, "scale", PREFLANE_NO_ROW));
+}
+
+/* Fields for later that are not 0 are refused, wherever they stand. */
+static void reserved_fields(void) {
+  static float data[2], grads[2], logps[2], seeds[2];
+  static preflane_log_sum_exp sums[2];
+  static const int32_t LABELS[] = {0, 0};
+  const preflane_rows rows = {0, SIZE_MAX};
+  const preflane_gradient how = {0, 0};
+  preflane_logits in = {data, 2, 1, 1, PREFLANE_F32, 0};
+  preflane_logits_mut out = {grads, 2, 1, 1, PREFLANE_F32, 0};
+  preflane_targets targets = preflane_targets_i32(LABELS, 2);
+  preflane_loss loss = dpo(0.1);
+  preflane_pairs pairs = {0, NULL, NULL, NULL, NULL, NULL, 1, 0};
+  preflane_pair_outputs pair_outputs = {0};
+  preflane_token_outputs outputs = {0};
+  preflane_error error;
+  int i;
+  outputs.logps = logps, outputs.log_sum_exps = sums;
+  CHECK(preflane_token_logps(ONE, &in, &targets, NULL, rows, &outputs, NULL, &error) == PREFLANE_OK);
+  logps[0] = 7;
+  for (i = 0; i < 7; i++) {
+    uint32_t *field[7];
+    field[0] = &loss.reserved, field[1] = &pairs.reserved, field[2] = &in.reserved, field[3] = &targets.reserved;
+    field[4] = &out.reserved, field[5] = &sums[0].reserved, field[6] = &sums[1].reserved;
+    *field[i] = i % 2 ? 1u : 0x80000000u;
+    if (i < 2) {
+      CHECK(refused(preflane_evaluate(ONE, &loss, &pairs, &pair_outputs, NULL, &error), &error, PREFLANE_ERROR_PARAMETER,
+                    "reserved", PREFLANE_NO_ROW));
+    } else if (i < 4) {
+      CHECK(refused(preflane_token_logps(ONE, &in, &targets, NULL, rows, &outputs, NULL, &error), &error,
+                    PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW));
+    }
+    if (i >= 2) {
+      CHECK(refused(preflane_logits_grad(ONE, &in, &targets, NULL, rows, sums, seeds, how, &out, &error), &error,
+                    PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW));
+    }
+    if (i > 2) {
+      CHECK(refused(preflane_logits_grad_in_place(ONE, &out, &targets, NULL, rows, sums, seeds, how, &error), &error,
+                    PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW));
+    }
+    CHECK(strstr(error.message, "preflane_") != NULL);
+    *field[i] = 0;
+  }
+  CHECK(logps[0] == 7);
+  /* A log-sum-exp that no row has. */
+  for (i = 0; i < 3; i++) {
+    preflane_log_sum_exp saved = sums[1];
+    if (i == 0) sums[1].rest = -1e-9;
+    if (i == 1) sums[1].rest = INFINITY;
+    if (i == 2) sums[1].max = -INFINITY;
+    CHECK(refused(preflane_logits_grad(ONE, &in, &targets, NULL, rows, sums, seeds, how, &out, &error), &error,
+                  PREFLANE_ERROR_PARAMETER, "log_sum_exps", 1));
+    sums[1] = saved;
+  }
+  CHECK(preflane_logits_grad(ONE, &in, &targets, NULL, rows, sums, seeds, how, &out, &error) == PREFLANE_OK);
+}
+
+/* Metrics and sums that no pairs and no values give, as memory that was never begun or was damaged holds them. */
+static void damaged_states(void) {
+  float in[2] = {-1, -2}, losses[2] = {7, 7}, value = 7, mean = 7;
+  preflane_pairs pairs = {2, in, in, NULL, NULL, NULL, 1, 0};
+  preflane_pair_outputs outputs = {0};
+  preflane_loss loss = dpo(0.1);
+  preflane_metrics good = {0}, bad, other = {0};
+  preflane_report report;
+  preflane_sum sum = {{1, 0, 0, 0, 0}}, flipped = {{1, 0, 0, 0, 0}};
+  preflane_error error;
+  int i;
+  outputs.losses = losses;
+  CHECK(preflane_evaluate(ONE, &loss, &pairs, &outputs, &good, &error) == PREFLANE_OK && good.ties == 2);
+  losses[0] = 7;
+  for (i = 0; i < 8; i++) {
+    preflane_metrics before;
+    bad = good;
+    switch (i) {
+      case 0: bad.pairs = 1; break;                             /* fewer than the ties */
+      case 1: bad.accurate = 1; break;                          /* with the ties, more than there are */
+      case 2: bad.accurate = UINT64_MAX - 1; break;             /* whose sum comes round */
+      case 3: bad.referenced = 3; break;
+      case 4: bad.nonfinite = 3; break;
+      case 5: bad.chosen_fell = 1; break;                       /* without a reference */
+      case 6: bad.weights.limbs[4] |= (uint64_t)1 << 63; break; /* a bit that no sum sets */
+      default: memset(&bad, 0xa5, sizeof bad); break;
+    }
+    before = bad;
+    CHECK(refused(preflane_evaluate(ONE, &loss, &pairs, &outputs, &bad, &error), &error, PREFLANE_ERROR_PARAMETER,
+                  "metrics", PREFLANE_NO_ROW));
+    CHECK(refused(preflane_metrics_merge(&other, &bad, &error), &error, PREFLANE_ERROR_PARAMETER, "from",
+                  PREFLANE_NO_ROW));
+    CHECK(refused(preflane_metrics_merge(&bad, &good, &error), &error, PREFLANE_ERROR_PARAMETER, "into",
+                  PREFLANE_NO_ROW));
+    CHECK(refused(preflane_metrics_report(&bad, &report, &error), &error, PREFLANE_ERROR_PARAMETER, "metrics",
+                  PREFLANE_NO_ROW));
+    CHECK(memcmp(&bad, &before, sizeof bad) == 0 && other.pairs == 0 && losses[0] == 7);
+  }
+  CHECK(preflane_metrics_merge(&other, &good, &error) == PREFLANE_OK && other.pairs == 2);
+  flipped.limbs[4] = (uint64_t)1 << 63;
+  CHECK(refused(preflane_sum_add(&flipped, in, 2, &error), &error, PREFLANE_ERROR_PARAMETER, "sum", PREFLANE_NO_ROW));
+  CHECK(refused(preflane_sum_merge(&sum, &flipped, &error), &error, PREFLANE_ERROR_PARAMETER, "from", PREFLANE_NO_ROW));
+  CHECK(refused(preflane_sum_merge(&flipped, &sum, &error), &error, PREFLANE_ERROR_PARAMETER, "into", PREFLANE_NO_ROW));
+  CHECK(refused(preflane_sum_value(&flipped, 1, &value, &mean, &error), &error, PREFLANE_ERROR_PARAMETER, "sum",
+                PREFLANE_NO_ROW));
+  CHECK(value == 7 && mean == 7 && flipped.limbs[0] == 1 && sum.limbs[0] == 1 && sum.limbs[4] == 0);
+  /* A call that is done leaves the error as it was. */
+  CHECK(preflane_sum_add(&sum, in, 2, &error) == PREFLANE_OK && error.code == PREFLANE_ERROR_PARAMETER);
+  CHECK(strcmp(error.argument, "sum") == 0);
 }
 
 /* A row in shards, merged backwards: the bits of the whole row. Statistics too. */
@@ -468,15 +614,40 @@ static void shards(void) {
   CHECK(preflane_row_sum_value(&merged, &sum[1], &logp[1], &error) == PREFLANE_OK);
   CHECK(memcmp(&sum[0], &sum[1], sizeof sum[0]) == 0 && memcmp(&logp[0], &logp[1], sizeof logp[0]) == 0);
   CHECK(refused(preflane_row_sum_add(ONE, &shard, logits, PREFLANE_F32, 4, 4, &error), &error, PREFLANE_ERROR_TARGET,
-                "labels", 0));
+                "target", PREFLANE_NO_ROW));
+  CHECK(strcmp(error.message, "target is 4; it must be a place among the columns given, 0 to 3, or -1") == 0);
   CHECK(refused(preflane_row_sum_add(ONE, &shard, logits, PREFLANE_F32, 4, -2, &error), &error, PREFLANE_ERROR_TARGET,
-                "labels", 0));
+                "target", PREFLANE_NO_ROW));
+  CHECK(refused(preflane_row_sum_add(ONE, &shard, logits, PREFLANE_F32, 0, 0, &error), &error, PREFLANE_ERROR_TARGET,
+                "target", PREFLANE_NO_ROW));
+  CHECK(refused(preflane_row_sum_add(ONE, &shard, NULL, PREFLANE_F32, 4, 0, &error), &error, PREFLANE_ERROR_NULL,
+                "columns", PREFLANE_NO_ROW));
+  CHECK(refused(preflane_row_sum_add(ONE, NULL, logits, PREFLANE_F32, 4, 0, &error), &error, PREFLANE_ERROR_NULL, "state",
+                PREFLANE_NO_ROW));
+  /* A row has one target: not in two chunks, and not in two shards. */
+  {
+    preflane_row_sum before = merged;
+    CHECK(refused(preflane_row_sum_add(ONE, &merged, logits, PREFLANE_F32, 4, 1, &error), &error,
+                  PREFLANE_ERROR_PARAMETER, "target", PREFLANE_NO_ROW));
+    CHECK(preflane_row_sum_init(&shard, &scaling, &error) == PREFLANE_OK);
+    CHECK(preflane_row_sum_add(ONE, &shard, logits, PREFLANE_F32, 4, 1, &error) == PREFLANE_OK);
+    CHECK(refused(preflane_row_sum_merge(&merged, &shard, &error), &error, PREFLANE_ERROR_PARAMETER, "from",
+                  PREFLANE_NO_ROW));
+    CHECK(memcmp(&before, &merged, sizeof before) == 0);
+    shard.target = shard.max + 1;
+    CHECK(refused(preflane_row_sum_value(&shard, &sum[0], NULL, &error), &error, PREFLANE_ERROR_PARAMETER, "state",
+                  PREFLANE_NO_ROW));
+  }
   CHECK(refused(preflane_row_sum_add(ONE, &shard, logits, 9, 4, 0, &error), &error, PREFLANE_ERROR_PARAMETER, "dtype",
                 PREFLANE_NO_ROW));
   /* Bytes that are no state, and states that do not belong together. */
   scaling.temperature = 2;
   CHECK(preflane_row_sum_init(&shard, &scaling, &error) == PREFLANE_OK);
-  CHECK(preflane_row_sum_merge(&merged, &shard, &error) == PREFLANE_ERROR_PARAMETER);
+  CHECK(refused(preflane_row_sum_merge(&merged, &shard, &error), &error, PREFLANE_ERROR_PARAMETER, "from",
+                PREFLANE_NO_ROW));
+  shard.reserved = 1;
+  CHECK(refused(preflane_row_sum_merge(&shard, &merged, &error), &error, PREFLANE_ERROR_PARAMETER, "into",
+                PREFLANE_NO_ROW));
   memset(&shard, 0xff, sizeof shard);
   CHECK(preflane_row_sum_merge(&merged, &shard, &error) == PREFLANE_ERROR_PARAMETER);
   memset(&shard, 0, sizeof shard);
@@ -551,6 +722,28 @@ static void environment(void) {
       code = preflane_check_environment(&error);
       fesetround(FE_TONEAREST);
       CHECK(refused(code, &error, PREFLANE_ERROR_ENVIRONMENT, "", PREFLANE_NO_ROW));
+    }
+  }
+#endif
+#if !defined(WITHOUT_MODES) && defined(__SSE2__) && defined(__x86_64__)
+  {
+    /* Traps, by the masks of MXCSR that are taken away. */
+    static const struct {
+      unsigned masks;
+      const char *names;
+    } TRAPS[] = {{0x0080, ": invalid operation"},  {0x0200, ": division by zero"}, {0x0400, ": overflow"},
+                 {0x0800, ": underflow"},          {0x1000, ": inexact result"},   {0x0100, ": subnormal operand"},
+                 {0x0680, ": invalid operation, division by zero, overflow"}};
+    size_t i;
+    for (i = 0; i < sizeof TRAPS / sizeof TRAPS[0]; i++) {
+      unsigned before = _mm_getcsr();
+      int32_t code;
+      _mm_setcsr(before & ~TRAPS[i].masks & ~0x3fu);
+      code = preflane_check_environment(&error);
+      _mm_setcsr(before);
+      CHECK(refused(code, &error, PREFLANE_ERROR_ENVIRONMENT, "", PREFLANE_NO_ROW));
+      CHECK(strlen(error.message) > strlen(TRAPS[i].names) &&
+            strcmp(error.message + strlen(error.message) - strlen(TRAPS[i].names), TRAPS[i].names) == 0);
     }
   }
 #endif
@@ -629,6 +822,8 @@ int main(int argc, char **argv) {
   step_bits();
   shards();
   halves();
+  reserved_fields();
+  damaged_states();
   environment();
   threads(with_threads);
   printf("%d checks, %d failed\n", checks, failures);

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::error::Text;
 use core::ffi::{CStr, c_char};
+use core::hint::black_box;
 
 /// What every function returns: 0, or what was wrong.
 #[repr(i32)]
@@ -48,6 +49,9 @@ pub const PREFLANE_MESSAGE_SIZE: usize = 208;
 pub const PREFLANE_NO_ROW: u64 = u64::MAX;
 
 /// What was wrong, where, and what would be right: plain bytes, which may be copied and sent.
+///
+/// Only a call that fails writes to it: after one that succeeds it holds what it held before, so that the code returned is what to
+/// look at.
 #[repr(C)]
 pub struct preflane_error {
     /// A preflane_code.
@@ -85,6 +89,11 @@ pub fn flag(name: &'static str, value: i32) -> Result<bool, Failure> {
     }
 }
 
+/// That a field for later is 0, as the header wants it.
+pub fn reserved(value: u32, of: &'static str) -> Result<(), Failure> {
+    if value == 0 { Ok(()) } else { Err(Failure::Constant("reserved", value.into(), of)) }
+}
+
 /// What a call refuses: the library's errors, and those that only C can make.
 pub enum Failure {
     Library(Error),
@@ -96,11 +105,23 @@ pub enum Failure {
     Constant(&'static str, i64, &'static str),
     NotThreaded,
     Environment(&'static str),
-    /// Bytes that are no state of the library's making.
-    State(&'static str),
+    /// Floating-point exceptions that trap: a bit for each of [`TRAPS`].
+    Traps(u32),
+    /// Bytes that are no state of the library's making: the argument, and what is wrong with it.
+    State(&'static str, &'static str),
+    /// A log-sum-exp that no row has.
+    LogSumExp {
+        row: usize,
+    },
+    /// A target that is not among so many columns.
+    Place(i64, usize),
     #[cfg_attr(feature = "std", allow(dead_code, reason = "std can"))]
     NoEnvironment,
 }
+
+/// The exceptions that can trap, in the order of [`Failure::Traps`].
+pub const TRAPS: [&str; 6] =
+    ["invalid operation", "division by zero", "overflow", "underflow", "inexact result", "subnormal operand"];
 
 pub type Outcome = Result<(), Failure>;
 
@@ -132,9 +153,10 @@ impl Failure {
             Self::TooLarge(_) => PREFLANE_ERROR_LENGTH,
             Self::Overlap(..) => PREFLANE_ERROR_OVERLAP,
             Self::Constant("level", ..) => PREFLANE_ERROR_LEVEL,
-            Self::Constant(..) | Self::State(_) => PREFLANE_ERROR_PARAMETER,
+            Self::Constant(..) | Self::State(..) | Self::LogSumExp { .. } => PREFLANE_ERROR_PARAMETER,
+            Self::Place(..) => PREFLANE_ERROR_TARGET,
             Self::NotThreaded => PREFLANE_ERROR_THREADS,
-            Self::Environment(_) => PREFLANE_ERROR_ENVIRONMENT,
+            Self::Environment(_) | Self::Traps(_) => PREFLANE_ERROR_ENVIRONMENT,
             Self::NoEnvironment => PREFLANE_ERROR_OTHER,
         }
     }
@@ -151,13 +173,16 @@ impl Failure {
                 Error::NoTarget | Error::OutOfOrder { .. } | Error::Full { .. } | Error::SavedState { .. },
             )
             | Self::Environment(_)
+            | Self::Traps(_)
             | Self::NoEnvironment => "",
+            Self::LogSumExp { .. } => "log_sum_exps",
+            Self::Place(..) => "target",
             Self::Null(name)
             | Self::Alignment(name)
             | Self::TooLarge(name)
             | Self::Overlap(name, _)
             | Self::Constant(name, ..)
-            | Self::State(name) => name,
+            | Self::State(name, _) => name,
         }
     }
 
@@ -167,6 +192,7 @@ impl Failure {
                 row as u64
             }
             Self::Library(Error::EmptySequence { sequence }) => sequence as u64,
+            Self::LogSumExp { row } => row as u64,
             _ => PREFLANE_NO_ROW,
         }
     }
@@ -203,9 +229,36 @@ impl Failure {
                 out.text("the floating-point environment is not the default one: ");
                 out.text(what);
             }
-            Self::State(name) => {
+            Self::Traps(traps) => {
+                out.text(
+                    "the floating-point environment is not the default one: these trap, and may end the program: ",
+                );
+                let names = TRAPS.iter().enumerate().filter(|(i, _)| traps >> i & 1 == 1);
+                for (place, (_, name)) in names.enumerate() {
+                    out.text(if place == 0 { "" } else { ", " });
+                    out.text(name);
+                }
+            }
+            Self::State(name, fault) => {
                 out.text(name);
-                out.text(" is no state that preflane_row_sum_init made");
+                out.text(fault);
+            }
+            Self::LogSumExp { row } => {
+                out.text("the log_sum_exp of row ");
+                out.count(row);
+                out.text(" is none that a row of logits has: they come from preflane_token_logps");
+            }
+            Self::Place(place, columns) => {
+                out.text("target is ");
+                out.integer(place);
+                match columns.checked_sub(1) {
+                    Some(last) => {
+                        out.text("; it must be a place among the columns given, 0 to ");
+                        out.count(last);
+                        out.text(", or -1");
+                    }
+                    None => out.text("; it must be -1, for no columns are given"),
+                }
             }
             Self::NoEnvironment => out.text("this build cannot read environment variables"),
         }
@@ -255,8 +308,13 @@ impl Characters<'_> {
 /// A number that reads better without a fraction.
 fn whole(number: f64) -> Option<i64> {
     const MOST: f64 = 1e15;
-    let integer = number as i64;
-    (number.abs() < MOST && integer as f64 == number).then_some(integer)
+    // What is no integer of that size is not converted, which would raise an exception that may trap. The box keeps the
+    // conversion from being done before.
+    if !(number.abs() < MOST) {
+        return None;
+    }
+    let integer = black_box(number) as i64;
+    (integer as f64 == number).then_some(integer)
 }
 
 impl Text for Characters<'_> {

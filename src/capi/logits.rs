@@ -1,7 +1,7 @@
 //! Token log-probabilities and the logits' gradient.
 
 use super::arguments::{Arguments, read};
-use super::failure::{Failure, Outcome, flag, preflane_error, report};
+use super::failure::{Failure, Outcome, flag, preflane_error, report, reserved};
 use super::run::preflane_run;
 use super::views::*;
 use crate::logits::{Element, Gradient, LogSumExp, Logits, LogitsMut, Scaling, Seeds, TokenCounts, TokenOutputs};
@@ -162,7 +162,8 @@ impl Forward {
 /// `log_sum_exps` is what preflane_token_logps gave for the same logits, `grad_logps` dL/dlogp, both one a row. Within 0.51 ULP of
 /// float, 0.501 ULP of bf16 and f16. A masked row's gradient is 0 whatever its logits.
 ///
-/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER, TARGET (with the row), LEVEL, THREADS; nothing is written then.
+/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (also for a log-sum-exp that no row has, with the row), TARGET (with the row),
+/// LEVEL, THREADS; nothing is written then.
 ///
 /// # Safety
 /// The structs point to arrays of the sizes they state; `scaling` may be null; `error` is null or points to a preflane_error.
@@ -316,6 +317,12 @@ impl Backward {
             )
         };
         targets.check(n, grads.columns).map_err(in_matrix(first))?;
+        for (row, sum) in seeds.log_sum_exps.iter().enumerate() {
+            reserved(sum.reserved, "0, in preflane_log_sum_exp")?;
+            if !sum.is_sound() {
+                return Err(Failure::LogSumExp { row: first + row });
+            }
+        }
         // SAFETY: likewise.
         let out = LogitsMut::with_stride(unsafe { out.slice(&checked) }, n, grads.columns, grads.stride)?;
         let from = match from {

@@ -1,7 +1,7 @@
 //! Losses, gradients and metrics of pairs.
 
 use super::arguments::{Arguments, Checked, Input, read};
-use super::failure::{Failure, constants, flag, preflane_error, report};
+use super::failure::{Failure, Outcome, constants, flag, preflane_error, report, reserved};
 use super::run::preflane_run;
 use crate::{ExactSum, Loss, Metrics, Outputs, Pairs, Reference};
 use preflane_loss_kind::*;
@@ -42,7 +42,8 @@ pub struct preflane_loss {
 
 impl preflane_loss {
     pub(super) fn checked(self) -> Result<Loss, Failure> {
-        let Self { kind, beta, label_smoothing, .. } = self;
+        let Self { kind, reserved: zero, beta, label_smoothing } = self;
+        reserved(zero, "0, in preflane_loss")?;
         let kind = preflane_loss_kind::of(kind)?;
         if !matches!(kind, PREFLANE_LOSS_CDPO | PREFLANE_LOSS_ROBUST) && label_smoothing != 0.0 {
             let requirement = "0: this loss has no label smoothing";
@@ -136,8 +137,8 @@ pub(super) unsafe fn reference_slices<'a>(
 /// Losses, rewards, margins and gradients of pairs, each within 0.501 ULP of the formula; adds them to `metrics` unless that is
 /// null. The bits do not depend on the level, the threads or how pairs are split into calls.
 ///
-/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER, WEIGHT, LEVEL,
-/// THREADS; nothing is written then.
+/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for metrics that
+/// no pairs give), WEIGHT, LEVEL, THREADS; nothing is written then.
 ///
 /// # Safety
 /// `loss`, `pairs` and `outputs` point to their structs and these to arrays of pairs.length floats, but for those that may be
@@ -157,6 +158,7 @@ pub unsafe extern "C" fn preflane_evaluate(
         let loss = unsafe { read("loss", loss) }?.checked()?;
         // SAFETY: likewise.
         let pairs = unsafe { read("pairs", pairs) }?;
+        reserved(pairs.reserved, "0, in preflane_pairs")?;
         // SAFETY: likewise.
         let outputs = unsafe { read("outputs", outputs) }?;
         let n = pairs.length;
@@ -200,6 +202,7 @@ pub unsafe extern "C" fn preflane_evaluate(
                 metrics.slice_if(&checked).and_then(|metrics| metrics.first_mut()),
             )
         };
+        metrics.as_deref().map_or(Ok(()), |metrics| sound_metrics("metrics", metrics))?;
         Ok(match run.threads() {
             #[cfg(feature = "std")]
             Some(threads) => crate::batch::evaluate_with_threads(threads, backend, &loss, pairs, outputs, metrics),
@@ -210,7 +213,21 @@ pub unsafe extern "C" fn preflane_evaluate(
     unsafe { report(error, body) }
 }
 
+/// That pairs could have given it.
+pub(super) fn sound_metrics(name: &'static str, metrics: &Metrics) -> Result<(), Failure> {
+    let fault = " holds counts or sums that no pairs give; all zeros begin new metrics";
+    if metrics.is_sound() { Ok(()) } else { Err(Failure::State(name, fault)) }
+}
+
+/// That values could have given it.
+fn sound_sum(name: &'static str, sum: &ExactSum) -> Result<(), Failure> {
+    let fault = " holds bits that no sum has; all zeros begin a new one";
+    if sum.is_sound() { Ok(()) } else { Err(Failure::State(name, fault)) }
+}
+
 /// Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (metrics that no pairs give: damaged, or never begun); nothing is written then.
 ///
 /// # Safety
 /// Both point to metrics; `error` is null or points to a preflane_error.
@@ -221,7 +238,16 @@ pub unsafe extern "C" fn preflane_metrics_merge(
     error: *mut preflane_error,
 ) -> i32 {
     // SAFETY: the caller's word.
-    unsafe { report(error, || update("into", into, "from", from, Metrics::merge)) }
+    unsafe {
+        report(error, || {
+            update("into", into, "from", from, |into, from| {
+                sound_metrics("into", into)?;
+                sound_metrics("from", from)?;
+                into.merge(from);
+                Ok(())
+            })
+        })
+    }
 }
 
 /// Means over the pairs, under TRL's names, each correctly rounded from the exact sum. NaN where there are no pairs.
@@ -259,6 +285,8 @@ pub struct preflane_report {
 
 /// The means of what the metrics have seen.
 ///
+/// Errors: as preflane_metrics_merge.
+///
 /// # Safety
 /// `metrics` points to metrics, `out` to a preflane_report; `error` is null or points to a preflane_error.
 #[unsafe(no_mangle)]
@@ -268,6 +296,7 @@ pub unsafe extern "C" fn preflane_metrics_report(
     error: *mut preflane_error,
 ) -> i32 {
     let body = |out: &mut preflane_report, metrics: &Metrics| {
+        sound_metrics("metrics", metrics)?;
         let report = metrics.report();
         *out = preflane_report {
             pairs: report.pairs,
@@ -284,6 +313,7 @@ pub unsafe extern "C" fn preflane_metrics_report(
             rejected_fell: report.rejected_fell.unwrap_or(crate::NAN),
             both_fell: report.both_fell.unwrap_or(crate::NAN),
         };
+        Ok(())
     };
     // SAFETY: the caller's word.
     unsafe { report(error, || update("out", out, "metrics", metrics, body)) }
@@ -298,20 +328,22 @@ unsafe fn update<T, U>(
     into: *mut T,
     from_name: &'static str,
     from: *const U,
-    body: impl FnOnce(&mut T, &U),
-) -> super::failure::Outcome {
+    body: impl FnOnce(&mut T, &U) -> Outcome,
+) -> Outcome {
     let mut arguments = Arguments::new();
     let from = arguments.input(from_name, from, 1);
     let into = arguments.output(into_name, into, 1);
     let checked = arguments.check()?;
     // SAFETY: all arguments are checked, the rest is the caller's word.
     if let ([into], [from]) = unsafe { (into.slice(&checked), from.slice(&checked)) } {
-        body(into, from);
+        return body(into, from);
     }
     Ok(())
 }
 
 /// Adds values to an exact sum, which all zeros begin. Every order and grouping gives the same bits.
+///
+/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a sum that no values give: damaged, or never begun); nothing is written then.
 ///
 /// # Safety
 /// `sum` points to a sum, `values` to `length` floats; `error` is null or points to a preflane_error.
@@ -329,6 +361,7 @@ pub unsafe extern "C" fn preflane_sum_add(
         let checked = arguments.check()?;
         // SAFETY: all arguments are checked, the rest is the caller's word.
         if let ([sum], values) = unsafe { (sum.slice(&checked), values.slice(&checked)) } {
+            sound_sum("sum", sum)?;
             values.iter().for_each(|&x| sum.add(x));
         }
         Ok(())
@@ -339,6 +372,8 @@ pub unsafe extern "C" fn preflane_sum_add(
 
 /// Adds one exact sum to another.
 ///
+/// Errors: as preflane_sum_add.
+///
 /// # Safety
 /// Both point to sums; `error` is null or points to a preflane_error.
 #[unsafe(no_mangle)]
@@ -348,11 +383,22 @@ pub unsafe extern "C" fn preflane_sum_merge(
     error: *mut preflane_error,
 ) -> i32 {
     // SAFETY: the caller's word.
-    unsafe { report(error, || update("into", into, "from", from, ExactSum::merge)) }
+    unsafe {
+        report(error, || {
+            update("into", into, "from", from, |into, from| {
+                sound_sum("into", into)?;
+                sound_sum("from", from)?;
+                into.merge(from);
+                Ok(())
+            })
+        })
+    }
 }
 
 /// The sum, and its mean over `count` (a global number of pairs or tokens, say), each rounded once; either pointer may be
 /// null. The mean over 0 is NaN.
+///
+/// Errors: as preflane_sum_add.
 ///
 /// # Safety
 /// `sum` points to a sum, `value` and `mean` to a float or are null; `error` is null or points to a preflane_error.
@@ -373,6 +419,7 @@ pub unsafe extern "C" fn preflane_sum_value(
         // SAFETY: all arguments are checked, the rest is the caller's word.
         let (sum, value, mean) = unsafe { (sum.slice(&checked), value.slice_if(&checked), mean.slice_if(&checked)) };
         if let [sum] = sum {
+            sound_sum("sum", sum)?;
             value.unwrap_or_default().fill(sum.sum());
             mean.unwrap_or_default().fill(sum.mean(count));
         }

@@ -4,6 +4,7 @@ use super::arguments::{Arguments, read};
 use super::failure::{Failure, Outcome, preflane_error, report};
 use super::run::preflane_run;
 use super::views::{preflane_dtype, preflane_dtype::*, preflane_scaling};
+use crate::Error;
 use crate::logits::{Element, LogSumExp, RowSum, RowSumState};
 use core::ffi::c_void;
 use half::{bf16, f16};
@@ -35,8 +36,8 @@ pub unsafe extern "C" fn preflane_row_sum_init(
 /// Adds `length` columns of a preflane_dtype. `target` is the place of the row's target among them, or -1 if it is not there. Chunks
 /// may come in any order.
 ///
-/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (dtype; a state that preflane_row_sum_init did not make), TARGET, LEVEL; the state
-/// is unchanged then.
+/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (dtype; a state that preflane_row_sum_init did not make; a second target),
+/// TARGET (`target` is no place among the columns), LEVEL; the state is unchanged then.
 ///
 /// # Safety
 /// `state` points to a state, `columns` to `length` elements; `error` is null or points to a preflane_error.
@@ -71,22 +72,25 @@ unsafe fn add<T: Element>(
     state: *mut RowSumState,
     columns: *const T,
     length: usize,
-    target: i64,
+    given: i64,
 ) -> Outcome {
     let backend = run.check()?;
     let mut arguments = Arguments::new();
     let columns = arguments.input("columns", columns, length);
     let state = arguments.output("state", state, 1);
     let checked = arguments.check()?;
-    let target = match target {
+    let target = match given {
         -1 => None,
         // A negative one is beyond all columns.
-        _ => Some(usize::try_from(target).unwrap_or(usize::MAX)),
+        _ => Some(usize::try_from(given).unwrap_or(usize::MAX)),
     };
     // SAFETY: all arguments are checked; the rest is the caller's word.
     if let ([state], columns) = unsafe { (state.slice(&checked), columns.slice(&checked)) } {
         let mut sum = restored("state", state)?;
-        sum.add(backend, columns, target)?;
+        sum.add(backend, columns, target).map_err(|error| match error {
+            Error::Target { columns, .. } => Failure::Place(given, columns),
+            other => other.into(),
+        })?;
         *state = sum.state();
     }
     Ok(())
@@ -94,6 +98,9 @@ unsafe fn add<T: Element>(
 
 /// Adds the columns of another shard, begun with the same scaling. Shards may be merged in any order: the bits are those of the
 /// whole row.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (a state that preflane_row_sum_init did not make; another scaling; two states that both
+/// hold the row's target); nothing is written then.
 ///
 /// # Safety
 /// Both point to states; `error` is null or points to a preflane_error.
@@ -112,7 +119,10 @@ pub unsafe extern "C" fn preflane_row_sum_merge(
         if let ([into], [from]) = unsafe { (into.slice(&checked), from.slice(&checked)) } {
             let (mut sum, more) = (restored("into", into)?, restored("from", from)?);
             if !sum.scales_like(&more) {
-                return Err(Failure::State("from, begun with another scaling than into,"));
+                return Err(Failure::State("from", " was begun with another scaling than into"));
+            }
+            if sum.has_target() && more.has_target() {
+                return Err(Failure::State("from", " holds a target, and so does into: a row has one"));
             }
             sum.merge(&more);
             *into = sum.state();
@@ -156,5 +166,5 @@ pub unsafe extern "C" fn preflane_row_sum_value(
 }
 
 fn restored(name: &'static str, state: &RowSumState) -> Result<RowSum, Failure> {
-    RowSum::restore(state).ok_or(Failure::State(name))
+    RowSum::restore(state).ok_or(Failure::State(name, " is no state that preflane_row_sum_init made"))
 }

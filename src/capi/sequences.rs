@@ -2,7 +2,7 @@
 
 use super::arguments::{Arguments, read};
 use super::failure::{Failure, Outcome, constants, flag, preflane_error, report};
-use super::pairs::{preflane_loss, reference, reference_slices};
+use super::pairs::{preflane_loss, reference, reference_slices, sound_metrics};
 use super::run::preflane_run;
 use super::views::{
     TargetArguments, logits_output, preflane_dtype, preflane_dtype::*, preflane_logits_mut, preflane_rows,
@@ -49,7 +49,7 @@ constants!(
 pub struct preflane_sequences {
     /// One target a row.
     pub targets: preflane_targets,
-    /// Rows of an answer, masked ones included.
+    /// Rows of an answer, masked ones included. If the targets are shifted, by as many.
     pub tokens: usize,
     /// From 0 to 1, for PREFLANE_REDUCE_LENGTH_DESENSITIZED; 0 for the others.
     pub alpha: f64,
@@ -122,7 +122,8 @@ pub unsafe extern "C" fn preflane_sequence_logps(
 }
 
 /// The derivatives by the tokens' log-probabilities from those by the answers', times `scale` (1 / pairs for the mean loss, or this
-/// batch's share of an accumulated one): the grad_logps of preflane_logits_grad. 0 for masked tokens.
+/// batch's share of an accumulated one; 0 where a host's own rule gives this loss no part): the grad_logps of preflane_logits_grad. 0
+/// for masked tokens.
 ///
 /// Errors: as preflane_sequence_logps.
 ///
@@ -174,7 +175,8 @@ pub struct preflane_step {
     pub ref_rejected_logps: *const f32,
     /// Weights of the pairs; null: all are 1.
     pub weights: *const f32,
-    /// Multiplies the gradient: 1 / pairs for the mean loss.
+    /// Multiplies the gradient: 1 / pairs for the mean loss, or this batch's share of an accumulated one. Finite and not 0, which a
+    /// struct of zeros has and by which nothing would be trained; a negative one climbs the loss.
     pub grad_scale: f64,
     /// 1: there is no reference model, and its two pointers are null. 0: there is one.
     pub reference_free: i32,
@@ -343,6 +345,7 @@ impl StepCall {
                 margins: margins.slice_if(&checked),
             };
             let metrics = metrics.slice_if(&checked).and_then(|metrics| metrics.first_mut());
+            metrics.as_deref().map_or(Ok(()), |metrics| sound_metrics("metrics", metrics))?;
             let found = match run.threads() {
                 #[cfg(feature = "std")]
                 Some(threads) => {

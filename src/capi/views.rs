@@ -1,7 +1,7 @@
 //! Matrices, targets and ranges of rows, as C states them and as they are once checked.
 
 use super::arguments::{Arguments, Checked, Input, Output, read};
-use super::failure::{Failure, constants};
+use super::failure::{Failure, constants, reserved};
 use crate::Error;
 use crate::logits::{Labels, Scaling, Targets};
 use core::ffi::c_void;
@@ -83,7 +83,8 @@ pub struct preflane_targets {
     /// The label of a row that does not count; PREFLANE_IGNORE_INDEX by custom. Mind 0: a struct of zeros masks token 0.
     pub ignore_index: i64,
     /// 0: each row's label stands beside it. Else the tokens of a sequence, for labels as Hugging Face has them: the logits of
-    /// position t predict the label of t + 1, so that a sequence's first label is not used and its last row counts as masked.
+    /// position t predict the label of t + 1, so that a sequence's first label is not used and its last row counts as masked. In
+    /// preflane_sequences it must be its tokens.
     pub shifted_tokens: usize,
     /// A preflane_label_type.
     pub label_type: i32,
@@ -175,6 +176,7 @@ enum LabelInput<'a> {
 
 impl<'a> TargetArguments<'a> {
     pub(super) fn new(arguments: &mut Arguments, targets: preflane_targets) -> Result<Self, Failure> {
+        reserved(targets.reserved, "0, in preflane_targets")?;
         let (start, n) = (targets.labels, targets.length);
         let labels = match preflane_label_type::of(targets.label_type)? {
             PREFLANE_I32 => LabelInput::I32(arguments.input("labels", start.cast(), n)),
@@ -202,7 +204,13 @@ impl<'a> TargetArguments<'a> {
 }
 
 /// How many elements some rows span: the last one's padding counts if it is to be zeroed.
-fn matrix_length(rows: usize, columns: usize, stride: usize, whole: bool) -> Result<usize, Failure> {
+fn matrix_length(
+    name: &'static str,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    whole: bool,
+) -> Result<usize, Failure> {
     if columns == 0 {
         return Err(Error::Parameter { name: "columns", value: 0.0, requirement: "at least 1" }.into());
     }
@@ -213,7 +221,7 @@ fn matrix_length(rows: usize, columns: usize, stride: usize, whole: bool) -> Res
     let last = if whole { stride } else { columns };
     match rows.checked_sub(1) {
         None => Ok(0),
-        Some(before) => before.checked_mul(stride).and_then(|x| x.checked_add(last)).ok_or(Failure::TooLarge("logits")),
+        Some(before) => before.checked_mul(stride).and_then(|x| x.checked_add(last)).ok_or(Failure::TooLarge(name)),
     }
 }
 
@@ -224,10 +232,12 @@ pub(super) fn logits_input<'a, T>(
     first: usize,
     rows: usize,
 ) -> Result<Input<'a, T>, Failure> {
-    let length = matrix_length(rows, logits.columns, logits.stride, false)?;
+    reserved(logits.reserved, "0, in preflane_logits")?;
+    let name = "logits";
+    let length = matrix_length(name, rows, logits.columns, logits.stride, false)?;
     // All rows fit, so this one's start does not overflow.
-    matrix_length(logits.rows, logits.columns, logits.stride, false)?;
-    Ok(arguments.input_from("logits", logits.data.cast::<T>(), first.wrapping_mul(logits.stride), length))
+    matrix_length(name, logits.rows, logits.columns, logits.stride, false)?;
+    Ok(arguments.input_from(name, logits.data.cast::<T>(), first.wrapping_mul(logits.stride), length))
 }
 
 /// The memory of some rows to write.
@@ -238,7 +248,8 @@ pub(super) fn logits_output<'a, T>(
     (first, rows): (usize, usize),
     whole: bool,
 ) -> Result<Output<'a, T>, Failure> {
-    let length = matrix_length(rows, logits.columns, logits.stride, whole)?;
-    matrix_length(logits.rows, logits.columns, logits.stride, whole)?;
+    reserved(logits.reserved, "0, in preflane_logits_mut")?;
+    let length = matrix_length(name, rows, logits.columns, logits.stride, whole)?;
+    matrix_length(name, logits.rows, logits.columns, logits.stride, whole)?;
     Ok(arguments.output_from(name, logits.data.cast::<T>(), first.wrapping_mul(logits.stride), length))
 }

@@ -196,7 +196,13 @@ impl ExactSum {
 
     /// `None` if no sum has these limbs.
     pub(crate) fn from_limbs(limbs: [u64; LIMBS]) -> Option<Self> {
-        (limbs[LIMBS - 1] & UNUSED == 0).then_some(Self { limbs })
+        let sum = Self { limbs };
+        sum.is_sound().then_some(sum)
+    }
+
+    /// Whether some values could have given it: bytes from elsewhere may be anything.
+    pub(crate) const fn is_sound(&self) -> bool {
+        self.limbs[LIMBS - 1] & UNUSED == 0
     }
 
     /// Adds at most [`BLOCK`] values.

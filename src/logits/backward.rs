@@ -313,12 +313,12 @@ fn values<M: Map, L: Lanes, N>(
         at += L::N;
     }
     if let Some(tail) = out.get_mut(whole..).filter(|x| !x.is_empty()) {
-        let (mut logits, mut before) = ([0.0; 2 * MAX_LANES], [0.0; 2 * MAX_LANES]);
+        let mut before = [0.0; 2 * MAX_LANES];
         before.iter_mut().zip(&*tail).for_each(|(to, x)| *to = *x);
-        match x {
-            Some(x) => logits.iter_mut().zip(x.iter().skip(whole)).for_each(|(to, x)| *to = *x),
-            None => logits = before,
-        }
+        let given = x.map_or(&*tail, |x| x.get(whole..).unwrap_or_default());
+        // Filled up with one of the row's own: another's softmax might overflow.
+        let mut logits = [given.first().copied().unwrap_or(0.0); 2 * MAX_LANES];
+        logits.iter_mut().zip(given).for_each(|(to, x)| *to = *x);
         let before_lanes = if accumulate { Some(L::load(&before, 0)) } else { None };
         let value = value(map, softmax, L::load(&logits, 0), before_lanes);
         value.store(&mut before, 0);

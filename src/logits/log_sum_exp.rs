@@ -38,6 +38,12 @@ impl LogSumExp {
         self.rest.is_nan()
     }
 
+    /// Whether some row could have given it: bytes from elsewhere may be anything.
+    #[cfg(feature = "capi")]
+    pub(crate) fn is_sound(&self) -> bool {
+        self.is_nan() || (self.rest >= 0.0 && self.rest < f64::INFINITY && self.max.is_finite())
+    }
+
     /// The log-sum-exp of the scaled logits, in nats.
     pub fn value(&self, scaling: &Scaling) -> f64 {
         if self.is_nan() { NAN.into() } else { scaling.visit(Apply(self.max.into())) + self.rest }
@@ -103,11 +109,16 @@ impl RowSum {
     /// Adds columns. `target` is the place of the row's target among them, if it is there.
     ///
     /// # Errors
-    /// [`Error::Target`] (with row 0) for a place beyond the columns given; nothing is added then.
+    /// [`Error::Target`] (with row 0) for a place beyond the columns given, [`Error::Parameter`] for a target where columns
+    /// before held it: a row has one. Nothing is added then.
     pub fn add<T: Element>(&mut self, backend: Backend, columns: &[T], target: Option<usize>) -> Result<(), Error> {
         if let Some(place) = target {
             let logit =
                 columns.get(place).ok_or(Error::Target { row: 0, label: place as i64, columns: columns.len() })?;
+            if self.target.is_some() {
+                let requirement = "given once a row: columns before held the target";
+                return Err(Error::Parameter { name: "target", value: place as f64, requirement });
+            }
             self.target = Some(logit.widened());
         }
         let part = T::part(backend, columns, &self.scaling);
@@ -115,7 +126,8 @@ impl RowSum {
         Ok(())
     }
 
-    /// Adds the columns of another shard, summed with the same scaling.
+    /// Adds the columns of another shard, summed with the same scaling. If both held a target, which is a mistake, this one's
+    /// stays.
     pub fn merge(&mut self, other: &Self) {
         self.scaling.visit(Merge { into: &mut self.part, part: other.part });
         self.target = self.target.or(other.target);
@@ -200,9 +212,17 @@ impl RowSum {
             && state.reserved == 0
             && others.is_plausible()
             && state.max < f32::INFINITY
-            && state.ties < 1 << 60;
+            && state.ties < 1 << 60
+            // The target is one of the logits.
+            && (broken || state.flags & HAS_TARGET == 0 || state.target <= state.max);
         let target = (state.flags & HAS_TARGET != 0).then_some(state.target);
         sound.then_some(Self { scaling, part: Part { max: state.max, broken, others, ties: state.ties }, target })
+    }
+
+    /// Whether columns so far held the target.
+    #[cfg(feature = "capi")]
+    pub(crate) fn has_target(&self) -> bool {
+        self.target.is_some()
     }
 
     /// Whether another one has the same scaling, and may be merged.

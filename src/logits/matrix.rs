@@ -224,6 +224,11 @@ impl<'a> Targets<'a> {
         self.len() == 0
     }
 
+    /// Rows a sequence, if the labels are shifted.
+    pub(crate) fn shift(&self) -> Option<usize> {
+        (self.shift > 0).then_some(self.shift)
+    }
+
     /// `rows` rows from `start` on.
     #[cfg(any(feature = "std", feature = "capi"))]
     pub(crate) fn range(&self, start: usize, rows: usize) -> Self {

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::elementary::lanes::{exp_neg, tanh};
 use crate::lanes::Lanes;
+use core::hint::black_box;
 
 /// The effective scale must lie between this and its inverse.
 const LEAST: f64 = 1e-12;
@@ -14,12 +15,15 @@ const LEAST: f64 = 1e-12;
 pub struct Scaling {
     temperature: f64,
     logit_scale: f64,
-    soft_cap: Option<f64>,
+    /// 1 where there is none, not 0 or nothing: compilers divide by it before they look whether there is one, and a division by 0
+    /// ends a program that traps it.
+    cap: f64,
+    capped: bool,
 }
 
 impl Scaling {
     /// Logits as they are.
-    pub const NONE: Self = Self { temperature: 1.0, logit_scale: 1.0, soft_cap: None };
+    pub const NONE: Self = Self { temperature: 1.0, logit_scale: 1.0, cap: 1.0, capped: false };
 
     /// All three. `logit_scale` multiplies first, then comes the soft cap, then the temperature divides.
     ///
@@ -40,7 +44,8 @@ impl Scaling {
             check("soft_cap", soft_cap)?;
             check("soft_cap / temperature", soft_cap / temperature)?;
         }
-        Ok(Self { temperature, logit_scale, soft_cap })
+        // The box keeps the 1 from being seen through, and the division from being done with what it stands for.
+        Ok(Self { temperature, logit_scale, cap: black_box(soft_cap.unwrap_or(1.0)), capped: soft_cap.is_some() })
     }
 
     /// A temperature alone.
@@ -53,19 +58,18 @@ impl Scaling {
 
     /// Temperature, logit scale and soft cap.
     pub(super) const fn parts(&self) -> (f64, f64, Option<f64>) {
-        (self.temperature, self.logit_scale, self.soft_cap)
+        (self.temperature, self.logit_scale, if self.capped { Some(self.cap) } else { None })
     }
 
     /// Runs with the scaling's own code.
     #[inline(always)]
     pub(super) fn visit<V: Visitor>(&self, visitor: V) -> V::Output {
-        match self.soft_cap {
-            None => visitor.visit(Linear { scale: self.logit_scale / self.temperature }),
-            Some(cap) => visitor.visit(Capped {
-                inner: self.logit_scale / cap,
-                outer: cap / self.temperature,
-                slope: self.logit_scale / self.temperature,
-            }),
+        let scale = self.logit_scale / self.temperature;
+        if self.capped {
+            let (inner, outer) = (self.logit_scale / self.cap, self.cap / self.temperature);
+            visitor.visit(Capped { inner, outer, slope: scale })
+        } else {
+            visitor.visit(Linear { scale })
         }
     }
 }

@@ -78,14 +78,19 @@ impl<'a> Sequences<'a> {
     /// `targets` has one target a row, `tokens` rows a sequence, two sequences a pair.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for no tokens or an alpha outside of its range, [`Error::Length`] unless the targets are
-    /// whole pairs, [`Error::EmptySequence`] for a sequence whose tokens are all masked.
+    /// [`Error::Parameter`] for no tokens, for others than the targets are shifted by, or an alpha outside of its range,
+    /// [`Error::Length`] unless the targets are whole pairs, [`Error::EmptySequence`] for a sequence whose tokens are all masked.
     pub fn new(targets: Targets<'a>, tokens: usize, layout: Layout, reduction: Reduction) -> Result<Self, Error> {
         let tokens = NonZeroUsize::new(tokens).ok_or(Error::Parameter {
             name: "tokens",
             value: 0.0,
             requirement: "at least 1",
         })?;
+        // Else the last rows of some sequences would be taught the first labels of the next.
+        if targets.shift().is_some_and(|shift| shift != tokens.get()) {
+            let requirement = "the tokens that the targets are shifted by";
+            return Err(Error::Parameter { name: "tokens", value: tokens.get() as f64, requirement });
+        }
         reduction.check()?;
         let pairs = targets.len().div_ceil(2).div_ceil(tokens.get());
         check_length("targets", pairs.saturating_mul(2).saturating_mul(tokens.get()), targets.len())?;
@@ -156,7 +161,7 @@ impl<'a> Sequences<'a> {
     }
 
     /// The derivatives by the tokens' log-probabilities from those by the answers', times `scale` (1 / pairs for the mean
-    /// loss, or the share of this batch in an accumulated one). 0 for masked tokens.
+    /// loss, or the share of this batch in an accumulated one; 0 for a loss that does not count). 0 for masked tokens.
     ///
     /// # Errors
     /// [`Error::Length`] and [`Error::Parameter`] for a scale that is not finite, before anything is written.

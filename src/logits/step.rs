@@ -26,7 +26,8 @@ pub struct Step<'a, L> {
     pub reference: Option<Reference<'a>>,
     /// Weights of the pairs.
     pub weights: Option<&'a [f32]>,
-    /// Multiplies the gradient: 1 / pairs for the mean loss.
+    /// Multiplies the gradient: 1 / pairs for the mean loss, or the share of this batch in an accumulated one. Finite and not 0, by
+    /// which nothing would be trained; a negative one climbs the loss.
     pub grad_scale: f64,
     /// Sets the padding beyond the columns to 0, for a host whose backward pass goes over all of a row; else it keeps what stood
     /// there, which is no gradient.
@@ -117,8 +118,9 @@ impl<L: PairLoss> Step<'_, L> {
         check_length("token_grads", rows, token_grads.len())?;
         check_length("chosen_logps", pairs, chosen_logps.len())?;
         check_length("rejected_logps", pairs, rejected_logps.len())?;
-        if !grad_scale.is_finite() {
-            return Err(Error::Parameter { name: "grad_scale", value: grad_scale, requirement: "finite" });
+        if !grad_scale.is_finite() || grad_scale == 0.0 {
+            let requirement = "finite and not 0: 1 / pairs for the mean loss";
+            return Err(Error::Parameter { name: "grad_scale", value: grad_scale, requirement });
         }
         let outputs = Outputs {
             losses: outputs.losses,

@@ -187,7 +187,9 @@ pub(super) fn each_block<L: Lanes, T>(x: &[f32], next: &[T], fill: f32, fold: &m
         fold.block(L::load(block, 0), false);
         at += L::N;
     }
-    if !blocks.remainder().is_empty() {
+    // One lane has no remainder, which compilers do not see: they would compute with the filling beforehand, and raise the exceptions
+    // of infinity.
+    if L::N > 1 && !blocks.remainder().is_empty() {
         let mut tail = [fill; 2 * MAX_LANES];
         for (tail, x) in tail.iter_mut().zip(blocks.remainder()) {
             *tail = *x;

@@ -1,0 +1,83 @@
+/* That ordinary input raises no floating-point exception that a program may trap: no division by zero, no invalid operation, no
+ * overflow, on any level. Once by the flags, once with the traps enabled.
+ *
+ *   exceptions PAIRS LOGITS     conformance/data/pairs.f32le cli/tests/data/logits_f32.safetensors
+ */
+#define _GNU_SOURCE
+#include <fenv.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "calls.h"
+
+#if defined(FE_DIVBYZERO) && defined(FE_INVALID) && defined(FE_OVERFLOW)
+#define WATCHED (FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW)
+#else
+#define WATCHED 0
+#endif
+
+static long calls, raised, failed;
+static const char *current = "", *level_name = "";
+
+static void before(const char *function) {
+  current = function;
+  feclearexcept(FE_ALL_EXCEPT);
+}
+
+static void after(const char *function, int32_t code, const char *message) {
+  int flags = fetestexcept(WATCHED);
+  calls++;
+  if (code != PREFLANE_OK) {
+    failed++;
+    fprintf(stderr, "%s on level %s: %s\n", function, level_name, message);
+  }
+  if (flags && raised++ < 20) {
+    fprintf(stderr, "%s on level %s raises%s%s%s\n", function, level_name, flags & FE_DIVBYZERO ? " FE_DIVBYZERO" : "",
+            flags & FE_INVALID ? " FE_INVALID" : "", flags & FE_OVERFLOW ? " FE_OVERFLOW" : "");
+  }
+  feclearexcept(FE_ALL_EXCEPT);
+}
+
+/* Only what a signal handler may call. */
+static void trapped(int number) {
+  ssize_t written = write(2, "trapped in ", 11);
+  written += write(2, current, strlen(current));
+  written += write(2, " on level ", 10);
+  written += write(2, level_name, strlen(level_name));
+  written += write(2, "\n", 1);
+  _exit(written > 0 ? number : 1);
+}
+
+int main(int argc, char **argv) {
+  int trapping, there = 1;
+  if (argc != 3) {
+    fprintf(stderr, "usage: exceptions PAIRS LOGITS\n");
+    return 2;
+  }
+  signal(SIGFPE, trapped);
+  for (trapping = 0; trapping < 2; trapping++) {
+    int32_t level;
+    for (level = PREFLANE_LEVEL_SCALAR; level <= PREFLANE_LEVEL_AVX512; level++) {
+      preflane_run run = {0, 0};
+      run.level = level;
+      level_name = preflane_level_name(level);
+      if (preflane_check_level(level, NULL) != PREFLANE_OK) {
+        if (!trapping) printf("level %s: not on this CPU\n", level_name);
+        continue;
+      }
+#if defined(__GLIBC__)
+      if (trapping) {
+        feclearexcept(FE_ALL_EXCEPT);
+        feenableexcept(WATCHED);
+      }
+#endif
+      there &= all_calls(run, argv[1], argv[2]);
+#if defined(__GLIBC__)
+      fedisableexcept(FE_ALL_EXCEPT);
+#endif
+    }
+  }
+  if (!there) fprintf(stderr, "%s or %s cannot be read\n", argv[1], argv[2]);
+  printf("%ld calls checks, %ld failed\n", calls, raised + failed + !there);
+  return raised || failed || !there;
+}
