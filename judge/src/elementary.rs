@@ -3,7 +3,7 @@
 //! libm's `f64` functions, whose errors are below 2^-50, decide where every value within 2^-44 of theirs rounds to the
 //! same `f32`; MPFR decides the others.
 
-use rug::Float;
+use crate::Float;
 
 use crate::{float, nan};
 

@@ -2,7 +2,7 @@
 
 use preflane_judge::elementary::{FUNCTIONS, Function};
 use preflane_judge::{Format, Kind, Random, contrastive, float, logits, pair, sums, ulps};
-use rug::Float;
+use preflane_judge::Float;
 
 /// Ten digits and more were printed.
 fn close(got: &Float, want: f64) {
