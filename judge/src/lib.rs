@@ -18,7 +18,6 @@ mod sequences;
 pub mod sums;
 pub mod sweep;
 
-
 pub use drift::k3;
 pub use error::{Format, ulps};
 pub use float::{Float, Incomplete, PRECISIONS, Special, Value};

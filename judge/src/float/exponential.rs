@@ -89,7 +89,11 @@ fn ln_2_fraction(limbs: usize) -> Scratch {
             if term.iter().all(|limb| *limb == 0) {
                 break;
             }
-            if less { sub_shifted(&mut sum, &term, 0) } else { add_shifted(&mut sum, &term, 0) };
+            if less {
+                sub_shifted(&mut sum, &term, 0)
+            } else {
+                add_shifted(&mut sum, &term, 0)
+            };
             divide_by_limb(&mut power, of * of);
         }
     }

@@ -198,10 +198,15 @@ impl Float {
     pub fn to_f64(&self) -> f64 {
         let x = self.number.to_ieee(53, -1074, 1024);
         #[cfg(feature = "mpfr")]
-        lockstep::same("to_f64", self, x.to_bits(), match self.twin.to_f64() {
-            nan if nan.is_nan() => f64::NAN.to_bits(),
-            twin => twin.to_bits(),
-        });
+        lockstep::same(
+            "to_f64",
+            self,
+            x.to_bits(),
+            match self.twin.to_f64() {
+                nan if nan.is_nan() => f64::NAN.to_bits(),
+                twin => twin.to_bits(),
+            },
+        );
         x
     }
 
@@ -210,10 +215,15 @@ impl Float {
         // Exact: what was rounded to the format is one of its numbers.
         let x = self.number.to_ieee(24, -149, 128) as f32;
         #[cfg(feature = "mpfr")]
-        lockstep::same("to_f32", self, x.to_bits(), match self.twin.to_f32() {
-            nan if nan.is_nan() => f32::NAN.to_bits(),
-            twin => twin.to_bits(),
-        });
+        lockstep::same(
+            "to_f32",
+            self,
+            x.to_bits(),
+            match self.twin.to_f32() {
+                nan if nan.is_nan() => f32::NAN.to_bits(),
+                twin => twin.to_bits(),
+            },
+        );
         x
     }
 

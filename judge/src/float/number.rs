@@ -123,7 +123,13 @@ impl Number {
     /// Rounds `0.limbs`, of which not all are 0, times `2^exponent` to nearest, ties to even; `more` says that the exact value goes on
     /// below the last limb, and then more limbs are needed than the precision fills. Tells also how the result compares in
     /// magnitude with the exact value.
-    pub fn round(negative: bool, mut exponent: i64, mut limbs: &mut [u64], more: bool, precision: u32) -> (Self, Ordering) {
+    pub fn round(
+        negative: bool,
+        mut exponent: i64,
+        mut limbs: &mut [u64],
+        more: bool,
+        precision: u32,
+    ) -> (Self, Ordering) {
         while let [0, rest @ ..] = limbs {
             limbs = rest;
             exponent -= 64;
@@ -175,7 +181,11 @@ impl Number {
         }
         // Half of the least number is a tie, which goes to 0.
         let is_half = self.limbs[..] == [1 << 63] && compared != Ordering::Less;
-        if self.exponent < -LIMIT - 1 || is_half { Self::zero(self.negative) } else { Self::power(self.negative, -LIMIT - 1) }
+        if self.exponent < -LIMIT - 1 || is_half {
+            Self::zero(self.negative)
+        } else {
+            Self::power(self.negative, -LIMIT - 1)
+        }
     }
 
     /// Compares the magnitudes of two finite numbers that are not 0.
@@ -233,9 +243,7 @@ impl Number {
 
     /// Times a power of two between the least double and beyond the greatest, in two steps where it is beyond.
     fn scale(x: f64, exponent: i64) -> f64 {
-        let power = |e: i64| {
-            f64::from_bits(if e < -1022 { 1 << (e + 1074) } else { ((e + 1023) as u64) << 52 })
-        };
+        let power = |e: i64| f64::from_bits(if e < -1022 { 1 << (e + 1074) } else { ((e + 1023) as u64) << 52 });
         if exponent > 1023 { x * power(1023) * power(exponent - 1023) } else { x * power(exponent) }
     }
 }
