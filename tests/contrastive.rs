@@ -1,4 +1,4 @@
-//! InfoNCE and its symmetric form against MPFR and worked values, on every level.
+//! InfoNCE and its symmetric form against the judge and worked values, on every level.
 
 use preflane::contrastive::{
     InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors, info_nce, similarities,
@@ -6,8 +6,7 @@ use preflane::contrastive::{
 };
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
 use preflane::{Backend, Error, Level, Loss, evaluate_pair};
-use preflane_judge::{Random, contrastive as exact, ulps};
-use rug::Float;
+use preflane_judge::{Float, Random, contrastive as exact, ulps};
 
 const BOUND: f64 = 0.51;
 const PRECISION: u32 = 400;
@@ -72,7 +71,7 @@ fn judge_row(positive: f32, negatives: &[f32], temperature: f64) -> f64 {
 }
 
 #[test]
-fn rows_against_mpfr() {
+fn rows_against_the_judge() {
     let mut random = Random(21);
     let mut worst = 0.0_f64;
     for m in [0, 1, 2, 3, 15, 16, 17, 100, 5000] {

@@ -36,7 +36,7 @@ fn run(function: &Function, one: fn(f32) -> f32, slice: SliceFunction, backends:
         assert!(same(one(x), function.nearest(x).0), "{}({x})", function.name);
     }
     println!(
-        "test {} ... ok ({} inputs on each of {} levels, all correctly rounded; {} settled by MPFR)",
+        "test {} ... ok ({} inputs on each of {} levels, all correctly rounded; {} settled by the judge)",
         function.name,
         swept.inputs,
         backends.len(),

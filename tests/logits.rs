@@ -1,4 +1,4 @@
-//! Logits to log-probabilities and back, against MPFR; the same bits however the work is laid out.
+//! Logits to log-probabilities and back, against the judge; the same bits however the work is laid out.
 
 use half::{bf16, f16};
 use preflane::logits::{

@@ -1,8 +1,7 @@
-//! Pair losses and gradients against the MPFR judge: random, edge-case and adversarial inputs.
+//! Pair losses and gradients against the judge: random, edge-case and adversarial inputs.
 
 use preflane::{Backend, Level, Loss, Outputs, Pairs, evaluate};
-use preflane_judge::{Kind, Random, float, ulps};
-use rug::Float;
+use preflane_judge::{Float, Kind, Random, float, ulps};
 
 /// The published bound.
 const BOUND: f64 = 0.501;

@@ -1,8 +1,7 @@
-//! Exact sums and metrics: against MPFR, in every order and partition.
+//! Exact sums and metrics: against the judge, in every order and partition.
 
 use preflane::{Backend, ExactSum, Level, Loss, Metrics, Outputs, Pairs, evaluate};
-use preflane_judge::{Random, float, ulps};
-use rug::Float;
+use preflane_judge::{Float, Random, float, ulps};
 
 /// Bits enough for any sum of f32 here.
 fn exact(values: &[f32]) -> Float {

@@ -3,7 +3,7 @@
 use crate::{Choices, bits, check_nan, choices, on_every_level};
 use preflane::contrastive::{InfoNceOutputs, Similarities, SymmetricSums, info_nce, symmetric};
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
-use preflane_judge::{contrastive as exact, ulps};
+use preflane_judge::{Float, contrastive as exact, ulps};
 
 /// The published bound.
 const BOUND: f64 = 0.51;
@@ -51,7 +51,7 @@ fn row(v: &mut Choices<'_>, temperature: f64) {
     let counts = |j: usize| mask.as_ref().is_none_or(|mask| mask[j]);
     let kept: Vec<f32> = (0..m).filter(|&j| counts(j)).map(|j| negatives[j]).collect();
     let exact = exact::info_nce(positive, &kept, temperature);
-    let check = |name: &str, got: f32, exact: &rug::Float| {
+    let check = |name: &str, got: f32, exact: &Float| {
         let error = ulps(got, exact);
         assert!(
             error <= BOUND,
@@ -83,7 +83,7 @@ fn row(v: &mut Choices<'_>, temperature: f64) {
 }
 
 /// Half a unit in the last place of `f32` there.
-fn half_unit(x: &rug::Float) -> f64 {
+fn half_unit(x: &Float) -> f64 {
     2.0_f64.powi((x.get_exp().unwrap_or(-200).max(-125) - 25).clamp(-1000, 1000))
 }
 

@@ -7,7 +7,7 @@ use preflane::logits::{
     logits_grad_in_place, token_logps,
 };
 use preflane_judge::logits::{Parameters, Row, mean};
-use preflane_judge::{Format, ulps};
+use preflane_judge::{Float, Format, ulps};
 
 /// The published bounds: of log-probabilities and statistics, of gradients in `f32`, in the halves.
 const LOGP: f64 = 0.51;
@@ -72,7 +72,7 @@ fn judge<T: Element>(row: &[T], widen: fn(T) -> f32, format: Format, target: usi
         all.map(f32::to_bits)
     })
     .map(f32::from_bits);
-    let check = |name: &str, got: f32, exact: &rug::Float, bound: f64| {
+    let check = |name: &str, got: f32, exact: &Float, bound: f64| {
         let error = ulps(got, exact);
         assert!(error <= bound, "{}: {name} {got:e}, exact {exact:.20}, {error} ULP", what());
     };

@@ -11,7 +11,7 @@ use preflane::logits::{LogSumExp, RowSum, RowSumState};
 use preflane::{ExactSum, Metrics};
 use preflane_judge::classes::Source;
 use preflane_judge::sums::{limbs, mean};
-use preflane_judge::ulps;
+use preflane_judge::{Float, ulps};
 
 /// Of some bytes.
 pub fn run(data: &[u8]) {
@@ -129,7 +129,7 @@ fn metrics(v: &mut Choices<'_>) {
     check_nan(&got);
     // A share is the quotient of its counts; the loss's mean that of its sum.
     let [pairs, referenced, accurate, ..] = words[0][..] else { unreachable!("there are eight") };
-    let share = |count: u64, of: u64| mean(&rug::Float::with_val(1000, count), of);
+    let share = |count: u64, of: u64| mean(&Float::with_val(1000, count), of);
     if pairs > 0 && JUDGED {
         // Counts beyond 2^53 are rounded first.
         let bound = if accurate < 1 << 53 { 0.5 } else { 0.500_001 };

@@ -1,6 +1,6 @@
 //! InfoNCE of one row, and its symmetric form.
 
-use rug::Float;
+use crate::Float;
 
 use crate::WORKING;
 

@@ -1,9 +1,9 @@
 //! The elementary functions of one `f32`: the nearest `f32` to the exact value.
 //!
 //! libm's `f64` functions, whose errors are below 2^-50, decide where every value within 2^-44 of theirs rounds to the
-//! same `f32`; MPFR decides the others.
+//! same `f32`; arithmetic of many bits decides the others.
 
-use rug::Float;
+use crate::Float;
 
 use crate::{float, nan};
 
@@ -64,7 +64,7 @@ impl Function {
         (self.exact)(float(x))
     }
 
-    /// The f32 nearest to the exact value, and whether MPFR was asked.
+    /// The f32 nearest to the exact value, and whether it took many bits.
     pub fn nearest(&self, x: f32) -> (f32, bool) {
         let y = (self.quick)(x.into());
         if y.is_nan() || y.is_infinite() || y == 0.0 {

@@ -1,7 +1,6 @@
 //! The distance of a result from the exact value.
 
-use rug::Float;
-use rug::float::Round;
+use crate::Float;
 
 /// A type that results are rounded to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ impl Format {
         }
         let overflows = match exact.get_exp() {
             Some(_) => {
-                let (rounded, _) = Float::with_val_round(self.bits as u32, exact, Round::Nearest);
+                let rounded = Float::with_val(self.bits as u32, exact);
                 rounded.get_exp().is_some_and(|e| e > self.most)
             }
             None => exact.is_infinite(),

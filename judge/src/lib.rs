@@ -1,7 +1,7 @@
-//! The judge: every formula in MPFR arithmetic, written from its textbook definition and independent of the library's
-//! generic code.
+//! The judge: every formula of preflane in arithmetic of any precision, written from its textbook definition and independent of the
+//! library's generic code.
 //!
-//! One file a family. MPFR rounds each operation once, whatever the precision of its operands; so what is subtracted is
+//! One file a family. [`Float`] rounds each operation once, whatever the precision of its operands; so what is subtracted is
 //! exact first, and the precision of the rest follows the inputs' span. [`classes`] makes inputs worth judging.
 
 pub mod classes;
@@ -9,6 +9,7 @@ pub mod contrastive;
 mod drift;
 pub mod elementary;
 mod error;
+mod float;
 pub mod logits;
 mod pairs;
 mod random;
@@ -17,11 +18,9 @@ mod sequences;
 pub mod sums;
 pub mod sweep;
 
-use rug::Float;
-use rug::float::Special;
-
 pub use drift::k3;
 pub use error::{Format, ulps};
+pub use float::{Float, Incomplete, PRECISIONS, Special, Value};
 pub use pairs::{Kind, RESULTS, log_ratios, pair, pair_of_log_ratios};
 pub use random::Random;
 pub use relatives::{ByLogRatios, Relative, relative};

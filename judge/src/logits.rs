@@ -1,6 +1,6 @@
 //! One row of logits: log-probabilities, statistics, the gradient.
 
-use rug::Float;
+use crate::Float;
 
 use crate::{WORKING, float};
 

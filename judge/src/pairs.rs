@@ -1,6 +1,6 @@
 //! Losses, rewards and gradients of a pair.
 
-use rug::Float;
+use crate::Float;
 
 use crate::Logistic;
 

@@ -1,6 +1,6 @@
 //! DPO's relatives that other libraries compute: each loss and its derivatives by the two log-ratios.
 
-use rug::Float;
+use crate::Float;
 
 use crate::{PRECISION, float, sigmoid, softplus};
 

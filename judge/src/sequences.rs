@@ -1,6 +1,6 @@
 //! Log-probabilities of whole sequences from logits, and their gradient.
 
-use rug::Float;
+use crate::Float;
 
 /// Bits: results are compared with at most 53.
 const BITS: u32 = 256;

@@ -1,9 +1,8 @@
 //! Exact sums.
 
-use rug::Float;
-use rug::float::Special;
+use crate::Float;
 
-use crate::{PRECISION, float};
+use crate::{PRECISION, Special, float};
 
 /// The exact sum of finite values: of 2^100 of them, if need be.
 pub fn sum(values: &[f32]) -> Float {

@@ -52,7 +52,7 @@ pub struct Candidate<'a> {
 pub struct Swept {
     /// Inputs, each given to every candidate.
     pub inputs: u64,
-    /// How many of them MPFR settled.
+    /// How many of them took arithmetic of many bits.
     pub settled: u64,
 }
 
@@ -80,7 +80,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Judges a function's candidates at some inputs; returns how many MPFR settled.
+/// Judges a function's candidates at some inputs; returns how many took many bits.
 ///
 /// # Errors
 /// The first difference.

@@ -56,7 +56,7 @@ fn of_pair(judge: &Judge, row: &Row, checked: &Checked) -> &'static str {
     let h = u - v;
     let z = task.beta * h;
     let half = judge.number.unit_roundoff();
-    let exact = checked.expected.as_ref().map_or(f64::NAN, rug::Float::to_f64);
+    let exact = checked.expected.as_ref().map_or(f64::NAN, preflane_judge::Float::to_f64);
     // What the formula takes the exp of.
     let exponent = match task.formula {
         Formula::ForwardKl => (-u).max(-v),

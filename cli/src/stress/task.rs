@@ -1,8 +1,7 @@
 //! What is computed: the loss with its parameters, its inputs, and what the judge says of them.
 
 use clap::ValueEnum;
-use preflane_judge::{Kind, PRECISION, Relative, log_ratios, pair_of_log_ratios, relative, sequence};
-use rug::Float;
+use preflane_judge::{Float, Kind, PRECISION, Relative, log_ratios, pair_of_log_ratios, relative, sequence};
 
 use super::number::{Type, plain};
 use crate::args::{Formula, Stress};

@@ -1,6 +1,6 @@
 //! Whether a result is right: its distance from the truth, and how far it may be off.
 
-use rug::Float;
+use preflane_judge::Float;
 
 use super::number::Type;
 use super::task::{Row, Task, Truth};

@@ -11,9 +11,8 @@ use preflane::logits::{
 use preflane::{Backend, ExactSum, Loss, Outputs, Pairs, evaluate};
 use preflane_judge::classes::Values;
 use preflane_judge::logits::{Parameters, Row};
-use preflane_judge::{Format, Kind, RESULTS, Random, contrastive, pair, sums};
+use preflane_judge::{Float, Format, Kind, RESULTS, Random, contrastive, pair, sums};
 use rayon::prelude::*;
-use rug::Float;
 
 use super::Check;
 use crate::progress::Progress;
