@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::failure::Failure;
 
-/// A format that is both read and written.
+/// A format that is read, and written unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One JSON object a line.
@@ -15,6 +15,10 @@ pub enum Format {
     Parquet,
     /// A zip of numpy arrays.
     Npz,
+    /// One numpy array of records; read only.
+    Npy,
+    /// Arrow's files and streams; read only.
+    Arrow,
     /// One tensor a column.
     Safetensors,
 }
@@ -22,7 +26,7 @@ pub enum Format {
 impl Format {
     /// The format that the ending of `path` names.
     pub fn of(path: &Path) -> Result<Self, Failure> {
-        const KNOWN: &str = "known endings: .jsonl, .ndjson, .csv, .parquet, .npz, .safetensors";
+        const KNOWN: &str = "known endings: .jsonl, .ndjson, .csv, .parquet, .arrow, .feather, .ipc, .npz, .npy, .safetensors";
         if path == Path::new("-") {
             return Err(Failure::of_file(path, format!("the ending of a file name tells its format; {KNOWN}")));
         }
@@ -32,6 +36,8 @@ impl Format {
             Some("csv") => Ok(Self::Csv),
             Some("parquet") => Ok(Self::Parquet),
             Some("npz") => Ok(Self::Npz),
+            Some("npy") => Ok(Self::Npy),
+            Some("arrow" | "feather" | "ipc") => Ok(Self::Arrow),
             Some("safetensors") => Ok(Self::Safetensors),
             Some(other) => Err(Failure::of_file(path, format!("unknown ending .{other}; {KNOWN}"))),
             None => Err(Failure::of_file(path, format!("no ending to tell the format by; {KNOWN}"))),

@@ -3,10 +3,14 @@
 //! Every number becomes an `f32` exactly once: decimal text is parsed to the nearest `f32`, wider numbers are rounded
 //! once, narrower ones widened.
 
+mod arrays;
+mod arrow;
 mod csv;
 mod guard;
 mod jsonl;
 mod map;
+mod memory;
+mod npy;
 mod npz;
 mod parquet;
 mod reading;
@@ -14,6 +18,7 @@ mod safetensors;
 mod sequences;
 mod tensors;
 mod text;
+mod thrift;
 
 pub use guard::quiet_hook;
 pub use reading::{Nulls, Reading, Tokens};
@@ -136,7 +141,9 @@ pub fn open(path: &Path, wanted: &[Wanted], reading: &Reading) -> Result<Box<dyn
             Format::JsonLines => Box::new(jsonl::JsonLines::open(path, wanted, reading)?) as Box<dyn ColumnReader>,
             Format::Csv => Box::new(csv::Csv::open(path, wanted, reading)?),
             Format::Parquet => Box::new(parquet::Parquet::open(path, wanted, reading)?),
+            Format::Arrow => Box::new(arrow::Arrow::open(path, wanted, reading)?),
             Format::Npz => Box::new(npz::Npz::open(path, wanted)?),
+            Format::Npy => Box::new(npz::Npy::open(path, wanted)?),
             Format::Safetensors => Box::new(safetensors::Safetensors::open(path, wanted)?),
         })
     })?;
@@ -214,8 +221,10 @@ fn check_lengths(path: &Path, wanted: &[Wanted], lengths: &[u64]) -> Result<u64,
 
 /// The length of a column of the given shape.
 fn check_shape(path: &Path, column: &str, shape: &[u64]) -> Result<u64, Failure> {
+    // A column or a row of a matrix is a column here: its numbers stand in the same order.
+    let others = shape.iter().filter(|&&n| n != 1).count();
     match shape {
-        [n] => Ok(*n),
+        [_, ..] if others <= 1 => Ok(shape.iter().product()),
         _ => Err(Failure::of_file(
             path,
             format!("column {column} has the shape {shape:?}; one number a pair is needed, the shape [pairs]"),
@@ -224,10 +233,13 @@ fn check_shape(path: &Path, column: &str, shape: &[u64]) -> Result<u64, Failure>
 }
 
 fn wrong_type(path: &Path, column: &str, found: impl std::fmt::Display) -> Failure {
-    Failure::of_file(
-        path,
-        format!("column {column} holds {found}; numbers are needed (16, 32 or 64-bit floats, integers)"),
-    )
+    let found = found.to_string();
+    let needed = if found == arrays::LISTS {
+        "--tokens sum adds up the numbers of each, --tokens mean averages them"
+    } else {
+        "numbers are needed (16, 32 or 64-bit floats, integers, decimals)"
+    };
+    Failure::of_file(path, format!("column {column} holds {found}; {needed}"))
 }
 
 fn sorted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {

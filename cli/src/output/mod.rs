@@ -32,7 +32,7 @@ pub trait ColumnWriter {
 
 /// Finds early what would else be found late: an ending without a format, an input as the output.
 pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Format, Failure> {
-    let format = Format::of(path)?;
+    let format = written(path)?;
     for input in inputs {
         // A pipe is not compared, for that would open it: whoever writes to it would be left without a reader.
         let is_file = input.metadata().is_ok_and(|metadata| metadata.is_file());
@@ -45,9 +45,20 @@ pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Res
     Ok(format)
 }
 
+/// The format that a path's ending names, if it is one that is written.
+fn written(path: &Path) -> Result<Format, Failure> {
+    match Format::of(path)? {
+        Format::Arrow | Format::Npy => {
+            let message = "a format that is read, not written; .jsonl, .csv, .parquet, .npz and .safetensors are";
+            Err(Failure::of_file(path, message))
+        }
+        format => Ok(format),
+    }
+}
+
 /// Starts a file in the format of its ending.
 pub fn create(path: &Path, fields: &[Field]) -> Result<Box<dyn ColumnWriter>, Failure> {
-    let format = Format::of(path)?;
+    let format = written(path)?;
     assert!(
         format == Format::Safetensors || fields.iter().all(|field| field.list.is_none()),
         "only tensors hold lists"
@@ -59,6 +70,7 @@ pub fn create(path: &Path, fields: &[Field]) -> Result<Box<dyn ColumnWriter>, Fa
         Format::Parquet => Box::new(parquet::Parquet::new(target)?),
         Format::Npz => Box::new(npz::Npz::new(target)?),
         Format::Safetensors => Box::new(safetensors::Safetensors::new(target)?),
+        Format::Arrow | Format::Npy => unreachable!("no format that is written"),
     })
 }
 
