@@ -6,8 +6,10 @@
 mod arrays;
 mod arrow;
 mod csv;
+mod folder;
 mod guard;
 mod jsonl;
+mod literal;
 mod map;
 mod memory;
 mod npy;
@@ -20,6 +22,7 @@ mod tensors;
 mod text;
 mod thrift;
 
+pub use folder::expand;
 pub use guard::quiet_hook;
 pub use reading::{Nulls, Reading, Tokens};
 pub use sequences::Layout;
@@ -195,7 +198,14 @@ fn open_binary(path: &Path) -> Result<(File, u64), Failure> {
 fn corrupt(path: &Path, why: impl std::fmt::Display) -> Failure {
     // Some decoders quote what they choke on, at any length.
     const LONGEST: usize = 200;
-    let why: String = why.to_string().lines().next().unwrap_or_default().chars().take(LONGEST).collect();
+    let why = why.to_string();
+    // The layers of a decoder put their names before each other's messages.
+    const LAYERS: [&str; 4] = ["Parquet argument error: ", "Parquet error: ", "External: ", "Ipc error: "];
+    let mut why = why.lines().next().unwrap_or_default();
+    while let Some(rest) = LAYERS.iter().find_map(|layer| why.strip_prefix(layer)) {
+        why = rest;
+    }
+    let why: String = why.chars().take(LONGEST).collect();
     Failure::of_file(path, format!("corrupt or cut off: {why}"))
 }
 

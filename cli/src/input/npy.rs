@@ -3,13 +3,12 @@
 use std::io::{self, Read};
 
 use half::{bf16, f16};
-use npyz::{DType, Endianness, NpyHeader, TypeChar, TypeStr};
+use npyz::{Endianness, TypeChar, TypeStr};
+
+use super::literal::{self, Value};
 
 /// The longest header; numpy reads none that is longer.
 const LONGEST_HEADER: usize = 10_000;
-/// The deepest nesting of brackets in a header. The parser takes exponentially long in it; a field that is a record of records
-/// of arrays has 8.
-const DEEPEST_HEADER: usize = 8;
 /// Bytes that are read at a time.
 const PIECE_BYTES: usize = 1 << 18;
 /// The largest record.
@@ -31,7 +30,72 @@ pub struct Header {
     item: usize,
     /// The bytes before the first item.
     length: usize,
-    dtype: DType,
+    /// What an item is: a number, or a record of such fields.
+    kind: Type,
+}
+
+/// The type of an item or a field.
+enum Type {
+    Plain(TypeStr),
+    Array(u64, Box<Type>),
+    Record(Vec<(String, Type)>),
+}
+
+impl Type {
+    /// From a header, in which it is the name of a type, or a list of names and types, perhaps with a shape.
+    fn of(value: &Value) -> Result<Self, String> {
+        let fields = match value {
+            Value::Text(name) => {
+                return name.parse().map(Self::Plain).map_err(|e| format!("its header has no type of numpy: {e}"));
+            }
+            Value::Sequence(fields) => fields,
+            _ => return Err("its header has no type of numpy".to_owned()),
+        };
+        let field = |field: &Value| {
+            let Value::Sequence(parts) = field else { return Err("its header has a field of no parts".to_owned()) };
+            let (name, kind, shape) = match &parts[..] {
+                [name, kind] => (name, kind, &[][..]),
+                [name, kind, Value::Sequence(shape)] => (name, kind, &shape[..]),
+                [name, kind, shape] => (name, kind, std::slice::from_ref(shape)),
+                _ => return Err("its header has a field of too few parts".to_owned()),
+            };
+            let name = match name {
+                Value::Text(name) => name,
+                // A title and a name.
+                Value::Sequence(names) => match &names[..] {
+                    [_, Value::Text(name)] => name,
+                    _ => return Err("its header has a field without a name".to_owned()),
+                },
+                _ => return Err("its header has a field without a name".to_owned()),
+            };
+            let kind = Self::of(kind)?;
+            let length = shape.iter().try_fold(1_u64, |length, n| match n {
+                Value::Integer(n) => length.checked_mul(*n),
+                _ => None,
+            });
+            let length = length.ok_or("its header has a field with a shape that cannot be")?;
+            Ok((name.clone(), if length == 1 { kind } else { Self::Array(length, Box::new(kind)) }))
+        };
+        fields.iter().map(field).collect::<Result<_, _>>().map(Self::Record)
+    }
+
+    /// The bytes of one; none if they are no fixed number.
+    fn size(&self) -> Option<usize> {
+        match self {
+            Self::Plain(plain) => plain.num_bytes(),
+            Self::Array(length, kind) => kind.size()?.checked_mul(usize::try_from(*length).ok()?),
+            Self::Record(fields) => fields.iter().try_fold(0_usize, |sum, (_, kind)| sum.checked_add(kind.size()?)),
+        }
+    }
+
+    /// Whether there are objects in it, which numpy writes in a way of their own.
+    fn has_objects(&self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.uses_pickled_array(),
+            Self::Array(_, kind) => kind.has_objects(),
+            Self::Record(fields) => fields.iter().any(|(_, kind)| kind.has_objects()),
+        }
+    }
 }
 
 /// Where in each item a number stands, and which type it has.
@@ -45,6 +109,7 @@ pub struct Column {
 impl Header {
     /// Reads a header: nothing in it is believed before its size and nesting are known.
     pub fn read(reader: &mut dyn Read) -> Result<Self, Problem> {
+        let corrupt = |message: &str| Problem::Corrupt(message.to_owned());
         let fail = |e: io::Error| Problem::Corrupt(e.to_string());
         let mut bytes = vec![0; 10];
         reader.read_exact(&mut bytes).map_err(fail)?;
@@ -66,17 +131,32 @@ impl Header {
         let start = bytes.len();
         bytes.resize(start + length, 0);
         reader.read_exact(&mut bytes[start..]).map_err(fail)?;
-        if depth(&bytes[start..]) > DEEPEST_HEADER {
-            return Err(Problem::Corrupt(format!("its header is nested more than {DEEPEST_HEADER} deep")));
+        // The two first versions are Latin-1, whose bytes are the first code points.
+        let text = match bytes[6] {
+            1 | 2 => bytes[start..].iter().map(|&byte| char::from(byte)).collect(),
+            3 => String::from_utf8(bytes[start..].to_vec()).map_err(|_| corrupt("its header is not UTF-8 text"))?,
+            other => return Err(corrupt(&format!("version {other} of the format is not known"))),
+        };
+        let Value::Dictionary(entries) = literal::parse(&text).map_err(|e| corrupt(&e))? else {
+            return Err(corrupt("its header is no dictionary"));
+        };
+        let entry = |name: &str| entries.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        let kind = entry("descr").ok_or_else(|| corrupt("its header has no descr"))?;
+        let kind = Type::of(kind).map_err(|e| corrupt(&e))?;
+        let shape = match entry("shape") {
+            Some(Value::Sequence(shape)) => shape.iter().map(|n| if let Value::Integer(n) = n { Some(*n) } else { None }),
+            _ => return Err(corrupt("its header has no shape")),
+        };
+        let shape = shape.collect::<Option<Vec<u64>>>().ok_or_else(|| corrupt("its header has no shape of numbers"))?;
+        if !matches!(entry("fortran_order"), Some(Value::Boolean(_))) {
+            return Err(corrupt("its header does not tell its fortran_order"));
         }
-        let header = NpyHeader::from_reader(&bytes[..]).map_err(fail)?;
-        let dtype = header.dtype();
-        if dtype.uses_pickled_array() {
+        if kind.has_objects() {
             return Err(Problem::Holds("Python objects (pickle), which are not read".to_owned()));
         }
-        let item = dtype.num_bytes().filter(|&item| item <= LARGEST_ITEM);
-        let item = item.ok_or_else(|| Problem::Corrupt(format!("items of more than {} MiB", LARGEST_ITEM >> 20)))?;
-        Ok(Self { shape: header.shape().to_vec(), item, length: bytes.len(), dtype })
+        let item = kind.size().filter(|&item| item <= LARGEST_ITEM);
+        let item = item.ok_or_else(|| corrupt(&format!("items of more than {} MiB", LARGEST_ITEM >> 20)))?;
+        Ok(Self { shape, item, length: bytes.len(), kind })
     }
 
     /// The bytes of a whole array of so many items, its header too.
@@ -86,8 +166,8 @@ impl Header {
 
     /// The array's own numbers.
     pub fn plain(&self) -> Result<Column, Problem> {
-        match &self.dtype {
-            DType::Plain(plain) => Column::new(0, plain).map_err(Problem::Holds),
+        match &self.kind {
+            Type::Plain(plain) => Column::new(0, plain).map_err(Problem::Holds),
             _ => {
                 let names = self.fields().iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(", ");
                 Err(Problem::Holds(format!("records, whose fields are named with a dot ({names})")))
@@ -99,32 +179,26 @@ impl Header {
     /// field that holds no numbers has a description of what it holds.
     pub fn fields(&self) -> Vec<(String, Result<Column, String>)> {
         let mut fields = Vec::new();
-        if let DType::Record(_) = &self.dtype {
-            collect(&self.dtype, "", 0, &mut fields);
+        if let Type::Record(_) = &self.kind {
+            collect(&self.kind, "", 0, &mut fields);
         }
         fields
     }
 }
 
 /// Appends the fields of a type that stands at an offset, and returns the offset after it.
-fn collect(dtype: &DType, name: &str, offset: usize, fields: &mut Vec<(String, Result<Column, String>)>) -> usize {
-    match dtype {
-        DType::Record(inner) => {
+fn collect(kind: &Type, name: &str, offset: usize, fields: &mut Vec<(String, Result<Column, String>)>) -> usize {
+    match kind {
+        Type::Record(inner) => {
             let prefix = if name.is_empty() { String::new() } else { format!("{name}.") };
-            inner.iter().fold(offset, |offset, field| {
-                collect(&field.dtype, &format!("{prefix}{}", field.name), offset, fields)
-            })
+            return inner.iter().fold(offset, |offset, (name, kind)| {
+                collect(kind, &format!("{prefix}{name}"), offset, fields)
+            });
         }
-        DType::Plain(plain) => {
-            fields.push((name.to_owned(), Column::new(offset, plain)));
-            offset + dtype.num_bytes().unwrap_or(0)
-        }
-        DType::Array(1, inner) => collect(inner, name, offset, fields),
-        DType::Array(length, _) => {
-            fields.push((name.to_owned(), Err(format!("arrays of {length}"))));
-            offset + dtype.num_bytes().unwrap_or(0)
-        }
+        Type::Plain(plain) => fields.push((name.to_owned(), Column::new(offset, plain))),
+        Type::Array(length, _) => fields.push((name.to_owned(), Err(format!("arrays of {length}")))),
     }
+    offset + kind.size().unwrap_or(0)
 }
 
 impl Column {
@@ -132,28 +206,6 @@ impl Column {
         let number = Number::of(plain)?;
         Ok(Self { offset, number, is_big_endian: plain.endianness() == Endianness::Big })
     }
-}
-
-/// How deeply brackets are nested outside quotes.
-fn depth(header: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut quote, mut is_escaped) = (0_usize, 0, None, false);
-    for &byte in header {
-        match (quote, byte) {
-            _ if is_escaped => is_escaped = false,
-            (Some(_), b'\\') => is_escaped = true,
-            (Some(open), _) if byte == open => quote = None,
-            (Some(_), _) => {}
-            (None, b'\'' | b'"') => quote = Some(byte),
-            (None, b'(' | b'[' | b'{') => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            (None, b')' | b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    // Whatever a parser makes of a quote that stays open, brackets in it count.
-    if quote.is_some() { header.iter().filter(|byte| b"([{".contains(byte)).count() } else { deepest }
 }
 
 /// The types of number that an array may have.
@@ -263,18 +315,5 @@ impl Column {
         } else {
             out.extend(bytes.map(|&bytes| number(bytes)));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn depth_of_brackets() {
-        assert_eq!(depth(b"{'descr': '<f4', 'shape': (3,)}"), 2);
-        assert_eq!(depth(b"{'a((((': ((1,), \"[[\\\"[\")}"), 3);
-        assert_eq!(depth(b"(((("), 4);
-        assert_eq!(depth(b"'(((("), 4);
     }
 }
