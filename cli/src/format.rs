@@ -18,6 +18,10 @@ pub enum Format {
     Parquet,
     /// A zip of numpy arrays.
     Npz,
+    /// One numpy array of records; read only.
+    Npy,
+    /// Arrow's files and streams; read only.
+    Arrow,
     /// One tensor a column.
     Safetensors,
 }
@@ -25,8 +29,7 @@ pub enum Format {
 /// The endings of what is written.
 const WRITTEN: &str = "known endings: .jsonl, .ndjson, .csv, .parquet, .npz, .safetensors";
 /// The endings of what is read.
-const READ: &str =
-    "known endings: .jsonl, .ndjson, .json, .csv, .tsv (text also with .gz or .zst), .parquet, .npz, .safetensors";
+const READ: &str = "known endings: .jsonl, .ndjson, .json, .csv, .tsv (text also with .gz or .zst), .parquet, .arrow, .feather, .ipc, .npz, .npy, .safetensors";
 
 impl Format {
     /// The format of a file that is read, which its ending names.
@@ -76,6 +79,7 @@ impl Format {
             Some("tsv") => "values between tabs are read, not written; .csv is".to_owned(),
             Some("gz" | "gzip" | "zst" | "zstd") => "compressed files are read, not written".to_owned(),
             Some(other) => match Self::of_ending(other) {
+                Some(Self::Arrow | Self::Npy) => format!(".{other} files are read, not written"),
                 Some(format) => return Ok(format),
                 None => format!("unknown ending .{other}"),
             },
@@ -90,7 +94,9 @@ impl Format {
             "jsonl" | "ndjson" | "json" => Self::JsonLines,
             "csv" | "tsv" => Self::Csv,
             "parquet" => Self::Parquet,
+            "arrow" | "feather" | "ipc" => Self::Arrow,
             "npz" => Self::Npz,
+            "npy" => Self::Npy,
             "safetensors" => Self::Safetensors,
             _ => return None,
         })
@@ -162,9 +168,8 @@ impl Content {
                 ("a spreadsheet (.xlsx), which can be exported as CSV", None)
             }
             [b'P', b'K', 3, 4, ..] => ("a zip archive", None),
-            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
-                ("a single numpy array (.npy); numpy.savez writes what is read", None)
-            }
+            [b'A', b'R', b'R', b'O', b'W', b'1', ..] => ("an Arrow file", Some(("arrow", Format::Arrow))),
+            [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => ("a numpy array (.npy)", Some(("npy", Format::Npy))),
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => ("compressed by bzip2, which is not read; decompress it", None),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => ("compressed by xz, which is not read; decompress it", None),
             [4, 0x22, 0x4d, 0x18, ..] => ("compressed by lz4, which is not read; decompress it", None),

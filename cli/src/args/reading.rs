@@ -20,8 +20,13 @@ pub enum FormatName {
     Tsv,
     /// Apache Parquet
     Parquet,
+    /// Arrow's files and streams
+    #[value(alias = "feather", alias = "ipc")]
+    Arrow,
     /// numpy.savez
     Npz,
+    /// One numpy array with named fields
+    Npy,
     /// One tensor a column
     Safetensors,
 }
@@ -32,7 +37,9 @@ impl FormatName {
             Self::Jsonl | Self::Json => Format::JsonLines,
             Self::Csv | Self::Tsv => Format::Csv,
             Self::Parquet => Format::Parquet,
+            Self::Arrow => Format::Arrow,
             Self::Npz => Format::Npz,
+            Self::Npy => Format::Npy,
             Self::Safetensors => Format::Safetensors,
         }
     }

@@ -4,10 +4,16 @@
 //! once, narrower ones widened.
 
 mod array;
+mod arrays;
+mod arrow;
 mod csv;
+mod folder;
 mod guard;
 mod jsonl;
+mod literal;
 mod map;
+mod memory;
+mod npy;
 mod npz;
 mod object;
 mod parquet;
@@ -18,7 +24,9 @@ mod safetensors;
 mod sequences;
 mod tensors;
 mod text;
+mod thrift;
 
+pub use folder::expand;
 pub use guard::quiet_hook;
 pub use reading::{Nulls, Reading, Tokens};
 pub use sequences::Layout;
@@ -163,7 +171,9 @@ pub fn open(path: &Path, wanted: &[Wanted], reading: &Reading) -> Result<Box<dyn
             Format::JsonLines => Box::new(jsonl::JsonLines::open(path, wanted, reading)?) as Box<dyn ColumnReader>,
             Format::Csv => Box::new(csv::Csv::open(path, wanted, reading)?),
             Format::Parquet => Box::new(parquet::Parquet::open(path, wanted, reading)?),
+            Format::Arrow => Box::new(arrow::Arrow::open(path, wanted, reading)?),
             Format::Npz => Box::new(npz::Npz::open(path, wanted)?),
+            Format::Npy => Box::new(npz::Npy::open(path, wanted)?),
             Format::Safetensors => Box::new(safetensors::Safetensors::open(path, wanted)?),
         })
     })?;
@@ -264,7 +274,14 @@ fn open_binary(path: &Path) -> Result<(File, u64), Failure> {
 fn corrupt(path: &Path, why: impl std::fmt::Display) -> Failure {
     // Some decoders quote what they choke on, at any length.
     const LONGEST: usize = 200;
-    let why: String = why.to_string().lines().next().unwrap_or_default().chars().take(LONGEST).collect();
+    let why = why.to_string();
+    // The layers of a decoder put their names before each other's messages.
+    const LAYERS: [&str; 4] = ["Parquet argument error: ", "Parquet error: ", "External: ", "Ipc error: "];
+    let mut why = why.lines().next().unwrap_or_default();
+    while let Some(rest) = LAYERS.iter().find_map(|layer| why.strip_prefix(layer)) {
+        why = rest;
+    }
+    let why: String = why.chars().take(LONGEST).collect();
     Failure::of_file(path, format!("corrupt or cut off: {why}"))
 }
 
@@ -290,8 +307,10 @@ fn check_lengths(path: &Path, wanted: &[Wanted], lengths: &[u64]) -> Result<u64,
 
 /// The length of a column of the given shape.
 fn check_shape(path: &Path, column: &str, shape: &[u64]) -> Result<u64, Failure> {
+    // A column or a row of a matrix is a column here: its numbers stand in the same order.
+    let others = shape.iter().filter(|&&n| n != 1).count();
     match shape {
-        [n] => Ok(*n),
+        [_, ..] if others <= 1 => Ok(shape.iter().product()),
         _ => Err(Failure::of_file(
             path,
             format!("column {column} has the shape {shape:?}; one number a pair is needed, the shape [pairs]"),
@@ -300,10 +319,13 @@ fn check_shape(path: &Path, column: &str, shape: &[u64]) -> Result<u64, Failure>
 }
 
 fn wrong_type(path: &Path, column: &str, found: impl std::fmt::Display) -> Failure {
-    Failure::of_file(
-        path,
-        format!("column {column} holds {found}; numbers are needed (16, 32 or 64-bit floats, integers)"),
-    )
+    let found = found.to_string();
+    let needed = if found == arrays::LISTS {
+        "--tokens sum adds up the numbers of each, --tokens mean averages them"
+    } else {
+        "numbers are needed (16, 32 or 64-bit floats, integers, decimals)"
+    };
+    Failure::of_file(path, format!("column {column} holds {found}; {needed}"))
 }
 
 fn sorted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {

@@ -1,4 +1,4 @@
-//! numpy's `.npz`: a zip of arrays, each decompressed by a thread of its own.
+//! numpy's `.npz`, a zip of arrays, each decompressed by a thread of its own; and `.npy`, one array of records.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use half::f16;
-use npyz::{DType, Deserialize, NpyFile, NpyHeader, TypeChar, npz};
-use zip::ZipArchive;
+use npyz::npz;
+use zip::read::ZipFile;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::guard::guarded;
+use super::npy::{self, Header, Items, Problem};
 use super::{
     CHUNK_ROWS, Chunk, ColumnReader, Wanted, check_lengths, check_shape, corrupt, open_binary, sorted_list, wrong_type,
 };
-use crate::failure::Failure;
+use crate::failure::{Failure, name_list};
 
 type Archive = ZipArchive<BufReader<File>>;
 type Part = Result<Vec<f32>, Failure>;
@@ -27,23 +28,29 @@ pub struct Npz {
     read: u64,
 }
 
+/// Where in an archive a column is.
+struct Source {
+    name: String,
+    entry: usize,
+    rows: u64,
+    header: Header,
+    column: npy::Column,
+}
+
 impl Npz {
     /// Checks the headers of the wanted arrays and starts to read them.
     pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Self, Failure> {
         let mut archive = open_archive(path)?;
-        let mut entries = Vec::new();
-        let mut lengths = Vec::new();
-        for wanted in wanted {
-            let Some(entry) = archive.index_for_name(&npz::file_name_from_array_name(&wanted.name)) else {
-                return Err(wanted.missing(path, &array_names(&archive)));
-            };
-            let header = array(path, &mut archive, entry, &wanted.name, |file| Ok(file.header().clone()))?;
-            lengths.push(check_shape(path, &wanted.name, header.shape())?);
-            Number::of(&header).map_err(|found| wrong_type(path, &wanted.name, found))?;
-            entries.push(entry);
+        if archive.has_duplicate_names() {
+            return Err(Failure::of_file(path, "two of its arrays have one name; each needs its own"));
         }
+        let mut sources = Vec::new();
+        for wanted in wanted {
+            sources.push(source(path, &mut archive, wanted)?);
+        }
+        let lengths: Vec<u64> = sources.iter().map(|source| source.rows).collect();
         let rows = check_lengths(path, wanted, &lengths)?;
-        let columns = entries.into_iter().zip(wanted).map(|(entry, wanted)| start(path, entry, &wanted.name)).collect();
+        let columns = sources.into_iter().map(|source| start(path, source)).collect::<Result<_, _>>()?;
         Ok(Self { path: path.to_owned(), columns, rows, read: 0 })
     }
 }
@@ -81,120 +88,187 @@ fn array_names(archive: &Archive) -> String {
     sorted_list(files.iter().filter_map(|name| npz::array_name_from_file_name(name)))
 }
 
-/// Opens one array of the archive and hands it on.
-fn array<T>(
+/// Finds a wanted column: an array of that name, or a field of an array of records, named with a dot.
+fn source(path: &Path, archive: &mut Archive, wanted: &Wanted) -> Result<Source, Failure> {
+    let name = &wanted.name;
+    let splits = name.char_indices().filter(|&(_, c)| c == '.').map(|(dot, _)| (&name[..dot], Some(&name[dot + 1..])));
+    let found = [(name.as_str(), None)].into_iter().chain(splits).find_map(|(array, field)| {
+        let entry = archive.index_for_name(&npz::file_name_from_array_name(array))?;
+        Some((entry, field))
+    });
+    let Some((entry, field)) = found else { return Err(wanted.missing(path, &array_names(archive))) };
+    let mut file = open_entry(path, archive, entry, name)?;
+    let size = file.size();
+    let header = Header::read(&mut file).map_err(|problem| failure(path, name, problem))?;
+    let column = match field {
+        None => header.plain().map_err(|problem| failure(path, name, problem))?,
+        Some(field) => self::field(path, &header, wanted, field)?,
+    };
+    let rows = check_shape(path, name, &header.shape)?;
+    check_size(path, &header, rows, size)?;
+    Ok(Source { name: name.clone(), entry, rows, header, column })
+}
+
+/// A field of an array's records.
+fn field(path: &Path, header: &Header, wanted: &Wanted, field: &str) -> Result<npy::Column, Failure> {
+    let fields = header.fields();
+    let mut found = fields.iter().filter(|(name, _)| name == field);
+    match (found.next(), found.next()) {
+        (Some((_, Ok(column))), None) => Ok(*column),
+        (Some((_, Err(what))), None) => Err(wrong_type(path, &wanted.name, what)),
+        (Some(_), Some(_)) => Err(Failure::of_file(path, format!("two columns are named {}", wanted.name))),
+        (None, _) => Err(wanted.missing(path, &name_list(fields.iter().map(|(name, _)| name.as_str())))),
+    }
+}
+
+/// That there are as many bytes as the header says.
+fn check_size(path: &Path, header: &Header, rows: u64, size: u64) -> Result<(), Failure> {
+    if header.file_size(rows) == Some(size) {
+        return Ok(());
+    }
+    let needed = header.file_size(rows).map_or("more than can be counted".to_owned(), |size| size.to_string());
+    Err(corrupt(path, format!("an array of {rows} rows has {size} bytes, and needs {needed}")))
+}
+
+fn failure(path: &Path, name: &str, problem: Problem) -> Failure {
+    match problem {
+        Problem::Corrupt(why) => corrupt(path, format!("column {name}: {why}")),
+        Problem::Holds(what) => wrong_type(path, name, what),
+    }
+}
+
+/// Opens one array of the archive.
+fn open_entry<'a>(
     path: &Path,
-    archive: &mut Archive,
+    archive: &'a mut Archive,
     entry: usize,
     name: &str,
-    read: impl FnOnce(NpyFile<&mut dyn Read>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+) -> Result<ZipFile<'a, BufReader<File>>, Failure> {
     let fail = |why: &dyn std::fmt::Display| corrupt(path, format!("column {name}: {why}"));
-    let file = archive.by_index(entry).map_err(|e| fail(&e))?;
-    let mut file = BufReader::with_capacity(1 << 18, file);
-    let npy = NpyFile::new(&mut file as &mut dyn Read).map_err(|e| fail(&e))?;
-    read(npy)
+    {
+        let file = archive.by_index_raw(entry).map_err(|e| fail(&e))?;
+        if file.encrypted() {
+            return Err(Failure::of_file(path, format!("column {name} is encrypted, which is not read")));
+        }
+        if let Some(method) = not_read(file.compression()) {
+            let message = format!("is compressed by {method}, which is not read (numpy itself writes deflate)");
+            return Err(Failure::of_file(path, format!("column {name} {message}")));
+        }
+    }
+    archive.by_index(entry).map_err(|e| fail(&e))
+}
+
+/// The name of a method of compression that is not read.
+fn not_read(method: CompressionMethod) -> Option<String> {
+    #[allow(deprecated, reason = "the crate has no other way to a method's number")]
+    let number = match method {
+        CompressionMethod::Stored | CompressionMethod::Deflated => return None,
+        CompressionMethod::Unsupported(number) => number,
+        other => return Some(other.to_string()),
+    };
+    // The numbers are those of the zip format.
+    Some(match number {
+        1 => "shrink".into(),
+        6 => "implode".into(),
+        9 => "deflate64".into(),
+        12 => "bzip2".into(),
+        14 => "LZMA".into(),
+        93 => "zstd".into(),
+        95 => "xz".into(),
+        98 => "PPMd".into(),
+        other => format!("method {other}"),
+    })
 }
 
 /// Starts the thread that reads one array to its end, chunk by chunk.
-fn start(path: &Path, entry: usize, name: &str) -> Receiver<Part> {
+fn start(path: &Path, source: Source) -> Result<Receiver<Part>, Failure> {
     let (sender, receiver) = sync_channel(2);
-    let (path, name) = (path.to_owned(), name.to_owned());
-    thread::spawn(move || {
+    let path_of_thread = path.to_owned();
+    let thread = move || {
+        let path = path_of_thread;
         let read = guarded(&path, || {
             let mut archive = open_archive(&path)?;
-            array(&path, &mut archive, entry, &name, |file| {
-                send_all(file, &sender).map_err(|e| corrupt(&path, format!("column {name}: {e}")))
-            })
+            let file = open_entry(&path, &mut archive, source.entry, &source.name)?;
+            let mut file = BufReader::with_capacity(1 << 18, file);
+            send(&mut file, &source, &sender).map_err(|e| corrupt(&path, format!("column {}: {e}", source.name)))
         });
         if let Err(failure) = read {
             // Nobody listens any more when another column failed first.
             let _ = sender.send(Err(failure));
         }
-    });
-    receiver
+    };
+    let started = thread::Builder::new().spawn(thread);
+    started.map_err(|e| Failure::of_file(path, format!("no thread can be started to read it: {e}")))?;
+    Ok(receiver)
 }
 
-/// The types of number that an array may have.
-enum Number {
-    F16,
-    F32,
-    F64,
-    I8,
-    I16,
-    I32,
-    I64,
-    U8,
-    U16,
-    U32,
-    U64,
-}
-
-impl Number {
-    fn of(header: &NpyHeader) -> Result<Self, String> {
-        let DType::Plain(plain) = header.dtype() else {
-            return Err("records".to_owned());
-        };
-        Ok(match (plain.type_char(), plain.size_field()) {
-            (TypeChar::Float, 2) => Self::F16,
-            (TypeChar::Float, 4) => Self::F32,
-            (TypeChar::Float, 8) => Self::F64,
-            (TypeChar::Int, 1) => Self::I8,
-            (TypeChar::Int, 2) => Self::I16,
-            (TypeChar::Int, 4) => Self::I32,
-            (TypeChar::Int, 8) => Self::I64,
-            (TypeChar::Uint, 1) => Self::U8,
-            (TypeChar::Uint, 2) => Self::U16,
-            (TypeChar::Uint, 4) => Self::U32,
-            (TypeChar::Uint, 8) => Self::U64,
-            _ => return Err(format!("values of numpy type {plain}")),
-        })
+fn send(file: &mut dyn Read, source: &Source, sender: &SyncSender<Part>) -> std::io::Result<()> {
+    // Read again, to come after it.
+    if Header::read(file).is_err() {
+        return Err(std::io::Error::other("it changes while it is read"));
     }
-}
-
-fn send_all(file: NpyFile<&mut dyn Read>, sender: &SyncSender<Part>) -> std::io::Result<()> {
-    match Number::of(file.header()).map_err(std::io::Error::other)? {
-        Number::F16 => send(file, sender, f16::to_f32),
-        Number::F32 => send(file, sender, |x: f32| x),
-        Number::F64 => send(file, sender, |x: f64| x as f32),
-        Number::I8 => send(file, sender, |x: i8| x.into()),
-        Number::I16 => send(file, sender, |x: i16| x.into()),
-        Number::I32 => send(file, sender, |x: i32| x as f32),
-        Number::I64 => send(file, sender, |x: i64| x as f32),
-        Number::U8 => send(file, sender, |x: u8| x.into()),
-        Number::U16 => send(file, sender, |x: u16| x.into()),
-        Number::U32 => send(file, sender, |x: u32| x as f32),
-        Number::U64 => send(file, sender, |x: u64| x as f32),
-    }
-}
-
-fn send<T: Deserialize>(
-    file: NpyFile<&mut dyn Read>,
-    sender: &SyncSender<Part>,
-    number: impl Fn(T) -> f32,
-) -> std::io::Result<()> {
-    let header = file.header().clone();
-    let reader = file.into_inner();
-    let mut values = NpyFile::with_header(header, &mut *reader).data::<T>().map_err(std::io::Error::other)?;
+    let columns = [source.column];
+    let mut items = Items::new(&source.header, &columns);
+    let mut left = source.rows;
     loop {
-        let mut part = Vec::with_capacity(CHUNK_ROWS);
-        for value in values.by_ref().take(CHUNK_ROWS) {
-            part.push(number(value?));
+        let rows = left.min(CHUNK_ROWS as u64) as usize;
+        let mut part = [Vec::with_capacity(rows)];
+        items.read(file, rows, &mut part)?;
+        left -= rows as u64;
+        // The end is known to be the end before it is sent: reading on also checks the checksum.
+        if left == 0 && file.read(&mut [0])? != 0 {
+            return Err(std::io::Error::other("more data than its header says"));
         }
-        if part.len() < CHUNK_ROWS {
-            return send_last(part, reader, sender);
-        }
-        if sender.send(Ok(part)).is_err() {
+        let [part] = part;
+        if sender.send(Ok(part)).is_err() || left == 0 {
             return Ok(());
         }
     }
 }
 
-/// Sends the end of an array, once it is known to be the end: reading on also checks the checksum.
-fn send_last(part: Vec<f32>, reader: &mut dyn Read, sender: &SyncSender<Part>) -> std::io::Result<()> {
-    if reader.read(&mut [0])? != 0 {
-        return Err(std::io::Error::other("more data than its header says"));
+/// An npy file of records.
+pub struct Npy {
+    path: PathBuf,
+    file: BufReader<File>,
+    header: Header,
+    columns: Vec<npy::Column>,
+    rows: u64,
+    read: u64,
+}
+
+impl Npy {
+    /// Finds the columns among the fields of the records.
+    pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Self, Failure> {
+        let (file, size) = open_binary(path)?;
+        let mut file = BufReader::with_capacity(1 << 18, file);
+        let header = Header::read(&mut file).map_err(|problem| match problem {
+            Problem::Corrupt(why) => corrupt(path, why),
+            Problem::Holds(what) => Failure::of_file(path, format!("holds {what}; records of numbers are needed")),
+        })?;
+        if header.fields().is_empty() {
+            let message = "is one array without names of columns; a structured array with the columns as its fields is \
+                           needed, or an .npz file with one array a column (numpy.savez)";
+            return Err(Failure::of_file(path, message));
+        }
+        let columns =
+            wanted.iter().map(|wanted| field(path, &header, wanted, &wanted.name)).collect::<Result<Vec<_>, _>>()?;
+        let rows = check_shape(path, &wanted[0].name, &header.shape)?;
+        check_size(path, &header, rows, size)?;
+        Ok(Self { path: path.to_owned(), file, header, columns, rows, read: 0 })
     }
-    let _ = sender.send(Ok(part));
-    Ok(())
+}
+
+impl ColumnReader for Npy {
+    fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
+        chunk.advance(self.columns.len());
+        let rows = (self.rows - self.read).min(CHUNK_ROWS as u64) as usize;
+        let mut items = Items::new(&self.header, &self.columns);
+        items.read(&mut self.file, rows, &mut chunk.columns).map_err(|e| corrupt(&self.path, e))?;
+        self.read += rows as u64;
+        Ok(())
+    }
+
+    fn progress(&self) -> f64 {
+        self.read as f64 / self.rows.max(1) as f64
+    }
 }

@@ -1,110 +1,111 @@
 //! Apache Parquet, row group by row group.
 
 use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use half::f16;
-use parquet::basic::LogicalType;
-use parquet::column::reader::{ColumnReader as Pages, ColumnReaderImpl};
-use parquet::data_type::DataType;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::schema::types::ColumnDescriptor;
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
+use parquet::column::page::{PageIterator, PageReader};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::schema::types::{ColumnDescriptor, Type};
 
-use super::{CHUNK_ROWS, Chunk, ColumnReader, Reading, Wanted, corrupt, open_binary, wrong_type};
-use crate::failure::{Failure, Place, name_list};
+use super::arrays::{self, Batches, Named};
+use super::thrift::{Compact, LIST, STRUCT};
+use super::{CHUNK_ROWS, Chunk, ColumnReader, Reading, Wanted, corrupt, memory, open_binary, wrong_type};
+use crate::failure::Failure;
+
+/// The longest description of a file's contents that is read.
+const LONGEST_FOOTER: u64 = 64 << 20;
+/// The deepest nesting of columns.
+const DEEPEST_SCHEMA: usize = 64;
+/// The largest page, when it is no longer compressed.
+const LARGEST_PAGE: i64 = 256 << 20;
+/// Lists that are read at a time: they may be long.
+const LISTS_AT_A_TIME: usize = 2048;
 
 /// A Parquet file.
 pub struct Parquet {
     path: PathBuf,
-    wanted: Vec<Wanted>,
-    file: SerializedFileReader<File>,
-    /// Which columns of the file the wanted ones are.
-    leaves: Vec<usize>,
-    /// The definition level of a value that is no null, for each of them.
-    deepest: Vec<i16>,
-    group: usize,
-    pages: Vec<Pages>,
-    left_in_group: usize,
+    file: Group,
+    levels: FieldLevels,
+    batches: Batches,
+    rows_at_a_time: usize,
+    next_group: usize,
+    reader: Option<ParquetRecordBatchReader>,
+    left_in_group: u64,
     rows: u64,
     read: u64,
 }
 
 impl Parquet {
     /// Finds the columns in the file's schema.
-    pub fn open(path: &Path, wanted: &[Wanted], _reading: &Reading) -> Result<Self, Failure> {
-        let (file, _) = open_binary(path)?;
-        let file = SerializedFileReader::new(file).map_err(|e| corrupt(path, e))?;
-        let metadata = file.metadata().file_metadata();
-        let columns = metadata.schema_descr().columns();
+    pub fn open(path: &Path, wanted: &[Wanted], reading: &Reading) -> Result<Self, Failure> {
+        let (mut file, size) = open_binary(path)?;
+        let metadata = metadata(path, &mut file, size)?;
         let mut leaves = Vec::new();
-        let mut deepest = Vec::new();
         for wanted in wanted {
-            let mut found = columns.iter().enumerate().filter(|(_, column)| column.path().string() == wanted.name);
-            let Some((leaf, column)) = found.next() else {
-                let names: Vec<_> = columns.iter().map(|column| column.path().string()).collect();
-                return Err(wanted.missing(path, &name_list(names.iter().map(String::as_str))));
-            };
-            if found.next().is_some() {
-                return Err(Failure::of_file(path, format!("two columns are named {}", wanted.name)));
-            }
-            check_type(path, column)?;
-            leaves.push(leaf);
-            deepest.push(column.max_def_level());
+            leaves.extend(leaf(path, &metadata, wanted, reading)?);
         }
-        let rows = u64::try_from(metadata.num_rows()).map_err(|_| corrupt(path, "a negative number of rows"))?;
+        let schema = metadata.file_metadata().schema_descr();
+        let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
+        let levels = parquet_to_arrow_field_levels(schema, mask, None).map_err(|e| not_known(path, &e))?;
+        let has_lists = leaves.iter().any(|&leaf| schema.column(leaf).max_rep_level() > 0);
+        let rows = rows(path, &metadata)?;
+        let pages = Pages { file: Arc::new(file), size };
         Ok(Self {
             path: path.to_owned(),
-            wanted: wanted.to_vec(),
-            file,
-            leaves,
-            deepest,
-            group: 0,
-            pages: Vec::new(),
+            file: Group { pages: Arc::new(pages), metadata: Arc::new(metadata), index: 0 },
+            levels,
+            batches: Batches::new(path, wanted, reading.tokens),
+            rows_at_a_time: if has_lists { LISTS_AT_A_TIME } else { CHUNK_ROWS },
+            next_group: 0,
+            reader: None,
             left_in_group: 0,
             rows,
             read: 0,
         })
     }
-
-    /// Opens the next row group; false when there is none.
-    fn next_group(&mut self) -> Result<bool, Failure> {
-        if self.group == self.file.num_row_groups() {
-            return Ok(false);
-        }
-        let group = self.file.get_row_group(self.group).map_err(|e| corrupt(&self.path, e))?;
-        self.left_in_group = usize::try_from(group.metadata().num_rows())
-            .map_err(|_| corrupt(&self.path, "a negative number of rows"))?;
-        self.pages = (self.leaves.iter())
-            .map(|&leaf| group.get_column_reader(leaf).map_err(|e| corrupt(&self.path, e)))
-            .collect::<Result<_, _>>()?;
-        self.group += 1;
-        Ok(true)
-    }
 }
 
 impl ColumnReader for Parquet {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
-        chunk.advance(self.wanted.len());
-        let mut have = 0;
-        while have < CHUNK_ROWS {
-            if self.left_in_group == 0 {
-                if !self.next_group()? {
-                    break;
+        let Self { path, file, levels, batches, rows_at_a_time, next_group, reader, left_in_group, .. } = self;
+        let mut next = || -> Result<Option<RecordBatch>, Failure> {
+            loop {
+                let batch = match reader {
+                    Some(reader) => reader.next().transpose().map_err(|e| corrupt(path, e))?,
+                    None => None,
+                };
+                match batch {
+                    Some(batch) => {
+                        let left = left_in_group.checked_sub(batch.num_rows() as u64);
+                        *left_in_group =
+                            left.ok_or_else(|| corrupt(path, "a row group has more rows than the file tells"))?;
+                        return Ok(Some(batch));
+                    }
+                    None if *left_in_group > 0 => return Err(corrupt(path, "a row group ends early")),
+                    None if *next_group == file.metadata.num_row_groups() => return Ok(None),
+                    None => {
+                        file.index = *next_group;
+                        *left_in_group = file.group().num_rows().max(0) as u64;
+                        let rows = (*rows_at_a_time).min(usize::try_from(*left_in_group).unwrap_or(usize::MAX)).max(1);
+                        let group = ParquetRecordBatchReader::try_new_with_row_groups(levels, file, rows, None);
+                        *reader = Some(group.map_err(|e| corrupt(path, e))?);
+                        *next_group += 1;
+                    }
                 }
-                continue;
             }
-            let rows = self.left_in_group.min(CHUNK_ROWS - have);
-            for (index, (pages, column)) in self.pages.iter_mut().zip(&mut chunk.columns).enumerate() {
-                let (name, deepest) = (&self.wanted[index].name, self.deepest[index]);
-                Source { path: &self.path, name, first_row: self.read + 1, deepest }.read(pages, rows, column)?;
-            }
-            have += rows;
-            self.left_in_group -= rows;
-            self.read += rows as u64;
-        }
-        if have == 0 && self.read != self.rows {
-            return Err(corrupt(&self.path, "the row groups do not add up to the file's number of rows"));
-        }
+        };
+        self.read += batches.fill(chunk, &mut next)? as u64;
         Ok(())
     }
 
@@ -113,72 +114,363 @@ impl ColumnReader for Parquet {
     }
 }
 
-fn check_type(path: &Path, column: &ColumnDescriptor) -> Result<(), Failure> {
-    use parquet::basic::Type;
-    let name = column.path().string();
-    if column.max_rep_level() > 0 {
-        return Err(wrong_type(path, &name, "lists"));
-    }
-    let logical = column.logical_type_ref();
-    let number = match column.physical_type() {
-        Type::FLOAT | Type::DOUBLE => true,
-        Type::INT32 | Type::INT64 => matches!(logical, None | Some(LogicalType::Integer { .. })),
-        Type::FIXED_LEN_BYTE_ARRAY => matches!(logical, Some(LogicalType::Float16)),
-        _ => false,
+/// The file's description of itself, looked over before it is believed.
+fn metadata(path: &Path, file: &mut File, size: u64) -> Result<ParquetMetaData, Failure> {
+    let cannot_read = |e| Failure::of_file(path, format!("cannot be read: {e}"));
+    let Some(before_tail) = size.checked_sub(8) else {
+        return Err(corrupt(path, "shorter than a Parquet file can be"));
     };
-    if number { Ok(()) } else { Err(wrong_type(path, &name, format!("values of type {}", column.physical_type()))) }
-}
-
-/// Where a column's values come from, for messages.
-struct Source<'a> {
-    path: &'a Path,
-    name: &'a str,
-    first_row: u64,
-    /// The definition level of a value that is no null.
-    deepest: i16,
-}
-
-impl Source<'_> {
-    /// Appends exactly `rows` values.
-    fn read(&self, pages: &mut Pages, rows: usize, column: &mut Vec<f32>) -> Result<(), Failure> {
-        match pages {
-            Pages::FloatColumnReader(pages) => self.typed(pages, rows, column, |&x| x),
-            Pages::DoubleColumnReader(pages) => self.typed(pages, rows, column, |&x| x as f32),
-            Pages::Int32ColumnReader(pages) => self.typed(pages, rows, column, |&x| x as f32),
-            Pages::Int64ColumnReader(pages) => self.typed(pages, rows, column, |&x| x as f32),
-            Pages::FixedLenByteArrayColumnReader(pages) => self.typed(pages, rows, column, |x| {
-                x.data().try_into().map_or(f32::NAN, |bytes| f16::from_le_bytes(bytes).to_f32())
-            }),
-            _ => Err(wrong_type(self.path, self.name, "no numbers")),
-        }
+    let mut tail = [0; 8];
+    file.seek(SeekFrom::Start(before_tail)).and_then(|_| file.read_exact(&mut tail)).map_err(cannot_read)?;
+    match &tail[4..] {
+        b"PAR1" => {}
+        b"PARE" => return Err(encrypted(path)),
+        _ => return Err(corrupt(path, "it does not end as a Parquet file does, with PAR1")),
     }
+    let length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    if length > LONGEST_FOOTER || length > before_tail {
+        return Err(corrupt(path, format!("a footer of {length} bytes")));
+    }
+    // Decoded, it takes more: the smallest entries become the largest structures.
+    memory::check(path, 256 * length)?;
+    let mut footer = vec![0; length as usize];
+    file.seek(SeekFrom::Start(before_tail - length)).and_then(|_| file.read_exact(&mut footer)).map_err(cannot_read)?;
+    if look_over(&footer).map_err(|e| corrupt(path, e))? == Secrecy::Encrypted {
+        return Err(encrypted(path));
+    }
+    ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| not_known(path, &e))
+}
 
-    fn typed<T: DataType>(
-        &self,
-        pages: &mut ColumnReaderImpl<T>,
-        rows: usize,
-        column: &mut Vec<f32>,
-        number: impl Fn(&T::T) -> f32,
-    ) -> Result<(), Failure> {
-        let mut values = Vec::with_capacity(rows);
-        let mut levels = Vec::new();
-        let mut done = 0;
-        while done < rows {
-            let (records, _, _) = pages
-                .read_records(rows - done, Some(&mut levels), None, &mut values)
-                .map_err(|e| corrupt(self.path, format!("column {}: {e}", self.name)))?;
-            if records == 0 {
-                return Err(corrupt(self.path, format!("column {} ends early", self.name)));
+fn encrypted(path: &Path) -> Failure {
+    Failure::of_file(path, "is encrypted, wholly or in part; encrypted Parquet files are not read")
+}
+
+/// What the decoder of the footer could not understand.
+fn not_known(path: &Path, error: &ParquetError) -> Failure {
+    let text = error.to_string();
+    match text.split_once("Unexpected CompressionCodec ") {
+        Some((_, codec)) => Failure::of_file(
+            path,
+            format!("is compressed by method {codec}, which is not read (snappy, zstd, lz4, gzip and brotli are)"),
+        ),
+        None if text.contains("Unexpected ") => {
+            Failure::of_file(path, format!("holds what this version cannot read: {text}"))
+        }
+        None => corrupt(path, error),
+    }
+}
+
+/// Whether a file has encrypted parts.
+#[derive(PartialEq, Eq)]
+enum Secrecy {
+    Open,
+    Encrypted,
+}
+
+/// Goes over a footer: whatever is nested too deeply for a decoder that recurses is an error.
+fn look_over(footer: &[u8]) -> std::io::Result<Secrecy> {
+    const SCHEMA: i64 = 2;
+    const ENCRYPTION: i64 = 8;
+    let mut secrecy = Secrecy::Open;
+    let mut thrift = Compact(footer);
+    let mut last = 0;
+    while let Some((field, kind)) = thrift.field(&mut last)? {
+        match (field, kind) {
+            (SCHEMA, LIST) => check_depth(&mut thrift)?,
+            (ENCRYPTION, _) => {
+                secrecy = Secrecy::Encrypted;
+                thrift.skip(kind)?;
             }
-            done += records;
+            _ => thrift.skip(kind)?,
         }
-        if values.len() != rows {
-            let null = levels.iter().position(|&level| level < self.deepest).unwrap_or(0);
-            let place = Place::Row(self.first_row + null as u64);
-            let message = "null; a number is needed (NaN for one that is not known)";
-            return Err(Failure::of_value(self.path, place, self.name, message));
-        }
-        column.extend(values.iter().map(number));
-        Ok(())
     }
+    Ok(secrecy)
+}
+
+/// That the columns of a schema are not nested too deeply. They stand in a row, each followed by those that it contains.
+fn check_depth(thrift: &mut Compact<&[u8]>) -> std::io::Result<()> {
+    const CHILDREN: i64 = 5;
+    let (kind, length) = thrift.list()?;
+    // How many are still to come at each depth.
+    let mut open: Vec<i64> = Vec::new();
+    for _ in 0..length {
+        if kind != STRUCT {
+            thrift.skip(kind)?;
+            continue;
+        }
+        let (mut last, mut children) = (0, 0);
+        while let Some((field, kind)) = thrift.field(&mut last)? {
+            if field == CHILDREN && (4..=6).contains(&kind) {
+                children = thrift.integer()?
+            } else {
+                thrift.skip(kind)?
+            }
+        }
+        while open.pop_if(|left| *left <= 0).is_some() {}
+        if let Some(left) = open.last_mut() {
+            *left -= 1;
+        }
+        if children > 0 {
+            open.push(children);
+        }
+        if open.len() > DEEPEST_SCHEMA {
+            return Err(std::io::Error::other(format!("columns nested more than {DEEPEST_SCHEMA} deep")));
+        }
+    }
+    Ok(())
+}
+
+/// All rows, of which each row group must have its part.
+fn rows(path: &Path, metadata: &ParquetMetaData) -> Result<u64, Failure> {
+    let count = |rows| u64::try_from(rows).map_err(|_| corrupt(path, "a negative number of rows"));
+    let rows = count(metadata.file_metadata().num_rows())?;
+    let mut sum = 0_u64;
+    for group in metadata.row_groups() {
+        sum = sum.saturating_add(count(group.num_rows())?);
+    }
+    if sum == rows {
+        return Ok(rows);
+    }
+    Err(corrupt(path, "the row groups do not add up to the file's number of rows"))
+}
+
+impl Named for Type {
+    fn name(&self) -> &str {
+        Type::name(self)
+    }
+
+    fn fields(&self) -> &[Arc<Self>] {
+        if kind(self) == Kind::Struct { self.get_fields() } else { &[] }
+    }
+}
+
+/// What a column is made of.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Value,
+    List,
+    Map,
+    Variant,
+    Struct,
+}
+
+fn kind(column: &Type) -> Kind {
+    let info = column.get_basic_info();
+    match (info.logical_type_ref(), info.converted_type()) {
+        _ if info.has_repetition() && info.repetition() == parquet::basic::Repetition::REPEATED => Kind::List,
+        _ if column.is_primitive() => Kind::Value,
+        (Some(LogicalType::List), _) | (None, ConvertedType::LIST) => Kind::List,
+        (Some(LogicalType::Map), _) | (None, ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE) => Kind::Map,
+        (Some(LogicalType::Variant(_)), _) => Kind::Variant,
+        _ => Kind::Struct,
+    }
+}
+
+/// Which of the file's columns of values holds a wanted column's numbers.
+fn leaf(path: &Path, metadata: &ParquetMetaData, wanted: &Wanted, reading: &Reading) -> Result<Option<usize>, Failure> {
+    let name = &wanted.name;
+    let schema = metadata.file_metadata().schema_descr();
+    let place = arrays::find(path, schema.root_schema().get_fields(), wanted)?;
+    let (mut column, mut parts) = (schema.root_schema(), Vec::new());
+    for index in place {
+        column = &column.get_fields()[index];
+        parts.push(column.name().to_owned());
+    }
+    let leaves: Vec<usize> =
+        (0..schema.num_columns()).filter(|&leaf| schema.column(leaf).path().parts().starts_with(&parts)).collect();
+    let found = match kind(column) {
+        Kind::Value | Kind::List => None,
+        Kind::Map => Some("maps".to_owned()),
+        Kind::Variant => Some("variants".to_owned()),
+        Kind::Struct => Some(arrays::structs(name, column.get_fields().first().map(|field| field.name()))),
+    };
+    if let Some(found) = found {
+        return Err(wrong_type(path, name, found));
+    }
+    let [leaf] = leaves[..] else { return Err(wrong_type(path, name, "lists of structs")) };
+    let values = schema.column(leaf);
+    let nested = match values.max_rep_level() {
+        0 => None,
+        1 => what(&values)
+            .map(|found| format!("lists of {found}"))
+            .or((reading.tokens.is_none()).then(|| arrays::LISTS.into())),
+        _ => Some("lists of lists".to_owned()),
+    };
+    if let Some(found) = nested.or_else(|| what(&values)) {
+        return Err(wrong_type(path, name, found));
+    }
+    for group in metadata.row_groups() {
+        if group.column(leaf).compression() == Compression::LZO {
+            let message = "is compressed by LZO, which is not read (snappy, zstd, lz4, gzip and brotli are)";
+            return Err(Failure::of_file(path, format!("column {name} {message}")));
+        }
+    }
+    Ok(Some(leaf))
+}
+
+/// What a column of values holds, unless they are numbers. The older annotation counts where there is no newer one.
+fn what(column: &ColumnDescriptor) -> Option<String> {
+    let physical = column.physical_type();
+    let found = match (column.logical_type_ref(), column.converted_type()) {
+        (Some(LogicalType::Integer(_)), _) if matches!(physical, Physical::INT32 | Physical::INT64) => return None,
+        (Some(LogicalType::Decimal(_)), _) | (None, ConvertedType::DECIMAL) => return decimal(column),
+        (Some(LogicalType::Float16), _) if physical == Physical::FIXED_LEN_BYTE_ARRAY && column.type_length() == 2 => {
+            return None;
+        }
+        // Every value is missing.
+        (Some(LogicalType::Unknown), _) => return None,
+        (Some(LogicalType::String), _) | (None, ConvertedType::UTF8) => "text",
+        (Some(LogicalType::Enum), _) | (None, ConvertedType::ENUM) => "names of an enumeration",
+        (Some(LogicalType::Json), _) | (None, ConvertedType::JSON) => "JSON",
+        (Some(LogicalType::Bson), _) | (None, ConvertedType::BSON) => "BSON",
+        (Some(LogicalType::Date), _) | (None, ConvertedType::DATE) => "dates",
+        (Some(LogicalType::Time(_)), _) | (None, ConvertedType::TIME_MILLIS | ConvertedType::TIME_MICROS) => {
+            "times of day"
+        }
+        (Some(LogicalType::Timestamp(_)), _)
+        | (None, ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS) => "timestamps",
+        (None, ConvertedType::INTERVAL) => "intervals",
+        (Some(LogicalType::Uuid), _) => "UUIDs",
+        (Some(LogicalType::Variant(_)), _) => "variants",
+        (Some(LogicalType::Geometry(_)), _) => "geometries",
+        (Some(LogicalType::Geography(_)), _) => "geographies",
+        (Some(LogicalType::File), _) => "references to files",
+        (Some(LogicalType::_Unknown { field_id }), _) => {
+            return Some(format!("values of a logical type that this version does not know (number {field_id})"));
+        }
+        (Some(other), _) => return Some(format!("{physical} values of the logical type {other:?}")),
+        (None, _) => match physical {
+            Physical::FLOAT | Physical::DOUBLE | Physical::INT32 | Physical::INT64 => return None,
+            Physical::BOOLEAN => "booleans",
+            Physical::INT96 => "timestamps",
+            Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY => "bytes",
+        },
+    };
+    Some(found.to_owned())
+}
+
+/// What is wrong with decimals.
+fn decimal(column: &ColumnDescriptor) -> Option<String> {
+    const WIDEST: i32 = 32;
+    const MOST_DIGITS: i32 = 76;
+    let width = column.type_length();
+    match column.physical_type() {
+        Physical::INT32 | Physical::INT64 | Physical::BYTE_ARRAY if column.type_precision() <= MOST_DIGITS => None,
+        Physical::FIXED_LEN_BYTE_ARRAY if width <= WIDEST && column.type_precision() <= MOST_DIGITS => None,
+        Physical::INT32 | Physical::INT64 | Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY => {
+            Some(format!("decimals of more than {MOST_DIGITS} digits, which are not read"))
+        }
+        other => Some(format!("{other} values marked as decimals")),
+    }
+}
+
+/// One row group, as the decoder wants it.
+struct Group {
+    pages: Arc<Pages>,
+    metadata: Arc<ParquetMetaData>,
+    index: usize,
+}
+
+impl Group {
+    fn group(&self) -> &RowGroupMetaData {
+        self.metadata.row_group(self.index)
+    }
+}
+
+impl RowGroups for Group {
+    fn num_rows(&self) -> usize {
+        usize::try_from(self.group().num_rows()).unwrap_or(0)
+    }
+
+    fn column_chunks(&self, column: usize) -> ParquetResult<Box<dyn PageIterator>> {
+        let pages = Arc::clone(&self.pages);
+        let reader = SerializedPageReader::new(pages, self.group().column(column), self.num_rows(), None)?;
+        Ok(Box::new(OneChunk(Some(Box::new(reader)))))
+    }
+
+    fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
+        Box::new(std::iter::once(self.group()))
+    }
+
+    fn metadata(&self) -> &ParquetMetaData {
+        &self.metadata
+    }
+}
+
+/// The pages of one column of one row group.
+struct OneChunk(Option<Box<dyn PageReader>>);
+
+impl Iterator for OneChunk {
+    type Item = ParquetResult<Box<dyn PageReader>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.take().map(Ok)
+    }
+}
+
+impl PageIterator for OneChunk {}
+
+/// The file, from which no page comes that is larger than it can be.
+struct Pages {
+    file: Arc<File>,
+    size: u64,
+}
+
+impl Length for Pages {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+impl ChunkReader for Pages {
+    type T = BufReader<File>;
+
+    /// The decoder takes each page's header from here: it is looked at first.
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        check_page(self.file.get_read(start)?)?;
+        self.file.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        let Range { start, end } = start..start.saturating_add(length as u64);
+        if end > self.size {
+            return Err(ParquetError::General(format!("a page of {length} bytes goes beyond the end of the file")));
+        }
+        memory::is_there(length as u64).map_err(ParquetError::General)?;
+        self.file.get_bytes(start, length)
+    }
+}
+
+/// That a page and its dictionary have sizes that can be.
+fn check_page(reader: impl Read) -> ParquetResult<()> {
+    const UNCOMPRESSED_SIZE: i64 = 2;
+    const DICTIONARY: i64 = 7;
+    const VALUES: i64 = 1;
+    let fail = |e: std::io::Error| ParquetError::General(format!("a page's header: {e}"));
+    let mut thrift = Compact(reader);
+    let (mut last, mut size, mut values) = (0, 0, 0);
+    while let Some((field, kind)) = thrift.field(&mut last).map_err(fail)? {
+        match (field, kind) {
+            (UNCOMPRESSED_SIZE, 4..=6) => size = thrift.integer().map_err(fail)?.max(size),
+            (DICTIONARY, STRUCT) => {
+                let mut last = 0;
+                while let Some((field, kind)) = thrift.field(&mut last).map_err(fail)? {
+                    if field == VALUES && (4..=6).contains(&kind) {
+                        values = thrift.integer().map_err(fail)?.max(values);
+                    } else {
+                        thrift.skip(kind).map_err(fail)?;
+                    }
+                }
+            }
+            _ => thrift.skip(kind).map_err(fail)?,
+        }
+    }
+    if size > LARGEST_PAGE {
+        return Err(ParquetError::General(format!("a page of {size} bytes; {LARGEST_PAGE} are the most that is read")));
+    }
+    if values > size {
+        return Err(ParquetError::General(format!("a dictionary of {values} values in {size} bytes")));
+    }
+    // The page as it lies and as it was, and the values of a dictionary, of at most 8 bytes each.
+    memory::is_there((2 * size + 8 * values).max(0) as u64).map_err(ParquetError::General)
 }

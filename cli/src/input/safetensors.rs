@@ -15,7 +15,7 @@ pub struct Safetensors {
 }
 
 impl Safetensors {
-    /// Maps the file and finds the columns in its header.
+    /// Opens the file and finds the columns in its header.
     pub fn open(path: &Path, wanted: &[Wanted]) -> Result<Self, Failure> {
         let file = Tensors::open(path)?;
         let mut columns = Vec::new();
@@ -39,7 +39,7 @@ impl ColumnReader for Safetensors {
         chunk.advance(self.columns.len());
         let rows = self.read..self.rows.min(self.read + CHUNK_ROWS);
         for (tensor, column) in self.columns.iter().zip(&mut chunk.columns) {
-            self.file.append_f32(tensor, rows.clone(), column);
+            self.file.append_f32(tensor, rows.clone(), column)?;
         }
         self.read = rows.end;
         Ok(())

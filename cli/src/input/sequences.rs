@@ -37,7 +37,7 @@ struct Model {
 }
 
 impl Sequences {
-    /// Maps the files and checks that they hold pairs, the same ones in both.
+    /// Opens the files and checks that they hold pairs, the same ones in both.
     pub fn open(policy: &Path, reference: Option<&Path>, layout: Layout) -> Result<Self, Failure> {
         let policy = Model::open(policy)?;
         let mut models = vec![policy];
@@ -79,20 +79,23 @@ impl Model {
             return Err(Failure::of_tensor(path, LOGPS, message));
         }
         let (Some(lengths), Some(others)) = (self.lengths(), other.lengths()) else { return Ok(()) };
-        match lengths.iter().zip(others).position(|(a, b)| a != b) {
-            None => Ok(()),
-            Some(sequence) => {
-                let [a, b] = [lengths, others].map(|lengths| i64::from_le_bytes(lengths[sequence]));
-                let message = format!("{a} tokens count, in {there} {b}; both must be of the same batch");
-                Err(Failure::of_sequence(path, LENGTHS, sequence, message))
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for start in (0..self.sequences).step_by(CHUNK_ROWS) {
+            let rows = start..self.sequences.min(start + CHUNK_ROWS);
+            (a.clear(), b.clear());
+            self.file.append_i64(&lengths, rows.clone(), &mut a)?;
+            other.file.append_i64(&others, rows, &mut b)?;
+            if let Some(row) = a.iter().zip(&b).position(|(a, b)| a != b) {
+                let message = format!("{} tokens count, in {there} {}; both must be of the same batch", a[row], b[row]);
+                return Err(Failure::of_sequence(path, LENGTHS, start + row, message));
             }
         }
+        Ok(())
     }
 
     /// How many tokens of each sequence count, if the file tells.
-    fn lengths(&self) -> Option<&[[u8; 8]]> {
-        let tensor = self.file.find(LENGTHS)?;
-        (tensor.dtype == Dtype::I64).then(|| self.file.bytes(&tensor).as_chunks().0)
+    fn lengths(&self) -> Option<Tensor> {
+        self.file.find(LENGTHS).filter(|tensor| tensor.dtype == Dtype::I64 && tensor.shape == [self.sequences])
     }
 }
 
@@ -104,12 +107,12 @@ impl ColumnReader for Sequences {
             let [chosen, rejected] = columns else { continue };
             match self.layout {
                 Layout::ChosenFirst => {
-                    model.file.append_f32(&model.logps, start..end, chosen);
-                    model.file.append_f32(&model.logps, self.pairs + start..self.pairs + end, rejected);
+                    model.file.append_f32(&model.logps, start..end, chosen)?;
+                    model.file.append_f32(&model.logps, self.pairs + start..self.pairs + end, rejected)?;
                 }
                 Layout::Interleaved => {
                     let mut both = Vec::new();
-                    model.file.append_f32(&model.logps, 2 * start..2 * end, &mut both);
+                    model.file.append_f32(&model.logps, 2 * start..2 * end, &mut both)?;
                     for pair in both.as_chunks::<2>().0 {
                         chosen.push(pair[0]);
                         rejected.push(pair[1]);

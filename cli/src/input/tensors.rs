@@ -1,25 +1,32 @@
-//! A safetensors file: tensors by name, read through a memory map.
+//! A safetensors file: tensors by name, of which pieces are mapped into memory. The file may be larger than an address space.
 
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use memmap2::Mmap;
-use safetensors::tensor::Metadata;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use zerocopy::{FromBytes, Immutable};
 
 use super::guard::guarded;
 use super::{corrupt, map, open_binary, sorted_list};
 use crate::failure::Failure;
 
+/// The longest header: one of a model with 100,000 tensors has about 10 MB.
+const LONGEST_HEADER: u64 = 16 << 20;
+
 /// An open file, all of whose tensors lie within it.
 pub struct Tensors {
     /// Where it is.
     pub path: PathBuf,
     file: File,
-    map: Mmap,
     metadata: Metadata,
     /// Where the tensors' bytes begin.
     data: usize,
@@ -36,15 +43,30 @@ pub struct Tensor {
 }
 
 impl Tensors {
-    /// Maps the file and reads its header.
+    /// Opens the file and reads its header.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         guarded(path, || {
-            let (file, size) = open_binary(path)?;
-            let size = usize::try_from(size).map_err(|_| Failure::of_file(path, "larger than an address space"))?;
-            let map = map::map(&file, 0..size).map_err(|e| cannot_read(path, e))?;
-            let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| corrupt(path, e))?;
-            // The length of the header stands before it in 8 bytes.
-            Ok(Self { path: path.to_owned(), file, map, metadata, data: header + 8 })
+            let (mut file, size) = open_binary(path)?;
+            // The length of the header stands before it.
+            let mut length = [0; 8];
+            let Some(most) = size.checked_sub(8) else { return Err(corrupt(path, "shorter than its header's length")) };
+            file.read_exact(&mut length).map_err(|e| cannot_read(path, e))?;
+            let length = u64::from_le_bytes(length);
+            if length > most.min(LONGEST_HEADER) {
+                let most = format!("{most} follow it, and {LONGEST_HEADER} are the most that is read");
+                return Err(corrupt(path, format!("a header of {length} bytes; {most}")));
+            }
+            let mut header = vec![0; length as usize];
+            file.read_exact(&mut header).map_err(|e| cannot_read(path, e))?;
+            let Header { metadata } = serde_json::from_slice(&header).map_err(|e| corrupt(path, e))?;
+            if metadata.data_len() as u64 != most - length {
+                let (needed, there) = (metadata.data_len(), most - length);
+                return Err(corrupt(
+                    path,
+                    format!("its tensors have {needed} bytes by its header, and {there} are there"),
+                ));
+            }
+            Ok(Self { path: path.to_owned(), file, metadata, data: 8 + length as usize })
         })
     }
 
@@ -67,12 +89,7 @@ impl Tensors {
         sorted_list(self.metadata.offset_keys().iter().map(String::as_str))
     }
 
-    /// A tensor's bytes: little-endian, aligned to nothing.
-    pub fn bytes(&self, tensor: &Tensor) -> &[u8] {
-        &self.map[tensor.bytes.clone()]
-    }
-
-    /// A range of a tensor's bytes, mapped anew: their pages stay in memory no longer than the piece is held.
+    /// A range of a tensor's bytes: little-endian, aligned to nothing, in memory no longer than the piece is held.
     pub fn piece(&self, tensor: &Tensor, range: Range<usize>) -> Result<Mmap, Failure> {
         let start = tensor.bytes.start;
         assert!(start + range.end <= tensor.bytes.end, "a piece lies within its tensor");
@@ -80,23 +97,45 @@ impl Tensors {
     }
 
     /// Appends some of a tensor's numbers, each rounded once or widened; those of no type of [`is_number`] are none.
-    pub fn append_f32(&self, tensor: &Tensor, range: Range<usize>, column: &mut Vec<f32>) {
-        let bytes = self.bytes(tensor);
+    pub fn append_f32(&self, tensor: &Tensor, range: Range<usize>, column: &mut Vec<f32>) -> Result<(), Failure> {
+        let Some(bytes) = self.numbers(tensor, range)? else { return Ok(()) };
+        let bytes = &bytes[..];
         match tensor.dtype {
-            Dtype::F32 => append(bytes, range, column, f32::from_le_bytes),
-            Dtype::F64 => append(bytes, range, column, |b| f64::from_le_bytes(b) as f32),
-            Dtype::F16 => append(bytes, range, column, |b| f16::from_le_bytes(b).to_f32()),
-            Dtype::BF16 => append(bytes, range, column, |b| bf16::from_le_bytes(b).to_f32()),
-            Dtype::I8 => append(bytes, range, column, |b| i8::from_le_bytes(b).into()),
-            Dtype::U8 => append(bytes, range, column, |b| u8::from_le_bytes(b).into()),
-            Dtype::I16 => append(bytes, range, column, |b| i16::from_le_bytes(b).into()),
-            Dtype::U16 => append(bytes, range, column, |b| u16::from_le_bytes(b).into()),
-            Dtype::I32 => append(bytes, range, column, |b| i32::from_le_bytes(b) as f32),
-            Dtype::U32 => append(bytes, range, column, |b| u32::from_le_bytes(b) as f32),
-            Dtype::I64 => append(bytes, range, column, |b| i64::from_le_bytes(b) as f32),
-            Dtype::U64 => append(bytes, range, column, |b| u64::from_le_bytes(b) as f32),
+            Dtype::F32 => append(bytes, column, f32::from_le_bytes),
+            Dtype::F64 => append(bytes, column, |b| f64::from_le_bytes(b) as f32),
+            Dtype::F16 => append(bytes, column, |b| f16::from_le_bytes(b).to_f32()),
+            Dtype::BF16 => append(bytes, column, |b| bf16::from_le_bytes(b).to_f32()),
+            Dtype::I8 => append(bytes, column, |b| i8::from_le_bytes(b).into()),
+            Dtype::U8 => append(bytes, column, |b| u8::from_le_bytes(b).into()),
+            Dtype::I16 => append(bytes, column, |b| i16::from_le_bytes(b).into()),
+            Dtype::U16 => append(bytes, column, |b| u16::from_le_bytes(b).into()),
+            Dtype::I32 => append(bytes, column, |b| i32::from_le_bytes(b) as f32),
+            Dtype::U32 => append(bytes, column, |b| u32::from_le_bytes(b) as f32),
+            Dtype::I64 => append(bytes, column, |b| i64::from_le_bytes(b) as f32),
+            Dtype::U64 => append(bytes, column, |b| u64::from_le_bytes(b) as f32),
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Appends some of a tensor's integers; those of another type than I32 and I64 are none.
+    pub fn append_i64(&self, tensor: &Tensor, range: Range<usize>, column: &mut Vec<i64>) -> Result<(), Failure> {
+        let Some(bytes) = self.numbers(tensor, range)? else { return Ok(()) };
+        match tensor.dtype {
+            Dtype::I32 => append(&bytes, column, |b| i32::from_le_bytes(b).into()),
+            Dtype::I64 => append(&bytes, column, i64::from_le_bytes),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The bytes of some of a tensor's numbers, if there are any: nothing cannot be mapped.
+    fn numbers(&self, tensor: &Tensor, range: Range<usize>) -> Result<Option<Mmap>, Failure> {
+        let width = tensor.dtype.bitsize() / 8;
+        if range.is_empty() || width == 0 {
+            return Ok(None);
+        }
+        self.piece(tensor, range.start * width..range.end * width).map(Some)
     }
 }
 
@@ -104,8 +143,75 @@ fn cannot_read(path: &Path, error: std::io::Error) -> Failure {
     Failure::of_file(path, format!("cannot be read: {error}"))
 }
 
-fn append<const N: usize>(bytes: &[u8], range: Range<usize>, column: &mut Vec<f32>, number: impl Fn([u8; N]) -> f32) {
-    column.extend(bytes.as_chunks::<N>().0[range].iter().map(|&bytes| number(bytes)));
+fn append<T, const N: usize>(bytes: &[u8], column: &mut Vec<T>, number: impl Fn([u8; N]) -> T) {
+    column.extend(bytes.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)));
+}
+
+/// A header, in which no name stands twice: a decoder of JSON would take the last.
+struct Header {
+    metadata: Metadata,
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Tensors;
+
+        impl<'de> Visitor<'de> for Tensors {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let (mut texts, mut tensors, mut names) = (None, Vec::new(), HashSet::new());
+                while let Some(name) = map.next_key::<String>()? {
+                    if !names.insert(name.clone()) {
+                        return Err(A::Error::custom(format!("two tensors are named {name}")));
+                    }
+                    if name == "__metadata__" {
+                        texts = Some(map.next_value::<Texts>()?.0);
+                    } else {
+                        tensors.push((name, map.next_value::<TensorInfo>()?));
+                    }
+                }
+                // The crate wants them in the order of their bytes, and then finds gaps and overlaps.
+                tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
+                Ok(Header { metadata: Metadata::new(texts, tensors).map_err(A::Error::custom)? })
+            }
+        }
+
+        deserializer.deserialize_map(Tensors)
+    }
+}
+
+/// The texts that a file may hold beside its tensors.
+struct Texts(HashMap<String, String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
+                let mut texts = HashMap::new();
+                while let Some((name, text)) = map.next_entry::<String, String>()? {
+                    if texts.insert(name.clone(), text).is_some() {
+                        return Err(A::Error::custom(format!("two texts are named {name}")));
+                    }
+                }
+                Ok(Texts(texts))
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
 }
 
 /// Whether a type is one that [`Tensors::append_f32`] knows.

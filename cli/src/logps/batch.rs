@@ -1,5 +1,6 @@
 //! Logits and labels of a file, and how they belong together.
 
+use std::ops::Range;
 use std::path::Path;
 
 use safetensors::Dtype;
@@ -11,28 +12,15 @@ use crate::input::{Tensor, Tensors};
 /// The label of a token that does not count.
 pub const MASKED: i64 = -100;
 
-/// Labels as they lie in the file.
-#[derive(Clone, Copy)]
-enum Labels<'a> {
-    I32(&'a [[u8; 4]]),
-    I64(&'a [[u8; 8]]),
-}
-
-impl Labels<'_> {
-    fn get(self, index: usize) -> i64 {
-        match self {
-            Self::I32(x) => i32::from_le_bytes(x[index]).into(),
-            Self::I64(x) => i64::from_le_bytes(x[index]),
-        }
-    }
-}
+/// Labels that are looked at at a time.
+const LABELS_AT_A_TIME: usize = 65_536;
 
 /// The sequences of a file. A row is the logits at one position of one sequence.
 pub struct Batch<'a> {
     /// Where they are.
     pub file: &'a Tensors,
     labels_name: &'a str,
-    labels: Labels<'a>,
+    labels: Tensor,
     /// The rows of logits, end to end.
     pub logits: Tensor,
     /// How many sequences there are.
@@ -65,18 +53,14 @@ impl<'a> Batch<'a> {
             let message = format!("holds {:?}; F32, BF16 or F16 is needed", logits.dtype);
             return Err(Failure::of_tensor(path, &options.logits, message));
         }
-        let bytes = file.bytes(&labels);
+        if !matches!(labels.dtype, Dtype::I32 | Dtype::I64) {
+            let message = format!("holds {:?}; I32 or I64 is needed", labels.dtype);
+            return Err(Failure::of_tensor(path, &options.labels, message));
+        }
         Ok(Self {
             file,
             labels_name: &options.labels,
-            labels: match labels.dtype {
-                Dtype::I32 => Labels::I32(bytes.as_chunks().0),
-                Dtype::I64 => Labels::I64(bytes.as_chunks().0),
-                other => {
-                    let message = format!("holds {other:?}; I32 or I64 is needed");
-                    return Err(Failure::of_tensor(path, &options.labels, message));
-                }
-            },
+            labels,
             logits,
             sequences,
             positions,
@@ -90,39 +74,62 @@ impl<'a> Batch<'a> {
         self.positions - self.shift
     }
 
-    /// The label that a row is to predict, rows being counted over all sequences.
-    pub fn target(&self, row: usize) -> i64 {
-        if row % self.positions < self.labelled() { self.labels.get(row + self.shift) } else { MASKED }
+    /// The labels that some rows are to predict, rows being counted over all sequences.
+    pub fn targets(&self, rows: Range<usize>, targets: &mut Vec<i64>) -> Result<(), Failure> {
+        targets.clear();
+        let all = self.sequences * self.positions;
+        self.file.append_i64(&self.labels, rows.start + self.shift..all.min(rows.end + self.shift), targets)?;
+        // The last row of all has no label after it.
+        targets.resize(rows.len(), MASKED);
+        for (row, target) in rows.zip(targets) {
+            if row % self.positions >= self.labelled() {
+                *target = MASKED;
+            }
+        }
+        Ok(())
     }
 
     /// Checks every label that is used; how many tokens of each sequence count.
     pub fn lengths(&self) -> Result<Vec<i64>, Failure> {
-        (0..self.sequences).map(|sequence| self.length(sequence)).collect()
+        let all = self.sequences * self.positions;
+        let (mut lengths, mut length, mut labels) = (Vec::new(), 0, Vec::new());
+        for start in (0..all).step_by(LABELS_AT_A_TIME) {
+            labels.clear();
+            self.file.append_i64(&self.labels, start..all.min(start + LABELS_AT_A_TIME), &mut labels)?;
+            for (index, &label) in (start..).zip(&labels) {
+                let (sequence, position) = (index / self.positions, index % self.positions);
+                if position >= self.shift && label != MASKED {
+                    self.check(sequence, position, label)?;
+                    length += 1;
+                }
+                if position + 1 == self.positions {
+                    if length == 0 {
+                        let first = if self.shift == 0 { "" } else { " but the first, which nothing predicts" };
+                        let message = format!("every label{first} is {MASKED}; at least one token must count");
+                        return Err(self.failure(sequence, message));
+                    }
+                    lengths.push(length);
+                    length = 0;
+                }
+            }
+        }
+        Ok(lengths)
     }
 
-    fn length(&self, sequence: usize) -> Result<i64, Failure> {
-        let fail = |message| Err(Failure::of_sequence(&self.file.path, self.labels_name, sequence, message));
-        let mut length = 0;
-        for position in 0..self.labelled() {
-            let label = self.target(sequence * self.positions + position);
-            if label == MASKED {
-                continue;
-            }
-            if usize::try_from(label).map_or(true, |label| label >= self.vocabulary) {
-                return fail(format!(
-                    "the label at position {} is {label}; 0 to {} are needed, the vocabulary, or {MASKED} for a token \
-                     that does not count",
-                    position + self.shift,
-                    self.vocabulary - 1
-                ));
-            }
-            length += 1;
+    fn check(&self, sequence: usize, position: usize, label: i64) -> Result<(), Failure> {
+        if usize::try_from(label).is_ok_and(|label| label < self.vocabulary) {
+            return Ok(());
         }
-        if length == 0 {
-            let first = if self.shift == 0 { "" } else { " but the first, which nothing predicts" };
-            return fail(format!("every label{first} is {MASKED}; at least one token must count"));
-        }
-        Ok(length)
+        let message = format!(
+            "the label at position {position} is {label}; 0 to {} are needed, the vocabulary, or {MASKED} for a token \
+             that does not count",
+            self.vocabulary - 1
+        );
+        Err(self.failure(sequence, message))
+    }
+
+    fn failure(&self, sequence: usize, message: String) -> Failure {
+        Failure::of_sequence(&self.file.path, self.labels_name, sequence, message)
     }
 }
 

@@ -89,8 +89,7 @@ impl Work<'_> {
         let mut logps = vec![0.0; piece.min(rows)];
         for start in (0..rows).step_by(piece) {
             let end = rows.min(start + piece);
-            targets.clear();
-            targets.extend((start..end).map(|row| batch.target(row)));
+            batch.targets(start..end, &mut targets)?;
             let logps = &mut logps[..end - start];
             let bytes = batch.file.piece(&batch.logits, start * row_bytes..end * row_bytes)?;
             let numbers = numbers::<T>(&bytes, &mut buffer);

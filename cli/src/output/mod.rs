@@ -59,6 +59,7 @@ pub fn create(path: &Path, fields: &[Field]) -> Result<Box<dyn ColumnWriter>, Fa
         Format::Parquet => Box::new(parquet::Parquet::new(target)?),
         Format::Npz => Box::new(npz::Npz::new(target)?),
         Format::Safetensors => Box::new(safetensors::Safetensors::new(target)?),
+        Format::Arrow | Format::Npy => unreachable!("no format that is written"),
     })
 }
 

@@ -13,7 +13,7 @@ use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
 
 use crate::args::{LossName, Score};
 use crate::failure::{Failure, Place};
-use crate::input::{CHUNK_ROWS, Chunk, Note};
+use crate::input::{self, CHUNK_ROWS, Chunk, Note};
 use crate::layout::short;
 use crate::machine;
 use crate::output::{self, ColumnWriter, Field, Kind, Values};
@@ -105,7 +105,8 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let backend = machine::backend()?;
     machine::start(options.threads)?;
     let reading = options.reading.reading();
-    let sources = Source::all(options, &wanted, &reading);
+    let files = input::expand(&options.files, &reading)?;
+    let sources = Source::all(options, &files, &wanted, &reading);
     plan::check_files(options, &sources)?;
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS)).transpose()?;

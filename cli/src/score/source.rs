@@ -1,7 +1,7 @@
 //! Where pairs come from.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::args::Score;
 use crate::failure::Failure;
@@ -24,10 +24,10 @@ pub enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// All that the options name, in order.
-    pub fn all(options: &'a Score, wanted: &'a [Wanted], reading: &'a Reading) -> Vec<Self> {
+    /// All that the options name, in order; `files` are those that the options' files stand for.
+    pub fn all(options: &'a Score, files: &'a [PathBuf], wanted: &'a [Wanted], reading: &'a Reading) -> Vec<Self> {
         let Some(policy) = &options.sequences.policy else {
-            return options.files.iter().map(|path| Self::Columns(path, wanted, reading)).collect();
+            return files.iter().map(|path| Self::Columns(path, wanted, reading)).collect();
         };
         let layout = if options.sequences.interleaved { Layout::Interleaved } else { Layout::ChosenFirst };
         vec![Self::Sequences { policy, reference: options.sequences.reference.as_deref(), layout }]
