@@ -94,6 +94,10 @@ pub struct Score {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
+    /// Take files as they are, whatever their metadata say of how they were made
+    #[arg(long)]
+    pub ignore_provenance: bool,
+
     /// What stands in the place of the files.
     #[command(flatten)]
     pub sequences: Sequences,

@@ -25,6 +25,7 @@ use std::path::Path;
 
 use crate::failure::{Failure, Place, name_list};
 use crate::format::Format;
+use crate::provenance::Metadata;
 
 /// The most rows of a chunk.
 pub const CHUNK_ROWS: usize = 65_536;
@@ -126,6 +127,16 @@ pub trait ColumnReader {
 
     /// The share of the file that has been read, from 0 to 1.
     fn progress(&self) -> f64;
+
+    /// What the files behind it say of themselves beside their numbers: a policy's first, then its reference's.
+    fn metadata(&self) -> Vec<Metadata> {
+        Vec::new()
+    }
+
+    /// Whether every wanted column is of a type of integers.
+    fn is_all_integers(&self) -> bool {
+        false
+    }
 }
 
 /// Opens a file, by its ending unless its format is given, and finds the wanted columns in it.

@@ -23,6 +23,8 @@ type Part = Result<Vec<f32>, Failure>;
 pub struct Npz {
     path: PathBuf,
     columns: Vec<Receiver<Part>>,
+    /// Whether every one of them holds integers.
+    integers: bool,
     rows: u64,
     read: u64,
 }
@@ -33,18 +35,20 @@ impl Npz {
         let mut archive = open_archive(path)?;
         let mut entries = Vec::new();
         let mut lengths = Vec::new();
+        let mut integers = true;
         for wanted in wanted {
             let Some(entry) = archive.index_for_name(&npz::file_name_from_array_name(&wanted.name)) else {
                 return Err(wanted.missing(path, &array_names(&archive)));
             };
             let header = array(path, &mut archive, entry, &wanted.name, |file| Ok(file.header().clone()))?;
             lengths.push(check_shape(path, &wanted.name, header.shape())?);
-            Number::of(&header).map_err(|found| wrong_type(path, &wanted.name, found))?;
+            let number = Number::of(&header).map_err(|found| wrong_type(path, &wanted.name, found))?;
+            integers &= !matches!(number, Number::F16 | Number::F32 | Number::F64);
             entries.push(entry);
         }
         let rows = check_lengths(path, wanted, &lengths)?;
         let columns = entries.into_iter().zip(wanted).map(|(entry, wanted)| start(path, entry, &wanted.name)).collect();
-        Ok(Self { path: path.to_owned(), columns, rows, read: 0 })
+        Ok(Self { path: path.to_owned(), columns, integers, rows, read: 0 })
     }
 }
 
@@ -68,6 +72,10 @@ impl ColumnReader for Npz {
 
     fn progress(&self) -> f64 {
         self.read as f64 / self.rows.max(1) as f64
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.integers
     }
 }
 

@@ -12,6 +12,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::{CHUNK_ROWS, Chunk, ColumnReader, Reading, Wanted, corrupt, open_binary, wrong_type};
 use crate::failure::{Failure, Place, name_list};
+use crate::provenance::Metadata;
 
 /// A Parquet file.
 pub struct Parquet {
@@ -110,6 +111,18 @@ impl ColumnReader for Parquet {
 
     fn progress(&self) -> f64 {
         self.read as f64 / self.rows.max(1) as f64
+    }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        let pairs = self.file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        let entries = pairs.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?)));
+        vec![Metadata::new(&self.path, entries)]
+    }
+
+    fn is_all_integers(&self) -> bool {
+        use parquet::basic::Type;
+        let columns = self.file.metadata().file_metadata().schema_descr().columns();
+        self.leaves.iter().all(|&leaf| matches!(columns[leaf].physical_type(), Type::INT32 | Type::INT64))
     }
 }
 

@@ -5,6 +5,7 @@ use preflane::ExactSum;
 use super::{Chunk, ColumnReader, Wanted};
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::provenance::Metadata;
 use std::path::{Path, PathBuf};
 
 /// What the options say of the files; each reader takes what concerns it.
@@ -113,6 +114,14 @@ impl ColumnReader for WithNulls {
 
     fn progress(&self) -> f64 {
         self.reader.progress()
+    }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        self.reader.metadata()
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.reader.is_all_integers()
     }
 }
 

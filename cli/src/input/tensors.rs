@@ -13,6 +13,7 @@ use zerocopy::{FromBytes, Immutable};
 use super::guard::guarded;
 use super::{corrupt, map, open_binary, sorted_list};
 use crate::failure::Failure;
+use crate::provenance;
 
 /// An open file, all of whose tensors lie within it.
 pub struct Tensors {
@@ -60,6 +61,12 @@ impl Tensors {
         self.find(name).ok_or_else(|| {
             Failure::of_file(&self.path, format!("no tensor {name}; tensors there: {} ({remedy})", self.names()))
         })
+    }
+
+    /// What the file says of itself beside its tensors.
+    pub fn said(&self) -> provenance::Metadata {
+        let entries = self.metadata.metadata().clone().into_iter().flatten();
+        provenance::Metadata::new(&self.path, entries)
     }
 
     /// The names of all, for messages.
@@ -112,6 +119,12 @@ fn append<const N: usize>(bytes: &[u8], range: Range<usize>, column: &mut Vec<f3
 pub fn is_number(dtype: Dtype) -> bool {
     use Dtype::{BF16, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
     matches!(dtype, F16 | BF16 | F32 | F64 | I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64)
+}
+
+/// Whether a type is one of integers.
+pub fn is_integer(dtype: Dtype) -> bool {
+    use Dtype::{BF16, F16, F32, F64};
+    is_number(dtype) && !matches!(dtype, F16 | BF16 | F32 | F64)
 }
 
 /// A type that may lie in memory as it lies in a file.
