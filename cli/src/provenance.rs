@@ -214,7 +214,7 @@ impl Provenance {
     }
 
     /// The gist, in words.
-    pub fn summary(&self) -> String {
+    pub fn summary(&self) -> Vec<String> {
         let with = |key: &str, words: &dyn Fn(&str) -> String| self.get(key).map(words);
         let unless = |key: &str, default: &str, name: &str| {
             self.get(key).filter(|value| *value != default).map(|value| format!("{name} {value}"))
@@ -231,7 +231,7 @@ impl Provenance {
         ];
         let notes = self.notes().map(|(key, value)| format!("{} {}", excerpt(key), excerpt(value)));
         let writer = with("writer", &|value| format!("by {}", excerpt(value)));
-        parts.into_iter().flatten().chain(notes).chain(writer).collect::<Vec<_>>().join(", ")
+        parts.into_iter().flatten().chain(notes).chain(writer).collect()
     }
 
     /// All keys and values, without the prefix.

@@ -48,7 +48,7 @@ fn numbers(out: &mut String, summary: &Summary<'_>) -> std::fmt::Result {
     line("logps/sequence", &short(totals.mean_sequence()), note)?;
     let fingerprint: String = summary.provenance.get("labels_sha256").unwrap_or_default().chars().take(16).collect();
     let note = if summary.is_written { "SHA-256 of those that count, in part" } else { "in part; not in the output" };
-    writeln!(out, "  {:NAME$}    {fingerprint:16}{}", "labels", quiet(note))
+    writeln!(out, "  {:NAME$}  {fingerprint}  {}", "labels", quiet(note))
 }
 
 fn watch(out: &mut String, summary: &Summary<'_>) -> std::fmt::Result {

@@ -5,7 +5,7 @@ use super::columns::{STAND_INS, stand_in};
 use super::outliers::Carried;
 use super::rows::{NAMED, Row, Rows};
 use super::watched::{POLICY_CHOSEN, POLICY_REJECTED, REF_CHOSEN, REF_REJECTED};
-use crate::layout::{counted, percent, rough, short};
+use crate::layout::{counted, percent, rough};
 
 /// Shares below this are no finding: some displaced or saturated pairs are in all data.
 const SHARE: f64 = 0.1;
@@ -298,7 +298,7 @@ fn stand_ins(scored: &Scored) -> Vec<Finding> {
     (0..STAND_INS.len())
         .filter(is_marked)
         .map(|index| {
-            let (value, rows) = (short(STAND_INS[index]), &scored.watched.stand_ins[index]);
+            let (value, rows) = (rough(STAND_INS[index].into(), 7), &scored.watched.stand_ins[index]);
             let sides = (columns.iter().enumerate()).filter(|(_, column)| column.stand_ins[index] > 0);
             let sides = sides.map(|(side, _)| name_of(side)).collect::<Vec<_>>().join(", ");
             let named = names(scored, &rows.first, rows.count);
@@ -333,7 +333,7 @@ fn far_below(scored: &Scored) -> Vec<Finding> {
             all.truncate(NAMED);
             rows.first = all;
             (rows.count > 0).then(|| {
-                let (lowest, named) = (short(values[0].0), names(scored, &rows.first, rows.count));
+                let (lowest, named) = (rough(values[0].0.into(), 4), names(scored, &rows.first, rows.count));
                 Finding::of_rows(
                     Code::FarBelow,
                     &rows,
@@ -348,8 +348,8 @@ fn far_below(scored: &Scored) -> Vec<Finding> {
 
 /// From so large a median of log-probabilities on they are no means over tokens: the logarithm of a vocabulary.
 const LARGEST_MEAN: f64 = 12.0;
-/// So many tokens at least a usual answer has.
-const FEWEST_TOKENS: f64 = 3.0;
+/// So many times as large sums are at least: answers of three tokens, and what the medians are rounded by.
+const FEWEST_TOKENS: f64 = 2.75;
 
 /// Whether policy and reference are sums and means, told by the medians of their sizes. Both answers must say so: a policy may well
 /// unlearn one.

@@ -151,9 +151,8 @@ fn extremes(out: &mut String, scored: &Scored) -> std::fmt::Result {
     }
     writeln!(out)?;
     for (name, items) in [("smallest", smallest), ("largest", largest)] {
-        let rows: Vec<_> =
-            items.iter().map(|item| format!("{} row {}", rough(item.value.into(), 4), scored.name(&item.row))).collect();
-        writeln!(out, "{}", hanging(&format!("{name:10}"), &rows.join(", ")))?;
+        let rows = items.iter().map(|item| format!("row {}: {}", scored.name(&item.row), rough(item.value.into(), 4)));
+        writeln!(out, "{}", hanging(name, &unbroken(rows)))?;
     }
     Ok(())
 }
@@ -168,7 +167,8 @@ fn provenance(out: &mut String, scored: &Scored) -> std::fmt::Result {
     }
     writeln!(out, "\n{HEADING}Provenance{HEADING:#} {QUIET}(as the files say){QUIET:#}\n")?;
     for provenance in said.iter().take(FILES) {
-        writeln!(out, "{}", hanging(&format!("{}: ", provenance.path().display()), &provenance.summary()))?;
+        let file = format!("{}:", provenance.path().display());
+        writeln!(out, "{}", hanging(&file, &unbroken(provenance.summary().into_iter())))?;
     }
     match said.len().saturating_sub(FILES) {
         0 => Ok(()),
@@ -176,10 +176,18 @@ fn provenance(out: &mut String, scored: &Scored) -> std::fmt::Result {
     }
 }
 
+/// What stands for a blank at which no line may end.
+const UNBROKEN: &str = "\u{1f}";
+
+/// A list for [`hanging`], whose items stay whole.
+fn unbroken(items: impl Iterator<Item = String>) -> String {
+    items.map(|item| item.split_whitespace().collect::<Vec<_>>().join(UNBROKEN)).collect::<Vec<_>>().join(", ")
+}
+
 /// Text after a title, its further lines indented.
 fn hanging(title: &str, text: &str) -> String {
-    let lines = wrap(&format!("{title}{text}"), "    ");
-    format!("  {}", lines.trim_start())
+    let lines = wrap(&format!("{title:9} {text}"), "            ");
+    format!("  {}", lines.trim_start()).replace(UNBROKEN, " ")
 }
 
 fn watch(out: &mut String, scored: &Scored) -> std::fmt::Result {
