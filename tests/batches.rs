@@ -355,3 +355,53 @@ fn levels_have_names_and_limits() {
     assert_eq!(Level::from_name("AVX2"), Err(Error::UnknownLevel));
     assert!(Error::Level(Level::Avx512).to_string().contains("scalar"));
 }
+
+/// One rule for a weight of 0: NaN stays, and of all else it makes 0, infinity included; the counts do not change.
+#[test]
+fn a_weight_of_0_on_infinity_and_on_nan() {
+    const INF: f32 = f32::INFINITY;
+    let numbers = [
+        [-INF, -14.0, -13.0, -13.5],
+        [INF, -14.0, -13.0, -13.5],
+        [-12.0, -INF, -13.0, -13.5],
+        [-12.0, -14.0, -INF, -13.5],
+        [-12.0, -14.0, -13.0, -INF],
+        [-3e38, 3e38, 3e38, -3e38],
+        [-12.0, -14.0, -13.0, -13.5],
+    ];
+    let nans = [[f32::NAN, -14.0, -13.0, -13.5], [-12.0, -14.0, f32::NAN, -13.5], [-INF, -INF, -13.0, -13.5]];
+    let rows: Vec<[f32; 4]> = numbers.into_iter().chain(nans).cycle().take(50).collect();
+    let columns: [Vec<f32>; 4] = std::array::from_fn(|i| rows.iter().map(|row| row[i]).collect());
+    let [pc, pr, rc, rr] = &columns;
+    let weights = vec![0.0; rows.len()];
+    for level in Level::ALL {
+        let Ok(backend) = Backend::new(level) else { continue };
+        for loss in losses() {
+            let count = |pairs: Pairs<'_>| {
+                let (mut results, mut metrics) = (Results::new(rows.len()), Metrics::new());
+                evaluate(backend, &loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
+                (results, metrics.nonfinite(), metrics.accurate(), metrics.ties())
+            };
+            let pairs = Pairs::new(pc, pr, rc, rr);
+            let (Results(plain), nonfinite, accurate, ties) = count(pairs);
+            let (Results(weighted), same, ..) = count(pairs.with_weights(&weights));
+            assert_eq!(count(pairs.with_weights(&weights)).2, accurate);
+            assert_eq!(count(pairs.with_weights(&weights)).3, ties);
+            // Of each ten rows five have an infinity and three a NaN; the sixth is finite, but its squared distance may not be.
+            assert!(nonfinite >= 40 && same == 40, "{nonfinite}, {same}");
+            for (row, inputs) in rows.iter().enumerate() {
+                for result in [0, 4, 5, 6, 7, 8] {
+                    let (name, value) = (format!("{level:?} {loss:?} {inputs:?} {result}"), weighted[result][row]);
+                    if row % 10 < numbers.len() {
+                        assert_eq!(value, 0.0, "{name}");
+                    } else {
+                        assert_eq!(value.to_bits(), 0x7fc0_0000, "{name}");
+                    }
+                }
+                for result in 1..4 {
+                    assert_eq!(weighted[result][row].to_bits(), plain[result][row].to_bits());
+                }
+            }
+        }
+    }
+}

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use preflane_cli::{failure, format, input};
+use preflane_cli::{failure, format, input, provenance};
 
 use args::{Command, CommandLine};
 use failure::Failure;

@@ -82,18 +82,22 @@ fn tensors_that_do_not_fit() {
     complains(&input, &[], &["in.safetensors: no tensor logits", "there: labels, scores", "--logits"]);
     let input = small(&folder, |[_, labels]| labels.name = "ids".to_owned());
     complains(&input, &[], &["no tensor labels", "ids, logits", "--labels"]);
+    let input = small(&folder, |[logits, _]| logits.shape = vec![60]);
+    complains(&input, &[], &["tensor logits has the shape [60]", "[sequences, positions, vocabulary]"]);
+    let input = small(&folder, |[logits, _]| logits.shape = vec![3, 2, 2, 5]);
+    complains(&input, &[], &["tensor logits has the shape [3, 2, 2, 5]", "[positions, vocabulary]"]);
     let input = small(&folder, |[logits, _]| logits.shape = vec![12, 5]);
-    complains(&input, &[], &["tensor logits has the shape [12, 5]", "[sequences, positions, vocabulary]"]);
+    complains(&input, &[], &["tensor labels has the shape [3, 4]; [12] is needed"]);
     let input = small(&folder, |[_, labels]| labels.shape = vec![4, 3]);
     complains(&input, &[], &["tensor labels has the shape [4, 3]; [3, 4] is needed"]);
     let input = small(&folder, |[logits, _]| (logits.dtype, logits.shape) = ("F64", vec![3, 4, 2]));
     complains(&input, &[], &["corrupt"]);
     let input = small(&folder, |[logits, _]| {
-        *logits = Tensor::new("logits", "F64", &[3, 4, 2], vec![0; 3 * 4 * 2 * 8]);
+        *logits = Tensor::new("logits", "I64", &[3, 4, 2], vec![0; 3 * 4 * 2 * 8]);
     });
-    complains(&input, &[], &["tensor logits holds F64; F32, BF16 or F16"]);
+    complains(&input, &[], &["tensor logits holds I64; F32, BF16, F16 or F64"]);
     let input = small(&folder, |[_, labels]| labels.dtype = "F64");
-    complains(&input, &[], &["tensor labels holds F64; I32 or I64"]);
+    complains(&input, &[], &["tensor labels holds F64; integers are needed"]);
     for shape in [[0, 4, 5], [3, 0, 5], [3, 4, 0]] {
         let tensors = Batch::new([1, 2, 3]).tensors("F32", "I64").map(|mut tensor| {
             tensor.shape = shape[..tensor.shape.len()].to_vec();
@@ -109,6 +113,63 @@ fn tensors_that_do_not_fit() {
     let input = folder.write("in.safetensors", file(&one.tensors("F32", "I64"), 0));
     complains(&input, &[], &["[2, 1, 3]", "two positions are needed", "--shifted"]);
     accepts(&input, &["--shifted"]);
+}
+
+#[test]
+fn masks_that_are_none() {
+    let folder = Folder::new();
+    let with = |mask: Tensor| {
+        let [logits, labels] = Batch::new([3, 4, 5]).tensors("F32", "I64");
+        folder.write("in.safetensors", file(&[logits, labels, mask], 0))
+    };
+    let mut values = [1; 12];
+    values[9] = 2;
+    for dtype in ["BOOL", "U8", "I64"] {
+        let input = with(Tensor::integers("keep", dtype, &[3, 4], &values));
+        complains(&input, &["--mask", "keep"], &["tensor keep, sequence 2 (from 0)", "position 1 is 2; 0 or 1"]);
+    }
+    values[9] = -1;
+    let input = with(Tensor::integers("keep", "I8", &[3, 4], &values));
+    complains(&input, &["--mask", "keep"], &["position 1 is -1"]);
+    let input = with(Tensor::f32("keep", &[3, 4], &[1.0; 12]));
+    complains(&input, &["--mask", "keep"], &["tensor keep holds F32; integers or BOOL are needed"]);
+    let input = with(Tensor::integers("keep", "I64", &[4, 3], &[1; 12]));
+    complains(&input, &["--mask", "keep"], &["tensor keep has the shape [4, 3]; [3, 4] is needed"]);
+    values = [1; 12];
+    values[4..8].fill(0);
+    let input = with(Tensor::integers("keep", "U8", &[3, 4], &values));
+    complains(&input, &["--mask", "keep"], &["sequence 1 (from 0)", "0 in the tensor keep", "at least one token"]);
+}
+
+#[test]
+fn labels_of_more_bits_than_a_vocabulary() {
+    let folder = Folder::new();
+    let [logits, _] = Batch::new([3, 4, 5]).tensors("F32", "I64");
+    for (dtype, value, said) in
+        [("U64", -1, "18446744073709551615"), ("U8", 200, "200"), ("U16", -100, "65436"), ("U32", -100, "4294967196")]
+    {
+        let mut labels = [1; 12];
+        labels[6] = value;
+        let tensors = [logits.clone(), Tensor::labels(dtype, &[3, 4], &labels)];
+        let input = folder.write("in.safetensors", file(&tensors, 0));
+        complains(&input, &[], &["tensor labels, sequence 1 (from 0)", &format!("position 2 is {said};")]);
+    }
+}
+
+#[test]
+fn logits_of_64_bits_that_are_none_of_32() {
+    let folder = Folder::new();
+    let batch = Batch { shape: [2, 3, 2], logits: vec![0.5; 12], labels: vec![0, 1, -100, 0, 1, 1] };
+    for (wrong, said) in [(0.1_f64, "0.1"), (1e300, "1e300"), (1e-60, "1e-60")] {
+        let [mut logits, labels] = batch.tensors("F64", "I64");
+        // The logits of the second sequence's second position, and of one that is masked.
+        for row in [4, 1] {
+            logits.bytes[8 * (2 * row + 1)..][..8].copy_from_slice(&wrong.to_le_bytes());
+        }
+        let input = folder.write("in.safetensors", file(&[logits, labels], 0));
+        let place = "tensor logits, sequence 1 (from 0): the logit of column 1 at position 1";
+        complains(&input, &[], &[place, said, "F32"]);
+    }
 }
 
 #[test]
@@ -167,6 +228,16 @@ fn options() {
         (&["--temperature", "-1"], &["temperature is -1"]),
         (&["--temperature", "nan"], &["temperature is NaN"]),
         (&["--temperature", "x"], &["--temperature", "'x'"]),
+        (&["--logit-scale", "0"], &["--logit-scale: logit_scale is 0"]),
+        (&["--logit-scale", "-2"], &["--logit-scale: logit_scale is -2"]),
+        (&["--soft-cap", "0"], &["--soft-cap: soft_cap is 0"]),
+        (&["--soft-cap", "inf"], &["--soft-cap: soft_cap is inf"]),
+        (&["--logit-scale", "1e9", "--temperature", "1e-9"], &["logit_scale / temperature"]),
+        (&["--note", "model"], &["--note", "KEY=VALUE"]),
+        (&["--note", "=x"], &["--note", "KEY=VALUE"]),
+        (&["--note", "two words=x"], &["--note", "KEY=VALUE"]),
+        (&["--mask", "none"], &["no tensor none", "labels, logits", "--mask"]),
+        (&["--mask", "logits"], &["tensor logits has the shape [2, 5, 4096]; [2, 5] is needed"]),
         (&["--reduce", "max"], &["max", "sum, mean"]),
         (&["--threads", "0"], &["--threads", "'0'"]),
         (&["--logits", "labels"], &["tensor labels has the shape [2, 5]"]),

@@ -19,6 +19,7 @@ pub struct Pairs<'a> {
     /// The reference model's; `None` is the reference-free form, with 0 for both in the loss and in the rewards.
     pub reference: Option<Reference<'a>>,
     /// Weights of the pairs, finite and >= 0: they multiply loss and gradients, not rewards and margins. `None`: 1.
+    /// [`with_weights`](Self::with_weights) says what a weight of 0 does.
     pub weights: Option<&'a [f32]>,
 }
 
@@ -53,6 +54,12 @@ impl<'a> Pairs<'a> {
     }
 
     /// The same pairs, weighted.
+    ///
+    /// A weight multiplies the exact loss and gradients of its pair, and the product is rounded. Infinity counts as the limit of ever
+    /// larger numbers, so that a weight of 0 makes 0 of every loss and gradient that is a number, infinite ones too. NaN is no number: a
+    /// pair with a NaN keeps it in its loss and gradients, whatever its weight. Weights change neither rewards and margins
+    /// nor what [`Metrics`](crate::Metrics) count: a pair of weight 0 with an infinite or NaN log-probability is still one that is
+    /// not finite.
     pub fn with_weights(self, weights: &'a [f32]) -> Self {
         Self { weights: Some(weights), ..self }
     }

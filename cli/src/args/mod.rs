@@ -20,7 +20,7 @@ mod stress;
 mod verify;
 
 pub use logps::{Logps, Reduce};
-pub use score::{LossName, Score};
+pub use score::{LossName, Score, Sequences};
 #[cfg(feature = "judge")]
 pub use stress::{Bound, Formula, Language};
 pub use stress::{Stress, StressHost};

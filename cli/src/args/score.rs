@@ -94,6 +94,10 @@ pub struct Score {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
+    /// Take files as they are, whatever their metadata say of how they were made
+    #[arg(long)]
+    pub ignore_provenance: bool,
+
     /// What stands in the place of the files.
     #[command(flatten)]
     pub sequences: Sequences,
@@ -151,7 +155,9 @@ pub struct Columns {
     pub ref_rejected: Option<String>,
 
     /// Weight of each pair, at least 0: multiplies its loss and gradients, not rewards or margins; the
-    /// mean loss still divides by the number of pairs [default: every pair weighs 1]
+    /// mean loss still divides by the number of pairs. A weight of 0 makes 0 of every loss and gradient that
+    /// is a number, infinite ones too; it does not hide a nan, nor leave its row out [default: every pair
+    /// weighs 1]
     #[arg(long, value_name = "NAME")]
     pub weights: Option<String>,
 }

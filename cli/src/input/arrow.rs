@@ -17,6 +17,7 @@ use bytes::Bytes;
 use super::arrays::{self, Batches};
 use super::{Chunk, ColumnReader, Reading, Wanted, corrupt, map, memory, open_binary, wrong_type};
 use crate::failure::Failure;
+use crate::provenance::Metadata;
 
 /// How a file begins and ends, as opposed to a stream.
 const MAGIC: &[u8; 6] = b"ARROW1";
@@ -33,6 +34,8 @@ pub struct Arrow {
     projection: Vec<usize>,
     dictionaries: HashMap<i64, ArrayRef>,
     batches: Batches,
+    /// Whether every wanted column holds integers.
+    integers: bool,
     next: Next,
 }
 
@@ -69,7 +72,7 @@ impl Arrow {
             return Err(Failure::of_file(path, message));
         }
         let (schema, next) = if start.starts_with(MAGIC) { source.footer()? } else { source.first()? };
-        let mut projection = Vec::new();
+        let (mut projection, mut integers) = (Vec::new(), true);
         for wanted in wanted {
             let place = arrays::find(path, schema.fields(), wanted)?;
             projection.push(place[0]);
@@ -77,13 +80,14 @@ impl Arrow {
             if let Some(name) = field.extension_type_name() {
                 return Err(wrong_type(path, &wanted.name, format!("values of the extension type {name}")));
             }
+            integers &= field.data_type().is_integer();
             arrays::check_type(&wanted.name, field.data_type(), reading.tokens)
                 .map_err(|found| wrong_type(path, &wanted.name, found))?;
         }
         projection.sort_unstable();
         projection.dedup();
         let batches = Batches::new(path, wanted, reading.tokens);
-        Ok(Self { source, schema: Arc::new(schema), projection, dictionaries: HashMap::new(), batches, next })
+        Ok(Self { source, schema: Arc::new(schema), projection, dictionaries: HashMap::new(), batches, integers, next })
     }
 }
 
@@ -95,7 +99,7 @@ fn field<'a>(schema: &'a Schema, place: &[usize]) -> Option<&'a FieldRef> {
 
 impl ColumnReader for Arrow {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
-        let Self { source, schema, projection, dictionaries, batches, next } = self;
+        let Self { source, schema, projection, dictionaries, batches, next, .. } = self;
         let read = batches.fill(chunk, || next_batch(source, next, schema, projection, dictionaries));
         read.map(drop)
     }
@@ -106,6 +110,15 @@ impl ColumnReader for Arrow {
             Next::Blocks(blocks) => blocks.last().copied().unwrap_or(self.source.size),
         };
         at as f64 / self.source.size.max(1) as f64
+    }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        let entries = self.schema.metadata().iter().map(|(key, value)| (key.clone(), value.clone()));
+        vec![Metadata::new(&self.source.path, entries)]
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.integers
     }
 }
 

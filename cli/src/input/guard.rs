@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Chunk, ColumnReader, Note, corrupt};
 use crate::failure::Failure;
+use crate::provenance::Metadata;
 
 thread_local! {
     static DECODING: Cell<bool> = const { Cell::new(false) };
@@ -54,6 +55,14 @@ impl ColumnReader for Guarded {
 
     fn notes(&self) -> Vec<Note> {
         self.reader.notes()
+    }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        self.reader.metadata()
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.reader.is_all_integers()
     }
 }
 

@@ -38,6 +38,7 @@ use std::path::Path;
 
 use crate::failure::{Failure, Place, name_list};
 use crate::format::{Content, Format, head_of_file, is_stdin};
+use crate::provenance::Metadata;
 
 pub use self::csv::delimiter_problem;
 
@@ -150,6 +151,16 @@ pub trait ColumnReader {
     /// What the user should know of the file, once it has been read to its end.
     fn notes(&self) -> Vec<Note> {
         Vec::new()
+    }
+
+    /// What the files behind it say of themselves beside their numbers: a policy's first, then its reference's.
+    fn metadata(&self) -> Vec<Metadata> {
+        Vec::new()
+    }
+
+    /// Whether every wanted column is of a type of integers.
+    fn is_all_integers(&self) -> bool {
+        false
     }
 }
 

@@ -106,6 +106,13 @@ pub struct Column {
     is_big_endian: bool,
 }
 
+impl Column {
+    /// Whether its numbers are integers.
+    pub fn is_integer(&self) -> bool {
+        !matches!(self.number, Number::F16 | Number::Bf16 | Number::F32 | Number::F64)
+    }
+}
+
 impl Header {
     /// Reads a header: nothing in it is believed before its size and nesting are known.
     pub fn read(reader: &mut dyn Read) -> Result<Self, Problem> {

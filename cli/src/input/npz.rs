@@ -24,6 +24,8 @@ type Part = Result<Vec<f32>, Failure>;
 pub struct Npz {
     path: PathBuf,
     columns: Vec<Receiver<Part>>,
+    /// Whether every one of them holds integers.
+    integers: bool,
     rows: u64,
     read: u64,
 }
@@ -50,8 +52,9 @@ impl Npz {
         }
         let lengths: Vec<u64> = sources.iter().map(|source| source.rows).collect();
         let rows = check_lengths(path, wanted, &lengths)?;
+        let integers = sources.iter().all(|source| source.column.is_integer());
         let columns = sources.into_iter().map(|source| start(path, source)).collect::<Result<_, _>>()?;
-        Ok(Self { path: path.to_owned(), columns, rows, read: 0 })
+        Ok(Self { path: path.to_owned(), columns, integers, rows, read: 0 })
     }
 }
 
@@ -75,6 +78,10 @@ impl ColumnReader for Npz {
 
     fn progress(&self) -> f64 {
         self.read as f64 / self.rows.max(1) as f64
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.integers
     }
 }
 
@@ -270,5 +277,9 @@ impl ColumnReader for Npy {
 
     fn progress(&self) -> f64 {
         self.read as f64 / self.rows.max(1) as f64
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.columns.iter().all(npy::Column::is_integer)
     }
 }

@@ -22,6 +22,7 @@ use super::arrays::{self, Batches, Named};
 use super::thrift::{Compact, LIST, STRUCT};
 use super::{CHUNK_ROWS, Chunk, ColumnReader, Reading, Wanted, corrupt, memory, open_binary, wrong_type};
 use crate::failure::Failure;
+use crate::provenance::Metadata;
 
 /// The longest description of a file's contents that is read.
 const LONGEST_FOOTER: u64 = 64 << 20;
@@ -42,6 +43,8 @@ pub struct Parquet {
     next_group: usize,
     reader: Option<ParquetRecordBatchReader>,
     left_in_group: u64,
+    /// Whether every wanted column holds integers.
+    integers: bool,
     rows: u64,
     read: u64,
 }
@@ -59,6 +62,7 @@ impl Parquet {
         let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
         let levels = parquet_to_arrow_field_levels(schema, mask, None).map_err(|e| not_known(path, &e))?;
         let has_lists = leaves.iter().any(|&leaf| schema.column(leaf).max_rep_level() > 0);
+        let integers = leaves.iter().all(|&leaf| is_integer(&schema.column(leaf)));
         let rows = rows(path, &metadata)?;
         let pages = Pages { file: Arc::new(file), size };
         Ok(Self {
@@ -70,6 +74,7 @@ impl Parquet {
             next_group: 0,
             reader: None,
             left_in_group: 0,
+            integers,
             rows,
             read: 0,
         })
@@ -112,6 +117,23 @@ impl ColumnReader for Parquet {
     fn progress(&self) -> f64 {
         self.read as f64 / self.rows.max(1) as f64
     }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        let pairs = self.file.metadata.file_metadata().key_value_metadata().into_iter().flatten();
+        let entries = pairs.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?)));
+        vec![Metadata::new(&self.path, entries)]
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.integers
+    }
+}
+
+/// Whether a column's numbers are integers; decimals are stored as such.
+fn is_integer(column: &ColumnDescriptor) -> bool {
+    matches!(column.physical_type(), Physical::INT32 | Physical::INT64)
+        && matches!(column.logical_type_ref(), None | Some(LogicalType::Integer(_)))
+        && column.converted_type() != ConvertedType::DECIMAL
 }
 
 /// The file's description of itself, looked over before it is believed.

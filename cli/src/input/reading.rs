@@ -5,6 +5,7 @@ use preflane::ExactSum;
 use super::{Chunk, ColumnReader, Note, Wanted};
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::provenance::Metadata;
 use std::path::{Path, PathBuf};
 
 /// What the options say of the files; each reader takes what concerns it.
@@ -117,6 +118,14 @@ impl ColumnReader for WithNulls {
 
     fn notes(&self) -> Vec<Note> {
         self.reader.notes()
+    }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        self.reader.metadata()
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.reader.is_all_integers()
     }
 }
 

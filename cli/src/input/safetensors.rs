@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::tensors::{Tensor, Tensors, is_number};
+use super::tensors::{Tensor, Tensors, is_integer, is_number};
 use super::{CHUNK_ROWS, Chunk, ColumnReader, Wanted, check_lengths, check_shape, wrong_type};
 use crate::failure::Failure;
+use crate::provenance::Metadata;
 
 /// A safetensors file.
 pub struct Safetensors {
@@ -47,5 +48,13 @@ impl ColumnReader for Safetensors {
 
     fn progress(&self) -> f64 {
         self.read as f64 / self.rows.max(1) as f64
+    }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        vec![self.file.said()]
+    }
+
+    fn is_all_integers(&self) -> bool {
+        self.columns.iter().all(|column| is_integer(column.dtype))
     }
 }

@@ -3,14 +3,20 @@
 
 use std::path::Path;
 
+use preflane::ExactSum;
 use safetensors::Dtype;
 
 use super::tensors::{Tensor, Tensors, is_number};
 use super::{CHUNK_ROWS, Chunk, ColumnReader};
 use crate::failure::Failure;
+use crate::provenance::Metadata;
 
 const LOGPS: &str = "sequence_logps";
 const LENGTHS: &str = "sequence_lengths";
+const TOKENS: &str = "token_logps";
+
+/// So many sequences are looked at to tell sums from means.
+const LOOKED_AT: usize = 64;
 
 /// How the answers of a pair stand among the sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +99,32 @@ impl Model {
         Ok(())
     }
 
+    /// Whether the numbers are sums or means, as the first sequences' tokens tell where the file has them: those of more than one
+    /// token, whose sum is not nearly its mean.
+    fn reduction(&self) -> Option<&'static str> {
+        let (tokens, lengths) = (self.file.find(TOKENS)?, self.lengths()?);
+        let ([sequences, positions], true) = (&tokens.shape[..], is_number(tokens.dtype)) else { return None };
+        if *sequences != self.sequences {
+            return None;
+        }
+        (0..self.sequences.min(LOOKED_AT)).find_map(|sequence| {
+            let (mut logps, mut value, mut length) = (Vec::new(), Vec::new(), Vec::new());
+            // What cannot be read here, the rows will tell.
+            self.file.append_f32(&tokens, sequence * positions..(sequence + 1) * positions, &mut logps).ok()?;
+            self.file.append_f32(&self.logps, sequence..sequence + 1, &mut value).ok()?;
+            self.file.append_i64(&lengths, sequence..sequence + 1, &mut length).ok()?;
+            let (length, value) = (u64::try_from(*length.first()?).ok()?, *value.first()?);
+            let mut sum = ExactSum::new();
+            logps.iter().for_each(|&logp| sum.add(logp));
+            let near = |other: f32| (value - other).abs() <= 1e-3 * other.abs();
+            match (near(sum.sum()), near(sum.mean(length))) {
+                (true, false) => Some("sum"),
+                (false, true) => Some("mean"),
+                _ => None,
+            }
+        })
+    }
+
     /// How many tokens of each sequence count, if the file tells.
     fn lengths(&self) -> Option<Tensor> {
         self.file.find(LENGTHS).filter(|tensor| tensor.dtype == Dtype::I64 && tensor.shape == [self.sequences])
@@ -126,5 +158,10 @@ impl ColumnReader for Sequences {
 
     fn progress(&self) -> f64 {
         self.read as f64 / self.pairs.max(1) as f64
+    }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        let of = |model: &Model| Metadata { reduction: model.reduction(), ..model.file.said() };
+        self.models.iter().map(of).collect()
     }
 }

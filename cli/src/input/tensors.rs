@@ -18,6 +18,7 @@ use zerocopy::{FromBytes, Immutable};
 use super::guard::guarded;
 use super::{corrupt, map, open_binary, sorted_list};
 use crate::failure::Failure;
+use crate::provenance;
 
 /// The longest header: one of a model with 100,000 tensors has about 10 MB.
 const LONGEST_HEADER: u64 = 16 << 20;
@@ -84,6 +85,12 @@ impl Tensors {
         })
     }
 
+    /// What the file says of itself beside its tensors.
+    pub fn said(&self) -> provenance::Metadata {
+        let entries = self.metadata.metadata().clone().into_iter().flatten();
+        provenance::Metadata::new(&self.path, entries)
+    }
+
     /// The names of all, for messages.
     pub fn names(&self) -> String {
         sorted_list(self.metadata.offset_keys().iter().map(String::as_str))
@@ -118,12 +125,19 @@ impl Tensors {
         Ok(())
     }
 
-    /// Appends some of a tensor's integers; those of another type than I32 and I64 are none.
+    /// Appends some of a tensor's integers or truth values; those of another type are none. What is beyond 64 bits with a sign
+    /// becomes the largest of them.
     pub fn append_i64(&self, tensor: &Tensor, range: Range<usize>, column: &mut Vec<i64>) -> Result<(), Failure> {
         let Some(bytes) = self.numbers(tensor, range)? else { return Ok(()) };
         match tensor.dtype {
+            Dtype::BOOL | Dtype::U8 => append(&bytes, column, |b| u8::from_le_bytes(b).into()),
+            Dtype::I8 => append(&bytes, column, |b| i8::from_le_bytes(b).into()),
+            Dtype::I16 => append(&bytes, column, |b| i16::from_le_bytes(b).into()),
+            Dtype::U16 => append(&bytes, column, |b| u16::from_le_bytes(b).into()),
             Dtype::I32 => append(&bytes, column, |b| i32::from_le_bytes(b).into()),
+            Dtype::U32 => append(&bytes, column, |b| u32::from_le_bytes(b).into()),
             Dtype::I64 => append(&bytes, column, i64::from_le_bytes),
+            Dtype::U64 => append(&bytes, column, |b| i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)),
             _ => {}
         }
         Ok(())
@@ -218,6 +232,12 @@ impl<'de> Deserialize<'de> for Texts {
 pub fn is_number(dtype: Dtype) -> bool {
     use Dtype::{BF16, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
     matches!(dtype, F16 | BF16 | F32 | F64 | I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64)
+}
+
+/// Whether a type is one of integers.
+pub fn is_integer(dtype: Dtype) -> bool {
+    use Dtype::{BF16, F16, F32, F64};
+    is_number(dtype) && !matches!(dtype, F16 | BF16 | F32 | F64)
 }
 
 /// A type that may lie in memory as it lies in a file.

@@ -20,11 +20,15 @@ pub fn text(summary: &Summary<'_>) -> String {
 fn numbers(out: &mut String, summary: &Summary<'_>) -> std::fmt::Result {
     let (totals, options) = (&summary.totals, summary.options);
     let all = totals.tokens + totals.masked;
-    let temperature =
-        if options.temperature == 1.0 { String::new() } else { format!(", temperature {}", options.temperature) };
+    let unless = |default: f64, name: &str, value: f64| {
+        if value == default { String::new() } else { format!(", {name} {value}") }
+    };
+    let mut scaling = unless(1.0, "logit scale", options.logit_scale);
+    scaling += &options.soft_cap.map_or(String::new(), |cap| format!(", soft cap {cap}"));
+    scaling += &unless(1.0, "temperature", options.temperature);
     writeln!(
         out,
-        "{HEADING}{} of {}, vocabulary {}, {:?}{temperature}{HEADING:#}\n",
+        "{HEADING}{} of {}, vocabulary {}, {:?}{scaling}{HEADING:#}\n",
         counted(totals.sequences, "sequence"),
         counted(summary.positions as u64, "token"),
         summary.vocabulary,
@@ -33,14 +37,18 @@ fn numbers(out: &mut String, summary: &Summary<'_>) -> std::fmt::Result {
     let mut line =
         |name: &str, value: &str, note: &str| writeln!(out, "  {name:NAME$}{}{}", aligned(value), quiet(note));
     line("tokens", &totals.tokens.to_string(), &format!("{} of all labels", percent(totals.tokens, all)))?;
-    line("masked", &totals.masked.to_string(), "labelled -100")?;
+    let masked = if options.mask.is_some() { "labelled -100, or masked by a 0" } else { "labelled -100" };
+    line("masked", &totals.masked.to_string(), masked)?;
     line("not finite", &totals.nonfinite.to_string(), "nan or infinite")?;
     line("logps/token", &short(totals.mean_token()), "mean over the tokens")?;
     let note = match options.reduce {
         Reduce::Sum => "mean over the sequences of their sums",
         Reduce::Mean => "mean over the sequences of their means",
     };
-    line("logps/sequence", &short(totals.mean_sequence()), note)
+    line("logps/sequence", &short(totals.mean_sequence()), note)?;
+    let fingerprint: String = summary.provenance.get("labels_sha256").unwrap_or_default().chars().take(16).collect();
+    let note = if summary.is_written { "SHA-256 of those that count, in part" } else { "in part; not in the output" };
+    writeln!(out, "  {:NAME$}  {fingerprint}  {}", "labels", quiet(note))
 }
 
 fn watch(out: &mut String, summary: &Summary<'_>) -> std::fmt::Result {

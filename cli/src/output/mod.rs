@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::provenance::Entries;
 
 pub use column::{Field, Kind, Values};
 pub use rows::number;
@@ -45,14 +46,24 @@ pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Res
     Ok(format)
 }
 
-/// Starts a file in the format of its ending.
-pub fn create(path: &Path, fields: &[Field]) -> Result<Box<dyn ColumnWriter>, Failure> {
+/// Whether a format has a place for what a file says of itself beside its numbers.
+pub fn holds_metadata(format: Format) -> bool {
+    matches!(format, Format::Parquet | Format::Safetensors)
+}
+
+/// Starts a file in the format of its ending; what it says of itself goes where the format has a place for it.
+pub fn create(path: &Path, fields: &[Field], metadata: &Entries) -> Result<Box<dyn ColumnWriter>, Failure> {
     let format = Format::of_output(path)?;
     assert!(
         format == Format::Safetensors || fields.iter().all(|field| field.list.is_none()),
         "only tensors hold lists"
     );
-    let target = Target { path: path.to_owned(), file: whole::WholeFile::create(path)?, fields: fields.to_vec() };
+    let target = Target {
+        path: path.to_owned(),
+        file: whole::WholeFile::create(path)?,
+        fields: fields.to_vec(),
+        metadata: metadata.clone(),
+    };
     Ok(match format {
         Format::JsonLines => Box::new(jsonl::JsonLines::new(target)),
         Format::Csv => Box::new(csv::Csv::new(target)?),
@@ -68,6 +79,7 @@ struct Target {
     path: PathBuf,
     file: whole::WholeFile,
     fields: Vec<Field>,
+    metadata: Entries,
 }
 
 impl Target {

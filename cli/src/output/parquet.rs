@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parquet::basic::{Compression, Repetition, Type as PhysicalType};
 use parquet::data_type::{FloatType, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
@@ -14,6 +15,7 @@ use parquet::schema::types::Type;
 use super::column::rows;
 use super::{ColumnWriter, Field, Kind, Target, Values};
 use crate::failure::Failure;
+use crate::provenance::Entries;
 
 /// Fixed, so that the bytes do not depend on how the rows came.
 const GROUP_ROWS: usize = 1 << 20;
@@ -36,7 +38,7 @@ enum Column {
 impl Parquet {
     pub fn new(mut target: Target) -> Result<Self, Failure> {
         let file = target.file.file().try_clone().map_err(|e| target.failure(e))?;
-        let writer = start(file, &target.fields).map_err(|e| target.failure(plain(e)))?;
+        let writer = start(file, &target.fields, &target.metadata).map_err(|e| target.failure(plain(e)))?;
         let column = |field: &Field| match field.kind {
             Kind::F32 => Column::F32(Vec::new()),
             Kind::I64 => Column::I64(Vec::new()),
@@ -97,7 +99,7 @@ impl ColumnWriter for Parquet {
     }
 }
 
-fn start(file: File, fields: &[Field]) -> Result<SerializedFileWriter<File>, ParquetError> {
+fn start(file: File, fields: &[Field], metadata: &Entries) -> Result<SerializedFileWriter<File>, ParquetError> {
     let fields = (fields.iter())
         .map(|field| {
             let kind = match field.kind {
@@ -109,8 +111,12 @@ fn start(file: File, fields: &[Field]) -> Result<SerializedFileWriter<File>, Par
         .collect::<Result<_, _>>()?;
     let schema = Type::group_type_builder("schema").with_fields(fields).build()?;
     // Few values come twice: a dictionary would only cost time.
-    let properties =
-        WriterProperties::builder().set_compression(Compression::SNAPPY).set_dictionary_enabled(false).build();
+    let metadata = metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_dictionary_enabled(false)
+        .set_key_value_metadata(Some(metadata).filter(|metadata: &Vec<_>| !metadata.is_empty()))
+        .build();
     SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))
 }
 

@@ -47,6 +47,11 @@ impl Safetensors {
             .collect();
         let metadata = Metadata::new(None, tensors).map_err(io::Error::other)?;
         let mut header = serde_json::to_vec(&metadata)?;
+        if !self.target.metadata.is_empty() {
+            // The crate keeps these in a map without an order, and the same rows shall give the same bytes.
+            let said = format!("{{\"__metadata__\":{},", serde_json::to_string(&self.target.metadata)?);
+            header.splice(..1, said.into_bytes());
+        }
         header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
 
         let mut file = BufWriter::with_capacity(1 << 18, self.target.file.file());

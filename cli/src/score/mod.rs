@@ -1,25 +1,32 @@
 //! `preflane score`: files of pairs through the losses, chunk by chunk.
 
+mod columns;
 mod findings;
 mod histogram;
 mod json;
+mod outliers;
 mod plan;
 mod report;
+mod rows;
 mod source;
+mod watched;
 
 use std::path::PathBuf;
 
 use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
 
-use crate::args::{LossName, Score};
-use crate::failure::{Failure, Place};
+use crate::args::{LossName, Score, Sequences};
+use crate::failure::Failure;
 use crate::input::{self, CHUNK_ROWS, Chunk, Note};
 use crate::layout::short;
 use crate::machine;
 use crate::output::{self, ColumnWriter, Field, Kind, Values};
 use crate::progress::Progress;
+use crate::provenance::{Entries, Provenance};
 use histogram::Histogram;
+use rows::{At, Row};
 use source::Source;
+use watched::{Results, Watched};
 
 /// The columns of `--out`, in this order.
 const OUT_COLUMNS: [Field; 6] = [
@@ -30,12 +37,6 @@ const OUT_COLUMNS: [Field; 6] = [
     Field::new("grad_chosen_logps", Kind::F32),
     Field::new("grad_rejected_logps", Kind::F32),
 ];
-
-/// A pair whose |dL/dz| is below this hardly trains any more.
-pub const SATURATED: f64 = 1e-3;
-
-/// How many of the rows that are not finite are named.
-const NAMED_ROWS: usize = 5;
 
 /// All that the report says.
 pub struct Scored {
@@ -55,47 +56,24 @@ pub struct Scored {
     pub finite: Metrics,
     /// The margins of all pairs.
     pub histogram: Histogram,
-    /// Pairs with a saturated gradient; none for a loss whose gradient has no limits.
-    pub saturated: Option<u64>,
-    /// The first rows that are not finite.
-    pub nonfinite_rows: Vec<Row>,
+    /// What else the findings are made of.
+    pub watched: Watched,
     /// Rows left out for a value that is missing.
     pub skipped: u64,
     /// What the readers said of the files.
     pub notes: Vec<Note>,
-    /// Pairs with a log-probability above 0.
-    pub positive: u64,
-    /// What all rows have in common, unless the scoring is reference-free.
-    pub sameness: Option<Sameness>,
-}
-
-/// A row of the data set and where it came from.
-pub struct Row {
-    /// Counted from 1 over all files, with the rows that were left out.
-    pub number: u64,
-    /// An index into the files.
-    pub file: usize,
-    /// Its place there.
-    pub place: Place,
-}
-
-/// What is true of every row seen so far.
-#[derive(Clone, Copy)]
-pub struct Sameness {
-    /// The reference's chosen log-probability is 0.
-    pub ref_chosen_zero: bool,
-    /// The reference's rejected log-probability is 0.
-    pub ref_rejected_zero: bool,
-    /// Policy and reference agree on the chosen answer.
-    pub chosen_same: bool,
-    /// Policy and reference agree on the rejected answer.
-    pub rejected_same: bool,
+    /// The pairs of each file.
+    pub file_pairs: Vec<u64>,
+    /// Whether the policy's sequences and the reference's are one file.
+    pub is_one_file: bool,
+    /// What the files say of themselves.
+    pub provenance: Vec<Provenance>,
 }
 
 /// The command: what it prints.
 pub fn run(options: &Score) -> Result<String, Failure> {
     let scored = score(options)?;
-    Ok(if options.json { json::object(&scored.metrics.report(), scored.skipped) } else { report::text(&scored) })
+    Ok(if options.json { json::object(&scored) } else { report::text(&scored) })
 }
 
 /// Scores the files and writes `--out`.
@@ -107,14 +85,16 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let reading = options.reading.reading();
     let files = input::expand(&options.files, &reading)?;
     let sources = Source::all(options, &files, &wanted, &reading);
-    plan::check_files(options, &sources)?;
+    let provenance = plan::check_files(options, &sources)?;
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
-    let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS)).transpose()?;
+    let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS, &Entries::new())).transpose()?;
 
+    let scale = (options.loss != LossName::Ipo).then_some(options.beta);
+    let logps = if options.reference_free { 2 } else { 4 };
     let mut run = Run {
         backend,
         loss,
-        scale: (options.loss != LossName::Ipo).then_some(options.beta),
+        logps,
         weights: options.columns.weights.as_deref(),
         rows_before: 0,
         out,
@@ -128,23 +108,19 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             metrics: Metrics::new(),
             finite: Metrics::new(),
             histogram: Histogram::new(),
-            saturated: (options.loss != LossName::Ipo).then_some(0),
-            nonfinite_rows: Vec::new(),
+            watched: Watched::new(logps, sources.len(), scale),
             skipped: 0,
             notes: Vec::new(),
-            positive: 0,
-            sameness: (!options.reference_free).then_some(Sameness {
-                ref_chosen_zero: true,
-                ref_rejected_zero: true,
-                chosen_same: true,
-                rejected_same: true,
-            }),
+            file_pairs: Vec::new(),
+            is_one_file: is_one_file(&options.sequences),
+            provenance,
         },
     };
     let mut progress = Progress::new(bytes.iter().sum());
     let mut bytes_before = 0;
     for (file, source) in sources.iter().enumerate() {
         let mut reader = source.open()?;
+        run.scored.watched.integers &= reader.is_all_integers();
         let mut chunk = Chunk::default();
         let pairs_before = run.scored.metrics.pairs();
         loop {
@@ -167,6 +143,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
         run.scored.skipped += skipped;
         run.scored.notes.extend(reader.notes());
         run.rows_before += pairs + skipped;
+        run.scored.file_pairs.push(pairs);
         bytes_before += bytes[file];
     }
     if let Some(out) = run.out.take() {
@@ -179,8 +156,8 @@ fn score(options: &Score) -> Result<Scored, Failure> {
 struct Run<'a> {
     backend: Backend,
     loss: Loss,
-    /// The largest |dL/dlogp| of a pair of weight 1, where |dL/dz| has a limit.
-    scale: Option<f64>,
+    /// How many columns of log-probabilities there are: without a reference two.
+    logps: usize,
     weights: Option<&'a str>,
     /// Rows of the files before this one.
     rows_before: u64,
@@ -216,10 +193,14 @@ impl Run<'_> {
                 }
             })?;
         }
-        self.split_finite(file, chunk, &metrics)?;
+        let at = At { before: self.rows_before, file, chunk };
+        self.split_finite(at, &metrics)?;
         self.scored.metrics.merge(&metrics);
         let columns = self.columns.each_ref().map(|column| &column[..rows]);
-        self.scored.observe(&pairs, columns[3], columns[4], self.scale);
+        let [losses, _, _, margins, gradients, _] = columns;
+        margins.iter().for_each(|&margin| self.scored.histogram.add(margin));
+        let logps = &chunk.columns[..self.logps];
+        self.scored.watched.add(&Results { at, logps, weights: pairs.weights, losses, margins, gradients });
         if let Some(out) = &mut self.out {
             out.write(&columns.map(Values::F32))?;
         }
@@ -227,21 +208,19 @@ impl Run<'_> {
     }
 
     /// Names the rows that are not finite, and measures the others apart.
-    fn split_finite(&mut self, file: usize, chunk: &Chunk, metrics: &Metrics) -> Result<(), Failure> {
+    fn split_finite(&mut self, at: At<'_>, metrics: &Metrics) -> Result<(), Failure> {
         if metrics.nonfinite() == 0 {
             self.scored.finite.merge(metrics);
             return Ok(());
         }
+        let chunk = at.chunk;
         // As the library counts them: a log-probability, the loss, a reward or the margin.
-        let logps = if self.scored.sameness.is_some() { 4 } else { 2 };
         let results = self.columns[..4].iter().map(Vec::as_slice);
-        let looked_at: Vec<&[f32]> = chunk.columns[..logps].iter().map(Vec::as_slice).chain(results).collect();
+        let looked_at: Vec<&[f32]> = chunk.columns[..self.logps].iter().map(Vec::as_slice).chain(results).collect();
         let is_bad: Vec<bool> =
             (0..chunk.rows()).map(|row| looked_at.iter().any(|column| !column[row].is_finite())).collect();
-        let bad = (0..chunk.rows()).filter(|&row| is_bad[row]);
-        for row in bad.take(NAMED_ROWS - self.scored.nonfinite_rows.len()) {
-            let number = self.rows_before + chunk.number(row);
-            self.scored.nonfinite_rows.push(Row { number, file, place: chunk.place(row) });
+        for row in (0..chunk.rows()).filter(|&row| is_bad[row]) {
+            self.scored.watched.nonfinite.add(|| at.row(row));
         }
         let good: Vec<Vec<f32>> = (chunk.columns.iter())
             .map(|column| column.iter().zip(&is_bad).filter(|(_, bad)| !**bad).map(|(value, _)| *value).collect())
@@ -264,34 +243,34 @@ impl Run<'_> {
         let mut columns = columns.iter().map(Vec::as_slice);
         let mut next = || columns.next().expect("the reader yields every wanted column");
         let (chosen, rejected) = (next(), next());
-        let pairs = match self.scored.sameness {
-            Some(_) => Pairs::new(chosen, rejected, next(), next()),
-            None => Pairs::reference_free(chosen, rejected),
+        let pairs = match self.logps {
+            4 => Pairs::new(chosen, rejected, next(), next()),
+            _ => Pairs::reference_free(chosen, rejected),
         };
         if self.weights.is_some() { pairs.with_weights(next()) } else { pairs }
     }
 }
 
 impl Scored {
-    /// Takes note of what the metrics do not hold.
-    fn observe(&mut self, pairs: &Pairs<'_>, margins: &[f32], gradients: &[f32], scale: Option<f64>) {
-        margins.iter().for_each(|&margin| self.histogram.add(margin));
-        let (chosen, rejected) = (pairs.policy_chosen_logps, pairs.policy_rejected_logps);
-        self.positive +=
-            chosen.iter().zip(rejected).filter(|(chosen, rejected)| **chosen > 0.0 || **rejected > 0.0).count() as u64;
-        if let (Some(saturated), Some(scale)) = (&mut self.saturated, scale) {
-            let weight = |row: usize| pairs.weights.map_or(1.0, |weights| f64::from(weights[row]));
-            let is_saturated = |(row, gradient): (usize, &f32)| {
-                weight(row) > 0.0 && f64::from(gradient.abs()) < SATURATED * scale * weight(row)
-            };
-            *saturated += gradients.iter().enumerate().filter(|&pair| is_saturated(pair)).count() as u64;
+    /// Whether there is a reference.
+    pub fn is_referenced(&self) -> bool {
+        self.watched.sameness.is_some()
+    }
+
+    /// A row for the user: its number, and where it is if that takes more.
+    pub fn name(&self, row: &Row) -> String {
+        match self.files.len() {
+            1 => row.number.to_string(),
+            _ => format!("{} ({} {})", row.number, self.files[row.file].display(), row.place),
         }
-        if let (Some(sameness), Some(reference)) = (&mut self.sameness, pairs.reference) {
-            let zero = |values: &[f32]| values.iter().all(|&value| value == 0.0);
-            sameness.ref_chosen_zero &= zero(reference.chosen_logps);
-            sameness.ref_rejected_zero &= zero(reference.rejected_logps);
-            sameness.chosen_same &= chosen == reference.chosen_logps;
-            sameness.rejected_same &= rejected == reference.rejected_logps;
-        }
+    }
+}
+
+/// Whether the policy and the reference were given as one file.
+fn is_one_file(sequences: &Sequences) -> bool {
+    match (&sequences.policy, &sequences.reference) {
+        // What cannot be compared is not there, and then not the same.
+        (Some(policy), Some(reference)) => same_file::is_same_file(policy, reference).unwrap_or(false),
+        _ => false,
     }
 }

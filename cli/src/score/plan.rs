@@ -7,6 +7,7 @@ use crate::args::{LossName, Score};
 use crate::failure::Failure;
 use crate::format::is_stdin;
 use crate::input::Wanted;
+use crate::provenance::{Agreement, Provenance};
 use crate::output;
 
 /// The loss with its parameters, checked by the library.
@@ -59,8 +60,8 @@ pub fn columns(options: &Score) -> Result<Vec<Wanted>, Failure> {
     Ok(wanted.into_iter().map(|(_, name, remedy)| Wanted { name, remedy }).collect())
 }
 
-/// Finds early what would else be found late.
-pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<(), Failure> {
+/// Finds early what would else be found late, and returns what the files say of themselves: those that say something.
+pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<Vec<Provenance>, Failure> {
     if options.sequences.policy.is_some() && options.sequences.reference.is_none() && !options.reference_free {
         let message = "needs --reference, the file of the reference's sequences, or --reference-free";
         return Err(Failure::new(format!("--policy: {message}")));
@@ -73,11 +74,22 @@ pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<(), Failur
     if let Some(out) = &options.out {
         output::check(out, sources.iter().flat_map(Source::paths))?;
     }
-    // Opened here for its errors alone.
-    if sources.len() > 1 {
-        for source in sources.iter().filter(|source| source.can_be_reopened()) {
-            source.open()?;
+    // Opened here for what it says alone, be it an error.
+    let mut said = Vec::new();
+    let mut agreement = Agreement::default();
+    for source in sources.iter().filter(|source| source.can_be_reopened()) {
+        let metadata = source.open()?.metadata();
+        if options.ignore_provenance {
+            continue;
         }
+        let models = metadata.iter().map(Provenance::read).collect::<Result<Vec<_>, _>>()?;
+        for provenance in &models {
+            agreement.add(provenance)?;
+        }
+        if let [policy, reference] = &models[..] {
+            reference.check_batch(policy)?;
+        }
+        said.extend(models.into_iter().filter(Provenance::is_said));
     }
-    Ok(())
+    Ok(said)
 }

@@ -8,6 +8,7 @@ use preflane::Report;
 use super::Scored;
 use super::findings::findings;
 use super::histogram::{Histogram, Row};
+use super::rows::NAMED;
 use crate::layout::{COLUMN, HEADING, QUIET, WATCH, WIDTH, aligned, counted, percent, quiet, rough, short, wrap};
 
 /// The names of the metrics.
@@ -31,13 +32,15 @@ pub fn text(scored: &Scored) -> String {
         .and_then(|()| writeln!(out))
         .and_then(|()| shares(out, scored))
         .and_then(|()| margins(out, &scored.histogram))
+        .and_then(|()| extremes(out, scored))
+        .and_then(|()| provenance(out, scored))
         .and_then(|()| watch(out, scored));
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 fn headline(out: &mut String, scored: &Scored) -> std::fmt::Result {
     let smoothing = scored.label_smoothing.map_or(String::new(), |e| format!(", label smoothing {e}"));
-    let reference = if scored.sameness.is_some() { "" } else { ", reference-free" };
+    let reference = if scored.is_referenced() { "" } else { ", reference-free" };
     let weights = if scored.weighted { ", weighted loss" } else { "" };
     let files = if scored.files.len() > 1 { format!(" in {} files", scored.files.len()) } else { String::new() };
     writeln!(
@@ -82,14 +85,14 @@ fn shares(out: &mut String, scored: &Scored) -> std::fmt::Result {
     let (metrics, all) = (&scored.metrics, scored.metrics.pairs());
     let mut line =
         |name: &str, value: &str, note: &str| writeln!(out, "  {name:NAME$}{}{}", aligned(value), quiet(note));
-    let mut fell = |name: &str, count: u64, note: &str| match scored.sameness {
-        Some(_) => line(name, &percent(count, all), note),
-        None => line(name, "-", "needs a reference"),
+    let mut fell = |name: &str, count: u64, note: &str| match scored.is_referenced() {
+        true => line(name, &percent(count, all), note),
+        false => line(name, "-", "needs a reference"),
     };
     fell("chosen fell", metrics.chosen_fell(), "policy below reference")?;
     fell("rejected fell", metrics.rejected_fell(), "policy below reference")?;
     fell("both fell", metrics.both_fell(), "likelihood displacement")?;
-    match scored.saturated {
+    match scored.watched.saturated {
         Some(count) => line("gradient vanished", &percent(count, all), "|dL/dz| below 0.001")?,
         None => line("gradient vanished", "-", "ipo's has no scale to measure it by")?,
     }
@@ -144,12 +147,60 @@ fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
     Ok(())
 }
 
+/// The rows at both ends.
+fn extremes(out: &mut String, scored: &Scored) -> std::fmt::Result {
+    let (smallest, largest) = (&scored.watched.smallest.items, &scored.watched.largest.items);
+    // Of few rows the two would be the same.
+    if scored.metrics.pairs() < 2 * NAMED as u64 || smallest.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for (name, items) in [("smallest", smallest), ("largest", largest)] {
+        let rows = items.iter().map(|item| format!("row {}: {}", scored.name(&item.row), rough(item.value.into(), 4)));
+        writeln!(out, "{}", hanging(name, &unbroken(rows)))?;
+    }
+    Ok(())
+}
+
+/// What the files say of how they were made.
+fn provenance(out: &mut String, scored: &Scored) -> std::fmt::Result {
+    /// So many files are told apart.
+    const FILES: usize = 4;
+    let said = &scored.provenance;
+    if said.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}Provenance{HEADING:#} {QUIET}(as the files say){QUIET:#}\n")?;
+    for provenance in said.iter().take(FILES) {
+        let file = format!("{}:", provenance.path().display());
+        writeln!(out, "{}", hanging(&file, &unbroken(provenance.summary().into_iter())))?;
+    }
+    match said.len().saturating_sub(FILES) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {} more, alike", counted(more as u64, "file")),
+    }
+}
+
+/// What stands for a blank at which no line may end.
+const UNBROKEN: &str = "\u{1f}";
+
+/// A list for [`hanging`], whose items stay whole.
+fn unbroken(items: impl Iterator<Item = String>) -> String {
+    items.map(|item| item.split_whitespace().collect::<Vec<_>>().join(UNBROKEN)).collect::<Vec<_>>().join(", ")
+}
+
+/// Text after a title, its further lines indented.
+fn hanging(title: &str, text: &str) -> String {
+    let lines = wrap(&format!("{title:9} {text}"), "            ");
+    format!("  {}", lines.trim_start()).replace(UNBROKEN, " ")
+}
+
 fn watch(out: &mut String, scored: &Scored) -> std::fmt::Result {
     writeln!(out, "\n{HEADING}What to watch{HEADING:#}\n")?;
     let findings = findings(scored);
     if findings.is_empty() {
-        let displaced = scored.sameness.map_or("", |_| "few pairs with both log-probs falling, ");
-        let saturated = scored.saturated.map_or("", |_| "few with a vanished gradient, ");
+        let displaced = if scored.is_referenced() { "few pairs with both log-probs falling, " } else { "" };
+        let saturated = scored.watched.saturated.map_or("", |_| "few with a vanished gradient, ");
         let looked = format!(
             "Nothing stands out: all numbers are finite, no ties, {displaced}{saturated}no column that looks wrong."
         );

@@ -25,10 +25,11 @@ impl Tensor {
         Self::new(name, "I64", shape, values.iter().flat_map(|x| x.to_le_bytes()).collect())
     }
 
-    /// Logits that all three types hold exactly, in one of them.
+    /// Logits that all types hold exactly, in one of them.
     pub fn logits(dtype: &'static str, shape: &[usize], values: &[f32]) -> Self {
         let bytes = values.iter().flat_map(|&x| match dtype {
             "F32" => x.to_le_bytes().to_vec(),
+            "F64" => f64::from(x).to_le_bytes().to_vec(),
             "BF16" => bf16::from_f32(x).to_le_bytes().to_vec(),
             "F16" => f16::from_f32(x).to_le_bytes().to_vec(),
             other => panic!("{other}"),
@@ -36,14 +37,22 @@ impl Tensor {
         Self::new("logits", dtype, shape, bytes.collect())
     }
 
-    /// Labels in one of two types.
+    /// Labels in one of the types of integers.
     pub fn labels(dtype: &'static str, shape: &[usize], values: &[i64]) -> Self {
-        let bytes = values.iter().flat_map(|&x| match dtype {
-            "I64" => x.to_le_bytes().to_vec(),
-            "I32" => (x as i32).to_le_bytes().to_vec(),
+        Self::integers("labels", dtype, shape, values)
+    }
+
+    /// Integers, or truth values, in one of their types.
+    pub fn integers(name: &str, dtype: &'static str, shape: &[usize], values: &[i64]) -> Self {
+        let size = match dtype {
+            "I64" | "U64" => 8,
+            "I32" | "U32" => 4,
+            "I16" | "U16" => 2,
+            "I8" | "U8" | "BOOL" => 1,
             other => panic!("{other}"),
-        });
-        Self::new("labels", dtype, shape, bytes.collect())
+        };
+        let bytes = values.iter().flat_map(|x| x.to_le_bytes().into_iter().take(size));
+        Self::new(name, dtype, shape, bytes.collect())
     }
 }
 
@@ -64,6 +73,19 @@ pub fn file(tensors: &[Tensor], offset: usize) -> Vec<u8> {
     }
     let data = tensors.iter().flat_map(|tensor| tensor.bytes.clone());
     (header.len() as u64).to_le_bytes().into_iter().chain(header.into_bytes()).chain(data).collect()
+}
+
+/// The same file with metadata.
+pub fn with_metadata(file: &[u8], entries: &[(&str, &str)]) -> Vec<u8> {
+    let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let (header, data) = file[8..].split_at(length);
+    let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{key:?}:{value:?}")).collect();
+    let rest = String::from_utf8(header.to_vec()).unwrap();
+    let mut header = format!("{{\"__metadata__\":{{{}}},{}", entries.join(","), &rest.trim_start()[1..]);
+    while header.len() % 8 != 0 {
+        header.push(' ');
+    }
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
 }
 
 /// Numbers without a pattern, of 8 bits from -4 to 4.
@@ -111,12 +133,17 @@ impl Batch {
 
     /// In float64, from the definition.
     pub fn expected(&self, shift: usize) -> Vec<Vec<Option<f64>>> {
+        self.expected_of(shift, f64::from)
+    }
+
+    /// The same, of logits to which something happens first.
+    pub fn expected_of(&self, shift: usize, logit: impl Fn(f32) -> f64) -> Vec<Vec<Option<f64>>> {
         let [sequences, positions, vocabulary] = self.shape;
         let token = |b: usize, t: usize| {
             let row = &self.logits[(b * positions + t) * vocabulary..][..vocabulary];
             let label = usize::try_from(self.labels[b * positions + t + shift]).ok()?;
-            let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
-            Some(f64::from(row[label]) - sum.ln())
+            let sum: f64 = row.iter().map(|&x| logit(x).exp()).sum();
+            Some(logit(row[label]) - sum.ln())
         };
         (0..sequences).map(|b| (0..positions - shift).map(|t| token(b, t)).collect()).collect()
     }

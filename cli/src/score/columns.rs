@@ -1,0 +1,246 @@
+//! What each column of log-probabilities shows by itself, in fixed memory and in one pass: how large its numbers are, the smallest
+//! of them, and values that stand for something else.
+
+use super::rows::{At, Row, Rows};
+
+/// Bits of an `f32` that do not tell magnitudes apart: 16 bins to a factor of two.
+const DROPPED_BITS: u32 = 19;
+const BINS: usize = (f32::INFINITY.to_bits() >> DROPPED_BITS) as usize;
+/// How many distinct values are kept of the smallest.
+const LOWEST: usize = 8;
+/// From here on every `f32` is a whole number.
+const ALL_WHOLE: u32 = 0x4b00_0000;
+
+/// What programs write for a log-probability that there is none of, or for minus infinity.
+pub const STAND_INS: [f32; 22] = [
+    -999.0,
+    -9_999.0,
+    -99_999.0,
+    -999_999.0,
+    -9_999_999.0,
+    -1e4,
+    -1e5,
+    -1e6,
+    -1e7,
+    -1e8,
+    -1e9,
+    -1e10,
+    -1e12,
+    -1e15,
+    -1e20,
+    -1e30,
+    -1e38,
+    -65_504.0,
+    -2_147_483_648.0,
+    -9_223_372_036_854_775_808.0,
+    // The smallest of bf16 and of f32.
+    -3.389_531_4e38,
+    f32::MIN,
+];
+
+/// How often magnitudes occur.
+#[derive(Clone, Debug)]
+pub struct Magnitudes {
+    bins: Box<[u64]>,
+}
+
+impl Magnitudes {
+    fn new() -> Self {
+        Self { bins: vec![0; BINS].into() }
+    }
+
+    fn bin(value: f32) -> usize {
+        (value.abs().to_bits() >> DROPPED_BITS) as usize
+    }
+
+    /// The middle one, to 4 %; 0 where half of the values are that.
+    pub fn median(&self) -> Option<f64> {
+        let all: u64 = self.bins.iter().sum();
+        let mut below = 0;
+        let bin = self.bins.iter().position(|count| {
+            below += count;
+            2 * below > all
+        })?;
+        let end = |bin: usize| f64::from(f32::from_bits((bin as u32) << DROPPED_BITS));
+        Some(if bin == 0 { 0.0 } else { (end(bin) + end(bin + 1)) / 2.0 })
+    }
+
+    /// How many values are nearly as large as the given one.
+    pub fn near(&self, value: f32) -> u64 {
+        self.bins.get(Self::bin(value)).copied().unwrap_or(0)
+    }
+
+    /// A bound below every magnitude but 0.
+    pub fn least(&self) -> Option<f64> {
+        let bin = self.bins.iter().skip(1).position(|&count| count > 0)? + 1;
+        Some(f32::from_bits((bin as u32) << DROPPED_BITS).into())
+    }
+}
+
+/// The smallest distinct values, smallest first.
+#[derive(Clone, Debug, Default)]
+pub struct Lowest {
+    /// Each with its rows.
+    pub items: Vec<(f32, Rows)>,
+}
+
+impl Lowest {
+    /// All values that are to be offered are at most this.
+    fn limit(&self) -> f32 {
+        if self.items.len() < LOWEST { f32::MAX } else { self.items.last().map_or(f32::MAX, |(value, _)| *value) }
+    }
+
+    fn offer(&mut self, value: f32, row: impl FnOnce() -> Row) {
+        let at = self.items.partition_point(|(other, _)| *other < value);
+        match self.items.get_mut(at) {
+            Some((other, rows)) if *other == value => rows.add(row),
+            _ if at < LOWEST => {
+                self.items.truncate(LOWEST - 1);
+                let mut rows = Rows::default();
+                rows.add(row);
+                self.items.insert(at, (value, rows));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A column of log-probabilities. Infinite values and NaN are not looked at.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// How large its numbers are.
+    pub magnitudes: Magnitudes,
+    /// The smallest of them.
+    pub lowest: Lowest,
+    /// Whether all are whole numbers.
+    pub is_whole: bool,
+    /// How many numbers there are.
+    pub count: u64,
+    /// How often the value is exactly 0.
+    pub zeros: u64,
+    /// How often it is each of [`STAND_INS`].
+    pub stand_ins: [u64; STAND_INS.len()],
+}
+
+/// Which of [`STAND_INS`] a value is.
+pub fn stand_in(value: f32) -> Option<usize> {
+    if value > STAND_INS[0] { None } else { STAND_INS.iter().position(|stand_in| *stand_in == value) }
+}
+
+impl Column {
+    /// Without a row.
+    pub fn new() -> Self {
+        Self {
+            magnitudes: Magnitudes::new(),
+            lowest: Lowest::default(),
+            is_whole: true,
+            count: 0,
+            zeros: 0,
+            stand_ins: [0; _],
+        }
+    }
+
+    /// The rows that follow.
+    pub fn add(&mut self, values: &[f32], at: At<'_>) {
+        let (mut finite, mut whole) = (0, 0);
+        for &value in values {
+            if let Some(bin) = self.magnitudes.bins.get_mut(Magnitudes::bin(value)) {
+                *bin += 1;
+                finite += 1;
+            }
+        }
+        for &value in values {
+            let is_whole = value as i32 as f32 == value || value.abs().to_bits() >= ALL_WHOLE;
+            whole += u64::from(is_whole && value.is_finite());
+        }
+        self.count += finite;
+        self.is_whole &= whole == finite;
+        // What stands for something else is a whole number, and those are rare.
+        if whole > 0 {
+            for &value in values {
+                if value == 0.0 {
+                    self.zeros += 1;
+                } else if let Some(found) = stand_in(value) {
+                    self.stand_ins[found] += 1;
+                }
+            }
+        }
+        let limit = self.lowest.limit();
+        if values.iter().fold(false, |found, value| found | (*value <= limit)) {
+            for (index, &value) in values.iter().enumerate() {
+                if value.is_finite() && value <= self.lowest.limit() {
+                    self.lowest.offer(value, || at.row(index));
+                }
+            }
+        }
+    }
+
+    /// How many values are exactly 0 or stand for something else.
+    pub fn marked(&self) -> u64 {
+        self.zeros + self.stand_ins.iter().sum::<u64>()
+    }
+
+    /// Whether the values that equal a stand-in are just that: they lie apart from all that stand for themselves, or come far
+    /// more often than what is nearly as large.
+    pub fn is_marked_by(&self, index: usize) -> bool {
+        const APART: f32 = 1.5;
+        const OFTEN: u64 = 3;
+        let (value, count) = (STAND_INS[index], self.stand_ins[index]);
+        let ordinary = self.lowest.items.iter().map(|(value, _)| *value).find(|value| stand_in(*value).is_none());
+        let is_apart = ordinary.is_none_or(|ordinary| value < APART * ordinary.min(0.0));
+        count > 0 && (is_apart || count >= OFTEN && 2 * count > self.magnitudes.near(value))
+    }
+
+    /// The values far below all others, and their rows: each of several rows, or all of one.
+    pub fn far_below(&self) -> Option<&[(f32, Rows)]> {
+        /// No log-probability per token is as low, nor would a cluster of short answers be told from longer ones.
+        const LOW: f32 = -999.0;
+        let items = &self.lowest.items;
+        let last = (1..items.len()).rev().find(|&next| {
+            let recurs = items[..next].iter().all(|(_, rows)| rows.count > 1);
+            let gap = if recurs { 4.0 } else { 10.0 };
+            items[next - 1].0 <= LOW && items[next - 1].0 < gap * items[next].0.min(0.0)
+        })?;
+        let rows: u64 = items[..last].iter().map(|(_, rows)| rows.count).sum();
+        (2 * rows < self.count).then(|| &items[..last])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Place;
+
+    fn row(number: u64) -> Row {
+        Row { number, file: 0, place: Place::Row(number) }
+    }
+
+    #[test]
+    fn the_smallest_distinct_values_with_their_rows() {
+        let mut lowest = Lowest::default();
+        for (i, value) in (0..100).map(|i| (i, -((i * 37 % 50) as f32))) {
+            lowest.offer(value, || row(i + 1));
+        }
+        let values: Vec<_> = lowest.items.iter().map(|(value, rows)| (*value, rows.count)).collect();
+        assert_eq!(values, (0..LOWEST).map(|i| (-49.0 + i as f32, 2)).collect::<Vec<_>>());
+        for (value, rows) in &lowest.items {
+            for row in &rows.first {
+                assert_eq!(-(((row.number - 1) * 37 % 50) as f32), *value);
+            }
+        }
+    }
+
+    #[test]
+    fn magnitudes_are_near() {
+        let mut magnitudes = Magnitudes::new();
+        assert_eq!((magnitudes.median(), magnitudes.least()), (None, None));
+        for i in 0..1001 {
+            magnitudes.bins[Magnitudes::bin(-0.5 * i as f32)] += 1;
+        }
+        let median = magnitudes.median().unwrap();
+        assert!((median / 250.0 - 1.0).abs() < 0.04, "{median}");
+        assert!((0.48..=0.5).contains(&magnitudes.least().unwrap()));
+        assert_eq!(Magnitudes::bin(f32::MAX), BINS - 1);
+        assert_eq!(Magnitudes::bin(f32::INFINITY), BINS);
+    }
+}

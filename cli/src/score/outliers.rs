@@ -1,0 +1,112 @@
+//! Whether a mean is that of the data or of a few rows.
+
+use super::rows::{At, Foremost, NAMED, Row};
+
+/// Of fewer rows none is called an outlier of the others, unless it outweighs them this many times.
+const FEW_ROWS: u64 = 20;
+const FEW_TIMES: f64 = 20.0;
+/// The part of the rows that may be outliers.
+const PART: u64 = 100;
+
+/// A mean in the making, and the rows that weigh most in it. Only finite values count.
+///
+/// The sums are of `f64` in the order of the rows, so that neither chunks nor threads show in them.
+#[derive(Clone, Debug)]
+pub struct Weighed {
+    count: u64,
+    sum: f64,
+    magnitudes: f64,
+    heaviest: Foremost,
+}
+
+/// Rows that together outweigh all others.
+#[derive(Debug)]
+pub struct Carried {
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+    /// The mean of all.
+    pub with: f64,
+    /// That of the others.
+    pub without: f64,
+}
+
+impl Weighed {
+    /// Of nothing yet.
+    pub fn new() -> Self {
+        Self { count: 0, sum: 0.0, magnitudes: 0.0, heaviest: Foremost::new(f32::abs) }
+    }
+
+    /// The values of the rows that follow.
+    pub fn add(&mut self, values: &[f32], at: At<'_>) {
+        for (index, &value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+            self.count += 1;
+            self.sum += f64::from(value);
+            self.magnitudes += f64::from(value.abs());
+            self.heaviest.offer(value, || at.row(index));
+        }
+    }
+
+    /// The fewest rows that weigh more than all others together, if they are few enough to be outliers.
+    pub fn carried(&self) -> Option<Carried> {
+        let (most, times) = match self.count {
+            0..3 => return None,
+            3..FEW_ROWS => (1, FEW_TIMES),
+            count => (count.div_ceil(PART).min(NAMED as u64) as usize, 1.0),
+        };
+        let (mut weight, mut sum) = (0.0, 0.0);
+        for few in 1..=most {
+            let value = f64::from(self.heaviest.items.get(few - 1)?.value);
+            weight += value.abs();
+            sum += value;
+            if weight > times * (self.magnitudes - weight) {
+                let mut rows: Vec<_> = self.heaviest.items[..few].iter().map(|item| item.row).collect();
+                rows.sort_by_key(|row| row.number);
+                let without = (self.sum - sum) / (self.count - few as u64) as f64;
+                return Some(Carried { rows, with: self.sum / self.count as f64, without });
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::Chunk;
+
+    fn carried(values: &[f32]) -> Option<(Vec<u64>, f64, f64)> {
+        let (mut weighed, chunk) = (Weighed::new(), Chunk::default());
+        weighed.add(values, At { before: 0, file: 0, chunk: &chunk });
+        weighed.carried().map(|c| (c.rows.iter().map(|row| row.number).collect(), c.with, c.without))
+    }
+
+    #[test]
+    fn few_rows_that_outweigh_all_others() {
+        let mut values = [0.5; 300];
+        assert_eq!(carried(&values), None);
+        values[7] = -149.0;
+        assert_eq!(carried(&values), None);
+        values[7] = -150.5;
+        assert_eq!(carried(&values), Some((vec![8], -1.0 / 300.0, 0.5)));
+        // Infinite and unknown ones are others' business.
+        values[0] = f32::INFINITY;
+        values[1] = f32::NAN;
+        assert_eq!(carried(&values).unwrap().0, [8]);
+        // Three of 300 are few, four are not.
+        let mut values = [0.5; 300];
+        values[..4].fill(45.0);
+        assert_eq!(carried(&values), None);
+        values[3] = 0.5;
+        assert_eq!(carried(&values), None);
+        values[..3].fill(50.0);
+        assert_eq!(carried(&values), Some((vec![1, 2, 3], 0.995, 0.5)));
+    }
+
+    #[test]
+    fn of_very_few_rows_none_is_called_an_outlier() {
+        assert_eq!(carried(&[1e30]), None);
+        assert_eq!(carried(&[1.0, 1e30]), None);
+        assert_eq!(carried(&[0.1, -0.1, 0.0, 3.9]), None);
+        assert_eq!(carried(&[0.1, -0.1, -983.0]), Some((vec![3], -983.0 / 3.0, 0.0)));
+    }
+}

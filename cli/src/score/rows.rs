@@ -1,0 +1,114 @@
+//! Rows worth naming: the first of those that have something in common, and those with the largest numbers.
+
+use crate::failure::Place;
+use crate::input::Chunk;
+
+/// How many rows are named.
+pub const NAMED: usize = 5;
+
+/// A row of the data set and where it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Counted from 1 over all files, with the rows that were left out.
+    pub number: u64,
+    /// An index into the files.
+    pub file: usize,
+    /// Its place there.
+    pub place: Place,
+}
+
+/// Where a chunk stands in the data set.
+#[derive(Clone, Copy)]
+pub struct At<'a> {
+    /// The rows of the files before its file.
+    pub before: u64,
+    /// The index of its file.
+    pub file: usize,
+    /// The chunk.
+    pub chunk: &'a Chunk,
+}
+
+impl At<'_> {
+    /// A row of the chunk.
+    pub fn row(&self, index: usize) -> Row {
+        Row { number: self.before + self.chunk.number(index), file: self.file, place: self.chunk.place(index) }
+    }
+}
+
+/// Rows that have something in common: how many there are, and the first ones.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<Row>,
+}
+
+impl Rows {
+    /// One more, which follows those before it.
+    pub fn add(&mut self, row: impl FnOnce() -> Row) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(row());
+        }
+    }
+}
+
+/// A row and its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Valued {
+    /// The value.
+    pub value: f32,
+    /// The row.
+    pub row: Row,
+}
+
+/// The rows whose values come first in some order, the first one first; of equal ones the earlier row.
+#[derive(Clone, Debug)]
+pub struct Foremost {
+    /// What is the larger the earlier a value comes.
+    key: fn(f32) -> f32,
+    /// The rows.
+    pub items: Vec<Valued>,
+}
+
+impl Foremost {
+    /// Of no rows yet.
+    pub fn new(key: fn(f32) -> f32) -> Self {
+        Self { key, items: Vec::new() }
+    }
+
+    /// One more row, which follows those before it. Its value is a number.
+    pub fn offer(&mut self, value: f32, row: impl FnOnce() -> Row) {
+        let key = (self.key)(value);
+        if self.items.len() == NAMED {
+            if self.items.last().is_some_and(|last| (self.key)(last.value) >= key) {
+                return;
+            }
+            self.items.pop();
+        }
+        let at = self.items.partition_point(|other| (self.key)(other.value) >= key);
+        self.items.insert(at, Valued { value, row: row() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_foremost_rows() {
+        let values = [3.0, -7.0, 5.0, 3.0, 0.0, 5.0, 1.0, -2.0, 3.0];
+        let of = |key| {
+            let mut foremost = Foremost::new(key);
+            for (i, &value) in values.iter().enumerate() {
+                let number = i as u64 + 1;
+                foremost.offer(value, || Row { number, file: 0, place: Place::Row(number) });
+            }
+            foremost.items.iter().map(|item| (item.value, item.row.number)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(|x| x), [(5.0, 3), (5.0, 6), (3.0, 1), (3.0, 4), (3.0, 9)]);
+        assert_eq!(of(|x| -x), [(-7.0, 2), (-2.0, 8), (0.0, 5), (1.0, 7), (3.0, 1)]);
+        assert_eq!(of(f32::abs), [(-7.0, 2), (5.0, 3), (5.0, 6), (3.0, 1), (3.0, 4)]);
+    }
+}
