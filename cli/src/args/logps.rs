@@ -80,7 +80,8 @@ pub struct Logps {
     #[arg(long, value_name = "T", default_value = "1", allow_negative_numbers = true)]
     pub temperature: f64,
 
-    /// Worker threads; the results do not depend on it [default: all cores]
+    /// Worker threads, no more of which start than the work and the machine need; the results do not depend
+    /// on it [default: all cores]
     #[arg(long, value_name = "N", value_parser = thread_count)]
     pub threads: Option<NonZeroUsize>,
 

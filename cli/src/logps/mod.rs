@@ -39,7 +39,7 @@ pub fn run(options: &args::Logps) -> Result<String, Failure> {
     let scaling = Scaling::temperature(options.temperature).map_err(|e| Failure::new(format!("--temperature: {e}")))?;
     input::check_safetensors(&options.file)?;
     let format = output::check(&options.out, [options.file.as_path()])?;
-    machine::start(options.threads)?;
+    machine::start(options.threads, options.file.metadata().ok().map(|metadata| metadata.len()))?;
     let file = Tensors::open(&options.file)?;
     let batch = Batch::of(&file, options)?;
     // All labels before the first logit: what is wrong with them is not found after an hour.

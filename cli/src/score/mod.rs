@@ -98,11 +98,13 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let loss = plan::loss(options)?;
     let wanted = plan::columns(options)?;
     let backend = machine::backend()?;
-    machine::start(options.threads)?;
     let reading = options.reading.reading()?;
     let sources = Source::all(options, &wanted, &reading);
-    plan::check_files(options, &sources)?;
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
+    // The size of a pipe is not known.
+    let is_known = sources.iter().flat_map(Source::paths).all(|path| path.is_file());
+    machine::start(options.threads, is_known.then(|| bytes.iter().sum()))?;
+    plan::check_files(options, &sources)?;
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS)).transpose()?;
 
     let mut run = Run {
