@@ -34,8 +34,13 @@ fn main() -> ExitCode {
     abrupt::watch();
     say_panics_in_one_line();
     input::quiet_hook();
-    // What panicked has said so.
-    panic::catch_unwind(run).unwrap_or(ExitCode::from(FAILED))
+    // The stack of the first thread grows as it is used: where memory is limited, that ends in a fault that nobody can tell from a
+    // defect. That of another is there from its start.
+    match std::thread::Builder::new().stack_size(machine::STACK).spawn(run) {
+        // What panicked has said so.
+        Ok(running) => running.join().unwrap_or(ExitCode::from(FAILED)),
+        Err(e) => fail(&Failure::new(format!("no thread can be started: {e}"))),
+    }
 }
 
 fn run() -> ExitCode {
@@ -112,7 +117,7 @@ fn print(text: &str) -> Result<(), Failure> {
 
 fn fail(failure: &Failure) -> ExitCode {
     // Where nobody can be told, the status has to do.
-    let _ = writeln!(io::stderr(), "preflane: {failure}");
+    let _ = io::stderr().write_all(format!("preflane: {failure}\n").as_bytes());
     ExitCode::from(FAILED)
 }
 
