@@ -156,7 +156,10 @@ mod tests {
             assert!(line.contains(part), "{line}");
         }
         let line = Failure::new(format!("start {} end", "\u{1b}é".repeat(2000))).to_string();
-        assert!(line.chars().count() == LONGEST && line.starts_with("start \\u{1b}é") && line.ends_with("é end"), "{line}");
+        assert!(
+            line.chars().count() == LONGEST && line.starts_with("start \\u{1b}é") && line.ends_with("é end"),
+            "{line}"
+        );
     }
 
     #[test]

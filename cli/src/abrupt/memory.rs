@@ -25,7 +25,9 @@ fn refused(bytes: usize) -> ! {
     let mut line = Line::new();
     line.text(b"out of memory: ");
     line.number(bytes);
-    line.text(b" bytes more are needed, which the machine or a limit (ulimit -v) does not give; fewer --threads need less");
+    line.text(
+        b" bytes more are needed, which the machine or a limit (ulimit -v) does not give; fewer --threads need less",
+    );
     line.end()
 }
 

@@ -87,15 +87,17 @@ extern "C" fn ended(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
     if progress::is_shown() {
         write(progress::CLEAR_LINE);
     }
-    let old = FAULTS.iter().position(|fault| *fault == signal).and_then(|fault| OF_FAULTS.get(fault)?.get());
+    // SAFETY: the system hands over where it came from.
+    let is_sent = unsafe { (*info).si_code } <= 0;
+    // A fault comes again by itself when this returns, and then meets the standard library's handler, which tells a stack overflow.
+    // What somebody has sent does not come again.
+    let of_fault = FAULTS.iter().position(|fault| *fault == signal && !is_sent);
+    let old = of_fault.and_then(|fault| OF_FAULTS.get(fault)?.get());
     // SAFETY: zeros are the default action.
     let default: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     // SAFETY: the action is the default one, or that of the standard library, as it was.
     unsafe { libc::sigaction(signal, old.unwrap_or(&default), ptr::null_mut()) };
-    // SAFETY: the system hands over where it came from.
-    let is_sent = unsafe { (*info).si_code } <= 0;
-    // What the processor has raised comes again by itself; what somebody has sent does not.
-    if old.is_none() || is_sent {
+    if old.is_none() {
         // SAFETY: the signal is one that was just taken. It comes when this handler returns.
         unsafe { libc::raise(signal) };
     }

@@ -43,7 +43,8 @@ impl Npz {
             entries.push(entry);
         }
         let rows = check_lengths(path, wanted, &lengths)?;
-        let columns = entries.into_iter().zip(wanted).map(|(entry, wanted)| start(path, entry, &wanted.name)).collect();
+        let columns = entries.into_iter().zip(wanted).map(|(entry, wanted)| start(path, entry, &wanted.name));
+        let columns = columns.collect::<Result<_, _>>()?;
         Ok(Self { path: path.to_owned(), columns, rows, read: 0 })
     }
 }
@@ -97,10 +98,11 @@ fn array<T>(
 }
 
 /// Starts the thread that reads one array to its end, chunk by chunk.
-fn start(path: &Path, entry: usize, name: &str) -> Receiver<Part> {
+fn start(path: &Path, entry: usize, name: &str) -> Result<Receiver<Part>, Failure> {
     let (sender, receiver) = sync_channel(2);
-    let (path, name) = (path.to_owned(), name.to_owned());
-    thread::spawn(move || {
+    let (path_of_thread, name) = (path.to_owned(), name.to_owned());
+    let started = thread::Builder::new().spawn(move || {
+        let path = path_of_thread;
         let read = guarded(&path, || {
             let mut archive = open_archive(&path)?;
             array(&path, &mut archive, entry, &name, |file| {
@@ -112,7 +114,8 @@ fn start(path: &Path, entry: usize, name: &str) -> Receiver<Part> {
             let _ = sender.send(Err(failure));
         }
     });
-    receiver
+    started.map_err(|e| Failure::of_file(path, format!("no thread can be started to read it: {e}")))?;
+    Ok(receiver)
 }
 
 /// The types of number that an array may have.

@@ -18,9 +18,9 @@ use crate::format::Format;
 
 pub use column::{Field, Kind, Values};
 pub use rows::number;
-pub use whole::{check as check_place, is_same_file, written};
 #[cfg(feature = "judge")]
 pub use whole::WholeFile;
+pub use whole::{check as check_place, is_same_file, written};
 
 /// A destination of columns.
 pub trait ColumnWriter {
@@ -41,11 +41,7 @@ pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Res
 }
 
 /// That an option names none of the inputs, by whatever name.
-pub fn check_inputs<'a>(
-    option: &str,
-    path: &Path,
-    inputs: impl IntoIterator<Item = &'a Path>,
-) -> Result<(), Failure> {
+pub fn check_inputs<'a>(option: &str, path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
     match inputs.into_iter().find(|input| is_same_file(input, path)) {
         Some(input) => {
             let message = format!("{option} would replace the input {}; name another file", shown(input));

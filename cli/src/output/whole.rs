@@ -336,8 +336,10 @@ mod tests {
         assert!(own.exists());
         io::Write::write_all(file.file(), b"text").unwrap();
         file.publish().unwrap();
-        let mut names: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         let kept =
             [".preflane-folder.tmp", ".preflane-link.tmp", ".preflane-live.tmp", ".preflane-other", "mine", "out.csv"];
