@@ -13,6 +13,13 @@ use core::num::NonZeroUsize;
 /// Pairs that one task takes: large enough to hide what a task costs, a multiple of the kernel's block.
 const GRAIN: usize = 16 * 1024;
 
+/// The most threads that may be asked for; no machine has more.
+pub const MOST_THREADS: usize = 1 << 16;
+
+/// Threads a processor that may be started where they are asked for. Beyond one a processor they gain nothing, but a count that
+/// was written down for another machine may as well be tried on this one.
+const THREADS_A_PROCESSOR: usize = 4;
+
 /// Of each thread: optimised kernels need a few KiB, those of a debug build more than the usual 2 MiB.
 const STACK: usize = 8 << 20;
 
@@ -33,10 +40,10 @@ pub fn evaluate<L: PairLoss>(
 }
 
 /// [`evaluate`] in a pool of its own with that many threads. Starting threads costs some 50 us: for many small
-/// batches, call [`evaluate`] inside a pool that stays.
+/// batches, call [`evaluate`] inside a pool that stays. No more are started than [`threads_for`] says are worth it.
 ///
 /// # Errors
-/// As [`evaluate`](crate::evaluate), and [`Error::Threads`].
+/// As [`evaluate`](crate::evaluate), and as [`with_threads`].
 pub fn evaluate_with_threads<L: PairLoss>(
     threads: NonZeroUsize,
     backend: Backend,
@@ -46,20 +53,59 @@ pub fn evaluate_with_threads<L: PairLoss>(
     metrics: Option<&mut Metrics>,
 ) -> Result<(), Error> {
     let mut outputs = check(pairs, outputs)?;
-    if threads.get() == 1 || pairs.len() <= GRAIN {
+    let tasks = pairs.len().div_ceil(GRAIN);
+    if threads_for(threads, tasks)?.get() == 1 {
         evaluate_checked(backend, loss, pairs, &mut outputs, metrics);
         return Ok(());
     }
-    with_threads(threads, || split(backend, loss, pairs, &mut outputs, metrics))
+    with_threads_for(threads, tasks, || split(backend, loss, pairs, &mut outputs, metrics))
 }
 
-/// Runs a call of this module in a pool of its own with that many threads; they end with it.
+/// How many threads are worth starting where so many are asked for: no more than there are tasks, and no more than four a
+/// processor. Everything that starts threads asks here, so that a count of them is never more than a wish: the results are
+/// the same for every number.
 ///
 /// # Errors
-/// [`Error::Threads`]; the call is not made then.
+/// [`Error::Parameter`] beyond [`MOST_THREADS`].
+pub fn threads_for(asked: NonZeroUsize, tasks: usize) -> Result<NonZeroUsize, Error> {
+    if asked.get() > MOST_THREADS {
+        let requirement = "at most 65536; no machine has more";
+        return Err(Error::Parameter { name: "threads", value: asked.get() as f64, requirement });
+    }
+    let wanted = asked.get().min(tasks);
+    // Asking the system takes as long as starting a thread: not where any machine will do.
+    let most = if wanted <= THREADS_A_PROCESSOR {
+        wanted
+    } else {
+        std::thread::available_parallelism().map_or(1, NonZeroUsize::get).saturating_mul(THREADS_A_PROCESSOR)
+    };
+    Ok(NonZeroUsize::new(wanted.min(most)).unwrap_or(NonZeroUsize::MIN))
+}
+
+/// Runs a call of this module in a pool of its own with that many threads, or as many as [`threads_for`] says are worth
+/// starting; they end with it.
+///
+/// # Errors
+/// [`Error::Threads`] and that of [`threads_for`]; the call is not made then.
 pub fn with_threads<R: Send>(threads: NonZeroUsize, call: impl FnOnce() -> R + Send) -> Result<R, Error> {
+    with_threads_for(threads, usize::MAX, call)
+}
+
+/// [`with_threads`] for a call of so many tasks.
+pub(crate) fn with_threads_for<R: Send>(
+    threads: NonZeroUsize,
+    tasks: usize,
+    call: impl FnOnce() -> R + Send,
+) -> Result<R, Error> {
+    let threads = threads_for(threads, tasks)?;
+    // One task is not split, and needs no pool.
+    if tasks <= 1 {
+        return Ok(call());
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).stack_size(STACK);
     let pool = pool.build().map_err(|_| Error::Threads)?;
+    #[cfg(test)]
+    tests::STARTED.set(pool.current_num_threads());
     Ok(pool.install(call))
 }
 
@@ -91,6 +137,12 @@ fn split<L: PairLoss>(
 /// Rows of logits that one task takes: some 256 KiB, below which threads gain nothing.
 fn rows_a_task(columns: usize) -> usize {
     (65_536 / columns.max(1)).max(1)
+}
+
+/// The tasks that rows of logits make.
+#[cfg(feature = "capi")]
+pub(crate) fn row_tasks(rows: usize, columns: usize) -> usize {
+    rows.div_ceil(rows_a_task(columns))
 }
 
 /// [`logits::token_logps`](crate::logits::token_logps) in the rayon pool of the caller.
@@ -214,4 +266,65 @@ fn split_outputs<'o>(slices: &'o mut OutputSlices<'_>, n: usize) -> (OutputSlice
         }
     }
     (head, tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Loss;
+    use std::cell::Cell;
+    use std::vec;
+
+    std::thread_local! {
+        /// The threads of the pool that this thread has started last.
+        pub(super) static STARTED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    fn count(n: usize) -> NonZeroUsize {
+        NonZeroUsize::new(n).unwrap()
+    }
+
+    fn machine() -> usize {
+        THREADS_A_PROCESSOR * std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+    }
+
+    #[test]
+    fn no_more_threads_than_work_and_machine_need() {
+        assert_eq!(threads_for(count(64), 1), Ok(count(1)));
+        assert_eq!(threads_for(count(64), 0), Ok(count(1)));
+        assert_eq!(threads_for(count(64), 3), Ok(count(3)));
+        assert_eq!(threads_for(count(2), 1_000_000), Ok(count(2)));
+        assert_eq!(threads_for(count(MOST_THREADS), usize::MAX), Ok(count(machine())));
+        for asked in [MOST_THREADS + 1, 1_000_000_000, usize::MAX] {
+            assert!(matches!(threads_for(count(asked), 1), Err(Error::Parameter { name: "threads", .. })), "{asked}");
+        }
+    }
+
+    /// The threads that evaluating so many pairs starts.
+    fn started(threads: usize, pairs: usize) -> usize {
+        STARTED.set(0);
+        let logps = vec![-1.0; pairs];
+        let pairs = Pairs::new(&logps, &logps, &logps, &logps);
+        let loss = Loss::dpo(0.1).unwrap();
+        evaluate_with_threads(count(threads), Backend::detect(), &loss, pairs, Outputs::default(), None).unwrap();
+        STARTED.get()
+    }
+
+    #[test]
+    fn evaluation_starts_what_its_rows_need() {
+        assert_eq!(started(64, 16), 0);
+        assert_eq!(started(64, GRAIN + 1), 2);
+        assert_eq!(started(1, 4 * GRAIN), 0);
+        assert_eq!(started(60_000, 200_000), 200_000_usize.div_ceil(GRAIN).min(machine()));
+    }
+
+    #[test]
+    fn a_pool_that_cannot_be_starts_nothing() {
+        let mut made = false;
+        let result = with_threads(count(1_000_000_000), || made = true);
+        assert!(result.is_err() && !made);
+        with_threads(count(60_000), || made = true).unwrap();
+        assert!(made);
+        assert_eq!(STARTED.get(), machine());
+    }
 }

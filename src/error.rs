@@ -190,11 +190,15 @@ impl core::fmt::Display for Error {
                 self.put(count);
             }
             fn number(&mut self, number: f64) {
-                self.put(number);
+                if is_short(number) { self.put(number) } else { self.put(format_args!("{number:e}")) }
             }
             fn single(&mut self, number: f32) {
-                self.put(number);
+                if is_short(number.into()) { self.put(number) } else { self.put(format_args!("{number:e}")) }
             }
+        }
+        /// Whether plain digits say it well: 1e300 has 301 of them.
+        fn is_short(number: f64) -> bool {
+            number == 0.0 || (1e-5..1e15).contains(&number.abs())
         }
         let mut text = Formatted(f, Ok(()));
         self.describe(&mut text);

@@ -243,7 +243,8 @@ typedef struct preflane_run {
   // A preflane_level.
   int32_t level;
   // How many threads: 0 and 1 mean the calling thread alone. More are started for the call and ended with it, which costs some
-  // 50 us; the bits are the same for every number. A library built without std takes 0 and 1 only.
+  // 50 us; the bits are the same for every number. At most 65536; no more are started than the work has parts, and than four a
+  // processor. A library built without std takes 0 and 1 only.
   uint32_t threads;
 } preflane_run;
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use preflane::Backend;
+use preflane::{Backend, batch};
 
 use crate::failure::Failure;
 
@@ -14,11 +14,16 @@ pub fn backend() -> Result<Backend, Failure> {
 /// A kernel needs some 30 KiB; compiled without optimisation, MiB.
 pub const STACK: usize = 8 << 20;
 
-/// Starts as many threads as `--threads` says, or as there are cores.
-pub fn start(threads: Option<NonZeroUsize>) -> Result<(), Failure> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.map_or(0, NonZeroUsize::get)).stack_size(STACK);
-    pool.build_global().map_err(|e| {
-        let option = threads.map_or_else(String::new, |threads| format!("--threads {threads}: "));
-        Failure::new(format!("{option}the threads cannot be started: {e}"))
-    })
+/// What a thread works on at least: below that, another gains nothing.
+const BYTES_A_THREAD: u64 = 64 << 10;
+
+/// Starts as many threads as `--threads` says, or as there are cores, but no more than so many bytes of input need, where that is
+/// known, nor than the machine can use.
+pub fn start(threads: Option<NonZeroUsize>, bytes: Option<u64>) -> Result<(), Failure> {
+    let option = threads.map_or_else(String::new, |threads| format!("--threads {threads}: "));
+    let asked = threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let tasks = bytes.map_or(usize::MAX, |bytes| bytes.div_ceil(BYTES_A_THREAD).try_into().unwrap_or(usize::MAX));
+    let count = batch::threads_for(asked, tasks).map_err(|e| Failure::new(format!("{option}{e}")))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count.get()).stack_size(STACK);
+    pool.build_global().map_err(|e| Failure::new(format!("{option}the threads cannot be started: {e}")))
 }

@@ -1,5 +1,6 @@
 //! The command `preflane`: log-probabilities, losses, rewards and gradients of preference pairs in files.
 
+mod abrupt;
 mod args;
 mod json;
 mod layout;
@@ -14,6 +15,7 @@ mod stress;
 mod verify;
 
 use std::io::{self, ErrorKind, Write};
+use std::panic;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,7 +31,19 @@ const FOUND: u8 = 1;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
+    abrupt::watch();
+    say_panics_in_one_line();
     input::quiet_hook();
+    // The stack of the first thread grows as it is used: where memory is limited, that ends in a fault that nobody can tell from a
+    // defect. That of another is there from its start.
+    match std::thread::Builder::new().stack_size(machine::STACK).spawn(run) {
+        // What panicked has said so.
+        Ok(running) => running.join().unwrap_or(ExitCode::from(FAILED)),
+        Err(e) => fail(&Failure::new(format!("no thread can be started: {e}"))),
+    }
+}
+
+fn run() -> ExitCode {
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => return refuse(&error),
@@ -51,11 +65,28 @@ fn main() -> ExitCode {
         #[cfg(not(feature = "judge"))]
         Command::Verify(_) => Err(without_judge("verify")),
     };
+    for note in output::written().into_iter().filter_map(|written| written.note) {
+        let _ = writeln!(io::stderr(), "preflane: {note}");
+    }
     match said.and_then(|(text, well)| print(&text).map(|()| well)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FOUND),
         Err(failure) => fail(&failure),
     }
+}
+
+/// A panic is a defect of this program. It is told in one line, like everything that went wrong; who asks for a backtrace gets it.
+fn say_panics_in_one_line() {
+    let full = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|wish| wish != "0") {
+            return full(info);
+        }
+        let said = info.payload();
+        let said = said.downcast_ref::<&str>().copied().or_else(|| said.downcast_ref::<String>().map(String::as_str));
+        let place = info.location().map_or_else(String::new, |place| format!(" at {place}"));
+        fail(&Failure::new(format!("a defect of preflane, please report it: {}{place}", said.unwrap_or("a panic"))));
+    }));
 }
 
 /// A command that this build lacks.
@@ -67,26 +98,38 @@ fn without_judge(command: &str) -> Failure {
 fn print(text: &str) -> Result<(), Failure> {
     // Drops the colours where they do not belong.
     let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    let printed = match abrupt::is_stdout_closed() {
+        true => Err(io::Error::other("it is closed")),
+        false => stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()),
+    };
+    match printed {
+        Ok(()) => Ok(()),
         // Whoever read the report has read enough of it.
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(e) => Err(Failure::new(format!("standard output: cannot be written: {e}"))),
-        Ok(()) => Ok(()),
+        Err(e) => {
+            // What else was asked for is there none the less.
+            let written: String =
+                output::written().iter().map(|file| format!("; {} is written and whole", file.name())).collect();
+            Err(Failure::new(format!("standard output: cannot be written: {e}{written}")))
+        }
     }
 }
 
 fn fail(failure: &Failure) -> ExitCode {
     // Where nobody can be told, the status has to do.
-    let _ = writeln!(io::stderr(), "preflane: {failure}");
+    let _ = io::stderr().write_all(format!("preflane: {failure}\n").as_bytes());
     ExitCode::from(FAILED)
 }
 
 /// Help and version as clap prints them; its errors as one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    if !error.use_stderr() || error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+    if !error.use_stderr() {
+        return print(&error.render().ansi().to_string()).map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS);
+    }
+    if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+        return ExitCode::from(FAILED);
     }
     let text = error.to_string();
     let said: Vec<String> = (text.trim_start_matches("error: ").split("\n\n"))

@@ -1,11 +1,23 @@
 //! A progress bar for work that takes its time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Work that ends sooner needs no bar.
 const PATIENCE: Duration = Duration::from_millis(700);
+
+/// Whether a bar stands on the terminal.
+static IS_SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Whether a bar stands on the terminal: who ends the process abruptly clears its line first.
+pub fn is_shown() -> bool {
+    IS_SHOWN.load(Ordering::Relaxed)
+}
+
+/// Clears the line of a terminal.
+pub const CLEAR_LINE: &[u8] = b"\r\x1b[2K";
 
 /// Progress over some work, shown on standard error when that is a terminal.
 pub struct Progress {
@@ -37,6 +49,7 @@ impl Progress {
                 return;
             }
             let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());
+            IS_SHOWN.store(!bar.is_hidden(), Ordering::Relaxed);
             bar.set_style(ProgressStyle::with_template(self.template).expect("the template is well formed"));
             self.bar = Some(bar.with_message(self.what).with_elapsed(self.start.elapsed()));
         }
@@ -51,6 +64,7 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            IS_SHOWN.store(false, Ordering::Relaxed);
         }
     }
 }

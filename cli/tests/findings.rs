@@ -224,7 +224,8 @@ fn the_same_file_twice() {
     let other = folder.write("other.csv", csv(&Normal::new(11).rows(50)));
     let jsonl: String = (plain.iter())
         .map(|row| {
-            let pairs: Vec<String> = HEADER.split(',').zip(row).map(|(k, x)| format!("\"{k}\": {}", *x as f32)).collect();
+            let pairs: Vec<String> =
+                HEADER.split(',').zip(row).map(|(k, x)| format!("\"{k}\": {}", *x as f32)).collect();
             format!("{{{}}}\n", pairs.join(", "))
         })
         .collect();
@@ -302,11 +303,8 @@ fn rows_are_counted_over_chunks_and_files() {
     rows[65_540][0] += 5000.5;
     let whole = folder.write("whole.csv", csv(&rows));
     let parts = [folder.write("a.csv", csv(&rows[..66_000])), folder.write("b.csv", csv(&rows[66_000..]))];
-    let expected = [
-        code("positive_logps", 1, &[65_541]),
-        code("reference_zero", 2, &[2, 70_000]),
-        code("stand_in", 1, &[65_537]),
-    ];
+    let expected =
+        [code("positive_logps", 1, &[65_541]), code("reference_zero", 2, &[2, 70_000]), code("stand_in", 1, &[65_537])];
     let [one, two] = [json(score().arg(whole)), json(score().args(&parts))];
     for json in [&one, &two] {
         let found = found(json);

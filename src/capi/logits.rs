@@ -145,7 +145,7 @@ impl Forward {
             #[cfg(feature = "std")]
             Some(threads) => {
                 let job = || crate::batch::token_logps(backend, logits, targets, &scaling, outputs);
-                crate::batch::with_threads(threads, job)??
+                crate::batch::with_threads_for(threads, crate::batch::row_tasks(n, logits.columns()), job)??
             }
             _ => crate::logits::token_logps(backend, logits, targets, &scaling, outputs)?,
         };
@@ -334,7 +334,7 @@ impl Backward {
             #[cfg(feature = "std")]
             Some(threads) => {
                 let job = || crate::batch::split_backward::<T, G>(backend, from, targets, &scaling, seeds, how, out);
-                crate::batch::with_threads(threads, job)?;
+                crate::batch::with_threads_for(threads, crate::batch::row_tasks(n, grads.columns), job)?;
             }
             _ => crate::logits::backward::grads::<T, G>(backend, from, targets, &scaling, seeds, how, out),
         }

@@ -34,7 +34,8 @@ pub struct preflane_run {
     /// A preflane_level.
     pub level: i32,
     /// How many threads: 0 and 1 mean the calling thread alone. More are started for the call and ended with it, which costs some
-    /// 50 us; the bits are the same for every number. A library built without std takes 0 and 1 only.
+    /// 50 us; the bits are the same for every number. At most 65536; no more are started than the work has parts, and than four a
+    /// processor. A library built without std takes 0 and 1 only.
     pub threads: u32,
 }
 
@@ -48,6 +49,10 @@ impl preflane_run {
     pub(super) fn check(self) -> Result<Backend, Failure> {
         if self.threads().is_some() && !cfg!(feature = "std") {
             return Err(Failure::NotThreaded);
+        }
+        #[cfg(feature = "std")]
+        if let Some(threads) = self.threads() {
+            crate::batch::threads_for(threads, usize::MAX)?;
         }
         backend(self.level)
     }

@@ -328,6 +328,8 @@ impl StepCall {
                 grad_scale: step.grad_scale,
                 zero_padding,
             };
+            #[cfg(feature = "std")]
+            let tasks = crate::batch::row_tasks(rows, logits.columns);
             let logits = LogitsMut::<T>::with_stride(data.slice(&checked), rows, logits.columns, logits.stride)?;
             let buffers = StepBuffers {
                 token_logps: token_logps.slice(&checked),
@@ -350,7 +352,7 @@ impl StepCall {
                 #[cfg(feature = "std")]
                 Some(threads) => {
                     let job = || crate::batch::step(&step, logits, buffers, outputs, metrics);
-                    crate::batch::with_threads(threads, job)??
+                    crate::batch::with_threads_for(threads, tasks, job)??
                 }
                 _ => step.run(logits, buffers, outputs, metrics)?,
             };

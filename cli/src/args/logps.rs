@@ -105,7 +105,8 @@ pub struct Logps {
     #[arg(long = "note", value_name = "KEY=VALUE", value_parser = note)]
     pub notes: Vec<(String, String)>,
 
-    /// Worker threads; the results do not depend on it [default: all cores]
+    /// Worker threads, no more of which start than the work and the machine need; the results do not depend
+    /// on it [default: all cores]
     #[arg(long, value_name = "N", value_parser = thread_count)]
     pub threads: Option<NonZeroUsize>,
 

@@ -9,7 +9,14 @@ Environment:
                   the results have the same bits on all of them)
   NO_COLOR        no colours
 
-Exit status: 0, or 2 when something cannot be read, computed or written."
+Exit status:
+  0  done; a report that its reader closed early counts as read
+  1  stress found something, or verify saw something that does not hold
+  2  something cannot be read, computed or written, or memory is refused: one line on standard error
+     says what
+  A signal (an interrupt, a limit of processor time) ends the command as that signal does. Whatever
+  the end, --out is there whole or as it was; only what kill -9 leaves, a hidden .preflane-*.tmp,
+  stays until the next run that writes in that folder."
     };
 }
 
@@ -60,5 +67,9 @@ pub enum Command {
 }
 
 fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "a whole number from 1 on is needed".to_owned())
+    let count = text.parse().ok().filter(|count: &NonZeroUsize| count.get() <= preflane::batch::MOST_THREADS);
+    count.ok_or_else(|| {
+        let most = preflane::batch::MOST_THREADS;
+        format!("a whole number from 1 to {most} is needed; no machine has more threads")
+    })
 }

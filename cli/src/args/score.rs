@@ -25,7 +25,9 @@ Files:
 
   --out holds loss, chosen_rewards, rejected_rewards, margins, grad_chosen_logps and
   grad_rejected_logps, one row a pair, in order. The gradients are those of the pair's own loss,
-  not divided by the number of pairs.
+  not divided by the number of pairs. A file that is there is replaced, with its mode and, as far as
+  the user may, its owner; where --out is a link, the file that it points to. What is not a file, or
+  is an input by any name, is refused.
 
 ",
     environment!()
@@ -82,7 +84,8 @@ pub struct Score {
     #[arg(long)]
     pub reference_free: bool,
 
-    /// Worker threads; the results do not depend on it [default: all cores]
+    /// Worker threads, no more of which start than the work and the machine need; the results do not depend
+    /// on it [default: all cores]
     #[arg(long, value_name = "N", value_parser = thread_count)]
     pub threads: Option<NonZeroUsize>,
 

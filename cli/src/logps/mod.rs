@@ -50,7 +50,7 @@ pub fn run(options: &args::Logps) -> Result<String, Failure> {
         let message = "--note: a file of this format has no place for notes; .safetensors and .parquet do";
         return Err(Failure::of_file(&options.out, message));
     }
-    machine::start(options.threads)?;
+    machine::start(options.threads, options.file.metadata().ok().map(|metadata| metadata.len()))?;
     let file = Tensors::open(&options.file)?;
     let batch = Batch::of(&file, options)?;
     // All labels before the first logit: what is wrong with them is not found after an hour.

@@ -13,7 +13,7 @@ mod whole;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use crate::format::Format;
 use crate::provenance::Entries;
 
@@ -21,6 +21,7 @@ pub use column::{Field, Kind, Values};
 pub use rows::number;
 #[cfg(feature = "judge")]
 pub use whole::WholeFile;
+pub use whole::{check as check_place, is_same_file, written};
 
 /// A destination of columns.
 pub trait ColumnWriter {
@@ -31,19 +32,24 @@ pub trait ColumnWriter {
     fn finish(self: Box<Self>) -> Result<(), Failure>;
 }
 
-/// Finds early what would else be found late: an ending without a format, an input as the output.
+/// Finds early what would else be found late: an ending without a format, an input as the output, a place where no file can be.
+/// Nothing is opened: whoever writes to a pipe would be left without a reader.
 pub fn check<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<Format, Failure> {
     let format = Format::of_output(path)?;
-    for input in inputs {
-        // A pipe is not compared, for that would open it: whoever writes to it would be left without a reader.
-        let is_file = input.metadata().is_ok_and(|metadata| metadata.is_file());
-        // A file that cannot be compared is not there, and then not the same.
-        if is_file && same_file::is_same_file(input, path).unwrap_or(false) {
-            let message = format!("--out would replace the input {}; name another file", input.display());
-            return Err(Failure::of_file(path, message));
-        }
-    }
+    check_inputs("--out", path, inputs)?;
+    check_place(path)?;
     Ok(format)
+}
+
+/// That an option names none of the inputs, by whatever name.
+pub fn check_inputs<'a>(option: &str, path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
+    match inputs.into_iter().find(|input| is_same_file(input, path)) {
+        Some(input) => {
+            let message = format!("{option} would replace the input {}; name another file", shown(input));
+            Err(Failure::of_file(path, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether a format has a place for what a file says of itself beside its numbers.
@@ -88,7 +94,7 @@ impl Target {
     }
 
     fn publish(self) -> Result<(), Failure> {
-        self.file.publish().map_err(|e| cannot_write(&self.path, e))
+        self.file.publish()
     }
 }
 
@@ -111,8 +117,10 @@ mod tests {
         let (pipe, out) = (folder.path().join("in.csv"), folder.path().join("out.csv"));
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let (sender, receiver) = mpsc::channel();
-        // Opening a pipe that nobody writes to waits for ever.
-        std::thread::spawn(move || sender.send(check(&out, [pipe.as_path()]).is_ok()));
-        assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok(true));
+        // Opening a pipe that nobody writes to waits for ever, and so does opening one that nobody reads.
+        std::thread::spawn(move || {
+            sender.send([check(&out, [pipe.as_path()]).is_ok(), check(&pipe, [out.as_path()]).is_ok()])
+        });
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok([true, false]));
     }
 }

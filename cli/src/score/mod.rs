@@ -81,12 +81,14 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let loss = plan::loss(options)?;
     let wanted = plan::columns(options)?;
     let backend = machine::backend()?;
-    machine::start(options.threads)?;
     let reading = options.reading.reading();
     let files = input::expand(&options.files, &reading)?;
     let sources = Source::all(options, &files, &wanted, &reading);
-    let provenance = plan::check_files(options, &sources)?;
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
+    // The size of a pipe is not known.
+    let is_known = sources.iter().flat_map(Source::paths).all(|path| path.is_file());
+    machine::start(options.threads, is_known.then(|| bytes.iter().sum()))?;
+    let provenance = plan::check_files(options, &sources)?;
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS, &Entries::new())).transpose()?;
 
     let scale = (options.loss != LossName::Ipo).then_some(options.beta);
@@ -269,8 +271,7 @@ impl Scored {
 /// Whether the policy and the reference were given as one file.
 fn is_one_file(sequences: &Sequences) -> bool {
     match (&sequences.policy, &sequences.reference) {
-        // What cannot be compared is not there, and then not the same.
-        (Some(policy), Some(reference)) => same_file::is_same_file(policy, reference).unwrap_or(false),
+        (Some(policy), Some(reference)) => output::is_same_file(policy, reference),
         _ => false,
     }
 }

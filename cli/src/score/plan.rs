@@ -7,8 +7,8 @@ use crate::args::{LossName, Score};
 use crate::failure::Failure;
 use crate::format::is_stdin;
 use crate::input::Wanted;
-use crate::provenance::{Agreement, Provenance};
 use crate::output;
+use crate::provenance::{Agreement, Provenance};
 
 /// The loss with its parameters, checked by the library.
 pub fn loss(options: &Score) -> Result<Loss, Failure> {

@@ -118,7 +118,7 @@ impl Generator {
                     0 => threshold,
                     1 => {
                         let steps = (self.random.bits() % 9) as i64 - 4;
-                        self.number.step(self.number.round(threshold), steps)
+                        self.number.step(self.number.finite(threshold), steps)
                     }
                     _ => threshold * (1.0 + (self.random.unit() - 0.4) / 8.0),
                 }
@@ -170,7 +170,7 @@ impl Generator {
                 (0..4)
                     .map(|_| {
                         let steps = (self.random.bits() % 5) as i64 - 2;
-                        self.number.step(self.number.round(base), steps)
+                        self.number.step(self.number.finite(base), steps)
                     })
                     .collect()
             }
@@ -185,9 +185,11 @@ impl Generator {
         row
     }
 
-    /// Makes log-probabilities of the type out of anything.
+    /// Makes finite log-probabilities of the type out of anything: what is beyond the type, or of no value since steps and
+    /// scales led out of it, is brought back.
     pub fn settle(&self, row: &mut Row) {
         let number = self.number;
+        row.values.iter_mut().for_each(|x| *x = Type::F64.finite(*x));
         if self.task.is_sequences() {
             row.values.iter_mut().for_each(|x| *x = number.round(x.clamp(-1e4, 1e4)));
             return;
@@ -268,5 +270,41 @@ impl Generator {
                 row
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    /// Every input is a finite number of its type, for every type and loss, also where beta scales sizes beyond all numbers.
+    #[test]
+    fn inputs_are_finite_in_their_type() {
+        for &formula in Formula::value_variants() {
+            for number in Type::ALL {
+                for beta in [0.1, 1e-3, 1e-310, 1e300] {
+                    let label_smoothing = matches!(formula, Formula::Cdpo | Formula::Robust).then_some(0.1);
+                    let tau = (formula == Formula::Discopop).then_some(0.05);
+                    let gamma = (formula == Formula::Simpo).then_some(0.5);
+                    let reference_free = matches!(formula, Formula::OddsRatio | Formula::Simpo);
+                    let task = Task { formula, beta, label_smoothing, tau, gamma, reference_free };
+                    let is_sequences = task.is_sequences();
+                    let mut generator = Generator::new(task, number, 1);
+                    for _ in 0..if is_sequences { 20 } else { 400 } {
+                        let mut rows = generator.batch(100);
+                        if !is_sequences {
+                            rows.extend(generator.ladder(8));
+                            rows.extend(rows.clone().iter().map(|row| generator.near(row)));
+                        }
+                        for row in rows {
+                            let is_right = row.values.iter().all(|x| number.holds(*x));
+                            assert!(is_right, "{formula:?}, {number:?}, beta {beta}: {:?}", row.values);
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -178,6 +178,11 @@ impl Hunt<'_> {
     /// A batch's answers. Where the whole batch is declined, its rows are asked one by one.
     pub fn ask(&mut self, rows: &[Row]) -> Result<Vec<Answer>, Failure> {
         let task = &self.judge.task;
+        // What would come of such a number is no fault of the code under test.
+        if let Some(x) = rows.iter().flat_map(|row| &row.values).find(|x| !self.judge.number.holds(**x)) {
+            let name = self.judge.number.name();
+            return Err(Failure::new(format!("a defect of preflane, please report it: the input {x} is no {name}")));
+        }
         match self.subject.ask(task.request(rows), rows.len())? {
             Reply::Rows(answers) => {
                 for (row, answer) in rows.iter().zip(&answers) {

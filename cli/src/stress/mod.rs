@@ -16,11 +16,11 @@ mod verdict;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::args::{Stress, StressHost};
 use crate::failure::Failure;
-use crate::output::WholeFile;
+use crate::output::{self, WholeFile};
 use hunt::{Budget, Hunt, Seen};
 use subject::Subject;
 use task::Task;
@@ -105,20 +105,37 @@ fn check_outputs(options: &Stress) -> Result<(), Failure> {
                 format!("{option} needs a name that ends in .{}", endings.join(" or .")),
             ));
         }
+        output::check_inputs(option, path, options.library.as_deref())?;
     }
-    Ok(())
+    let picture = picture(options);
+    for path in options.out.iter().chain(&picture) {
+        output::check_place(path)?;
+    }
+    match (&options.out, &picture) {
+        (Some(out), Some(picture)) if output::is_same_file(out, picture) => {
+            Err(Failure::of_file(picture, format!("is also {}; the picture needs a file of its own", out.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_markdown(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "md")
+}
+
+/// Where the picture goes: Markdown shows one, which without a name of its own has the report's.
+fn picture(options: &Stress) -> Option<PathBuf> {
+    let beside = || options.out.as_ref().filter(|out| is_markdown(out)).map(|out| out.with_extension("svg"));
+    options.picture.clone().or_else(beside)
 }
 
 fn write(options: &Stress, stressed: &Stressed) -> Result<(), Failure> {
-    // Markdown shows a picture: without a name of its own, it has the report's.
-    let is_markdown = options.out.as_ref().is_some_and(|out| out.extension().is_some_and(|ending| ending == "md"));
-    let beside = options.out.as_ref().filter(|_| is_markdown).map(|out| out.with_extension("svg"));
-    let picture = options.picture.clone().or(beside);
+    let picture = picture(options);
     if let Some(path) = &picture {
         save(path, &picture::svg(stressed)?)?;
     }
     if let Some(out) = &options.out {
-        let text = if is_markdown {
+        let text = if is_markdown(out) {
             let name = picture.as_deref().map_or(String::new(), |picture| link(out, picture));
             report::markdown(stressed, options.regression, &name)
         } else {
@@ -138,8 +155,6 @@ fn link(report: &Path, picture: &Path) -> String {
 
 fn save(path: &Path, text: &str) -> Result<(), Failure> {
     let mut file = WholeFile::create(path)?;
-    file.file()
-        .write_all(text.as_bytes())
-        .and_then(|()| file.publish())
-        .map_err(|e| crate::output::cannot_write(path, e))
+    file.file().write_all(text.as_bytes()).map_err(|e| output::cannot_write(path, e))?;
+    file.publish()
 }

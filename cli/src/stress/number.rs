@@ -45,6 +45,16 @@ impl Type {
         }
     }
 
+    /// The nearest finite number of the type: beyond the largest there is the largest. No number becomes 0.
+    pub fn finite(self, x: f64) -> f64 {
+        if x.is_nan() { 0.0 } else { self.round(x.clamp(-self.largest(), self.largest())) }
+    }
+
+    /// Whether the type has this number, and it is finite.
+    pub fn holds(self, x: f64) -> bool {
+        x.is_finite() && self.round(x) == x
+    }
+
     /// The number `steps` further from 0 (nearer, if negative) in the order of the type.
     pub fn step(self, x: f64, steps: i64) -> f64 {
         let move_bits = |bits: u64, mask: u64| (bits & mask).saturating_add_signed(steps).min(mask) | (bits & !mask);
@@ -157,6 +167,9 @@ mod tests {
             assert_eq!(kind.step(kind.largest(), 1), f64::INFINITY, "{kind:?}");
             assert_eq!(kind.step(kind.quantum(), -5), 0.0, "{kind:?}");
             assert_eq!(kind.round(kind.largest()), kind.largest());
+            assert_eq!(kind.finite(f64::NEG_INFINITY), -kind.largest(), "{kind:?}");
+            assert!(kind.holds(kind.finite(f64::NAN)) && kind.holds(kind.quantum()), "{kind:?}");
+            assert!(!kind.holds(f64::NAN) && !kind.holds(f64::INFINITY), "{kind:?}");
             assert_eq!(Type::of(kind.name()), Some(kind));
         }
     }

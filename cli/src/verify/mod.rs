@@ -38,7 +38,7 @@ fn backends() -> Vec<Backend> {
 
 /// Runs all checks; the report, and whether all held.
 pub fn run(options: &Verify) -> Result<(String, bool), Failure> {
-    machine::start(None)?;
+    machine::start(None, None)?;
     let list = digests::list(options.digests.as_deref())?;
     let backends = backends();
     let mut checks = digests::checks(&backends, &list);
