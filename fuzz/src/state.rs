@@ -103,7 +103,7 @@ fn possible(words: &[u64]) -> bool {
     let [pairs, referenced, accurate, ties, nonfinite, chosen_fell, rejected_fell, both_fell, ..] = *words else {
         return false;
     };
-    u128::from(accurate) + u128::from(ties) <= pairs.into()
+    u128::from(accurate) + u128::from(ties) <= u128::from(pairs)
         && referenced <= pairs
         && nonfinite <= pairs
         && chosen_fell <= referenced
