@@ -52,7 +52,8 @@ if [ "$shared" = 1 ]; then
 fi
 install -m 644 capi/include/preflane.h capi/include/preflane.hpp "$prefix/include/"
 install -m 644 capi/cmake/*.cmake "$prefix/share/preflane/cmake/"
-[ "$std" = 1 ] && private="-lpthread -ldl -lm -lgcc_s" || private=
+# Not -lgcc_s, which has no static form: compilers add what they have of it by themselves.
+[ "$std" = 1 ] && private="-lpthread -ldl -lm" || private=
 cat >"$prefix/lib/pkgconfig/preflane.pc" <<PC
 prefix=$prefix
 includedir=\${prefix}/include

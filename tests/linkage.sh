@@ -6,7 +6,7 @@
 #   tests/linkage.sh --cargo-c   installs the one with std by cargo-c instead (which it installs first if it is missing)
 #
 # Needs rustup's stable toolchain, gcc, and Linux (Debian or a relative); what is missing of g++, cmake, pkg-config,
-# valgrind and Open MPI is installed with apt-get, as root. CARGO_TARGET_DIR is respected.
+# valgrind and Open MPI is installed with apt-get, as root. CARGO_TARGET_DIR is respected. DURATION
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -80,7 +80,7 @@ attempt "library with std$([ "$by_cargo_c" = 1 ] && echo ", by cargo-c")" sh -c 
 [ "$failed" -eq 0 ] || finish
 
 bare="-I$work/bare/include $work/bare/lib/libpreflane.a"
-static="-I$work/std/include $work/std/lib/libpreflane.a -lpthread -ldl -lm -lgcc_s"
+static="-I$work/std/include $work/std/lib/libpreflane.a -lpthread -ldl -lm"
 shared="-I$work/std/include -L$work/std/lib -Wl,-rpath,$work/std/lib -lpreflane"
 
 # --- what the libraries hold
@@ -145,8 +145,33 @@ program "C++17 without exceptions" "$CXX -std=c++17 -fno-exceptions -fno-rtti ca
 export PKG_CONFIG_PATH=$work/std/lib/pkgconfig
 program "pkg-config, shared" "$C -std=c99 capi/tests/contract.c" \
   "$(pkg-config --cflags --libs preflane) -Wl,-rpath,$work/std/lib -lm" --threads
-program "pkg-config, static" "$C -std=c99 capi/tests/contract.c" \
-  "$(pkg-config --cflags preflane) -L$work/std/lib -Wl,-Bstatic -lpreflane -Wl,-Bdynamic $(pkg-config --static --libs-only-l preflane | sed 's/-lpreflane//') -lm" --threads
+program "pkg-config, static library and dynamic libc" "$C -std=c99 capi/tests/contract.c" \
+  "$(pkg-config --static --cflags --libs preflane | sed 's/-lpreflane/-l:libpreflane.a/') -lm" --threads
+# cargo-c writes what rustc names, -lgcc_s among it, which has no static form.
+if [ "$by_cargo_c" = 0 ]; then
+  program "pkg-config, all static" "$C -std=c99 -static capi/tests/contract.c" \
+    "$(pkg-config --static --cflags --libs preflane) -lm" --threads
+  program "pkg-config, all static, C++" "$CXX -std=c++17 -static capi/tests/wrapper.cpp" \
+    "$(pkg-config --static --cflags --libs preflane)" ""
+fi
+export PKG_CONFIG_PATH=$work/bare/lib/pkgconfig
+program "pkg-config, all static without std" "$C -std=c99 -static capi/tests/contract.c" \
+  "$(pkg-config --static --cflags --libs preflane) -lm" ""
+export PKG_CONFIG_PATH=$work/std/lib/pkgconfig
+
+# The program of capi/README.md, by the commands that stand there.
+first_program() {
+  local folder=$work/programs/first
+  rm -rf "$folder" && mkdir "$folder" && sed -n '/^```c$/,/^```$/{/^```/d;p}' capi/README.md >"$folder/first.c"
+  grep -q 'int main' "$folder/first.c" || { echo "no program in capi/README.md" && return 1; }
+  # shellcheck disable=SC2016
+  local commands='/^cc first.c /p'
+  (cd "$folder" && sed -n "$commands" "$OLDPWD/capi/README.md" | while IFS= read -r command; do
+    rm -f first && bash -c "$command" && env -u LD_LIBRARY_PATH ./first | tee out && grep -q '^loss 0.632599, ' out || exit 1
+    echo "$command" >>done
+  done && [ "$(wc -l <done)" -eq 3 ])
+}
+[ "$by_cargo_c" = 1 ] || attempt "the program of capi/README.md, linked as it says" first_program
 
 attempt "another Rust library" rustc --edition 2024 -O --crate-type staticlib capi/tests/other.rs -o "$work/libother.a"
 beside="$C -std=c99 -DBESIDE_ANOTHER_RUST_LIBRARY capi/tests/contract.c"
@@ -167,6 +192,14 @@ cat >"$work/programs/fast.c" <<'C'
 int main(void) { return preflane_check_environment(0) == PREFLANE_ERROR_ENVIRONMENT ? 0 : 1; }
 C
 program "-Ofast is noticed" "$C -std=c99 -Ofast $work/programs/fast.c" "$bare" ""
+
+# --- what a host's environment may hold against the library: traps, and little stack
+
+inputs="conformance/data/pairs.f32le cli/tests/data/logits_f32.safetensors"
+program "no exception is raised, without std" "$C -std=c99 -O1 capi/tests/exceptions.c" "$bare -lm" "$inputs"
+program "no exception is raised, with std" "$C -std=c99 -O1 capi/tests/exceptions.c" "$static" "$inputs"
+program "a stack of PREFLANE_STACK_SIZE, without std" "$C -std=c99 -O1 capi/tests/stack.c" "$bare -lpthread -lm" "$inputs"
+program "a stack of PREFLANE_STACK_SIZE, with std" "$C -std=c99 -O1 capi/tests/stack.c" "$static" "$inputs"
 
 # --- memory
 

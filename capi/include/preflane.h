@@ -7,12 +7,14 @@
  * Every function but a few that return a text or a number returns a preflane_code: PREFLANE_OK, or what was wrong. The
  * last argument, which may be null, takes the details: row, argument, a message.
  *
+ * preflane_error is written by a call that fails, and left as it was by one that succeeds: the returned code tells which.
+ *
  * Pointers must be aligned for their types and point to as many elements as the sizes beside them say. What is written must
  * not overlap other memory of the call. "Null" where a comment
- * allows it leaves something out. Fields named reserved are 0.
+ * allows it leaves something out. Fields named reserved are 0, and anything else in them is refused.
  *
- * Any number of threads may call at the same time on different outputs. The default floating-point environment is
- * supposed: see preflane_check_environment.
+ * Any number of threads may call at the same time on different outputs. A thread's stack must have PREFLANE_STACK_SIZE
+ * bytes. The default floating-point environment is supposed: see preflane_check_environment.
  */
 
 #ifndef PREFLANE_H
@@ -34,6 +36,12 @@
 
 // Version of the binary interface: it changes whenever a program must be compiled anew.
 #define PREFLANE_ABI_VERSION 1
+
+// Bytes of stack that are enough for a thread that calls any function on one thread of its own (preflane_run.threads 0 or 1): the
+// most that a call was measured to need is 22,720, of preflane_step_run with AVX2, and the rest is a margin for the caller's functions
+// and for what the C library keeps there. With more threads the others are started with stacks of their own, and the caller needs
+// twice as much.
+#define PREFLANE_STACK_SIZE 32768
 
 // Bytes of an argument's name in preflane_error, the final 0 included.
 #define PREFLANE_ARGUMENT_SIZE 40
@@ -224,6 +232,9 @@ typedef int32_t preflane_reduction;
 #endif // __cplusplus
 
 // What was wrong, where, and what would be right: plain bytes, which may be copied and sent.
+//
+// Only a call that fails writes to it: after one that succeeds it holds what it held before, so that the code returned is what to
+// look at.
 typedef struct preflane_error {
   // A preflane_code.
   int32_t code;
@@ -274,7 +285,8 @@ typedef struct preflane_targets {
   // The label of a row that does not count; PREFLANE_IGNORE_INDEX by custom. Mind 0: a struct of zeros masks token 0.
   int64_t ignore_index;
   // 0: each row's label stands beside it. Else the tokens of a sequence, for labels as Hugging Face has them: the logits of
-  // position t predict the label of t + 1, so that a sequence's first label is not used and its last row counts as masked.
+  // position t predict the label of t + 1, so that a sequence's first label is not used and its last row counts as masked. In
+  // preflane_sequences it must be its tokens.
   size_t shifted_tokens;
   // A preflane_label_type.
   int32_t label_type;
@@ -513,7 +525,7 @@ typedef struct preflane_row_sum {
 typedef struct preflane_sequences {
   // One target a row.
   struct preflane_targets targets;
-  // Rows of an answer, masked ones included.
+  // Rows of an answer, masked ones included. If the targets are shifted, by as many.
   size_t tokens;
   // From 0 to 1, for PREFLANE_REDUCE_LENGTH_DESENSITIZED; 0 for the others.
   double alpha;
@@ -537,7 +549,8 @@ typedef struct preflane_step {
   const float *ref_rejected_logps;
   // Weights of the pairs; null: all are 1.
   const float *weights;
-  // Multiplies the gradient: 1 / pairs for the mean loss.
+  // Multiplies the gradient: 1 / pairs for the mean loss, or this batch's share of an accumulated one. Finite and not 0, which a
+  // struct of zeros has and by which nothing would be trained; a negative one climbs the loss.
   double grad_scale;
   // 1: there is no reference model, and its two pointers are null. 0: there is one.
   int32_t reference_free;
@@ -598,8 +611,14 @@ const char *preflane_version(void);
 // The library's PREFLANE_ABI_VERSION; a program compiled with another one must not go on.
 uint32_t preflane_abi_version(void);
 
-// That subnormals are kept and that rounding is to nearest on the calling thread: what all results suppose. A program built with
-// -ffast-math or -Ofast (linked: objects alone do no harm), or one that sets these modes for speed, fails it with PREFLANE_ERROR_ENVIRONMENT.
+// That subnormals are kept, that rounding is to nearest and that no floating-point exception traps on the calling thread: what all
+// results suppose. A program built with -ffast-math or -Ofast (linked: objects alone do no harm), or one that sets these modes, fails it
+// with PREFLANE_ERROR_ENVIRONMENT.
+//
+// Traps (feenableexcept) change no result, but end the program at an exception. Calls whose input and results are finite and of
+// ordinary size, masked columns of -inf included, raise none of invalid operation, division by zero and overflow; inexact they all
+// raise, and underflow where a result or a term lies below the least normal number. Told on x86-64, aarch64 and s390x; RISC-V and
+// WebAssembly have no traps, and elsewhere they cannot be asked for.
 //
 // The caller vouches for this:
 // `error` is null or points to a preflane_error.
@@ -634,7 +653,8 @@ int32_t preflane_token_logps(struct preflane_run run,
 // `log_sum_exps` is what preflane_token_logps gave for the same logits, `grad_logps` dL/dlogp, both one a row. Within 0.51 ULP of
 // float, 0.501 ULP of bf16 and f16. A masked row's gradient is 0 whatever its logits.
 //
-// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER, TARGET (with the row), LEVEL, THREADS; nothing is written then.
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (also for a log-sum-exp that no row has, with the row), TARGET (with the row),
+// LEVEL, THREADS; nothing is written then.
 //
 // The caller vouches for this:
 // The structs point to arrays of the sizes they state; `scaling` may be null; `error` is null or points to a preflane_error.
@@ -666,8 +686,8 @@ int32_t preflane_logits_grad_in_place(struct preflane_run run,
 // Losses, rewards, margins and gradients of pairs, each within 0.501 ULP of the formula; adds them to `metrics` unless that is
 // null. The bits do not depend on the level, the threads or how pairs are split into calls.
 //
-// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER, WEIGHT, LEVEL,
-// THREADS; nothing is written then.
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for metrics that
+// no pairs give), WEIGHT, LEVEL, THREADS; nothing is written then.
 //
 // The caller vouches for this:
 // `loss`, `pairs` and `outputs` point to their structs and these to arrays of pairs.length floats, but for those that may be
@@ -681,6 +701,8 @@ int32_t preflane_evaluate(struct preflane_run run,
 
 // Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
 //
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (metrics that no pairs give: damaged, or never begun); nothing is written then.
+//
 // The caller vouches for this:
 // Both point to metrics; `error` is null or points to a preflane_error.
 int32_t preflane_metrics_merge(struct preflane_metrics *into,
@@ -688,6 +710,8 @@ int32_t preflane_metrics_merge(struct preflane_metrics *into,
                                struct preflane_error *error);
 
 // The means of what the metrics have seen.
+//
+// Errors: as preflane_metrics_merge.
 //
 // The caller vouches for this:
 // `metrics` points to metrics, `out` to a preflane_report; `error` is null or points to a preflane_error.
@@ -697,11 +721,18 @@ int32_t preflane_metrics_report(const struct preflane_metrics *metrics,
 
 // Adds values to an exact sum, which all zeros begin. Every order and grouping gives the same bits.
 //
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a sum that no values give: damaged, or never begun); nothing is written then.
+//
 // The caller vouches for this:
 // `sum` points to a sum, `values` to `length` floats; `error` is null or points to a preflane_error.
-int32_t preflane_sum_add(struct preflane_sum *sum, const float *values, size_t length, struct preflane_error *error);
+int32_t preflane_sum_add(struct preflane_sum *sum,
+                         const float *values,
+                         size_t length,
+                         struct preflane_error *error);
 
 // Adds one exact sum to another.
+//
+// Errors: as preflane_sum_add.
 //
 // The caller vouches for this:
 // Both point to sums; `error` is null or points to a preflane_error.
@@ -709,6 +740,8 @@ int32_t preflane_sum_merge(struct preflane_sum *into, const struct preflane_sum 
 
 // The sum, and its mean over `count` (a global number of pairs or tokens, say), each rounded once; either pointer may be
 // null. The mean over 0 is NaN.
+//
+// Errors: as preflane_sum_add.
 //
 // The caller vouches for this:
 // `sum` points to a sum, `value` and `mean` to a float or are null; `error` is null or points to a preflane_error.
@@ -729,8 +762,8 @@ int32_t preflane_row_sum_init(struct preflane_row_sum *state,
 // Adds `length` columns of a preflane_dtype. `target` is the place of the row's target among them, or -1 if it is not there. Chunks
 // may come in any order.
 //
-// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (dtype; a state that preflane_row_sum_init did not make), TARGET, LEVEL; the state
-// is unchanged then.
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (dtype; a state that preflane_row_sum_init did not make; a second target),
+// TARGET (`target` is no place among the columns), LEVEL; the state is unchanged then.
 //
 // The caller vouches for this:
 // `state` points to a state, `columns` to `length` elements; `error` is null or points to a preflane_error.
@@ -744,6 +777,9 @@ int32_t preflane_row_sum_add(struct preflane_run run,
 
 // Adds the columns of another shard, begun with the same scaling. Shards may be merged in any order: the bits are those of the
 // whole row.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (a state that preflane_row_sum_init did not make; another scaling; two states that both
+// hold the row's target); nothing is written then.
 //
 // The caller vouches for this:
 // Both point to states; `error` is null or points to a preflane_error.
@@ -796,7 +832,8 @@ int32_t preflane_sequence_logps(const struct preflane_sequences *sequences,
                                 struct preflane_error *error);
 
 // The derivatives by the tokens' log-probabilities from those by the answers', times `scale` (1 / pairs for the mean loss, or this
-// batch's share of an accumulated one): the grad_logps of preflane_logits_grad. 0 for masked tokens.
+// batch's share of an accumulated one; 0 where a host's own rule gives this loss no part): the grad_logps of preflane_logits_grad. 0
+// for masked tokens.
 //
 // Errors: as preflane_sequence_logps.
 //

@@ -1,8 +1,9 @@
 // DPO with llm.c's GPT-2 on the CPU: lies beside train_gpt2.c, whose gpt2_backward takes a Dpo (see the README).
 //
-//   train_dpo            a small GPT-2 with random weights and four made-up pairs: 20 steps
-//   train_dpo FILE.bin   the same from a checkpoint of llm.c
-//   train_dpo compare    cross entropy by llm.c and by preflane: differences and time
+//   train_dpo              a small GPT-2 with random weights and four made-up pairs: 20 steps
+//   train_dpo FILE.bin     the same from a checkpoint of llm.c
+//   train_dpo compare      cross entropy by llm.c and by preflane: differences and time
+//   train_dpo fingerprint  preflane's results on made-up logits: the same on every machine, compiler and number of threads
 //
 // The pairs are tokens by chance: what is shown is that the step works, not what a model learns.
 
@@ -98,6 +99,32 @@ static uint64_t fingerprint(const float *weights, size_t count) { // FNV-1a
     return hash;
 }
 
+// Of what preflane makes of logits that no floating-point function of the machine had a part in: the log-probabilities, the loss,
+// the seeds and dlogits. llm.c has none in it, so that -Ofast, the compiler and the CPU change nothing.
+static int fingerprint_of_preflane(void) {
+    enum { B = 2 * PAIRS, T = TOKENS, V = 1000, Vp = 1024 };
+    const size_t count = (size_t)B * T * Vp;
+    static int inputs[B * T], targets[B * T];
+    state = 88172645463325252u;
+    float *logits = mallocCheck(count * sizeof(float)), *dlogits = mallocCheck(count * sizeof(float));
+    Dpo dpo;
+    dpo_init(&dpo, B, T, V, Vp, 0.1);
+    made_up_pairs(inputs, targets, V);
+    // Sixteenths from -8 to 8: exact whatever the compiler does.
+    for (size_t i = 0; i < count; i++) logits[i] = (float)((int)(random_bits() >> 24) - 128) * 0.0625f;
+    dpo_reference(&dpo, logits, targets);
+    for (size_t i = 0; i < count; i++) logits[i] = (float)((int)(random_bits() >> 24) - 128) * 0.0625f;
+    const preflane_report report = dpo_forward(&dpo, logits, targets);
+    dpo_backward(&dpo, logits, dlogits);
+    printf("preflane on made-up logits: loss %.6f\n", report.loss);
+    printf("fingerprint of preflane's results: log-probabilities %016llx, seeds %016llx, dlogits %016llx\n",
+           (unsigned long long)fingerprint(dpo.token_logps, dpo.rows), (unsigned long long)fingerprint(dpo.token_grads, dpo.rows),
+           (unsigned long long)fingerprint(dlogits, count));
+    dpo_free(&dpo);
+    free(logits), free(dlogits);
+    return EXIT_SUCCESS;
+}
+
 static int train(GPT2 *policy) {
     enum { B = 2 * PAIRS, T = TOKENS };
     const GPT2Config config = policy->config;
@@ -136,7 +163,7 @@ static int train(GPT2 *policy) {
     int padding = 0;
     for (size_t i = V * C; i < Vp * C; i++) padding += policy->params.wte[i] != 0;
     printf("weights that are not 0 in the embedding's padded rows: %d\n", padding);
-    printf("fingerprint of the weights: %016llx\n", (unsigned long long)fingerprint(policy->params_memory, policy->num_parameters));
+    printf("fingerprint of the weights, on this machine: %016llx\n", (unsigned long long)fingerprint(policy->params_memory, policy->num_parameters));
     dpo_free(&dpo);
     gpt2_free(&reference);
     return last < first && padding == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -244,6 +271,7 @@ static int compare(void) {
 
 int main(int count, char **arguments) {
     if (count > 1 && strcmp(arguments[1], "compare") == 0) return compare();
+    if (count > 1 && strcmp(arguments[1], "fingerprint") == 0) return fingerprint_of_preflane();
     GPT2 policy;
     if (count > 1) {
         gpt2_build_from_checkpoint(&policy, arguments[1]);
@@ -253,5 +281,6 @@ int main(int count, char **arguments) {
     }
     const int result = train(&policy);
     gpt2_free(&policy);
+    fingerprint_of_preflane();
     return result;
 }

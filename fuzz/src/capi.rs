@@ -76,6 +76,22 @@ fn constant(v: &mut Choices<'_>, least: i32, most: i32) -> i32 {
     }
 }
 
+/// A field for later: 0, or refused.
+fn reserved(v: &mut Choices<'_>) -> u32 {
+    if v.once_in(40) { v.source.word() | 1 } else { 0 }
+}
+
+/// Metrics that no pairs give: a tie of none, or a bit that no sum sets.
+fn damaged(v: &mut Choices<'_>) -> Metrics {
+    let mut words = [0_u64; size_of::<Metrics>() / 8];
+    match v.below(2) {
+        0 => words[3] = 1,
+        _ => words[8 + 5 * v.below(7) + 4] = 1 << 63,
+    }
+    // SAFETY: any bits are metrics, and there are as many of them.
+    unsafe { std::mem::transmute(words) }
+}
+
 fn run_of(v: &mut Choices<'_>) -> preflane_run {
     preflane_run { level: constant(v, 0, 4), threads: if v.once_in(60) { 2 } else { v.below(2) as u32 } }
 }
@@ -95,7 +111,8 @@ fn check(code: i32, error: &preflane_error, before: &Arena, after: &Arena) {
     assert!((0..=13).contains(&code), "code {code}");
     // The threads may be short; nothing else here is of another kind.
     assert!(code != 12 && code != 13, "code {code}");
-    assert!(error.code == code || code == 0 && error.code <= 0, "code {code}, error {}", error.code);
+    // A call that is done leaves the error as it was.
+    assert!(error.code == code || code == 0 && error.code == -1, "code {code}, error {}", error.code);
     if code != 0 {
         assert!(before == after, "code {code}, but something was written");
         assert!(error.message.contains(&0) && error.argument.contains(&0) && error.message[0] > 0);
@@ -182,7 +199,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         ref_rejected_logps: reference[1],
         weights,
         reference_free,
-        reserved: 0,
+        reserved: reserved(v),
     };
     let [losses, chosen_rewards, rejected_rewards, margins, g0, g1, g2, g3, g4] = outputs;
     let out = preflane_pair_outputs {
@@ -199,10 +216,11 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
     let kind = constant(v, 1, 5);
     let beta = if v.once_in(16) { f64::from(v.any()) } else { v.beta() };
     let smoothing = if v.once_in(2) { 0.0 } else { v.label_smoothing() + f64::from(v.once_in(16) as u8) };
-    let loss = preflane_loss { kind, reserved: 0, beta, label_smoothing: smoothing };
+    let loss = preflane_loss { kind, reserved: reserved(v), beta, label_smoothing: smoothing };
     let run = run_of(v);
     let mut error = no_error();
-    let mut metrics = Metrics::new();
+    let begun = if v.once_in(30) { damaged(v) } else { Metrics::new() };
+    let mut metrics = begun;
     let metrics_at = if v.once_in(4) { null_mut() } else { &raw mut metrics };
     let loss_at = if v.once_in(40) { null() } else { &raw const loss };
     // SAFETY: every pointer is null or has room in the arena for what its length says; lengths beyond it are refused.
@@ -210,6 +228,8 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
     check(code, &error, &before, arena);
 
     // The other path: the same conditions in other words, and the Rust function over copies.
+    let unreserved = loss.reserved == 0 && given.reserved == 0;
+    let counted_well = metrics_at.is_null() || begun == Metrics::new();
     let loss = loss_of(&loss);
     let level = [None, Some(0), Some(1), Some(2), Some(3)].get(run.level as usize).copied();
     let level = level.is_some_and(|level| level.is_none_or(|i| preflane::Level::ALL[i].is_available()));
@@ -220,9 +240,9 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
     memory.extend(outputs.map(|at| used(at, n, true, false)));
     let flag = matches!(reference_free, 0 | 1) && (referenced || reference.iter().all(|x| x.is_null()));
     let good = length == n && loss.is_some() && level && flag && !loss_at.is_null() && sound(&memory);
-    if !good {
+    if !(good && unreserved && counted_well) {
         assert_ne!(code, 0, "taken, though it is not sound");
-        assert_eq!(metrics, Metrics::new());
+        assert_eq!(metrics, begun);
         return;
     }
     let read = |at: *const f32| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
@@ -290,7 +310,7 @@ fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
         columns,
         stride: huge(v, stride),
         dtype,
-        reserved: 0,
+        reserved: reserved(v),
     };
     let label_type = constant(v, 2, 2);
     let targets = preflane_targets {
@@ -299,7 +319,7 @@ fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
         ignore_index: -100,
         shifted_tokens: if v.once_in(6) { v.below(4) } else { 0 },
         label_type,
-        reserved: 0,
+        reserved: reserved(v),
     };
     let range = if v.once_in(3) {
         preflane_rows { first: v.below(rows + 1), count: v.below(rows + 1) }
@@ -336,6 +356,7 @@ fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
     let code =
         unsafe { preflane_token_logps(run, &logits, &targets, scaling_at, range, &outputs, &mut counts, &mut error) };
     check(code, &error, &before, arena);
+    assert!(code != 0 || (logits.reserved == 0 && targets.reserved == 0), "a field for later was looked over");
     if code != 0
         || logits.dtype != 1
         || logits.rows != rows
@@ -379,6 +400,15 @@ fn gradient(v: &mut Choices<'_>, arena: &mut Arena) {
     let base = arena.as_mut_ptr().cast::<u8>();
     let (rows, columns, stride, dtype) = matrix(v);
     put_labels(v, base, 1024, rows, columns);
+    // Log-sum-exps as rows have them, but for some.
+    for row in 0..rows {
+        let rest = if v.once_in(30) { f64::from(v.any()) } else { f64::from(v.any().abs().min(50.0)) };
+        let max = if v.once_in(30) { v.any() } else { v.any().clamp(-1e30, 1e30) };
+        let max = if rest.is_nan() || !max.is_nan() { max } else { 0.0 };
+        let sum = LogSumExp { rest, max, reserved: reserved(v) };
+        // SAFETY: within the arena, which is aligned: there are few rows.
+        unsafe { base.add(1152).cast::<LogSumExp>().add(row).write(sum) };
+    }
     let before = *arena;
     let room = 4 * rows * stride.max(columns);
     let data = place(v, base, 0, room);
@@ -425,9 +455,13 @@ fn gradient(v: &mut Choices<'_>, arena: &mut Arena) {
         .map(|row| {
             let words = floats(&before, base, sums.cast::<f32>().wrapping_add(4 * row), 4);
             let rest = u64::from(words[1].to_bits()) << 32 | u64::from(words[0].to_bits());
-            LogSumExp { rest: f64::from_bits(rest), max: words[2], ..Default::default() }
+            LogSumExp { rest: f64::from_bits(rest), max: words[2], reserved: words[3].to_bits() }
         })
         .collect();
+    for sum in &log_sum_exps {
+        let possible = sum.rest.is_nan() || ((0.0..f64::INFINITY).contains(&sum.rest) && sum.max.is_finite());
+        assert!(possible && sum.reserved == 0, "taken: {sum:?}");
+    }
     let seeds = Seeds { log_sum_exps: &log_sum_exps, grad_logps: &seeds };
     let how = Gradient { accumulate: how.accumulate == 1, zero_padding: how.zero_padding == 1 };
     let mut want = floats(&before, base, to.data.cast(), n);
@@ -467,7 +501,7 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
     let free = v.once_in(3);
     let [ref_chosen_logps, ref_rejected_logps] = if free && !v.once_in(20) { [null_mut(); 2] } else { [rc, rr] };
     let mut targets = preflane_targets_i64(labels.cast(), huge(v, rows));
-    targets.shifted_tokens = if v.once_in(4) { tokens } else { 0 };
+    targets.shifted_tokens = if v.once_in(4) { tokens + usize::from(v.once_in(8)) } else { 0 };
     let smoothing = if v.once_in(2) { 0.0 } else { v.label_smoothing() };
     let loss = preflane_loss { kind: constant(v, 1, 5), reserved: 0, beta: v.beta(), label_smoothing: smoothing };
     let given = preflane_step {
@@ -487,7 +521,8 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
         reference_free: i32::from(free),
         zero_padding: constant(v, 0, 1),
     };
-    let logits = preflane_logits_mut { data: data.cast(), rows: huge(v, rows), columns, stride, dtype, reserved: 0 };
+    let reserved = reserved(v);
+    let logits = preflane_logits_mut { data: data.cast(), rows: huge(v, rows), columns, stride, dtype, reserved };
     let buffers = preflane_step_buffers {
         token_logps,
         log_sum_exps: sums,
@@ -500,13 +535,18 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
     let outputs = preflane_step_outputs { losses, chosen_rewards: null_mut(), rejected_rewards: null_mut(), margins };
     let outputs_at = if v.once_in(8) { null() } else { &raw const outputs };
     let run = run_of(v);
-    let (mut metrics, mut counts, mut error) = (Metrics::new(), TokenCounts::default(), no_error());
+    let begun = if v.once_in(30) { damaged(v) } else { Metrics::new() };
+    let (mut metrics, mut counts, mut error) = (begun, TokenCounts::default(), no_error());
     // SAFETY: as in `pairs`; other rows than labels are refused, and no memory has as many labels as the huge ones.
     let code =
         unsafe { preflane_step_run(run, &given, &logits, &buffers, outputs_at, &mut metrics, &mut counts, &mut error) };
     check(code, &error, &before, arena);
     if code != 0 {
-        assert_eq!(metrics, Metrics::new());
+        assert_eq!(metrics, begun);
+    } else {
+        let shift = given.sequences.targets.shifted_tokens;
+        assert!(begun == Metrics::new() && given.grad_scale != 0.0 && reserved == 0, "taken, though it is not sound");
+        assert!(shift == 0 || shift == given.sequences.tokens, "targets shifted by {shift}");
     }
     if code != 0 || dtype != 1 || rows == 0 || given.sequences.tokens != tokens {
         return;
@@ -589,6 +629,22 @@ fn exact_sum(v: &mut Choices<'_>, arena: &mut Arena) {
             unsafe { sum.write(ExactSum::new()) };
         }
     }
+    if v.once_in(30) && !sum.is_null() && sum.is_aligned() {
+        // A bit that no sum sets. SAFETY: it has its room, of five words.
+        unsafe { sum.cast::<u64>().add(4).write(1 << 63) };
+        let before = *arena;
+        let (mut error, mut value) = (no_error(), 7.0);
+        // SAFETY: all are there.
+        unsafe {
+            assert_eq!(preflane_sum_value(sum, 1, &mut value, null_mut(), &mut error), 3);
+            check(3, &error, &before, arena);
+            assert_ne!(preflane_sum_merge(other, sum, &mut error), 0);
+            assert_ne!(preflane_sum_add(sum, values, n, &mut error), 0);
+        }
+        check(error.code, &error, &before, arena);
+        assert_eq!(value, 7.0);
+        return;
+    }
     let before = *arena;
     let length = huge(v, n);
     let memory = [used(values, n, false, true), used(sum, 1, true, true)];
@@ -638,7 +694,7 @@ fn sequences(v: &mut Choices<'_>, arena: &mut Arena) {
     let before = *arena;
     let labels = place(v, base, 1024, 8 * rows);
     let mut targets = preflane_targets_i64(labels.cast(), rows);
-    targets.shifted_tokens = if v.once_in(3) { tokens } else { 0 };
+    targets.shifted_tokens = if v.once_in(3) { tokens + usize::from(v.once_in(8)) } else { 0 };
     let given = preflane_sequences {
         targets,
         tokens: huge(v, tokens),
@@ -659,6 +715,8 @@ fn sequences(v: &mut Choices<'_>, arena: &mut Arena) {
         }
     };
     check(code, &error, &before, arena);
+    let shift = given.targets.shifted_tokens;
+    assert!(code != 0 || shift == 0 || shift == given.tokens, "targets shifted by {shift}");
 }
 
 fn row_sum(v: &mut Choices<'_>, arena: &mut Arena) {

@@ -98,15 +98,54 @@ fn exact_sum(v: &mut Choices<'_>) {
     check_nan(&[xy.sum()]);
 }
 
+/// Whether pairs could have given metrics of these words.
+fn possible(words: &[u64]) -> bool {
+    let [pairs, referenced, accurate, ties, nonfinite, chosen_fell, rejected_fell, both_fell, ..] = *words else {
+        return false;
+    };
+    u128::from(accurate) + u128::from(ties) <= u128::from(pairs)
+        && referenced <= pairs
+        && nonfinite <= pairs
+        && chosen_fell <= referenced
+        && rejected_fell <= referenced
+        && both_fell <= chosen_fell
+        && both_fell <= rejected_fell
+        && words[8..].chunks(5).all(|sum| sum[4] >> 63 == 0)
+}
+
 fn metrics(v: &mut Choices<'_>) {
     let words = [(); 2].map(|()| {
         let mut words: Vec<u64> = (0..8).map(|_| word(v)).collect();
         (0..7).for_each(|_| words.extend(sum_words(v)));
+        if !v.once_in(4) {
+            // Counts that go together, and that two of may be added.
+            words[0] >>= 2;
+            for (count, most) in [(1, 0), (2, 0), (4, 0), (5, 1), (6, 1)] {
+                words[count] %= words[most] + 1;
+            }
+            words[3] %= words[0] - words[2] + 1;
+            words[7] %= words[5].min(words[6]) + 1;
+            words[8..].chunks_mut(5).for_each(|sum| sum[4] &= u64::MAX >> 1);
+        }
         words
     });
     assert_eq!(size_of::<Metrics>(), 8 * words[0].len());
     // SAFETY: integers.
     let [a, b]: [Metrics; 2] = words.each_ref().map(|words| unsafe { plain(words) });
+    if let Some(bad) = [0, 1].into_iter().find(|&i| !possible(&words[i])) {
+        let (bad, mut good) = ([a, b][bad], Metrics::new());
+        let mut changed = bad;
+        // SAFETY: integers and floats.
+        let mut out: preflane_report = unsafe { plain(&[0; 16]) };
+        // SAFETY: all are there, and apart.
+        unsafe {
+            assert_eq!(preflane_metrics_report(&bad, &mut out, null_mut()), 3);
+            assert_eq!(preflane_metrics_merge(&mut good, &bad, null_mut()), 3);
+            assert_eq!(preflane_metrics_merge(&mut changed, &good, null_mut()), 3);
+        }
+        assert_eq!((good, changed), (Metrics::new(), bad));
+        return;
+    }
     let means = |metrics: &Metrics| {
         // SAFETY: integers and floats.
         let mut out: preflane_report = unsafe { plain(&[0; 16]) };
@@ -205,7 +244,9 @@ fn row_sum(v: &mut Choices<'_>) {
         let theirs = ours.state();
         let same = kept.temperature == theirs.temperature
             && kept.logit_scale == theirs.logit_scale
-            && kept.soft_cap == theirs.soft_cap;
+            && kept.soft_cap == theirs.soft_cap
+            // A row has one target.
+            && kept.flags & theirs.flags & 1 == 0;
         assert_eq!(preflane_row_sum_merge(&mut into, &theirs, null_mut()) == 0, same);
         assert_ne!(preflane_row_sum_merge(&mut into, null(), null_mut()), 0);
     }
@@ -216,7 +257,8 @@ fn row_sum(v: &mut Choices<'_>) {
     }
     restored.merge(&ours);
     let row = v.logits(20, true);
-    restored.add(v.pick(backends()), &row, Some(0)).expect("a column");
+    let held = restored.state().flags & 1 == 1;
+    assert_eq!(restored.add(v.pick(backends()), &row, Some(0)).is_ok(), !held);
     let _ = (restored.log_sum_exp(), restored.token_logp(), RowSum::restore(&restored.state()));
     // Two sums that are none of hostile making keep the laws.
     let (mut a, mut b) = (ours, good(v, scale));

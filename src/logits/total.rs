@@ -9,6 +9,7 @@
 use super::scaling::Map;
 use super::terms::{Base, WINDOW};
 use crate::lanes::{HAS_WIDE, Lanes, MAX_LANES, Two};
+use core::hint::black_box;
 
 /// A sum of values whose largest lies in the window, or below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,10 +188,10 @@ pub(super) fn each_block<L: Lanes, T>(x: &[f32], next: &[T], fill: f32, fold: &m
         fold.block(L::load(block, 0), false);
         at += L::N;
     }
-    // One lane has no remainder, which compilers do not see: they would compute with the filling beforehand, and raise the exceptions
-    // of infinity.
-    if L::N > 1 && !blocks.remainder().is_empty() {
-        let mut tail = [fill; 2 * MAX_LANES];
+    if !blocks.remainder().is_empty() {
+        // The box keeps compilers from computing with the filling before it is raised to the floor: with infinity that is an invalid
+        // operation, which may trap.
+        let mut tail = [black_box(fill); 2 * MAX_LANES];
         for (tail, x) in tail.iter_mut().zip(blocks.remainder()) {
             *tail = *x;
         }
