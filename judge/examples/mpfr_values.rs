@@ -15,7 +15,9 @@ fn pattern(random: &mut Random, precision: u32) -> Float {
         let step = Float::with_val(precision, 1) >> (random.bits() % u64::from(precision)) as i32;
         if random.bits() & 1 == 0 { x += step } else { x -= step }
     }
-    if random.bits() & 3 == 0 { x *= Float::with_val(precision, 1) / 3 }
+    if random.bits() & 3 == 0 {
+        x *= Float::with_val(precision, 1) / 3
+    }
     x
 }
 
@@ -25,11 +27,12 @@ fn arguments(precision: u32, random: &mut Random) -> Vec<Float> {
     let one = || Float::with_val(4 * precision, 1);
     let power = |e: i32| one() << e;
     let p = precision as i32;
-    let mut all: Vec<Float> =
-        [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, 0.1, -0.1, -1.5, 1e-10, 1e-40, 12.5, -87.3, 709.8, -745.2, 1e6, -1e9, 3e30]
-            .into_iter()
-            .map(wide)
-            .collect();
+    let mut all: Vec<Float> = [
+        0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, 0.1, -0.1, -1.5, 1e-10, 1e-40, 12.5, -87.3, 709.8, -745.2, 1e6, -1e9, 3e30,
+    ]
+    .into_iter()
+    .map(wide)
+    .collect();
     all.extend([Special::Nan, Special::Infinity, Special::NegInfinity].map(|x| Float::with_val(precision, x)));
     // Beside 1, and what has so many bits that the result is next to a midpoint.
     for e in [-1, -7, -20, -64, -p / 2, -p - 1, -p, 1 - p] {
@@ -59,7 +62,9 @@ fn line(name: &str, precision: u32, operands: &[Float]) {
 }
 
 fn main() {
-    println!("# Operation, precision, operands = result, of which MPFR has the same bits. Printed by examples/mpfr_values.rs.");
+    println!(
+        "# Operation, precision, operands = result, of which MPFR has the same bits. Printed by examples/mpfr_values.rs."
+    );
     let mut random = Random(1);
     for precision in [128, 320, 1000] {
         let p = precision as i32;
