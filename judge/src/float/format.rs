@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Float;
 use super::arithmetic::{product, quotient};
-use super::limbs::{add_shifted, zeros};
+use super::limbs::add_shifted;
 use super::number::{Class, Number};
 
 /// Digits where none are asked for.
@@ -29,10 +29,10 @@ fn integer(x: &Number) -> String {
     if bits == 0 {
         return "0".into();
     }
-    let whole = x.rounded(bits);
+    let whole = x.rounded(bits).0;
     // The limbs of the integer, then parts of 19 digits.
     let length = whole.exponent as usize / 64 + 1;
-    let mut limbs = zeros(length + 1);
+    let mut limbs = vec![0; length + 1];
     add_shifted(&mut limbs, &whole.limbs, 64 * length as u64 - whole.exponent as u64);
     limbs.truncate(length);
     let mut parts = Vec::new();
@@ -123,7 +123,7 @@ impl fmt::LowerHex for Number {
                 // The odd integer, moved down until it ends with a digit.
                 let zeros_behind = self.limbs.last().map_or(0, |limb| limb.trailing_zeros());
                 let bits = 64 * self.limbs.len() - zeros_behind as usize;
-                let mut limbs = zeros(self.limbs.len() + 1);
+                let mut limbs = vec![0; self.limbs.len() + 1];
                 add_shifted(&mut limbs, &self.limbs, (bits.next_multiple_of(4) - bits) as u64);
                 let mut digits: String = limbs.iter().map(|limb| format!("{limb:016x}")).collect();
                 digits.truncate(bits.div_ceil(4));
