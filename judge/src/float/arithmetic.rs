@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::limbs::{Scratch, add_shifted, divide, limbs_of, mul, sub_shifted, zeros};
+use super::limbs::{add_shifted, divide, limbs_of, mul, sub_shifted, with_zeros};
 use super::number::{Class, Number};
 
 /// A result, and how it compares in magnitude with the exact value.
@@ -14,66 +14,77 @@ pub fn exact(number: Number) -> Rounded {
 }
 
 /// A number of any precision in another one.
+#[inline]
 pub fn round(x: &Number, precision: u32) -> Rounded {
     match x.class {
-        Class::Finite => nudged(x, None, precision),
+        Class::Finite => x.rounded(precision),
         _ => exact(x.clone()),
     }
 }
 
-/// `x`, finite and not 0, and a little more than that in magnitude (`Greater`) or less: less than its last bit and than half a unit of
-/// the precision.
-pub fn nudged(x: &Number, by: Option<Ordering>, precision: u32) -> Rounded {
+/// `x`, finite and not 0, and a little more than that in magnitude (`Greater`) or less (`Less`): less than its last bit and than half a
+/// unit of the precision.
+pub fn nudged(x: &Number, by: Ordering, precision: u32) -> Rounded {
     let length = x.limbs.len().max(limbs_of(precision)) + 1;
-    let mut limbs = Scratch::from_slice(&x.limbs);
-    if by.is_some() {
-        limbs.resize(length, 0);
-    }
-    if by == Some(Ordering::Less) {
-        sub_shifted(&mut limbs, &[1], 64 * (length as u64 - 1));
-    }
-    Number::round(x.negative, x.exponent, &mut limbs, by.is_some(), precision)
+    with_zeros(length, |limbs| {
+        limbs[..x.limbs.len()].copy_from_slice(&x.limbs);
+        if by == Ordering::Less {
+            sub_shifted(limbs, &[1], 64 * (length as u64 - 1));
+        }
+        Number::round(x.negative, x.exponent, limbs, true, precision)
+    })
 }
 
+#[inline]
 pub fn add(a: &Number, b: &Number, precision: u32) -> Rounded {
+    add_with_sign(a, b, b.negative, precision)
+}
+
+#[inline]
+pub fn sub(a: &Number, b: &Number, precision: u32) -> Rounded {
+    add_with_sign(a, b, !b.negative, precision)
+}
+
+/// `a + b` with another sign of `b`.
+fn add_with_sign(a: &Number, b: &Number, negative: bool, precision: u32) -> Rounded {
+    let signed = |(mut sum, compared): Rounded| {
+        sum.negative = negative;
+        (sum, compared)
+    };
     match (a.class, b.class) {
-        (Class::Nan, _) | (_, Class::Nan) => exact(Number::nan()),
-        (Class::Infinite, Class::Infinite) if a.negative != b.negative => exact(Number::nan()),
-        (Class::Infinite, _) => exact(a.clone()),
-        (_, Class::Infinite) => exact(b.clone()),
-        (Class::Zero, Class::Zero) => exact(Number::zero(a.negative && b.negative)),
-        (Class::Zero, _) => round(b, precision),
-        (_, Class::Zero) => round(a, precision),
         (Class::Finite, Class::Finite) => match a.compare_magnitudes(b) {
-            Ordering::Equal if a.negative != b.negative => exact(Number::zero(false)),
-            Ordering::Less => add_smaller(b, a, precision),
-            _ => add_smaller(a, b, precision),
+            Ordering::Equal if a.negative != negative => exact(Number::zero(false)),
+            Ordering::Less => signed(add_smaller(b, a, a.negative != negative, precision)),
+            _ => add_smaller(a, b, a.negative != negative, precision),
         },
+        (Class::Nan, _) | (_, Class::Nan) => exact(Number::nan()),
+        (Class::Infinite, Class::Infinite) if a.negative != negative => exact(Number::nan()),
+        (Class::Infinite, _) => exact(a.clone()),
+        (_, Class::Infinite) => exact(Number::infinite(negative)),
+        (Class::Zero, Class::Zero) => exact(Number::zero(a.negative && negative)),
+        (Class::Zero, _) => signed(round(b, precision)),
+        (_, Class::Zero) => round(a, precision),
     }
 }
 
-/// `a + b`, neither 0, the sum not 0, `b` not greater in magnitude.
-fn add_smaller(a: &Number, b: &Number, precision: u32) -> Rounded {
+/// `a + b`, or less `b` where the signs differ, with the sign of `a`: neither is 0, nor the result, and `b` is not greater in magnitude.
+fn add_smaller(a: &Number, b: &Number, differ: bool, precision: u32) -> Rounded {
     let below = (a.exponent - b.exponent) as u64;
-    let differ = a.negative != b.negative;
     // Beyond a limb more than `a` and the precision have, `b` only says on which side the sum lies.
     if below > 64 * (a.limbs.len().max(limbs_of(precision)) as u64 + 1) {
-        return nudged(a, Some(if differ { Ordering::Less } else { Ordering::Greater }), precision);
+        return nudged(a, if differ { Ordering::Less } else { Ordering::Greater }, precision);
     }
     // In front is room for a carry.
     let length = 1 + a.limbs.len().max(b.limbs.len() + below.div_ceil(64) as usize);
-    let mut limbs = zeros(length);
-    limbs[1..=a.limbs.len()].copy_from_slice(&a.limbs);
-    if differ {
-        sub_shifted(&mut limbs, &b.limbs, 64 + below);
-    } else {
-        add_shifted(&mut limbs, &b.limbs, 64 + below);
-    }
-    Number::round(a.negative, a.exponent + 64, &mut limbs, false, precision)
-}
-
-pub fn sub(a: &Number, b: &Number, precision: u32) -> Rounded {
-    add(a, &b.clone().negated(), precision)
+    with_zeros(length, |limbs| {
+        limbs[1..=a.limbs.len()].copy_from_slice(&a.limbs);
+        if differ {
+            sub_shifted(limbs, &b.limbs, 64 + below);
+        } else {
+            add_shifted(limbs, &b.limbs, 64 + below);
+        }
+        Number::round(a.negative, a.exponent + 64, limbs, false, precision)
+    })
 }
 
 pub fn product(a: &Number, b: &Number, precision: u32) -> Rounded {
@@ -84,11 +95,10 @@ pub fn product(a: &Number, b: &Number, precision: u32) -> Rounded {
         }
         (Class::Infinite, _) | (_, Class::Infinite) => exact(Number::infinite(negative)),
         (Class::Zero, _) | (_, Class::Zero) => exact(Number::zero(negative)),
-        (Class::Finite, Class::Finite) => {
-            let mut limbs = zeros(a.limbs.len() + b.limbs.len());
-            mul(&mut limbs, &a.limbs, &b.limbs);
-            Number::round(negative, a.exponent + b.exponent, &mut limbs, false, precision)
-        }
+        (Class::Finite, Class::Finite) => with_zeros(a.limbs.len() + b.limbs.len(), |limbs| {
+            mul(limbs, &a.limbs, &b.limbs);
+            Number::round(negative, a.exponent + b.exponent, limbs, false, precision)
+        }),
     }
 }
 
@@ -103,13 +113,14 @@ pub fn quotient(a: &Number, b: &Number, precision: u32) -> Rounded {
         (Class::Finite, Class::Finite) => {
             // The first limb is the integer part, 0 or 1; at least one bit more than the precision comes after it.
             let length = 2 + (precision / 64) as usize;
-            let mut rest = zeros(length + b.limbs.len());
-            let copied = a.limbs.len().min(rest.len() - 1);
-            rest[1..=copied].copy_from_slice(&a.limbs[..copied]);
-            let mut limbs = zeros(length);
-            divide(&mut limbs, &mut rest, &b.limbs);
-            let more = copied < a.limbs.len() || rest.iter().any(|limb| *limb != 0);
-            Number::round(negative, a.exponent - b.exponent + 64, &mut limbs, more, precision)
+            with_zeros(2 * length + b.limbs.len(), |limbs| {
+                let (limbs, rest) = limbs.split_at_mut(length);
+                let copied = a.limbs.len().min(rest.len() - 1);
+                rest[1..=copied].copy_from_slice(&a.limbs[..copied]);
+                divide(limbs, rest, &b.limbs);
+                let more = copied < a.limbs.len() || rest.iter().any(|limb| *limb != 0);
+                Number::round(negative, a.exponent - b.exponent + 64, limbs, more, precision)
+            })
         }
     }
 }
@@ -137,12 +148,12 @@ pub fn square_root(x: &Number, precision: u32) -> Rounded {
     let nearest = if lower == upper {
         lower
     } else {
-        let midpoint = root.rounded(precision + 1);
+        let midpoint = root.rounded(precision + 1).0;
         let square = product(&midpoint, &midpoint, 2 * precision + 2).0;
         match square.compare_magnitudes(&scaled) {
             Ordering::Less => upper,
             Ordering::Greater => lower,
-            Ordering::Equal => midpoint.rounded(precision),
+            Ordering::Equal => midpoint.rounded(precision).0,
         }
     };
     exact(nearest.shifted(halves))

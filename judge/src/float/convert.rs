@@ -25,30 +25,49 @@ pub enum Special {
 }
 
 /// A primitive number as it is.
-pub(super) trait Exact {
-    fn exact(self) -> Float;
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Primitive {
+    Double(f64),
+    Signed(i64),
+    Unsigned(u64),
+}
+
+impl Primitive {
+    /// The number, exactly.
+    #[inline]
+    pub fn exact(self) -> Float {
+        let exact = Float {
+            precision: PRIMITIVE,
+            number: match self {
+                Self::Double(x) => Number::of_f64(x),
+                Self::Signed(x) => Number::integer(x < 0, x.unsigned_abs(), 0),
+                Self::Unsigned(x) => Number::integer(false, x, 0),
+            },
+            #[cfg(feature = "mpfr")]
+            twin: match self {
+                Self::Double(x) => rug::Float::with_val(PRIMITIVE, x),
+                Self::Signed(x) => rug::Float::with_val(PRIMITIVE, x),
+                Self::Unsigned(x) => rug::Float::with_val(PRIMITIVE, x),
+            },
+        };
+        exact.check(self, &[]);
+        exact
+    }
 }
 
 /// Bits in which every primitive number is exact.
 const PRIMITIVE: u32 = 64;
 
 macro_rules! primitives {
-    ($($Type:ty: $of:expr;)+) => {$(
-        impl Exact for $Type {
-            fn exact(self) -> Float {
-                let of: fn($Type) -> Number = $of;
-                Float {
-                    precision: PRIMITIVE,
-                    number: of(self),
-                    #[cfg(feature = "mpfr")]
-                    twin: rug::Float::with_val(PRIMITIVE, self),
-                }
-                .agreed(self, &[])
+    ($($Type:ty: $Primitive:ident;)+) => {$(
+        impl From<$Type> for Primitive {
+            fn from(x: $Type) -> Self {
+                Self::$Primitive(x.into())
             }
         }
         impl Value for $Type {
             fn in_precision(self, precision: u32) -> Float {
-                let exact = self.exact();
+                let exact = Primitive::from(self).exact();
                 if precision == PRIMITIVE { exact } else { Float::unary(Unary::Round, &exact, precision) }
             }
         }
@@ -56,12 +75,12 @@ macro_rules! primitives {
 }
 
 primitives! {
-    f32: |x| Number::of_f64(x.into());
-    f64: Number::of_f64;
-    i32: |x| Number::integer(x < 0, x.unsigned_abs().into(), 0);
-    i64: |x| Number::integer(x < 0, x.unsigned_abs(), 0);
-    u32: |x| Number::integer(false, x.into(), 0);
-    u64: |x| Number::integer(false, x, 0);
+    f32: Double;
+    f64: Double;
+    i32: Signed;
+    i64: Signed;
+    u32: Unsigned;
+    u64: Unsigned;
 }
 
 impl Value for Special {

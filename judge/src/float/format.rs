@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Float;
 use super::arithmetic::{product, quotient};
-use super::limbs::{add_shifted, zeros};
+use super::limbs::add_shifted;
 use super::number::{Class, Number};
 
 /// Digits where none are asked for.
@@ -29,10 +29,10 @@ fn integer(x: &Number) -> String {
     if bits == 0 {
         return "0".into();
     }
-    let whole = x.rounded(bits);
+    let whole = x.rounded(bits).0;
     // The limbs of the integer, then parts of 19 digits.
     let length = whole.exponent as usize / 64 + 1;
-    let mut limbs = zeros(length + 1);
+    let mut limbs = vec![0; length + 1];
     add_shifted(&mut limbs, &whole.limbs, 64 * length as u64 - whole.exponent as u64);
     limbs.truncate(length);
     let mut parts = Vec::new();
@@ -56,7 +56,8 @@ fn integer(x: &Number) -> String {
 /// nearer than 64 bits tell.
 fn decimal(x: &Number, digits: usize) -> (String, i64) {
     let bits = 4 * digits as u32 + 128;
-    let mut exponent = (x.exponent as f64 * std::f64::consts::LOG10_2).floor() as i64;
+    // Not too large: one digit too many is cut, one too few might be 0.
+    let mut exponent = ((x.exponent - 1) as f64 * std::f64::consts::LOG10_2).floor() as i64;
     loop {
         let places = digits as i64 - 1 - exponent;
         let power = power_of_ten(places.unsigned_abs(), bits);
@@ -65,7 +66,7 @@ fn decimal(x: &Number, digits: usize) -> (String, i64) {
         let text = integer(&scaled.0);
         match text.len() {
             n if n == digits => return (text, exponent),
-            n if n < digits || text == "0" => exponent -= 1,
+            n if n < digits => exponent -= 1,
             _ => exponent += 1,
         }
     }
@@ -110,7 +111,7 @@ impl fmt::Debug for Float {
     }
 }
 
-/// An integer without trailing zeros, times a power of two: `-0x1bp-3`.
+/// An odd integer times a power of two: `-0x1bp-3`.
 impl fmt::LowerHex for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.negative { "-" } else { "" };
@@ -119,15 +120,20 @@ impl fmt::LowerHex for Number {
             Class::Infinite => write!(f, "{sign}inf"),
             Class::Zero => write!(f, "{sign}0x0p0"),
             Class::Finite => {
-                let mut digits: String = self.limbs.iter().map(|limb| format!("{limb:016x}")).collect();
-                digits.truncate(digits.trim_end_matches('0').len());
-                write!(f, "{sign}0x{digits}p{}", self.exponent - 4 * digits.len() as i64)
+                // The odd integer, moved down until it ends with a digit.
+                let zeros_behind = self.limbs.last().map_or(0, |limb| limb.trailing_zeros());
+                let bits = 64 * self.limbs.len() - zeros_behind as usize;
+                let mut limbs = vec![0; self.limbs.len() + 1];
+                add_shifted(&mut limbs, &self.limbs, (bits.next_multiple_of(4) - bits) as u64);
+                let mut digits: String = limbs.iter().map(|limb| format!("{limb:016x}")).collect();
+                digits.truncate(bits.div_ceil(4));
+                write!(f, "{sign}0x{digits}p{}", self.exponent - bits as i64)
             }
         }
     }
 }
 
-/// The exact value: an integer in hexadecimal digits times a power of two, as in `-0x1bp-3`.
+/// The exact value: an odd integer in hexadecimal digits times a power of two, as in `-0x1bp-3`.
 impl fmt::LowerHex for Float {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::LowerHex::fmt(&self.number, f)

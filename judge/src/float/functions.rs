@@ -63,7 +63,7 @@ pub fn exp_m1(x: &Number, precision: u32) -> Rounded {
     }
     if is_beyond(-x.exponent, x, precision) {
         // x + x^2/2: more than x.
-        return nudged(x, Some(if x.negative { Ordering::Less } else { Ordering::Greater }), precision);
+        return nudged(x, if x.negative { Ordering::Less } else { Ordering::Greater }, precision);
     }
     nearest(precision, |bits| approximate_exp_m1(x, bits))
 }
@@ -72,7 +72,7 @@ fn approximate_exp_m1(x: &Number, bits: u32) -> Approximation {
     let small = -x.exponent;
     if small > i64::from(bits / 8) {
         // At most eight terms of the Taylor series, each with an error of some units of the first.
-        let mut term = x.rounded(bits + 16);
+        let mut term = x.rounded(bits + 16).0;
         let mut sum = term.clone();
         for n in 2.. {
             if term.exponent < x.exponent - i64::from(bits) - 8 {
@@ -116,7 +116,7 @@ pub fn ln_1p(x: &Number, precision: u32) -> Rounded {
     }
     if is_beyond(-x.exponent, x, precision) {
         // x - x^2/2: less than x.
-        return nudged(x, Some(if x.negative { Ordering::Greater } else { Ordering::Less }), precision);
+        return nudged(x, if x.negative { Ordering::Greater } else { Ordering::Less }, precision);
     }
     nearest(precision, |bits| approximate_ln_1p(x, bits))
 }
@@ -183,7 +183,7 @@ pub fn tanh(x: &Number, precision: u32) -> Rounded {
     }
     if is_beyond(-2 * x.exponent, x, precision) {
         // x - x^3/3.
-        return nudged(x, Some(Ordering::Less), precision);
+        return nudged(x, Ordering::Less, precision);
     }
     let twice = x.clone().abs().shifted(1);
     nearest(precision, |bits| {

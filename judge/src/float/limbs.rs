@@ -1,16 +1,17 @@
 //! Unsigned numbers as slices of 64-bit limbs, the most significant first: the front of a slice is the number cut short.
 
-use smallvec::{SmallVec, smallvec};
-
-/// Room for an operation's intermediate result: the product of two numbers of 1,000 bits stays off the heap.
-pub type Scratch = SmallVec<[u64; 36]>;
-
-/// So many zeros.
-pub fn zeros(limbs: usize) -> Scratch {
-    smallvec![0; limbs]
+/// Calls with so many zeros, which do not take the heap for the product of two numbers of 1,000 bits.
+#[inline]
+pub fn with_zeros<R>(limbs: usize, run: impl FnOnce(&mut [u64]) -> R) -> R {
+    match limbs {
+        0..=12 => run(&mut [0; 12][..limbs]),
+        13..=36 => run(&mut [0; 36][..limbs]),
+        _ => run(&mut vec![0; limbs]),
+    }
 }
 
 /// Limbs that hold so many bits.
+#[inline]
 pub fn limbs_of(bits: u32) -> usize {
     bits.div_ceil(64) as usize
 }
@@ -62,21 +63,33 @@ fn combine(acc: &mut [u64], b: &[u64], shift: u64, step: impl Fn(u64, u64, bool)
 }
 
 /// Adds `b`, moved down by `shift` bits, whose last bit `acc` still has; returns the carry.
+#[inline]
 pub fn add_shifted(acc: &mut [u64], b: &[u64], shift: u64) -> bool {
     combine(acc, b, shift, add_limb)
 }
 
 /// Subtracts it; returns the borrow.
+#[inline]
 pub fn sub_shifted(acc: &mut [u64], b: &[u64], shift: u64) -> bool {
     combine(acc, b, shift, sub_limb)
 }
 
-/// Adds one in the last place of the limb at `place`, times `unit`; returns the carry.
-pub fn add_at(acc: &mut [u64], place: usize, unit: u64) -> bool {
-    add_shifted(&mut acc[..=place], &[unit], 64 * place as u64)
+/// Adds to the last limb; returns the carry.
+#[inline]
+pub fn add_to_last(acc: &mut [u64], mut unit: u64) -> bool {
+    for limb in acc.iter_mut().rev() {
+        let carry;
+        (*limb, carry) = limb.overflowing_add(unit);
+        if !carry {
+            return false;
+        }
+        unit = 1;
+    }
+    true
 }
 
 /// Moves it up by less than 64 bits, which must be free.
+#[inline]
 pub fn shift_up(x: &mut [u64], bits: u32) {
     if bits > 0 {
         let mut right = 0;
@@ -86,8 +99,10 @@ pub fn shift_up(x: &mut [u64], bits: u32) {
     }
 }
 
-/// The product; `out`, zeros at first, has as many limbs as both.
+/// The product; `out` has as many limbs as both.
+#[inline]
 pub fn mul(out: &mut [u64], a: &[u64], b: &[u64]) {
+    out[b.len()..].fill(0);
     for (j, &b) in b.iter().enumerate().rev() {
         out[j] = add_multiple(&mut out[j + 1..][..a.len()], a, b);
     }

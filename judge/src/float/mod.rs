@@ -17,7 +17,7 @@ mod operators;
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
-use arithmetic::{Rounded, exact};
+use arithmetic::Rounded;
 use number::{Class, Number};
 
 pub use convert::{Special, Value};
@@ -229,36 +229,38 @@ impl Float {
 
     fn unary(operation: Unary, x: &Self, precision: u32) -> Self {
         let (number, compared) = operation.apply(&x.number, precision);
-        Self {
+        let result = Self {
             precision,
             number: number.in_range(compared),
             #[cfg(feature = "mpfr")]
             twin: lockstep::unary(operation, &x.twin, precision),
-        }
-        .agreed(operation, &[x])
+        };
+        result.check(operation, &[x]);
+        result
     }
 
     fn binary(operation: Binary, a: &Self, b: &Self, precision: u32) -> Self {
         let (number, compared) = operation.apply(&a.number, &b.number, precision);
-        Self {
+        let result = Self {
             precision,
             number: number.in_range(compared),
             #[cfg(feature = "mpfr")]
             twin: lockstep::binary(operation, &a.twin, &b.twin, precision),
-        }
-        .agreed(operation, &[a, b])
+        };
+        result.check(operation, &[a, b]);
+        result
     }
 
     /// Times a power of two.
     fn scaled(&self, by: i32) -> Self {
-        let (number, compared) = exact(self.number.clone().shifted(by.into()));
-        Self {
+        let result = Self {
             precision: self.precision,
-            number: number.in_range(compared),
+            number: self.number.clone().shifted(by.into()).in_range(Ordering::Equal),
             #[cfg(feature = "mpfr")]
             twin: self.twin.clone() << by,
-        }
-        .agreed(by, &[self])
+        };
+        result.check(by, &[self]);
+        result
     }
 
     fn compare(&self, other: &Self) -> Option<Ordering> {
@@ -268,16 +270,13 @@ impl Float {
         order
     }
 
-    /// Itself, once its twin is found to be the same.
+    /// That it is its twin.
     #[cfg(feature = "mpfr")]
-    fn agreed(self, operation: impl std::fmt::Debug, operands: &[&Self]) -> Self {
-        lockstep::agree(&self, &operation, operands);
-        self
+    fn check(&self, operation: impl std::fmt::Debug, operands: &[&Self]) {
+        lockstep::agree(self, &operation, operands);
     }
 
     #[cfg(not(feature = "mpfr"))]
     #[inline(always)]
-    fn agreed(self, _operation: impl std::fmt::Debug, _operands: &[&Self]) -> Self {
-        self
-    }
+    fn check(&self, _operation: impl std::fmt::Debug, _operands: &[&Self]) {}
 }

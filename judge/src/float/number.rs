@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use super::limbs::{add_at, limbs_of, shift_up};
+use super::limbs::{add_to_last, limbs_of, shift_up, with_zeros};
 
 /// The significand's limbs. 512 bits stay off the heap; a number of a thousand bits of which few are set is short too.
 pub type Limbs = SmallVec<[u64; 8]>;
@@ -36,6 +36,7 @@ pub struct Number {
 const LIMIT: i64 = (1 << 30) - 1;
 
 impl Number {
+    #[inline]
     fn special(class: Class, negative: bool) -> Self {
         Self { class, negative, exponent: 0, limbs: Limbs::new() }
     }
@@ -44,6 +45,7 @@ impl Number {
         Self::special(Class::Nan, false)
     }
 
+    #[inline]
     pub fn zero(negative: bool) -> Self {
         Self::special(Class::Zero, negative)
     }
@@ -53,6 +55,7 @@ impl Number {
     }
 
     /// A power of two.
+    #[inline]
     pub fn power(negative: bool, exponent: i64) -> Self {
         Self { class: Class::Finite, negative, exponent: exponent + 1, limbs: SmallVec::from_slice(&[1 << 63]) }
     }
@@ -62,6 +65,7 @@ impl Number {
     }
 
     /// An integer times a power of two.
+    #[inline]
     pub fn integer(negative: bool, magnitude: u64, exponent: i64) -> Self {
         if magnitude == 0 {
             return Self::zero(negative);
@@ -72,6 +76,7 @@ impl Number {
     }
 
     /// A double, exactly.
+    #[inline]
     pub fn of_f64(x: f64) -> Self {
         let negative = x.is_sign_negative();
         if x.is_nan() {
@@ -94,17 +99,20 @@ impl Number {
     }
 
     /// The other sign. NaN keeps its own.
+    #[inline]
     pub fn negated(mut self) -> Self {
         self.negative ^= self.class != Class::Nan;
         self
     }
 
+    #[inline]
     pub fn abs(mut self) -> Self {
         self.negative = false;
         self
     }
 
     /// Times a power of two.
+    #[inline]
     pub fn shifted(mut self, by: i64) -> Self {
         if self.class == Class::Finite {
             self.exponent += by;
@@ -112,12 +120,16 @@ impl Number {
         self
     }
 
-    /// Rounds to nearest, ties to even.
-    pub fn rounded(&self, precision: u32) -> Self {
-        match self.class {
-            Class::Finite => Self::of_limbs(self.negative, self.exponent, &self.limbs, false, precision).0,
-            _ => self.clone(),
+    /// Rounds to nearest, ties to even. Tells also how the result compares in magnitude with the exact value.
+    #[inline]
+    pub fn rounded(&self, precision: u32) -> (Self, Ordering) {
+        if self.limbs.len() < limbs_of(precision + 1) {
+            return (self.clone(), Ordering::Equal);
         }
+        with_zeros(self.limbs.len(), |limbs| {
+            limbs.copy_from_slice(&self.limbs);
+            Self::round(self.negative, self.exponent, limbs, false, precision)
+        })
     }
 
     /// Rounds `0.limbs`, of which not all are 0, times `2^exponent` to nearest, ties to even; `more` says that the exact value goes on
@@ -136,14 +148,9 @@ impl Number {
         }
         let zeros = limbs.first().map_or(0, |limb| limb.leading_zeros());
         shift_up(limbs, zeros);
-        Self::of_limbs(negative, exponent - i64::from(zeros), limbs, more, precision)
-    }
-
-    /// The same of a significand whose first bit is set.
-    fn of_limbs(negative: bool, mut exponent: i64, limbs: &[u64], more: bool, precision: u32) -> (Self, Ordering) {
+        exponent -= i64::from(zeros);
         let full = limbs_of(precision);
         debug_assert!(limbs.len() * 64 > precision as usize || !more, "too few limbs to round");
-        let mut kept: Limbs = SmallVec::from_slice(&limbs[..limbs.len().min(full)]);
         let mut compared = Ordering::Equal;
         if limbs.len() >= full {
             // The bits from the first one on that does not fit, which is half a unit.
@@ -151,31 +158,39 @@ impl Number {
             let next = limbs.get(place).map_or(0, |limb| limb << bit);
             let is_half = next >> 63 == 1;
             let below = more || next << 1 != 0 || limbs.iter().skip(place + 1).any(|limb| *limb != 0);
+            limbs = &mut limbs[..full];
             let unit = 1 << (full as u32 * 64 - precision);
-            let is_odd = kept[full - 1] & unit != 0;
-            kept[full - 1] &= !(unit - 1);
+            let is_odd = limbs[full - 1] & unit != 0;
+            limbs[full - 1] &= !(unit - 1);
             if is_half && (below || is_odd) {
                 compared = Ordering::Greater;
-                if add_at(&mut kept, full - 1, unit) {
-                    kept[0] = 1 << 63;
+                if add_to_last(limbs, unit) {
+                    limbs[0] = 1 << 63;
                     exponent += 1;
                 }
             } else if is_half || below {
                 compared = Ordering::Less;
             }
         }
-        while kept.last() == Some(&0) {
-            kept.pop();
+        while let [rest @ .., 0] = limbs {
+            limbs = rest;
         }
-        (Self { class: Class::Finite, negative, exponent, limbs: kept }, compared)
+        (Self { class: Class::Finite, negative, exponent, limbs: Limbs::from_slice(limbs) }, compared)
     }
 
     /// Within the range of exponents; beyond it infinity, or of 0 and the least number the nearer one. `compared` is how it compares in magnitude
     /// with the exact value that it was rounded from.
+    #[inline]
     pub fn in_range(self, compared: Ordering) -> Self {
-        if self.class != Class::Finite || (-LIMIT..=LIMIT).contains(&self.exponent) {
-            return self;
+        if (-LIMIT..=LIMIT).contains(&self.exponent) || self.class != Class::Finite {
+            self
+        } else {
+            self.at_the_end(compared)
         }
+    }
+
+    #[cold]
+    fn at_the_end(&self, compared: Ordering) -> Self {
         if self.exponent > LIMIT {
             return Self::infinite(self.negative);
         }
@@ -189,11 +204,13 @@ impl Number {
     }
 
     /// Compares the magnitudes of two finite numbers that are not 0.
+    #[inline]
     pub fn compare_magnitudes(&self, other: &Self) -> Ordering {
         self.exponent.cmp(&other.exponent).then_with(|| self.limbs.cmp(&other.limbs))
     }
 
     /// The order of numbers; zeros are equal, NaN has none.
+    #[inline]
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         let rank = |x: &Self| match (x.class, x.negative) {
             (Class::Zero, _) => 0,

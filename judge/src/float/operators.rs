@@ -1,10 +1,9 @@
 //! Operators between numbers, references to them and primitive numbers.
 
-use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Shl, ShlAssign, Shr, ShrAssign, Sub, SubAssign};
 
-use super::convert::{Exact, Value};
+use super::convert::{Primitive, Value};
 use super::{Binary, Float, Unary};
 
 /// An operation that has no precision yet: [`Float::with_val`] gives it one, and then it is rounded once.
@@ -16,17 +15,8 @@ enum Operation<'a> {
 }
 
 enum Operand<'a> {
-    Borrowed(&'a Float),
-    Exact(Float),
-}
-
-impl Borrow<Float> for Operand<'_> {
-    fn borrow(&self) -> &Float {
-        match self {
-            Self::Borrowed(x) => x,
-            Self::Exact(x) => x,
-        }
-    }
+    Number(&'a Float),
+    Primitive(Primitive),
 }
 
 impl<'a> Incomplete<'a> {
@@ -39,7 +29,16 @@ impl Value for Incomplete<'_> {
     fn in_precision(self, precision: u32) -> Float {
         match self.0 {
             Operation::Unary(operation, x) => Float::unary(operation, x, precision),
-            Operation::Binary(operation, a, b) => Float::binary(operation, a.borrow(), b.borrow(), precision),
+            Operation::Binary(operation, Operand::Number(a), Operand::Number(b)) => {
+                Float::binary(operation, a, b, precision)
+            }
+            Operation::Binary(operation, a, b) => {
+                let [a, b] = [a, b].map(|operand| match operand {
+                    Operand::Number(x) => x.clone(),
+                    Operand::Primitive(x) => x.exact(),
+                });
+                Float::binary(operation, &a, &b, precision)
+            }
         }
     }
 }
@@ -82,7 +81,7 @@ macro_rules! between_numbers {
         impl<'a> $Operator for &'a Float {
             type Output = Incomplete<'a>;
             fn $operator(self, other: Self) -> Incomplete<'a> {
-                Incomplete(Operation::Binary(Binary::$Operator, Operand::Borrowed(self), Operand::Borrowed(other)))
+                Incomplete(Operation::Binary(Binary::$Operator, Operand::Number(self), Operand::Number(other)))
             }
         }
         impl $Assign<&Float> for Float {
@@ -111,30 +110,30 @@ macro_rules! with_primitives {
         impl $Operator<$Type> for Float {
             type Output = Self;
             fn $operator(self, other: $Type) -> Self {
-                Self::binary(Binary::$Operator, &self, &other.exact(), self.prec())
+                Self::binary(Binary::$Operator, &self, &Primitive::from(other).exact(), self.prec())
             }
         }
         impl $Operator<Float> for $Type {
             type Output = Float;
             fn $operator(self, other: Float) -> Float {
-                Float::binary(Binary::$Operator, &self.exact(), &other, other.prec())
+                Float::binary(Binary::$Operator, &Primitive::from(self).exact(), &other, other.prec())
             }
         }
         impl<'a> $Operator<$Type> for &'a Float {
             type Output = Incomplete<'a>;
             fn $operator(self, other: $Type) -> Incomplete<'a> {
-                Incomplete(Operation::Binary(Binary::$Operator, Operand::Borrowed(self), Operand::Exact(other.exact())))
+                Incomplete(Operation::Binary(Binary::$Operator, Operand::Number(self), Operand::Primitive(other.into())))
             }
         }
         impl<'a> $Operator<&'a Float> for $Type {
             type Output = Incomplete<'a>;
             fn $operator(self, other: &'a Float) -> Incomplete<'a> {
-                Incomplete(Operation::Binary(Binary::$Operator, Operand::Exact(self.exact()), Operand::Borrowed(other)))
+                Incomplete(Operation::Binary(Binary::$Operator, Operand::Primitive(self.into()), Operand::Number(other)))
             }
         }
         impl $Assign<$Type> for Float {
             fn $assign(&mut self, other: $Type) {
-                *self = Self::binary(Binary::$Operator, self, &other.exact(), self.prec());
+                *self = Self::binary(Binary::$Operator, self, &Primitive::from(other).exact(), self.prec());
             }
         }
     )+};
@@ -151,12 +150,12 @@ macro_rules! primitives {
         }
         impl PartialEq<$Type> for Float {
             fn eq(&self, other: &$Type) -> bool {
-                self.compare(&other.exact()) == Some(Ordering::Equal)
+                self.compare(&Primitive::from(*other).exact()) == Some(Ordering::Equal)
             }
         }
         impl PartialOrd<$Type> for Float {
             fn partial_cmp(&self, other: &$Type) -> Option<Ordering> {
-                self.compare(&other.exact())
+                self.compare(&Primitive::from(*other).exact())
             }
         }
     )+};
