@@ -240,7 +240,7 @@ fn options() {
         (&["--mask", "logits"], &["tensor logits has the shape [2, 5, 4096]; [2, 5] is needed"]),
         (&["--reduce", "max"], &["max", "sum, mean"]),
         (&["--threads", "0"], &["--threads", "'0'"]),
-        (&["--logits", "labels"], &["tensor labels has the shape [2, 5]"]),
+        (&["--logits", "labels"], &["tensor labels holds I64"]),
     ] {
         complains(input, options, words);
     }

@@ -7,6 +7,8 @@ const FEW_ROWS: u64 = 20;
 const FEW_TIMES: f64 = 20.0;
 /// The part of the rows that may be outliers.
 const PART: u64 = 100;
+/// Of the heaviest row's weight, what another must have to be an outlier beside it.
+const PEER: f64 = 0.1;
 
 /// A mean in the making, and the rows that weigh most in it. Only finite values count.
 ///
@@ -56,6 +58,10 @@ impl Weighed {
         let (mut weight, mut sum) = (0.0, 0.0);
         for few in 1..=most {
             let value = f64::from(self.heaviest.items.get(few - 1)?.value);
+            // The last straw is no outlier.
+            if value.abs() < PEER * f64::from(self.heaviest.items[0].value.abs()) {
+                return None;
+            }
             weight += value.abs();
             sum += value;
             if weight > times * (self.magnitudes - weight) {
