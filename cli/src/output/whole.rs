@@ -236,11 +236,16 @@ fn keep(file: &File, existing: &Metadata) -> io::Result<Option<String>> {
         // A program would run as somebody else.
         mode &= 0o1777;
     }
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    Ok((now != (user, group)).then(|| {
+    // Not every disk has modes and owners.
+    let has_mode = file.set_permissions(fs::Permissions::from_mode(mode)).is_ok();
+    Ok(if now != (user, group) {
         let now = format!("user {} and group {}", now.0, now.1);
-        format!("belonged to user {user} and group {group}, belongs to {now} now: only root can give files away")
-    }))
+        Some(format!("belonged to user {user} and group {group}, belongs to {now} now: only root can give files away"))
+    } else if !has_mode {
+        Some("its mode could not be kept".to_owned())
+    } else {
+        None
+    })
 }
 
 #[cfg(not(unix))]

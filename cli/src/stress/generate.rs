@@ -292,7 +292,7 @@ mod tests {
                     let task = Task { formula, beta, label_smoothing, tau, gamma, reference_free };
                     let is_sequences = task.is_sequences();
                     let mut generator = Generator::new(task, number, 1);
-                    for _ in 0..if is_sequences { 20 } else { 400 } {
+                    for _ in 0..if is_sequences { 4 } else { 60 } {
                         let mut rows = generator.batch(100);
                         if !is_sequences {
                             rows.extend(generator.ladder(8));
