@@ -2,11 +2,12 @@
 //! line, or gives columns of one length; where another reader of the format takes the file too, they agree.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use crate::{Choices, bits, choices};
-use preflane_cli::input::{self, Chunk, Layout, Reading, Wanted};
+use preflane_cli::input::{self, Chunk, Layout, Nulls, Reading, Tokens, Wanted};
 use preflane_judge::classes::Source;
 use tempfile::TempDir;
 
@@ -49,10 +50,28 @@ pub fn run(data: &[u8]) {
         0 => (bytes.to_vec(), true),
         _ => change(&mut choices(bytes), real),
     };
+    // Beyond these choices, text has twists of its own.
+    let twists = choice / FILES.len() / 4;
+    let (mut reading, mut changed, mut file, mut written) = (Reading::default(), changed, file, None);
+    if twists > 0 && matches!(ending, "csv" | "jsonl") {
+        let v = &mut choices(bytes);
+        // Other choices than those of the changes.
+        v.below(1 << 16);
+        changed |= twist(v, &mut file);
+        if twists & 1 != 0 {
+            reading = options(v);
+        }
+        if twists & 2 != 0 {
+            written = Some(compress(v, &file));
+        }
+    }
+    let is_plain = reading_is_plain(&reading);
     let path = place.folder.path().join(format!("x.{ending}"));
-    fs::write(&path, &file).expect("room in the temporary folder");
-    let read = read(&path, &place.wanted);
-    if !changed {
+    let cut = written.as_ref().is_some_and(|(_, is_cut)| *is_cut);
+    fs::write(&path, written.as_ref().map_or(&file, |(bytes, _)| bytes)).expect("room in the temporary folder");
+    let read = read(&path, &place.wanted, &reading);
+    assert!(!cut || read.is_err(), "compressed data that are cut off are read");
+    if !changed && !cut && is_plain {
         let columns = read.as_ref().expect("a real file");
         assert!(columns.iter().all(|column| column.len() == ROWS));
     }
@@ -60,6 +79,7 @@ pub fn run(data: &[u8]) {
         assert_eq!(columns.len(), NAMES.len());
         assert!(columns.iter().all(|column| column.len() == columns[0].len()));
         let other = match ending {
+            _ if !is_plain => None,
             "csv" => csv(&file),
             "jsonl" => json(&file),
             "safetensors" => tensors(&file),
@@ -82,9 +102,9 @@ pub fn run(data: &[u8]) {
 }
 
 /// All of a file.
-fn read(path: &PathBuf, wanted: &[Wanted]) -> Result<Vec<Vec<f32>>, ()> {
+fn read(path: &PathBuf, wanted: &[Wanted], reading: &Reading) -> Result<Vec<Vec<f32>>, ()> {
     let refuse = |failure: preflane_cli::failure::Failure| check_message(&failure.to_string());
-    let mut reader = input::open(path, wanted, &Reading::default()).map_err(refuse)?;
+    let mut reader = input::open(path, wanted, reading).map_err(refuse)?;
     let mut all = vec![Vec::new(); wanted.len()];
     let mut chunk = Chunk::default();
     loop {
@@ -92,8 +112,12 @@ fn read(path: &PathBuf, wanted: &[Wanted]) -> Result<Vec<Vec<f32>>, ()> {
         let progress = reader.progress();
         assert!((0.0..=1.0).contains(&progress) || progress.is_nan() || progress >= 0.0, "progress {progress}");
         if chunk.rows() == 0 {
+            for note in reader.notes() {
+                check_message(&note.headline);
+            }
             return Ok(all);
         }
+        assert!(chunk.skipped() == 0 || reading.nulls == Nulls::Skip);
         assert!(chunk.columns.iter().all(|column| column.len() == chunk.rows()));
         let _ = chunk.place(chunk.rows() - 1).to_string();
         for (all, column) in all.iter_mut().zip(&chunk.columns) {
@@ -147,10 +171,120 @@ fn change(v: &mut Choices<'_>, real: &[u8]) -> (Vec<u8>, bool) {
     (file, changed)
 }
 
+/// What people and tools write into text files.
+const PIECES: [&str; 34] = [
+    "\"",
+    "\"\"",
+    "\\\"",
+    " \"",
+    "\"x\"",
+    "\"x",
+    ",\"\n",
+    "\n",
+    "\r",
+    "\r\n",
+    "\t",
+    ";",
+    ",",
+    "|",
+    "#",
+    "# ",
+    "sep=;\n",
+    "-12,5",
+    "NA",
+    "null",
+    "NaN",
+    "-Infinity",
+    "nan",
+    "\"nan\"",
+    "\"-1.5\"",
+    "[null, -1.5, -2]",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    "{\"a\": NaN}",
+    "\u{feff}",
+    "\0",
+];
+
+/// Puts some pieces into a text, or an array around it; whether it did.
+fn twist(v: &mut Choices<'_>, file: &mut Vec<u8>) -> bool {
+    let before = file.clone();
+    if v.below(4) == 0 {
+        let lines = file.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        *file = [b"[".to_vec(), lines.collect::<Vec<_>>().join(&b",\n"[..]), b"]".to_vec()].concat();
+    }
+    for _ in 0..v.below(4) {
+        let piece = PIECES[v.below(PIECES.len())].as_bytes();
+        // Half of them where they make the header or the first rows.
+        let near = if v.below(2) == 0 { 512 } else { 1 << 16 };
+        let at = v.below(near) % (file.len() + 1);
+        // In the place of what stands there up to a comma, or before it.
+        let end = match v.below(2) {
+            0 => file[at..].iter().position(|byte| b",\n}".contains(byte)).map_or(at, |length| at + length),
+            _ => at,
+        };
+        file.splice(at..end, piece.iter().copied());
+    }
+    *file != before
+}
+
+/// Ways to read text.
+fn options(v: &mut Choices<'_>) -> Reading {
+    Reading {
+        nulls: [Nulls::Error, Nulls::Nan, Nulls::Skip][v.below(3)],
+        tokens: [None, Some(Tokens::Sum), Some(Tokens::Mean)][v.below(3)],
+        delimiter: [None, Some(b';'), Some(b'\t'), Some(b' '), Some(b'|')][v.below(5)],
+        decimal_comma: v.below(4) == 0,
+        number_strings: v.below(2) == 0,
+        ..Reading::default()
+    }
+}
+
+/// Whether another reader would read the same.
+fn reading_is_plain(reading: &Reading) -> bool {
+    reading.nulls == Nulls::Error
+        && reading.tokens.is_none()
+        && reading.delimiter.is_none()
+        && !reading.decimal_comma
+        && !reading.number_strings
+}
+
+/// A file compressed, perhaps in two members, and perhaps cut off.
+fn compress(v: &mut Choices<'_>, file: &[u8]) -> (Vec<u8>, bool) {
+    let middle = if v.below(2) == 0 { v.below(1 << 16) % (file.len() + 1) } else { file.len() };
+    let is_gzip = v.below(2) == 0;
+    let member = |bytes: &[u8]| {
+        let mut written = Vec::new();
+        if is_gzip {
+            let mut encoder = flate2::write::GzEncoder::new(&mut written, flate2::Compression::fast());
+            encoder.write_all(bytes).and_then(|()| encoder.try_finish()).expect("memory takes it");
+        } else {
+            written = zstd::encode_all(bytes, 1).expect("memory takes it");
+        }
+        written
+    };
+    let (first, second) = file.split_at(middle);
+    let mut written = member(first);
+    if !second.is_empty() {
+        let start = written.len();
+        written.extend(member(second));
+        if v.below(2) == 0 {
+            // Not between the two, where nothing is missing that could be noticed.
+            written.truncate(start + 1 + v.below(1 << 16) % (written.len() - start - 1));
+            return (written, true);
+        }
+    }
+    (written, false)
+}
+
 /// Lines and commas; `None` where there are quotes, or anything that only a full reader understands.
 fn csv(file: &[u8]) -> Option<Vec<Vec<f32>>> {
     let text = std::str::from_utf8(file).ok()?;
-    if text.contains('"') || text.starts_with('\u{feff}') {
+    let has_lone_return = text.as_bytes().windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n');
+    if text.contains(['"', '\0']) || text.starts_with(['\u{feff}', '#']) || has_lone_return {
         return None;
     }
     let mut lines = text.split('\n').map(str::trim_ascii).filter(|line| !line.is_empty());

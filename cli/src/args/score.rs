@@ -12,16 +12,34 @@ pub const FILES: &str = concat!(
     "\
 Files:
   .jsonl .ndjson  one JSON object a line
-  .csv            comma-separated, with a header
+  .json           the same, or an array of objects
+  .csv            comma-separated, with a header; other separators by --delimiter
+  .tsv            the same between tabs
   .parquet        compressed by snappy, zstd, lz4 or gzip, or not
   .npz            numpy.savez or savez_compressed, one array a column
   .safetensors    one tensor a column
+  -               standard input
+
+  Text may be compressed by gzip or zstd, as in .csv.gz and .jsonl.zst; the contents tell it, not the
+  ending. Standard input, pipes and other endings need --format. Parquet and safetensors from a pipe
+  are first copied to a temporary file; .npz must be a file.
 
   Log-probabilities are sums over the completion, in nats. Numbers become 32-bit floats exactly
   once: decimal text and 64-bit columns are rounded to the nearest, 16-bit columns (float16,
-  bfloat16) widened. Not-a-number and infinity are values: nan, inf, -inf in CSV, the strings
-  \"nan\", \"inf\", \"-inf\" in JSON (the bare NaN of Python's json.dumps is not JSON). Nulls and
-  empty fields are errors.
+  bfloat16) widened. Not-a-number and infinity are values: nan, inf, -inf in CSV; in JSON the strings
+  \"nan\", \"inf\", \"-inf\", or bare as Python (NaN, Infinity) and others (nan, inf) write them.
+
+  A value that is missing is an error, unless --nulls says otherwise: null in JSON and Parquet; in CSV
+  an empty field, or NA, N/A, #N/A, <NA>, NULL, None or \\N in any case. A key or column that is not
+  there is always an error. With --nulls skip, --out has a row for each pair that is left.
+
+  In JSON, a name with dots is also that of a value inside objects: scores.policy_chosen. Lists of
+  token log-probabilities need --tokens; CSV may hold them as text, \"[-1.5, -0.5]\".
+
+  CSV is read strictly. A quote opens a field or is an error, and is doubled inside of one; every line
+  has as many fields as the header. Lines that start with # may stand before the header, or hold it, as
+  numpy.savetxt writes it; so may Excel's sep=; line. Text is UTF-8. A line or record is at most 256 MiB
+  long.
 
   --out holds loss, chosen_rewards, rejected_rewards, margins, grad_chosen_logps and
   grad_rejected_logps, one row a pair, in order. The gradients are those of the pair's own loss,

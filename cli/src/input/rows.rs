@@ -45,8 +45,8 @@ impl Problem {
 }
 
 impl Rows {
-    /// Gathers the next rows in the place of these. A failure behind some is kept until they have been parsed, for one of them
-    /// may be bad, and the first bad row is the one to hear of.
+    /// Gathers the next rows in the place of these. A failure behind some is kept until they are done with, for one of them may
+    /// be bad, and the first bad row is the one to hear of.
     ///
     /// # Errors
     /// Of `gather`.
@@ -68,36 +68,37 @@ impl Rows {
     }
 
     /// Appends to the chunk what `parse` finds in each row: a value for each wanted column, `None` where it is missing. `parse`
-    /// may keep something from row to row.
+    /// may keep something from row to row. Rows before a bad one are handed on first, for there may be more to say of them.
     ///
     /// # Errors
     /// The problem of the first bad row.
     pub fn parse<S: Default>(
-        &self,
+        &mut self,
         path: &Path,
         wanted: &[Wanted],
         chunk: &mut Chunk,
         parse: impl Fn(&mut S, &[u8], &mut Vec<Option<f32>>) -> Result<(), Problem> + Sync,
     ) -> Result<(), Failure> {
-        let parts: Vec<Result<Vec<Option<f32>>, Failure>> = (self.rows.par_chunks(TASK_ROWS).enumerate())
+        let parts: Vec<(Vec<Option<f32>>, Option<Failure>)> = (self.rows.par_chunks(TASK_ROWS).enumerate())
             .map(|(task, rows)| {
                 let mut values = Vec::with_capacity(rows.len() * wanted.len());
                 let mut kept = S::default();
                 for (index, row) in rows.iter().enumerate() {
-                    parse(&mut kept, &self.bytes[row.clone()], &mut values).map_err(|problem| {
+                    if let Err(problem) = parse(&mut kept, &self.bytes[row.clone()], &mut values) {
+                        values.truncate(index * wanted.len());
                         let place = chunk.place(task * TASK_ROWS + index);
-                        match problem.column {
+                        let failure = match problem.column {
                             Some(column) => Failure::of_value(path, place, &wanted[column].name, problem.message),
                             None => Failure::at(path, place, problem.message),
-                        }
-                    })?;
+                        };
+                        return (values, Some(failure));
+                    }
                 }
-                Ok(values)
+                (values, None)
             })
             .collect();
-        // In order, so that the first bad row is the one reported.
-        for part in parts {
-            for row in part?.chunks_exact(wanted.len()) {
+        for (values, failure) in parts {
+            for row in values.chunks_exact(wanted.len()) {
                 let index = chunk.rows();
                 for (column, value) in row.iter().enumerate() {
                     if value.is_none() {
@@ -105,6 +106,14 @@ impl Rows {
                     }
                     chunk.columns[column].push(value.unwrap_or(f32::NAN));
                 }
+            }
+            match failure {
+                Some(failure) if chunk.rows() == 0 => return Err(failure),
+                Some(failure) => {
+                    self.failure = Some(failure);
+                    break;
+                }
+                None => {}
             }
         }
         Ok(())
