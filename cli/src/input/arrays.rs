@@ -13,9 +13,9 @@ use arrow_array::{
     Array, ArrayRef, GenericListArray, GenericListViewArray, OffsetSizeTrait, PrimitiveArray, RecordBatch,
 };
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, Schema};
 
-use super::{CHUNK_ROWS, Chunk, Tokens, Wanted, corrupt};
+use super::{CHUNK_ROWS, Chunk, Tokens, Wanted, corrupt, wrong_type};
 use crate::failure::{Failure, name_list};
 
 /// A column of a schema.
@@ -75,17 +75,31 @@ fn collect_names<N: Named>(columns: &[Arc<N>], prefix: &str, names: &mut Vec<Str
     }
 }
 
+/// That a wanted column can be read; returns the index of the column that it is, or is part of, and whether it holds integers.
+pub fn check(path: &Path, schema: &Schema, wanted: &Wanted, tokens: Option<Tokens>) -> Result<(usize, bool), Failure> {
+    let place = find(path, schema.fields(), wanted)?;
+    let field = (place[1..].iter()).try_fold(&schema.fields()[place[0]], |field, &index| field.fields().get(index));
+    let field = field.ok_or_else(|| corrupt(path, "a struct lacks a field"))?;
+    let checked = match field.extension_type_name() {
+        Some(name) => Err(format!("values of the extension type {name}")),
+        None => check_type(&wanted.name, field.data_type(), tokens),
+    };
+    checked.map_err(|found| wrong_type(path, &wanted.name, found))?;
+    Ok((place[0], field.data_type().is_integer()))
+}
+
 /// That a column of a type can be read.
 ///
 /// # Errors
 /// What it holds instead of numbers.
-pub fn check_type(name: &str, data_type: &DataType, tokens: Option<Tokens>) -> Result<(), String> {
+fn check_type(name: &str, data_type: &DataType, tokens: Option<Tokens>) -> Result<(), String> {
     if is_number(data_type) {
         return Ok(());
     }
     let Some(element) = element(data_type) else { return Err(what(name, data_type)) };
     if !is_number(element) {
-        return Err(format!("lists of {}", what(name, element)));
+        let what = if let DataType::Struct(_) = element { "structs".to_owned() } else { what(name, element) };
+        return Err(format!("lists of {what}"));
     }
     if tokens.is_some() { Ok(()) } else { Err(LISTS.to_owned()) }
 }

@@ -11,11 +11,11 @@ use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{read_dictionary, read_record_batch};
 use arrow_ipc::{Endianness, Message, MessageHeader, root_as_footer, root_as_message};
-use arrow_schema::{FieldRef, Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 
 use super::arrays::{self, Batches};
-use super::{Chunk, ColumnReader, Reading, Wanted, corrupt, map, memory, open_binary, wrong_type};
+use super::{Chunk, ColumnReader, Reading, Wanted, corrupt, map, memory, open_binary};
 use crate::failure::Failure;
 use crate::provenance::Metadata;
 
@@ -74,27 +74,15 @@ impl Arrow {
         let (schema, next) = if start.starts_with(MAGIC) { source.footer()? } else { source.first()? };
         let (mut projection, mut integers) = (Vec::new(), true);
         for wanted in wanted {
-            let place = arrays::find(path, schema.fields(), wanted)?;
-            projection.push(place[0]);
-            let field = field(&schema, &place).ok_or_else(|| corrupt(path, "a struct lacks a field"))?;
-            if let Some(name) = field.extension_type_name() {
-                return Err(wrong_type(path, &wanted.name, format!("values of the extension type {name}")));
-            }
-            integers &= field.data_type().is_integer();
-            arrays::check_type(&wanted.name, field.data_type(), reading.tokens)
-                .map_err(|found| wrong_type(path, &wanted.name, found))?;
+            let (column, holds_integers) = arrays::check(path, &schema, wanted, reading.tokens)?;
+            projection.push(column);
+            integers &= holds_integers;
         }
         projection.sort_unstable();
         projection.dedup();
         let batches = Batches::new(path, wanted, reading.tokens);
         Ok(Self { source, schema: Arc::new(schema), projection, dictionaries: HashMap::new(), batches, integers, next })
     }
-}
-
-/// The field at a place of a schema.
-fn field<'a>(schema: &'a Schema, place: &[usize]) -> Option<&'a FieldRef> {
-    let (first, rest) = place.split_first()?;
-    rest.iter().try_fold(schema.fields().get(*first)?, |field, &index| arrays::Named::fields(&**field).get(index))
 }
 
 impl ColumnReader for Arrow {
@@ -187,6 +175,9 @@ impl Source {
 
     /// The message at a place; none where the mark of the end stands.
     fn message(&mut self, at: u64) -> Result<Option<Found>, Failure> {
+        if at == self.size {
+            return Err(corrupt(&self.path, "the stream ends without the mark of its end"));
+        }
         let mut header = at;
         let mut length = self.number(header)?;
         header += 4;

@@ -43,37 +43,39 @@ enum Type {
 
 impl Type {
     /// From a header, in which it is the name of a type, or a list of names and types, perhaps with a shape.
-    fn of(value: &Value) -> Result<Self, String> {
+    fn of(value: &Value) -> Result<Self, Problem> {
+        let corrupt = |message: &str| Problem::Corrupt(format!("its header has {message}"));
         let fields = match value {
             Value::Text(name) => {
-                return name.parse().map(Self::Plain).map_err(|e| format!("its header has no type of numpy: {e}"));
+                let unknown = |_| Problem::Holds(format!("values of the type {name}, which numpy itself has not"));
+                return name.parse().map(Self::Plain).map_err(unknown);
             }
             Value::Sequence(fields) => fields,
-            _ => return Err("its header has no type of numpy".to_owned()),
+            _ => return Err(corrupt("no type of numpy")),
         };
         let field = |field: &Value| {
-            let Value::Sequence(parts) = field else { return Err("its header has a field of no parts".to_owned()) };
+            let Value::Sequence(parts) = field else { return Err(corrupt("a field of no parts")) };
             let (name, kind, shape) = match &parts[..] {
                 [name, kind] => (name, kind, &[][..]),
                 [name, kind, Value::Sequence(shape)] => (name, kind, &shape[..]),
                 [name, kind, shape] => (name, kind, std::slice::from_ref(shape)),
-                _ => return Err("its header has a field of too few parts".to_owned()),
+                _ => return Err(corrupt("a field of too few parts, or too many")),
             };
             let name = match name {
                 Value::Text(name) => name,
                 // A title and a name.
                 Value::Sequence(names) => match &names[..] {
                     [_, Value::Text(name)] => name,
-                    _ => return Err("its header has a field without a name".to_owned()),
+                    _ => return Err(corrupt("a field without a name")),
                 },
-                _ => return Err("its header has a field without a name".to_owned()),
+                _ => return Err(corrupt("a field without a name")),
             };
             let kind = Self::of(kind)?;
             let length = shape.iter().try_fold(1_u64, |length, n| match n {
                 Value::Integer(n) => length.checked_mul(*n),
                 _ => None,
             });
-            let length = length.ok_or("its header has a field with a shape that cannot be")?;
+            let length = length.ok_or_else(|| corrupt("a field with a shape that cannot be"))?;
             Ok((name.clone(), if length == 1 { kind } else { Self::Array(length, Box::new(kind)) }))
         };
         fields.iter().map(field).collect::<Result<_, _>>().map(Self::Record)
@@ -149,7 +151,7 @@ impl Header {
         };
         let entry = |name: &str| entries.iter().find(|(key, _)| key == name).map(|(_, value)| value);
         let kind = entry("descr").ok_or_else(|| corrupt("its header has no descr"))?;
-        let kind = Type::of(kind).map_err(|e| corrupt(&e))?;
+        let kind = Type::of(kind)?;
         let shape = match entry("shape") {
             Some(Value::Sequence(shape)) => {
                 shape.iter().map(|n| if let Value::Integer(n) = n { Some(*n) } else { None })
@@ -250,7 +252,9 @@ impl Number {
             (TypeChar::Uint, 8) => return Ok(Self::U64),
             // numpy has no bfloat16; those that others give it are written as two bytes without a meaning.
             (TypeChar::RawData, 2) => return Ok(Self::Bf16),
-            (TypeChar::RawData, _) => "bytes without a type (of bfloat16 they are 2, V2)",
+            (TypeChar::RawData, size) => {
+                return Err(format!("{size} bytes without a type (numpy type {plain}; only V2 is read, as bfloat16)"));
+            }
             (TypeChar::Float, _) => "floats wider than 64 bits",
             (TypeChar::Bool, _) => "booleans",
             (TypeChar::Complex, _) => "complex numbers",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
-use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns};
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -60,7 +60,8 @@ impl Parquet {
         }
         let schema = metadata.file_metadata().schema_descr();
         let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
-        let levels = parquet_to_arrow_field_levels(schema, mask, None).map_err(|e| not_known(path, &e))?;
+        let levels = parquet_to_arrow_field_levels(schema, mask.clone(), None).map_err(|e| not_known(path, &e))?;
+        check_types(path, &metadata, mask, wanted, reading)?;
         let has_lists = leaves.iter().any(|&leaf| schema.column(leaf).max_rep_level() > 0);
         let integers = leaves.iter().all(|&leaf| is_integer(&schema.column(leaf)));
         let rows = rows(path, &metadata)?;
@@ -328,6 +329,28 @@ fn leaf(path: &Path, metadata: &ParquetMetaData, wanted: &Wanted, reading: &Read
         }
     }
     Ok(Some(leaf))
+}
+
+/// That the columns are numbers also for Arrow, whose own types, where Parquet has none, a file may tell beside: durations are
+/// whole numbers for Parquet.
+fn check_types(
+    path: &Path,
+    metadata: &ParquetMetaData,
+    mask: ProjectionMask,
+    wanted: &[Wanted],
+    reading: &Reading,
+) -> Result<(), Failure> {
+    let file = metadata.file_metadata();
+    let plain = parquet_to_arrow_schema_by_columns(file.schema_descr(), mask.clone(), None);
+    let plain = plain.map_err(|e| not_known(path, &e))?;
+    // Nothing else depends on what is told beside.
+    let told = parquet_to_arrow_schema_by_columns(file.schema_descr(), mask, file.key_value_metadata()).ok();
+    for schema in [Some(plain), told].into_iter().flatten() {
+        for wanted in wanted {
+            arrays::check(path, &schema, wanted, reading.tokens)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a column of values holds, unless they are numbers. The older annotation counts where there is no newer one.

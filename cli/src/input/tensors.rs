@@ -59,7 +59,14 @@ impl Tensors {
             }
             let mut header = vec![0; length as usize];
             file.read_exact(&mut header).map_err(|e| cannot_read(path, e))?;
-            let Header { metadata } = serde_json::from_slice(&header).map_err(|e| corrupt(path, e))?;
+            let header: Header = serde_json::from_slice(&header).map_err(|e| corrupt(path, e))?;
+            if let Some(name) = header.twice {
+                return Err(Failure::of_file(
+                    path,
+                    format!("two tensors are named {name}; each needs a name of its own"),
+                ));
+            }
+            let metadata = Metadata::new(header.texts, header.tensors).map_err(|e| corrupt(path, e))?;
             if metadata.data_len() as u64 != most - length {
                 let (needed, there) = (metadata.data_len(), most - length);
                 return Err(corrupt(
@@ -161,9 +168,13 @@ fn append<T, const N: usize>(bytes: &[u8], column: &mut Vec<T>, number: impl Fn(
     column.extend(bytes.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)));
 }
 
-/// A header, in which no name stands twice: a decoder of JSON would take the last.
+/// A header as it stands there. The crate's own decoder takes the last of two tensors of one name.
 struct Header {
-    metadata: Metadata,
+    texts: Option<HashMap<String, String>>,
+    /// In the order of their bytes.
+    tensors: Vec<(String, TensorInfo)>,
+    /// A name that stands there a second time.
+    twice: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Header {
@@ -178,10 +189,10 @@ impl<'de> Deserialize<'de> for Header {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let (mut texts, mut tensors, mut names) = (None, Vec::new(), HashSet::new());
+                let (mut texts, mut tensors, mut twice, mut names) = (None, Vec::new(), None, HashSet::new());
                 while let Some(name) = map.next_key::<String>()? {
                     if !names.insert(name.clone()) {
-                        return Err(A::Error::custom(format!("two tensors are named {name}")));
+                        twice = Some(name.clone());
                     }
                     if name == "__metadata__" {
                         texts = Some(map.next_value::<Texts>()?.0);
@@ -189,9 +200,8 @@ impl<'de> Deserialize<'de> for Header {
                         tensors.push((name, map.next_value::<TensorInfo>()?));
                     }
                 }
-                // The crate wants them in the order of their bytes, and then finds gaps and overlaps.
                 tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
-                Ok(Header { metadata: Metadata::new(texts, tensors).map_err(A::Error::custom)? })
+                Ok(Header { texts, tensors, twice })
             }
         }
 
