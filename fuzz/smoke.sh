@@ -2,8 +2,10 @@
 # Builds every fuzz target and runs each for a while: fuzz/smoke.sh [SECONDS], 10 by default. One line a target; the exit
 # status is not 0 if one does not build, cannot run, executes nothing, or finds something.
 #
-# It builds without cargo-fuzz, whose flags instrument every dependency: here only the crates of this repository count edges,
-# which takes a fraction of the time. The same seed each time, for CI to mean the same each time: PREFLANE_FUZZ_SEED is another.
+# It builds without cargo-fuzz, whose flags instrument every dependency: here only the crates under test count edges, which takes a
+# fraction of the time; those of the judge's arithmetic would say nothing about them. The same seed each time, for CI to mean the same
+# each time: PREFLANE_FUZZ_SEED is another.
+# PREFLANE_FUZZ_FEATURES=mpfr runs the judge in lockstep with MPFR.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-10}
@@ -18,10 +20,10 @@ export RUSTFLAGS='--cfg fuzzing -Zsanitizer=address -Cdebug-assertions -Zshare-g
 edges='["-Cpasses=sancov-module", "-Cllvm-args=-sanitizer-coverage-level=4", "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
   "-Cllvm-args=-sanitizer-coverage-pc-table", "-Cllvm-args=-sanitizer-coverage-trace-compares"]'
 options=(-Zprofile-rustflags)
-for package in preflane preflane-cli preflane-judge preflane-fuzz; do
+for package in preflane preflane-cli preflane-fuzz; do
   options+=(--config "profile.release.package.$package.rustflags=${edges//$'\n'/}")
 done
-cargo "+$toolchain" build --release --locked --target "$host" --bins "${options[@]}"
+cargo "+$toolchain" build --release --locked --target "$host" --bins --features "${PREFLANE_FUZZ_FEATURES:-}" "${options[@]}"
 
 built=$CARGO_TARGET_DIR/$host/release
 work=$(mktemp -d)

@@ -70,7 +70,7 @@ fn main() {
         let p = precision as i32;
         let arguments = arguments(precision, &mut random);
         for name in UNARY {
-            arguments.iter().for_each(|x| line(name, precision, &[x.clone()]));
+            arguments.iter().for_each(|x| line(name, precision, std::slice::from_ref(x)));
         }
         let one = || Float::with_val(2 * precision, 1);
         let power = |e: i32| one() << e;
@@ -114,7 +114,7 @@ fn main() {
         for name in BINARY {
             pairs.iter().for_each(|(a, b)| line(name, precision, &[a.clone(), b.clone()]));
         }
-        arguments.iter().for_each(|x| line("round", precision - 60, &[x.clone()]));
+        arguments.iter().for_each(|x| line("round", precision - 60, std::slice::from_ref(x)));
     }
     // About the least numbers of f64 and f32, their halves, and the greatest; about the normal numbers' ends and ties.
     let one = || Float::with_val(200, 1);

@@ -4,6 +4,11 @@
 //! One file a family. [`Float`] rounds each operation once, whatever the precision of its operands; so what is subtracted is
 //! exact first, and the precision of the rest follows the inputs' span. [`classes`] makes inputs worth judging.
 
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod classes;
 pub mod contrastive;
 mod drift;

@@ -14,7 +14,7 @@ pub fn mean(sum: &Float, count: u64) -> Float {
     if count == 0 {
         Float::with_val(PRECISION, Special::Nan)
     } else {
-        Float::with_val(PRECISION, sum / float_u64(count))
+        Float::with_val(PRECISION, sum / &float_u64(count))
     }
 }
 

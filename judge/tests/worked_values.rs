@@ -163,6 +163,7 @@ fn sums_and_limbs() {
     assert_eq!(sums::limbs([3, 0, 0, 0, 0]), float(3.0) >> 149);
     assert_eq!(sums::limbs([u64::MAX; 5]), float(-1.0) >> 149);
     assert_eq!(sums::mean(&float(7.0), 2), 3.5);
+    assert_eq!(sums::mean(&float(1.0), 3), float(1.0) / 3, "in all bits");
     assert!(sums::mean(&float(7.0), 0).is_nan());
 }
 

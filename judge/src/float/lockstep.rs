@@ -35,6 +35,11 @@ pub fn binary(operation: Binary, a: &Twin, b: &Twin, precision: u32) -> Twin {
     }
 }
 
+/// Times a power of two, whose exponent or that of its reciprocal is an `i32`.
+pub fn scaled(x: &Twin, by: i64) -> Twin {
+    i32::try_from(by).map_or_else(|_| x.clone() >> i32::MIN, |by| x.clone() << by)
+}
+
 /// The twin in this crate's form.
 fn number(twin: &Twin) -> Number {
     let negative = twin.is_sign_negative();

@@ -191,7 +191,7 @@ impl Float {
     /// The exponent `e` of a finite number other than 0, which is a fraction from 1/2 to below 1 times `2^e`.
     pub fn get_exp(&self) -> Option<i32> {
         // Results stay within 2^30.
-        (self.number.class == Class::Finite).then(|| self.number.exponent as i32)
+        (self.number.class == Class::Finite).then_some(self.number.exponent as i32)
     }
 
     /// The nearest `f64`, ties to even; infinity beyond the greatest.
@@ -252,12 +252,12 @@ impl Float {
     }
 
     /// Times a power of two.
-    fn scaled(&self, by: i32) -> Self {
+    fn scaled(&self, by: i64) -> Self {
         let result = Self {
             precision: self.precision,
-            number: self.number.clone().shifted(by.into()).in_range(Ordering::Equal),
+            number: self.number.clone().shifted(by).in_range(Ordering::Equal),
             #[cfg(feature = "mpfr")]
-            twin: self.twin.clone() << by,
+            twin: lockstep::scaled(&self.twin, by),
         };
         result.check(by, &[self]);
         result

@@ -178,25 +178,25 @@ impl PartialOrd for Float {
 impl Shl<i32> for Float {
     type Output = Self;
     fn shl(self, by: i32) -> Self {
-        self.scaled(by)
+        self.scaled(by.into())
     }
 }
 
 impl Shr<i32> for Float {
     type Output = Self;
     fn shr(self, by: i32) -> Self {
-        self.scaled(-by)
+        self.scaled(-i64::from(by))
     }
 }
 
 impl ShlAssign<i32> for Float {
     fn shl_assign(&mut self, by: i32) {
-        *self = self.scaled(by);
+        *self = self.scaled(by.into());
     }
 }
 
 impl ShrAssign<i32> for Float {
     fn shr_assign(&mut self, by: i32) {
-        *self = self.scaled(-by);
+        *self = self.scaled(-i64::from(by));
     }
 }

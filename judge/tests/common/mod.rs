@@ -54,8 +54,8 @@ pub fn number(text: &str) -> Float {
     let mut sum = Float::new(precision);
     for (i, digit) in digits.chars().enumerate() {
         let digit = Float::with_val(precision, digit.to_digit(16).expect("a digit"));
-        sum += digit << -4 * (i as i32 + 1);
+        sum += digit >> (4 * (i as i32 + 1));
     }
-    let sum = sum << exponent + precision as i32;
+    let sum = sum << (exponent + precision as i32);
     if negative { -sum } else { sum }
 }
