@@ -71,6 +71,7 @@ fn quotes_that_are_right_are_read() {
     for texts in [
         ["a", "\"b\"", "\"\""],
         ["\"a, with a comma\"", "\"two\nlines\"", "\"a \"\"word\"\"\""],
+        ["\"a \"\", b\"", "\"\"\", \"\"\"", "\"\"\"\"\"\""],
         ["\"\"\"\"", "\"\r\n\"", "it's"],
         ["\"\n\n,,,\n\"", "\u{201c}curly\u{201d}", " blanks "],
     ] {
@@ -175,6 +176,7 @@ fn other_delimiters_and_line_ends() {
     reads("a.csv", with("\t"), &["--delimiter", "tab"]);
     reads("a.csv", with("\t"), &["--delimiter", "\\t"]);
     reads("a.csv", with("   "), &["--delimiter", "space"]);
+    reads("a.csv", with("  ").replace('\n', " \n   \n  "), &["--delimiter", "space"]);
     reads("a.csv", with("\u{1}"), &["--delimiter", "\u{1}"]);
     reads("a.tsv", with("\t"), &[]);
     reads("a.TSV", with("\t"), &[]);
