@@ -45,7 +45,8 @@ impl Progress {
     /// Shows how far the work is.
     pub fn update(&mut self, done: u64) {
         if self.bar.is_none() {
-            if self.start.elapsed() < PATIENCE {
+            // Of what comes through a pipe nobody knows how much there is.
+            if self.total == 0 || self.start.elapsed() < PATIENCE {
                 return;
             }
             let bar = ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr());

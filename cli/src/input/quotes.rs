@@ -109,8 +109,7 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Of a record with or without its line end.
     pub fn new(record: &'a [u8], delimiter: u8) -> Self {
-        let record = trim_blanks(record, delimiter);
-        Self { rest: Some(if delimiter == b' ' { record.trim_ascii() } else { record }), delimiter }
+        Self { rest: Some(trim_blanks(record, delimiter)), delimiter }
     }
 }
 
@@ -147,9 +146,9 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// A record without the blanks around it that do not stand between fields.
+/// A record without the blanks around it; tabs between fields are none, for there are fields before the first and behind the last.
 pub fn trim_blanks(record: &[u8], delimiter: u8) -> &[u8] {
-    let is_blank = |byte: &u8| byte.is_ascii_whitespace() && *byte != delimiter;
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() && (*byte != delimiter || delimiter == b' ');
     let start = record.iter().position(|byte| !is_blank(byte)).unwrap_or(record.len());
     let end = record.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
     &record[start..end]

@@ -17,7 +17,8 @@ pub struct Reading {
     pub nulls: Nulls,
     /// What becomes of a list of token log-probabilities; without it lists are refused.
     pub tokens: Option<Tokens>,
-    /// What stands between the fields of a text file; a comma, or a tab in .tsv, unless given.
+    /// What stands between the fields of a text file; unless given a tab in .tsv, else a comma, or a semicolon where numbers have
+    /// commas.
     pub delimiter: Option<u8>,
     /// Whether decimal numbers of a text file have a comma.
     pub decimal_comma: bool,
