@@ -155,6 +155,21 @@ fn numbers_that_stand_for_something_else() {
         (rows[row][1], rows[row][3]) = (-9999.0, -9999.0);
     }
     assert_eq!(beyond(&rows, &plain, &[]), [code("stand_in", 10, &[6, 26, 46, 66, 86])]);
+    // What is small stands for something else only where it recurs, and where numbers are hardly ever whole.
+    let plain = Normal::new(6).rows(200);
+    let whole: Vec<Row> = plain.iter().map(|row| row.map(|x| x.round().min(-1.0))).collect();
+    for value in [-1.0, -100.0, -1000.0] {
+        let mark = |rows: &mut Vec<Row>, count: usize| {
+            (0..count).for_each(|i| rows[10 * i][2] = value);
+            rows.clone()
+        };
+        let found = beyond(&mark(&mut plain.clone(), 2), &plain, &[]);
+        assert!(found.iter().all(|(code, ..)| code != "stand_in") || value == -1000.0, "{value}: {found:?}");
+        let found = beyond(&mark(&mut plain.clone(), 4), &plain, &[]);
+        assert!(found.contains(&code("stand_in", 4, &[1, 11, 21, 31])), "{value}: {found:?}");
+        let found = beyond(&mark(&mut whole.clone(), 4), &whole, &[]);
+        assert!(found.iter().all(|(code, ..)| code != "stand_in") || value == -1000.0, "{value}: {found:?}");
+    }
 }
 
 #[test]

@@ -168,7 +168,7 @@ const LIKE_BITS: f64 = 1000.0;
 fn whole_numbers(scored: &Scored) -> Option<Finding> {
     let columns = &scored.watched.columns;
     let numbers: u64 = columns.iter().map(|column| column.count).sum();
-    let all_whole = numbers > 0 && columns.iter().all(|column| column.is_whole);
+    let all_whole = numbers > 0 && columns.iter().all(|column| column.whole == column.count);
     let like_bits = columns.iter().all(|column| column.magnitudes.least().is_some_and(|least| least >= LIKE_BITS));
     (all_whole && (scored.watched.integers || like_bits || numbers >= WHOLE_NUMBERS)).then(|| {
         Finding::new(
