@@ -305,7 +305,7 @@ fn stand_ins(scored: &Scored) -> Vec<Finding> {
             Finding::of_rows(
                 Code::StandIn,
                 rows,
-                format!("{value} stands for something else in {}: {named} ({sides})", counted(rows.count, "pair")),
+                format!("{value} stands for something else in {} ({sides}): {named}", counted(rows.count, "pair")),
                 "Programs write such a number where there is no log-probability, or for minus infinity: an empty answer, a \
                  masked token that was summed, an overflow. It counts as a number in every mean here. Compute these rows \
                  again, leave them out, or write nan.",
@@ -409,7 +409,7 @@ fn outliers(scored: &Scored) -> Vec<Finding> {
                 .collect();
             let it = if count == 1 { "It outweighs" } else { "They outweigh" };
             let advice = format!(
-                "{it} all others together: {}. See whether its log-probabilities are right: an empty or cut answer, a \
+                "{it} all others together: {}. See whether the log-probabilities are right: an empty or cut answer, a \
                  number that stands for something else, a weight. The median is not moved by it.",
                 without.join(", ")
             );
