@@ -178,7 +178,8 @@ impl Provenance {
         match schema.parse() {
             Ok(1..=SCHEMA) => {}
             Ok(SCHEMA..) => {
-                let message = format!("is {}; this preflane knows up to {SCHEMA}, a newer one is needed", excerpt(schema));
+                let message =
+                    format!("is {}; this preflane knows up to {SCHEMA}, a newer one is needed", excerpt(schema));
                 return fail(SCHEMA_KEY, message);
             }
             _ => return fail(SCHEMA_KEY, format!("is \"{}\"; a whole number from 1 on is needed", excerpt(schema))),

@@ -157,6 +157,7 @@ fn numbers_that_stand_for_something_else() {
     // What is small stands for something else only where it recurs, and where numbers are hardly ever whole.
     let plain = Normal::new(6).rows(200);
     let whole: Vec<Row> = plain.iter().map(|row| row.map(|x| x.round().min(-1.0))).collect();
+    assert!(of_rows(&whole, &[]).iter().all(|(code, ..)| code != "stand_in"));
     for value in [-1.0, -100.0, -1000.0] {
         let mark = |rows: &mut Vec<Row>, count: usize| {
             (0..count).for_each(|i| rows[10 * i][2] = value);
@@ -227,6 +228,9 @@ fn sums_against_means() {
     // Both means.
     let means: Vec<Row> = plain.iter().enumerate().map(|(i, row)| row.map(|x| x / tokens(i))).collect();
     assert!(of_rows(&means, &[]).iter().all(|(code, ..)| code != "sums_against_means"));
+    // A policy that unlearnt everything: four times as large, but the smaller are no means.
+    let rows: Vec<Row> = plain.iter().map(|row| [4.0 * row[0], 4.0 * row[1], row[2], row[3]]).collect();
+    assert!(of_rows(&rows, &[]).iter().all(|(code, ..)| code != "sums_against_means"));
     // A policy that unlearnt short rejected answers.
     let rows: Vec<Row> = plain.iter().map(|row| [row[0], row[1] / 10.0 - 40.0, row[2], row[3] / 10.0]).collect();
     assert!(of_rows(&rows, &[]).iter().all(|(code, ..)| code != "sums_against_means"));
@@ -241,7 +245,8 @@ fn the_same_file_twice() {
     let other = folder.write("other.csv", csv(&Normal::new(11).rows(50)));
     let jsonl: String = (plain.iter())
         .map(|row| {
-            let pairs: Vec<String> = HEADER.split(',').zip(row).map(|(k, x)| format!("\"{k}\": {}", *x as f32)).collect();
+            let pairs: Vec<String> =
+                HEADER.split(',').zip(row).map(|(k, x)| format!("\"{k}\": {}", *x as f32)).collect();
             format!("{{{}}}\n", pairs.join(", "))
         })
         .collect();
@@ -319,11 +324,8 @@ fn rows_are_counted_over_chunks_and_files() {
     rows[65_540][0] += 5000.5;
     let whole = folder.write("whole.csv", csv(&rows));
     let parts = [folder.write("a.csv", csv(&rows[..66_000])), folder.write("b.csv", csv(&rows[66_000..]))];
-    let expected = [
-        code("positive_logps", 1, &[65_541]),
-        code("reference_zero", 2, &[2, 70_000]),
-        code("stand_in", 1, &[65_537]),
-    ];
+    let expected =
+        [code("positive_logps", 1, &[65_541]), code("reference_zero", 2, &[2, 70_000]), code("stand_in", 1, &[65_537])];
     let [one, two] = [json(score().arg(whole)), json(score().args(&parts))];
     for json in [&one, &two] {
         let found = all_found(json);

@@ -244,7 +244,8 @@ fn sums_against_means_of_files_that_say_nothing() {
         succeeds(&mut pair(reference, reference));
     }
     // Against a file that says it.
-    let said = with_metadata(&fs::read(&sums).unwrap(), &[("preflane.schema_version", "1"), ("preflane.reduce", "mean")]);
+    let said =
+        with_metadata(&fs::read(&sums).unwrap(), &[("preflane.schema_version", "1"), ("preflane.reduce", "mean")]);
     let said = folder.write("said.safetensors", said);
     refused(&mut pair(&said, &sums));
     succeeds(&mut pair(&said, &means));

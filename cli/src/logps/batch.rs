@@ -107,8 +107,7 @@ impl<'a> Batch<'a> {
             let message = format!("holds {:?}; F32, BF16, F16 or F64 is needed", logits.dtype);
             return Err(Failure::of_tensor(path, &options.logits, message));
         }
-        let rows =
-            Rows { logits_name: &options.logits, shape: &logits.shape[..logits.shape.len().saturating_sub(1)] };
+        let rows = Rows { logits_name: &options.logits, shape: &logits.shape[..logits.shape.len().saturating_sub(1)] };
         let mask = (options.mask.as_deref())
             .map(|name| Integers::of(file, name, "--mask names another", true, &rows))
             .transpose()?;
@@ -149,7 +148,8 @@ impl<'a> Batch<'a> {
     /// Checks every label that is used, and counts.
     pub fn count(&self) -> Result<Counted, Failure> {
         let mut hasher = Sha256::new();
-        let lengths = (0..self.sequences).map(|sequence| self.length(sequence, &mut hasher)).collect::<Result<_, _>>()?;
+        let lengths =
+            (0..self.sequences).map(|sequence| self.length(sequence, &mut hasher)).collect::<Result<_, _>>()?;
         let fingerprint = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Counted { lengths, fingerprint })
     }

@@ -99,10 +99,11 @@ impl Finding {
 /// All findings, the most serious first.
 pub fn findings(scored: &Scored) -> Vec<Finding> {
     let scales = scales(scored);
-    let mut findings: Vec<Finding> = [not_finite(scored), whole_numbers(scored), positive(scored), same_columns(scored)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut findings: Vec<Finding> =
+        [not_finite(scored), whole_numbers(scored), positive(scored), same_columns(scored)]
+            .into_iter()
+            .flatten()
+            .collect();
     findings.extend(same_files(scored));
     findings.extend(zeros(scored));
     findings.extend(stand_ins(scored));
@@ -188,7 +189,11 @@ fn positive(scored: &Scored) -> Option<Finding> {
         Finding::of_rows(
             Code::PositiveLogps,
             rows,
-            format!("Log-probabilities above 0 in {} ({}): {named}", counted(rows.count, "pair"), percent(rows.count, all)),
+            format!(
+                "Log-probabilities above 0 in {} ({}): {named}",
+                counted(rows.count, "pair"),
+                percent(rows.count, all)
+            ),
             "A probability is at most 1, so its logarithm is at most 0. These may be losses (the sign is then wrong), \
              perplexities or probabilities.",
         )
@@ -413,10 +418,7 @@ fn outliers(scored: &Scored) -> Vec<Finding> {
                  number that stands for something else, a weight. The median is not moved by it.",
                 without.join(", ")
             );
-            Finding {
-                rows,
-                ..Finding::new(Code::Outlier, count, format!("{named} {verb} the mean {what}"), advice)
-            }
+            Finding { rows, ..Finding::new(Code::Outlier, count, format!("{named} {verb} the mean {what}"), advice) }
         })
         .collect()
 }
@@ -490,10 +492,8 @@ mod tests {
     #[test]
     fn the_codes_are_documented() {
         let page = include_str!("../../../docs/findings.md");
-        let listed: Vec<&str> = (page.lines())
-            .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-            .map(|(code, _)| code)
-            .collect();
+        let listed: Vec<&str> =
+            (page.lines()).filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(code, _)| code).collect();
         let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
         assert_eq!(listed, codes);
         assert!(codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));

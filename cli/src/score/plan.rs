@@ -6,8 +6,8 @@ use super::source::Source;
 use crate::args::{LossName, Score};
 use crate::failure::Failure;
 use crate::input::Wanted;
-use crate::provenance::{Agreement, Provenance};
 use crate::output;
+use crate::provenance::{Agreement, Provenance};
 
 /// The loss with its parameters, checked by the library.
 pub fn loss(options: &Score) -> Result<Loss, Failure> {

@@ -164,9 +164,8 @@ impl Watched {
 
     /// Files whose rows are all those of a file before them: each with that file.
     pub fn repeated(&self) -> Vec<[usize; 2]> {
-        let digests: Vec<Vec<u64>> = (self.contents.iter())
-            .map(|contents| contents.columns.iter().map(Hasher::finish).collect())
-            .collect();
+        let digests: Vec<Vec<u64>> =
+            (self.contents.iter()).map(|contents| contents.columns.iter().map(Hasher::finish).collect()).collect();
         let mut first = std::collections::HashMap::new();
         (digests.iter().enumerate())
             .filter_map(|(file, digest)| match *first.entry(digest).or_insert(file) {
