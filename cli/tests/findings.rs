@@ -134,17 +134,16 @@ fn references_of_0() {
 #[test]
 fn numbers_that_stand_for_something_else() {
     let plain = Normal::new(6).rows(200);
-    for value in [-9999.0, -1e4, -1e9, -65504.0, -99999.0, -1e30, f64::from(f32::MIN), -3.389_531_4e38] {
-        for column in 0..4 {
-            let mut rows = plain.clone();
-            (rows[3][column], rows[150][column]) = (value, value);
-            let found = beyond(&rows, &plain, &[]);
-            assert!(found.contains(&code("stand_in", 2, &[4, 151])), "{value}, {column}: {found:?}");
-            // In both models of a row the margin does not show it.
-            let mut rows = plain.clone();
-            (rows[7][0], rows[7][2]) = (value, value);
-            assert_eq!(beyond(&rows, &plain, &[]), [code("stand_in", 1, &[8])], "{value}");
-        }
+    let values = [-9999.0, -1e4, -1e9, -65504.0, -99999.0, -1e30, f64::from(f32::MIN), -3.389_531_4e38];
+    for (i, value) in values.into_iter().enumerate() {
+        let mut rows = plain.clone();
+        (rows[3][i % 4], rows[150][i % 4]) = (value, value);
+        let found = beyond(&rows, &plain, &[]);
+        assert!(found.contains(&code("stand_in", 2, &[4, 151])), "{value}, {}: {found:?}", i % 4);
+        // In both models of a row the margin does not show it.
+        let mut rows = plain.clone();
+        (rows[7][i % 2], rows[7][2 + i % 2]) = (value, value);
+        assert_eq!(beyond(&rows, &plain, &[]), [code("stand_in", 1, &[8])], "{value}");
     }
     // Among numbers of its size it takes more than one, and more than chance.
     let mut rows: Vec<Row> = plain.iter().map(|row| row.map(|x| 150.0 * x)).collect();
@@ -155,6 +154,22 @@ fn numbers_that_stand_for_something_else() {
         (rows[row][1], rows[row][3]) = (-9999.0, -9999.0);
     }
     assert_eq!(beyond(&rows, &plain, &[]), [code("stand_in", 10, &[6, 26, 46, 66, 86])]);
+    // What is small stands for something else only where it recurs, and where numbers are hardly ever whole.
+    let plain = Normal::new(6).rows(200);
+    let whole: Vec<Row> = plain.iter().map(|row| row.map(|x| x.round().min(-1.0))).collect();
+    assert!(of_rows(&whole, &[]).iter().all(|(code, ..)| code != "stand_in"));
+    for value in [-1.0, -100.0, -1000.0] {
+        let mark = |rows: &mut Vec<Row>, count: usize| {
+            (0..count).for_each(|i| rows[10 * i][2] = value);
+            rows.clone()
+        };
+        let found = beyond(&mark(&mut plain.clone(), 2), &plain, &[]);
+        assert!(found.iter().all(|(code, ..)| code != "stand_in") || value == -1000.0, "{value}: {found:?}");
+        let found = beyond(&mark(&mut plain.clone(), 4), &plain, &[]);
+        assert!(found.contains(&code("stand_in", 4, &[1, 11, 21, 31])), "{value}: {found:?}");
+        let found = beyond(&mark(&mut whole.clone(), 4), &whole, &[]);
+        assert!(found.iter().all(|(code, ..)| code != "stand_in") || value == -1000.0, "{value}: {found:?}");
+    }
 }
 
 #[test]
@@ -213,6 +228,9 @@ fn sums_against_means() {
     // Both means.
     let means: Vec<Row> = plain.iter().enumerate().map(|(i, row)| row.map(|x| x / tokens(i))).collect();
     assert!(of_rows(&means, &[]).iter().all(|(code, ..)| code != "sums_against_means"));
+    // A policy that unlearnt everything: four times as large, but the smaller are no means.
+    let rows: Vec<Row> = plain.iter().map(|row| [4.0 * row[0], 4.0 * row[1], row[2], row[3]]).collect();
+    assert!(of_rows(&rows, &[]).iter().all(|(code, ..)| code != "sums_against_means"));
     // A policy that unlearnt short rejected answers.
     let rows: Vec<Row> = plain.iter().map(|row| [row[0], row[1] / 10.0 - 40.0, row[2], row[3] / 10.0]).collect();
     assert!(of_rows(&rows, &[]).iter().all(|(code, ..)| code != "sums_against_means"));

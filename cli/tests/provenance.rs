@@ -143,6 +143,7 @@ fn the_labels_have_a_fingerprint() {
         said(&made(&folder, &input, &format!("{name}.safetensors"), options)).remove("labels_sha256").unwrap()
     };
     let expected = fingerprint(&[&[3, -100, 4], &[5]]);
+    assert!(include_str!("../../docs/reference-logps.md").contains(&expected), "{expected}");
     assert_eq!(of("a", "I64", 5, &[8, -100, 3, -100, 4, 8, 5, -100, -100, -100], &[]), expected);
     assert_eq!(of("b", "I16", 4, &[8, 3, -100, 4, 8, -100, -100, 5], &[]), expected);
     assert_eq!(of("c", "I32", 3, &[3, -100, 4, 5, -100, -100], &["--shifted"]), expected);

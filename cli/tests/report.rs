@@ -28,6 +28,33 @@ fn never_says(report: &str, words: &[&str]) {
     }
 }
 
+/// The whole report, to the letter: what it looks like is part of what it is.
+#[test]
+fn golden() {
+    let folder = Folder::new();
+    assert_eq!(succeeds(score().arg(data("pairs.csv"))), include_str!("golden/pairs.txt"));
+    // Three pairs of which nothing is to be said, and what people's files hold beside them.
+    let rows = "-12.5,-14,-13,-13.5\n-30.25,-28.5,-29.75,-29\n-7.75,-9.5,-8,-9.25\n".repeat(8);
+    let marked = "-9999,-14,-13,-13.5\n-12.5,-14,0,0\n0.5,-14,-13,-13.5\nnan,-14,-13,-13.5\n";
+    let [a, b] = [("a.csv", rows.clone() + marked), ("b.csv", format!("-12.75,-14,0,-13.5\n{rows}"))]
+        .map(|(name, rows)| folder.write(name, format!("{HEADER}\n{rows}")));
+    assert_eq!(succeeds(score().arg(a).arg(b)), include_str!("golden/findings.txt"));
+    // Files that say how they were made. Without a folder before their names, for that changes.
+    for name in ["f32", "bf16"] {
+        let note = format!("model=organisation/{name}");
+        let mut logps = logps();
+        logps.current_dir(folder.path("")).arg(data(&format!("logits_{name}.safetensors")));
+        let report = succeeds(logps.args(["--note", &note, "--out", &format!("{name}.safetensors")]));
+        if name == "f32" {
+            assert_eq!(report, include_str!("golden/logps.txt"));
+        }
+    }
+    let mut score = score();
+    score.current_dir(folder.path(""));
+    let report = succeeds(score.args(["--policy", "f32.safetensors", "--reference", "bf16.safetensors"]));
+    assert_eq!(report, include_str!("golden/provenance.txt").replace("VERSION", env!("CARGO_PKG_VERSION")));
+}
+
 const HEADLINES: [&str; 9] = [
     "not finite:",
     "Both log-probs fell",

@@ -11,9 +11,15 @@ const LOWEST: usize = 8;
 /// From here on every `f32` is a whole number.
 const ALL_WHOLE: u32 = 0x4b00_0000;
 
+/// What lies apart from others is no log-probability only from here on: short answers lie apart from long ones.
+const LOW: f32 = -999.0;
+
 /// What programs write for a log-probability that there is none of, or for minus infinity.
-pub const STAND_INS: [f32; 22] = [
+pub const STAND_INS: [f32; 25] = [
+    -1.0,
+    -100.0,
     -999.0,
+    -1000.0,
     -9_999.0,
     -99_999.0,
     -999_999.0,
@@ -65,11 +71,6 @@ impl Magnitudes {
         Some(if bin == 0 { 0.0 } else { (end(bin) + end(bin + 1)) / 2.0 })
     }
 
-    /// How many values are nearly as large as the given one.
-    pub fn near(&self, value: f32) -> u64 {
-        self.bins.get(Self::bin(value)).copied().unwrap_or(0)
-    }
-
     /// A bound below every magnitude but 0.
     pub fn least(&self) -> Option<f64> {
         let bin = self.bins.iter().skip(1).position(|&count| count > 0)? + 1;
@@ -112,10 +113,10 @@ pub struct Column {
     pub magnitudes: Magnitudes,
     /// The smallest of them.
     pub lowest: Lowest,
-    /// Whether all are whole numbers.
-    pub is_whole: bool,
     /// How many numbers there are.
     pub count: u64,
+    /// How many of them are whole.
+    pub whole: u64,
     /// How often the value is exactly 0.
     pub zeros: u64,
     /// How often it is each of [`STAND_INS`].
@@ -133,8 +134,8 @@ impl Column {
         Self {
             magnitudes: Magnitudes::new(),
             lowest: Lowest::default(),
-            is_whole: true,
             count: 0,
+            whole: 0,
             zeros: 0,
             stand_ins: [0; _],
         }
@@ -154,7 +155,7 @@ impl Column {
             whole += u64::from(is_whole && value.is_finite());
         }
         self.count += finite;
-        self.is_whole &= whole == finite;
+        self.whole += whole;
         // What stands for something else is a whole number, and those are rare.
         if whole > 0 {
             for &value in values {
@@ -180,21 +181,19 @@ impl Column {
         self.zeros + self.stand_ins.iter().sum::<u64>()
     }
 
-    /// Whether the values that equal a stand-in are just that: they lie apart from all that stand for themselves, or come far
-    /// more often than what is nearly as large.
+    /// Whether the values that equal a stand-in are just that: they lie apart from all that stand for themselves, or recur in a
+    /// column where few numbers are whole.
     pub fn is_marked_by(&self, index: usize) -> bool {
         const APART: f32 = 1.5;
         const OFTEN: u64 = 3;
         let (value, count) = (STAND_INS[index], self.stand_ins[index]);
         let ordinary = self.lowest.items.iter().map(|(value, _)| *value).find(|value| stand_in(*value).is_none());
-        let is_apart = ordinary.is_none_or(|ordinary| value < APART * ordinary.min(0.0));
-        count > 0 && (is_apart || count >= OFTEN && 2 * count > self.magnitudes.near(value))
+        let is_apart = value <= LOW && ordinary.is_none_or(|ordinary| value < APART * ordinary.min(0.0));
+        count > 0 && (is_apart || count >= OFTEN && 4 * count > self.whole - self.zeros)
     }
 
     /// The values far below all others, and their rows: each of several rows, or all of one.
     pub fn far_below(&self) -> Option<&[(f32, Rows)]> {
-        /// No log-probability per token is as low, nor would a cluster of short answers be told from longer ones.
-        const LOW: f32 = -999.0;
         let items = &self.lowest.items;
         let last = (1..items.len()).rev().find(|&next| {
             let recurs = items[..next].iter().all(|(_, rows)| rows.count > 1);

@@ -177,7 +177,7 @@ const LIKE_BITS: f64 = 1000.0;
 fn whole_numbers(scored: &Scored) -> Option<Finding> {
     let columns = &scored.watched.columns;
     let numbers: u64 = columns.iter().map(|column| column.count).sum();
-    let all_whole = numbers > 0 && columns.iter().all(|column| column.is_whole);
+    let all_whole = numbers > 0 && columns.iter().all(|column| column.whole == column.count);
     let like_bits = columns.iter().all(|column| column.magnitudes.least().is_some_and(|least| least >= LIKE_BITS));
     (all_whole && (scored.watched.integers || like_bits || numbers >= WHOLE_NUMBERS)).then(|| {
         Finding::new(
@@ -318,7 +318,7 @@ fn stand_ins(scored: &Scored) -> Vec<Finding> {
             Finding::of_rows(
                 Code::StandIn,
                 rows,
-                format!("{value} stands for something else in {}: {named} ({sides})", counted(rows.count, "pair")),
+                format!("{value} stands for something else in {} ({sides}): {named}", counted(rows.count, "pair")),
                 "Programs write such a number where there is no log-probability, or for minus infinity: an empty answer, a \
                  masked token that was summed, an overflow. It counts as a number in every mean here. Compute these rows \
                  again, leave them out, or write nan.",
@@ -422,7 +422,7 @@ fn outliers(scored: &Scored) -> Vec<Finding> {
                 .collect();
             let it = if count == 1 { "It outweighs" } else { "They outweigh" };
             let advice = format!(
-                "{it} all others together: {}. See whether its log-probabilities are right: an empty or cut answer, a \
+                "{it} all others together: {}. See whether the log-probabilities are right: an empty or cut answer, a \
                  number that stands for something else, a weight. The median is not moved by it.",
                 without.join(", ")
             );

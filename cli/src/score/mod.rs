@@ -11,7 +11,8 @@ mod rows;
 mod source;
 mod watched;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
 
@@ -261,10 +262,14 @@ impl Scored {
 
     /// A row for the user: its number, and where it is if that takes more.
     pub fn name(&self, row: &Row) -> String {
-        match self.files.len() {
-            1 => row.number.to_string(),
-            _ => format!("{} ({} {})", row.number, self.files[row.file].display(), row.place),
+        if self.files.len() == 1 {
+            return row.number.to_string();
         }
+        let path = &self.files[row.file];
+        // A file's name is enough where no other file has it.
+        let is_alone = |name: &OsStr| self.files.iter().all(|other| other == path || other.file_name() != Some(name));
+        let name = path.file_name().filter(|name| is_alone(name)).map_or(path.as_path(), Path::new);
+        format!("{} ({} {})", row.number, name.display(), row.place)
     }
 }
 

@@ -157,7 +157,7 @@ fn extremes(out: &mut String, scored: &Scored) -> std::fmt::Result {
     writeln!(out)?;
     for (name, items) in [("smallest", smallest), ("largest", largest)] {
         let rows = items.iter().map(|item| format!("row {}: {}", scored.name(&item.row), rough(item.value.into(), 4)));
-        writeln!(out, "{}", hanging(name, &unbroken(rows)))?;
+        writeln!(out, "{}", hanging(&format!("{name:8}"), "           ", rows))?;
     }
     Ok(())
 }
@@ -173,7 +173,7 @@ fn provenance(out: &mut String, scored: &Scored) -> std::fmt::Result {
     writeln!(out, "\n{HEADING}Provenance{HEADING:#} {QUIET}(as the files say){QUIET:#}\n")?;
     for provenance in said.iter().take(FILES) {
         let file = format!("{}:", provenance.path().display());
-        writeln!(out, "{}", hanging(&file, &unbroken(provenance.summary().into_iter())))?;
+        writeln!(out, "{}", hanging(&file, "    ", provenance.summary()))?;
     }
     match said.len().saturating_sub(FILES) {
         0 => Ok(()),
@@ -181,18 +181,22 @@ fn provenance(out: &mut String, scored: &Scored) -> std::fmt::Result {
     }
 }
 
-/// What stands for a blank at which no line may end.
-const UNBROKEN: &str = "\u{1f}";
-
-/// A list for [`hanging`], whose items stay whole.
-fn unbroken(items: impl Iterator<Item = String>) -> String {
-    items.map(|item| item.split_whitespace().collect::<Vec<_>>().join(UNBROKEN)).collect::<Vec<_>>().join(", ")
-}
-
-/// Text after a title, its further lines indented.
-fn hanging(title: &str, text: &str) -> String {
-    let lines = wrap(&format!("{title:9} {text}"), "            ");
-    format!("  {}", lines.trim_start()).replace(UNBROKEN, " ")
+/// A list after a title, its further lines indented; items stay whole.
+fn hanging(title: &str, indent: &str, items: impl IntoIterator<Item = String>) -> String {
+    let mut items = items.into_iter().peekable();
+    let (mut text, mut line) = (String::new(), format!("  {title}"));
+    while let Some(mut item) = items.next() {
+        if items.peek().is_some() {
+            item.push(',');
+        }
+        if line.chars().count() + 1 + item.chars().count() > WIDTH {
+            text = text + &line + "\n";
+            line = format!("{indent}{item}");
+        } else {
+            line = format!("{line} {item}");
+        }
+    }
+    text + &line
 }
 
 fn watch(out: &mut String, scored: &Scored) -> std::fmt::Result {
