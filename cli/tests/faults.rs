@@ -231,6 +231,13 @@ fn too_little_memory() {
     }
 }
 
+/// The first thread's stack grows, if the system lets it: the work does not stand on it.
+#[test]
+fn a_small_first_stack() {
+    let Output { status, stderr, .. } = output(&mut limited("ulimit -s 256", score().arg(data("pairs.csv"))));
+    assert!(status.success(), "{status}: {}", String::from_utf8_lossy(&stderr));
+}
+
 /// Logits are mapped: the system takes away what is cut off while they are read.
 #[cfg(target_os = "linux")]
 #[test]
