@@ -29,9 +29,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Over some bytes of input; starts the clock.
+    /// Over some bytes of input, or 0 where nobody knows how many; starts the clock.
     pub fn new(total: u64) -> Self {
-        let template = "{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left";
+        // The size of a pipe is not known.
+        let template = match total {
+            0 => "reading, {elapsed} so far",
+            _ => "{bar:24} {percent:>3} %  {bytes} of {total_bytes}, {eta} left",
+        };
         Self { template, what: "", total, start: Instant::now(), bar: None }
     }
 
@@ -56,6 +60,7 @@ impl Progress {
         }
         if let Some(bar) = &self.bar {
             bar.set_position(done);
+            bar.tick();
         }
     }
 }

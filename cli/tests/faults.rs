@@ -151,7 +151,8 @@ fn a_limit_on_the_size_of_files() {
     let input = many_pairs(&folder, "in.csv");
     for format in FORMATS {
         let out = folder.write(&format!("out.{format}"), "old");
-        let line = fails(&mut limited("ulimit -f 64", score().arg(&input).arg("--out").arg(&out)));
+        // 100 KiB: less than each result, and more than a column of it, which some writers keep in a file of its own before.
+        let line = fails(&mut limited("ulimit -f 200", score().arg(&input).arg("--out").arg(&out)));
         assert!(
             line.contains("cannot be written: File too large") && line.contains(&format!("out.{format}")),
             "{line}"
@@ -168,20 +169,24 @@ fn a_full_disk() {
     let folder = Folder::new();
     let input = many_pairs(&folder, "in.csv");
     fs::create_dir(folder.path("disk")).unwrap();
-    let run = |format: &str| {
-        // A disk of 64 KiB, in a name space of its own: root may make one, and others where the system lets them.
+    let run = |format: &str, kib: u32| {
+        // A small disk, in a name space of its own: root may make one, and others where the system lets them.
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "sh", "-c"]);
-        command.arg(
-            "mount -t tmpfs -o size=64k none \"$1\" || exit 77; shift
-             \"$0\" \"$@\"; status=$?; ls -A \"$DISK\" >&2; exit $status",
-        );
+        command.arg(format!(
+            "mount -t tmpfs -o size={kib}k none \"$1\" || exit 77; shift
+             \"$0\" \"$@\"; status=$?; ls -A \"$DISK\" >&2; exit $status"
+        ));
         command.arg(env!("CARGO_BIN_EXE_preflane")).arg(folder.path("disk")).env("DISK", folder.path("disk"));
         command.arg("score").arg(&input).arg("--out").arg(folder.path(&format!("disk/out.{format}")));
         output(&mut command)
     };
-    for format in FORMATS {
-        let Output { status, stderr, .. } = run(format);
+    // Some formats fill it twice: with columns, and from them.
+    let sizes = FORMATS.map(|format| (format, 64)).into_iter();
+    for (format, kib) in
+        sizes.chain([520, 560, 700, 860].into_iter().flat_map(|kib| [("npz", kib), ("safetensors", kib)]))
+    {
+        let Output { status, stderr, .. } = run(format, kib);
         if status.code() == Some(77) || String::from_utf8_lossy(&stderr).contains("unshare") {
             // The limit on files above takes the same way.
             eprintln!("not shown: this user may not mount a disk");
@@ -189,7 +194,7 @@ fn a_full_disk() {
         }
         // One line: the disk's folder is empty.
         let line = one_line(status, &stderr);
-        assert!(line.contains("cannot be written: No space left on device"), "{format}: {line}");
+        assert!(line.contains("cannot be written: No space left on device"), "{format}, {kib} KiB: {line}");
     }
 }
 
@@ -224,6 +229,13 @@ fn too_little_memory() {
         assert!(refused > 0, "{format}: never short of memory");
         fs::remove_file(&out).unwrap();
     }
+}
+
+/// The first thread's stack grows, if the system lets it: the work does not stand on it.
+#[test]
+fn a_small_first_stack() {
+    let Output { status, stderr, .. } = output(&mut limited("ulimit -s 256", score().arg(data("pairs.csv"))));
+    assert!(status.success(), "{status}: {}", String::from_utf8_lossy(&stderr));
 }
 
 /// Logits are mapped: the system takes away what is cut off while they are read.
