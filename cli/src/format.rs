@@ -26,7 +26,8 @@ pub enum Format {
 impl Format {
     /// The format that the ending of `path` names.
     pub fn of(path: &Path) -> Result<Self, Failure> {
-        const KNOWN: &str = "known endings: .jsonl, .ndjson, .csv, .parquet, .arrow, .feather, .ipc, .npz, .npy, .safetensors";
+        const KNOWN: &str =
+            "known endings: .jsonl, .ndjson, .csv, .parquet, .arrow, .feather, .ipc, .npz, .npy, .safetensors";
         if path == Path::new("-") {
             return Err(Failure::of_file(path, format!("the ending of a file name tells its format; {KNOWN}")));
         }

@@ -13,9 +13,16 @@ pub const FILES: &str = concat!(
 Files:
   .jsonl .ndjson  one JSON object a line
   .csv            comma-separated, with a header
-  .parquet        compressed by snappy, zstd, lz4 or gzip, or not
+  .parquet        compressed by snappy, zstd, lz4, gzip or brotli, or not
+  .arrow .feather .ipc
+                  Arrow's file or stream, compressed by zstd or lz4, or not
   .npz            numpy.savez or savez_compressed, one array a column
+  .npy            numpy.save of a structured array, one field a column
   .safetensors    one tensor a column
+
+  A folder stands for the files in it and in its folders, a pattern in quotes ('data/*.parquet') for
+  what matches it, in the order of their names as bytes: part-10 comes before part-2. Names that
+  begin with a dot or an underscore are left out. Fields of a struct are named with a dot: scores.chosen.
 
   Log-probabilities are sums over the completion, in nats. Numbers become 32-bit floats exactly
   once: decimal text and 64-bit columns are rounded to the nearest, 16-bit columns (float16,

@@ -9,7 +9,9 @@ use arrow_array::types::{
     ArrowPrimitiveType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type,
     Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, GenericListArray, GenericListViewArray, OffsetSizeTrait, PrimitiveArray, RecordBatch};
+use arrow_array::{
+    Array, ArrayRef, GenericListArray, GenericListViewArray, OffsetSizeTrait, PrimitiveArray, RecordBatch,
+};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema};
 
@@ -107,8 +109,8 @@ pub const LISTS: &str = "lists";
 
 fn is_number(data_type: &DataType) -> bool {
     use DataType::{
-        Decimal32, Decimal64, Decimal128, Decimal256, Float16, Float32, Float64, Int8, Int16, Int32, Int64, Null, UInt8,
-        UInt16, UInt32, UInt64,
+        Decimal32, Decimal64, Decimal128, Decimal256, Float16, Float32, Float64, Int8, Int16, Int32, Int64, Null,
+        UInt8, UInt16, UInt32, UInt64,
     };
     match data_type {
         Float16 | Float32 | Float64 | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 | Null => true,
@@ -325,8 +327,9 @@ fn lists(
             out.push(f32::NAN);
             continue;
         }
-        let list = (start - first..end - first)
-            .map(|token| (!missing.as_ref().is_some_and(|missing| missing.is_null(token))).then(|| numbers_of_all[token]));
+        let list = (start - first..end - first).map(|token| {
+            (!missing.as_ref().is_some_and(|missing| missing.is_null(token))).then(|| numbers_of_all[token])
+        });
         out.push(tokens.reduce(list).map_err(|message| (row, message))?);
     }
     Ok(())

@@ -64,7 +64,8 @@ impl Arrow {
         let mut source = Source { path: path.to_owned(), file, size };
         let start = source.bytes(0, size.min(8))?;
         if start.starts_with(b"FEA1") {
-            let message = "is a Feather file of version 1, which is not read; version 2 is (pyarrow.feather.write_feather)";
+            let message =
+                "is a Feather file of version 1, which is not read; version 2 is (pyarrow.feather.write_feather)";
             return Err(Failure::of_file(path, message));
         }
         let (schema, next) = if start.starts_with(MAGIC) { source.footer()? } else { source.first()? };

@@ -146,7 +146,9 @@ impl Header {
         let kind = entry("descr").ok_or_else(|| corrupt("its header has no descr"))?;
         let kind = Type::of(kind)?;
         let shape = match entry("shape") {
-            Some(Value::Sequence(shape)) => shape.iter().map(|n| if let Value::Integer(n) = n { Some(*n) } else { None }),
+            Some(Value::Sequence(shape)) => {
+                shape.iter().map(|n| if let Value::Integer(n) = n { Some(*n) } else { None })
+            }
             _ => return Err(corrupt("its header has no shape")),
         };
         let shape = shape.collect::<Option<Vec<u64>>>().ok_or_else(|| corrupt("its header has no shape of numbers"))?;
@@ -193,9 +195,9 @@ fn collect(kind: &Type, name: &str, offset: usize, fields: &mut Vec<(String, Res
     match kind {
         Type::Record(inner) => {
             let prefix = if name.is_empty() { String::new() } else { format!("{name}.") };
-            return inner.iter().fold(offset, |offset, (name, kind)| {
-                collect(kind, &format!("{prefix}{name}"), offset, fields)
-            });
+            return inner
+                .iter()
+                .fold(offset, |offset, (name, kind)| collect(kind, &format!("{prefix}{name}"), offset, fields));
         }
         Type::Plain(plain) => fields.push((name.to_owned(), Column::new(offset, plain))),
         Type::Array(length, _) => fields.push((name.to_owned(), Err(format!("arrays of {length}")))),

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use npyz::npz;
-use zip::{CompressionMethod, ZipArchive};
 use zip::read::ZipFile;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::guard::guarded;
 use super::npy::{self, Header, Items, Problem};

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
-use parquet::arrow::{
-    FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
-};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns};
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -120,7 +118,9 @@ impl ColumnReader for Parquet {
 /// The file's description of itself, looked over before it is believed.
 fn metadata(path: &Path, file: &mut File, size: u64) -> Result<ParquetMetaData, Failure> {
     let cannot_read = |e| Failure::of_file(path, format!("cannot be read: {e}"));
-    let Some(before_tail) = size.checked_sub(8) else { return Err(corrupt(path, "shorter than a Parquet file can be")) };
+    let Some(before_tail) = size.checked_sub(8) else {
+        return Err(corrupt(path, "shorter than a Parquet file can be"));
+    };
     let mut tail = [0; 8];
     file.seek(SeekFrom::Start(before_tail)).and_then(|_| file.read_exact(&mut tail)).map_err(cannot_read)?;
     match &tail[4..] {
@@ -201,7 +201,11 @@ fn check_depth(thrift: &mut Compact<&[u8]>) -> std::io::Result<()> {
         }
         let (mut last, mut children) = (0, 0);
         while let Some((field, kind)) = thrift.field(&mut last)? {
-            if field == CHILDREN && (4..=6).contains(&kind) { children = thrift.integer()? } else { thrift.skip(kind)? }
+            if field == CHILDREN && (4..=6).contains(&kind) {
+                children = thrift.integer()?
+            } else {
+                thrift.skip(kind)?
+            }
         }
         while open.pop_if(|left| *left <= 0).is_some() {}
         if let Some(left) = open.last_mut() {
@@ -288,7 +292,9 @@ fn leaf(path: &Path, metadata: &ParquetMetaData, wanted: &Wanted, reading: &Read
     let values = schema.column(leaf);
     let nested = match values.max_rep_level() {
         0 => None,
-        1 => what(&values).map(|found| format!("lists of {found}")).or((reading.tokens.is_none()).then(|| arrays::LISTS.into())),
+        1 => what(&values)
+            .map(|found| format!("lists of {found}"))
+            .or((reading.tokens.is_none()).then(|| arrays::LISTS.into())),
         _ => Some("lists of lists".to_owned()),
     };
     if let Some(found) = nested.or_else(|| what(&values)) {

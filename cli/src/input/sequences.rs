@@ -86,8 +86,7 @@ impl Model {
             self.file.append_i64(&lengths, rows.clone(), &mut a)?;
             other.file.append_i64(&others, rows, &mut b)?;
             if let Some(row) = a.iter().zip(&b).position(|(a, b)| a != b) {
-                let message =
-                    format!("{} tokens count, in {there} {}; both must be of the same batch", a[row], b[row]);
+                let message = format!("{} tokens count, in {there} {}; both must be of the same batch", a[row], b[row]);
                 return Err(Failure::of_sequence(path, LENGTHS, start + row, message));
             }
         }

@@ -60,12 +60,18 @@ impl Tensors {
             file.read_exact(&mut header).map_err(|e| cannot_read(path, e))?;
             let header: Header = serde_json::from_slice(&header).map_err(|e| corrupt(path, e))?;
             if let Some(name) = header.twice {
-                return Err(Failure::of_file(path, format!("two tensors are named {name}; each needs a name of its own")));
+                return Err(Failure::of_file(
+                    path,
+                    format!("two tensors are named {name}; each needs a name of its own"),
+                ));
             }
             let metadata = Metadata::new(header.texts, header.tensors).map_err(|e| corrupt(path, e))?;
             if metadata.data_len() as u64 != most - length {
                 let (needed, there) = (metadata.data_len(), most - length);
-                return Err(corrupt(path, format!("its tensors have {needed} bytes by its header, and {there} are there")));
+                return Err(corrupt(
+                    path,
+                    format!("its tensors have {needed} bytes by its header, and {there} are there"),
+                ));
             }
             Ok(Self { path: path.to_owned(), file, metadata, data: 8 + length as usize })
         })
