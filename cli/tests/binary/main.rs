@@ -51,3 +51,11 @@ fn refuses_by_name(file: &Path, options: &[&str], words: &[&str]) {
     let line = refused(score().arg(file).arg("--reference-free").args(options));
     assert!(!line.contains("corrupt"), "{line}");
 }
+
+#[test]
+fn the_same_data_in_formats_that_are_only_read() {
+    let csv = succeeds(score().arg(data("pairs.csv")));
+    for format in ["arrow", "feather", "npy"] {
+        assert_eq!(succeeds(score().arg(data(&format!("pairs.{format}")))), csv, "{format}");
+    }
+}
