@@ -1,12 +1,16 @@
 //! The command's readers: real files with bytes changed, cut, doubled and put in, and any bytes at all. A reader refuses in one
 //! line, or gives columns of one length; where another reader of the format takes the file too, they agree.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::{Choices, bits, choices};
+use parquet::basic::{ConvertedType, LogicalType, Repetition, Type};
+use parquet::data_type::{Int32Type, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type as Schema;
 use preflane_cli::input::{self, Chunk, Layout, Nulls, Reading, Tokens, Wanted};
 use preflane_judge::classes::Source;
 use tempfile::TempDir;
@@ -14,12 +18,15 @@ use tempfile::TempDir;
 const NAMES: [&str; 4] = ["policy_chosen_logps", "policy_rejected_logps", "ref_chosen_logps", "ref_rejected_logps"];
 
 /// An ending and a real file.
-const FILES: [(&str, &[u8]); 5] = [
+const FILES: [(&str, &[u8]); 8] = [
     ("csv", include_bytes!("../../cli/tests/data/pairs.csv")),
     ("jsonl", include_bytes!("../../cli/tests/data/pairs.jsonl")),
     ("npz", include_bytes!("../../cli/tests/data/pairs.npz")),
     ("parquet", include_bytes!("../../cli/tests/data/pairs.parquet")),
     ("safetensors", include_bytes!("../../cli/tests/data/pairs.safetensors")),
+    ("arrow", include_bytes!("../../cli/tests/data/pairs.arrow")),
+    ("feather", include_bytes!("../../cli/tests/data/pairs.feather")),
+    ("npy", include_bytes!("../../cli/tests/data/pairs.npy")),
 ];
 
 /// Rows of the real files.
@@ -45,6 +52,11 @@ pub fn run(data: &[u8]) {
         [choice, bytes @ ..] => (usize::from(*choice), bytes),
         [] => return,
     };
+    match choice {
+        254 => return numpy_header(place, bytes),
+        255 => return parquet_types(place, &mut choices(bytes)),
+        _ => {}
+    }
     let (ending, real) = FILES[choice % FILES.len()];
     let (file, changed) = match choice / FILES.len() % 4 {
         0 => (bytes.to_vec(), true),
@@ -124,6 +136,115 @@ fn read(path: &PathBuf, wanted: &[Wanted], reading: &Reading) -> Result<Vec<Vec<
             all.extend(column);
         }
         assert!(all[0].len() < 1 << 26, "more rows than such a file can hold");
+    }
+}
+
+/// Any bytes as the header of an array of numpy, whose parser must end.
+fn numpy_header(place: &Place, header: &[u8]) {
+    let length = (header.len().min(0xffff) as u16).to_le_bytes();
+    let file = [b"\x93NUMPY\x01\x00", &length[..], header].concat();
+    let path = place.folder.path().join("x.npy");
+    fs::write(&path, &file).expect("room in the temporary folder");
+    let _ = read(&path, &place.wanted);
+}
+
+/// A Parquet file whose columns are whole numbers with an annotation, any one: they are read as it says, or refused.
+fn parquet_types(place: &Place, v: &mut Choices<'_>) {
+    let is_wide = v.below(2) == 1;
+    let (precision, scale) = (1 + v.below(if is_wide { 18 } else { 9 }) as i32, v.below(10) as i32);
+    let converted = [
+        ConvertedType::NONE,
+        ConvertedType::DECIMAL,
+        ConvertedType::DATE,
+        ConvertedType::TIME_MILLIS,
+        ConvertedType::TIME_MICROS,
+        ConvertedType::TIMESTAMP_MILLIS,
+        ConvertedType::TIMESTAMP_MICROS,
+        ConvertedType::UINT_8,
+        ConvertedType::UINT_16,
+        ConvertedType::UINT_32,
+        ConvertedType::UINT_64,
+        ConvertedType::INT_8,
+        ConvertedType::INT_16,
+        ConvertedType::INT_32,
+        ConvertedType::INT_64,
+    ][v.below(15)];
+    let logical = match v.below(4) {
+        0 => Some(LogicalType::integer(8 << v.below(4), v.below(2) == 1)),
+        1 => Some(LogicalType::decimal(scale, precision)),
+        2 => Some(LogicalType::Date),
+        _ => None,
+    };
+    let converted = if logical.is_some() { ConvertedType::NONE } else { converted };
+    let physical = if is_wide { Type::INT64 } else { Type::INT32 };
+    let column = |name: &str| {
+        Schema::primitive_type_builder(name, physical)
+            .with_repetition(Repetition::REQUIRED)
+            .with_logical_type(logical.clone())
+            .with_converted_type(converted)
+            .with_precision(precision)
+            .with_scale(scale)
+            .build()
+    };
+    // What the writer itself takes for nonsense is not written.
+    let Ok(columns) = NAMES.iter().map(|name| column(name).map(Arc::new)).collect::<Result<Vec<_>, _>>() else {
+        return;
+    };
+    let schema = Schema::group_type_builder("pairs").with_fields(columns).build().expect("a group of columns");
+    let values: Vec<i64> = (0..1 + v.below(8)).map(|_| v.source.word() as i64 >> v.below(64)).collect();
+    let narrow: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    let path = place.folder.path().join("x.parquet");
+    let file = File::create(&path).expect("room in the temporary folder");
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).expect("a schema");
+    let mut group = writer.next_row_group().expect("a row group");
+    while let Some(mut column) = group.next_column().expect("a column") {
+        if is_wide {
+            column.typed::<Int64Type>().write_batch(&values, None, None).expect("numbers");
+        } else {
+            column.typed::<Int32Type>().write_batch(&narrow, None, None).expect("numbers");
+        }
+        column.close().expect("the end of a column");
+    }
+    group.close().expect("the end of a row group");
+    writer.close().expect("the end of a file");
+    let unsigned = match (&logical, converted) {
+        (Some(LogicalType::Integer(integer)), _) => Some(!integer.is_signed),
+        (Some(LogicalType::Decimal(_)), _) | (None, ConvertedType::DECIMAL | ConvertedType::NONE) => Some(false),
+        (Some(_), _) => None,
+        (None, ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64) => {
+            Some(true)
+        }
+        (None, ConvertedType::INT_8 | ConvertedType::INT_16 | ConvertedType::INT_32 | ConvertedType::INT_64) => {
+            Some(false)
+        }
+        _ => None,
+    };
+    let is_decimal =
+        matches!((&logical, converted), (Some(LogicalType::Decimal(_)), _) | (None, ConvertedType::DECIMAL));
+    let width = match (&logical, converted) {
+        (Some(LogicalType::Integer(integer)), _) => integer.bit_width.into(),
+        (None, ConvertedType::UINT_8 | ConvertedType::INT_8) => 8,
+        (None, ConvertedType::UINT_16 | ConvertedType::INT_16) => 16,
+        _ if is_wide => 64,
+        _ => 32,
+    };
+    let wanted = |&value: &i64| {
+        let value = i128::from(if is_wide { value } else { i64::from(value as i32) });
+        let value = match unsigned {
+            Some(true) => value & ((1 << width) - 1),
+            _ => value << (128 - width) >> (128 - width),
+        };
+        let decimals = if is_decimal { scale } else { 0 };
+        format!("{value}e-{decimals}").parse::<f32>().expect("a number")
+    };
+    match (read(&path, &place.wanted), unsigned) {
+        (Ok(columns), Some(_)) => {
+            let wanted: Vec<f32> = values.iter().map(wanted).collect();
+            assert!(columns.iter().all(|column| bits(column) == bits(&wanted)), "{logical:?} {converted}");
+        }
+        (Ok(_), None) => panic!("{logical:?} {converted} is no number"),
+        (Err(()), Some(_)) => panic!("{logical:?} {converted} is a number"),
+        (Err(()), None) => {}
     }
 }
 

@@ -15,14 +15,21 @@ Files:
   .json           the same, or an array of objects
   .csv            comma-separated, with a header; other separators by --delimiter
   .tsv            the same between tabs
-  .parquet        compressed by snappy, zstd, lz4 or gzip, or not
+  .parquet        compressed by snappy, zstd, lz4, gzip or brotli, or not
+  .arrow .feather .ipc
+                  Arrow's file or stream, compressed by zstd or lz4, or not
   .npz            numpy.savez or savez_compressed, one array a column
+  .npy            numpy.save of a structured array, one field a column
   .safetensors    one tensor a column
   -               standard input
 
   Text may be compressed by gzip or zstd, as in .csv.gz and .jsonl.zst; the contents tell it, not the
   ending. Standard input, pipes and other endings need --format. Parquet and safetensors from a pipe
   are first copied to a temporary file; .npz must be a file.
+
+  A folder stands for the files in it and in its folders, a pattern in quotes ('data/*.parquet') for
+  what matches it, in the order of their names as bytes: part-10 comes before part-2. Names that
+  begin with a dot or an underscore are left out. Fields of a struct are named with a dot: scores.chosen.
 
   Log-probabilities are sums over the completion, in nats. Numbers become 32-bit floats exactly
   once: decimal text and 64-bit columns are rounded to the nearest, 16-bit columns (float16,

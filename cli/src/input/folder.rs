@@ -1,7 +1,7 @@
 //! Folders and patterns of files, as the files that they stand for.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use glob::{MatchOptions, Pattern, glob_with};
 
@@ -49,7 +49,9 @@ fn matches(argument: &Path, pattern: &str, reading: &Reading) -> Result<Vec<Path
     let mut files = Vec::new();
     for path in glob_with(pattern, options).map_err(|e| fail(&format!("is no pattern of files: {e}")))? {
         let path = path.map_err(|e| fail(&format!("cannot be searched: {e}")))?;
-        if is_hidden(&path) {
+        // What the pattern itself names is meant.
+        let is_named = |part: Component<'_>| Path::new(pattern).components().any(|other| other == part);
+        if path.components().any(|part| is_hidden(Path::new(part.as_os_str())) && !is_named(part)) {
             continue;
         }
         if path.is_dir() { files.extend(files_of(&path, reading)?) } else { files.push(path) }

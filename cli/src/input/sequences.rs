@@ -88,7 +88,8 @@ impl Model {
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for start in (0..self.sequences).step_by(CHUNK_ROWS) {
             let rows = start..self.sequences.min(start + CHUNK_ROWS);
-            (a.clear(), b.clear());
+            a.clear();
+            b.clear();
             self.file.append_i64(&lengths, rows.clone(), &mut a)?;
             other.file.append_i64(&others, rows, &mut b)?;
             if let Some(row) = a.iter().zip(&b).position(|(a, b)| a != b) {
