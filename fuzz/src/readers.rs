@@ -145,7 +145,7 @@ fn numpy_header(place: &Place, header: &[u8]) {
     let file = [b"\x93NUMPY\x01\x00", &length[..], header].concat();
     let path = place.folder.path().join("x.npy");
     fs::write(&path, &file).expect("room in the temporary folder");
-    let _ = read(&path, &place.wanted);
+    let _ = read(&path, &place.wanted, &Reading::default());
 }
 
 /// A Parquet file whose columns are whole numbers with an annotation, any one: they are read as it says, or refused.
@@ -237,7 +237,7 @@ fn parquet_types(place: &Place, v: &mut Choices<'_>) {
         let decimals = if is_decimal { scale } else { 0 };
         format!("{value}e-{decimals}").parse::<f32>().expect("a number")
     };
-    match (read(&path, &place.wanted), unsigned) {
+    match (read(&path, &place.wanted, &Reading::default()), unsigned) {
         (Ok(columns), Some(_)) => {
             let wanted: Vec<f32> = values.iter().map(wanted).collect();
             assert!(columns.iter().all(|column| bits(column) == bits(&wanted)), "{logical:?} {converted}");
