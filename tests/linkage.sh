@@ -6,7 +6,9 @@
 #   tests/linkage.sh --cargo-c   installs the one with std by cargo-c instead (which it installs first if it is missing)
 #
 # Needs rustup's stable toolchain, gcc, and Linux (Debian or a relative); what is missing of g++, cmake, pkg-config,
-# valgrind and Open MPI is installed with apt-get, as root. CARGO_TARGET_DIR is respected. DURATION
+# valgrind and Open MPI is installed with apt-get, as root. CARGO_TARGET_DIR is respected.
+#
+# Takes some five minutes of CPU for the two libraries and as much again for the programs, on two cores about six minutes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 

@@ -310,7 +310,7 @@ fn whole(number: f64) -> Option<i64> {
     const MOST: f64 = 1e15;
     // What is no integer of that size is not converted, which would raise an exception that may trap. The box keeps the
     // conversion from being done before.
-    if !(number.abs() < MOST) {
+    if number.is_nan() || number.abs() >= MOST {
         return None;
     }
     let integer = black_box(number) as i64;
