@@ -11,7 +11,7 @@
 # its rustc-web, because rustup has no std for some of them.
 #
 # On a CPU without AVX-512, x86_64-avx512 boots a Linux on Bochs's model of a Skylake-X and runs the suite there, without the
-# ways of cutting the input that cost much (--brief): about five minutes.
+# ways of cutting the input that cost much (--brief): some six minutes of one core.
 #
 # CARGO_TARGET_DIR is respected.
 set -uo pipefail
