@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaDataBuilder, ParquetMetaDataWriter};
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use preflane_cli::input::{self, Chunk, Reading, Tokens, Wanted};
 
 use super::common::*;
@@ -100,8 +102,7 @@ fn sizes_that_cannot_be() {
     let size = varint_length(&file[page + 3..]);
     let mut large = file.clone();
     large.splice(page + 3..page + 3 + size, varint((i32::MAX as u64) * 2));
-    // Its place in the footer stays, and only the page grows: enough for its header to be read.
-    hostile.push(("d.parquet", large));
+    hostile.push(("d.parquet", with_larger_chunks(&file, large)));
     // The length of a header of numpy, as version 2 has it.
     let mut file = b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec();
     file.extend([b' '; 100]);
@@ -133,6 +134,22 @@ fn sizes_that_cannot_be() {
         let line = refused(&mut command);
         assert!(line.contains(name), "{line}");
     }
+}
+
+/// The changed bytes of a file, with a footer by which its columns take a little more room.
+fn with_larger_chunks(file: &[u8], mut changed: Vec<u8>) -> Vec<u8> {
+    let metadata = SerializedFileReader::new(bytes::Bytes::copy_from_slice(file)).unwrap().metadata().clone();
+    let longer = |column: &ColumnChunkMetaData| {
+        column.clone().into_builder().set_total_compressed_size(column.compressed_size() + 4).build().unwrap()
+    };
+    let group = metadata.row_group(0).clone();
+    let columns = group.columns().iter().map(longer).collect();
+    let group = group.into_builder().set_column_metadata(columns).build().unwrap();
+    let metadata = ParquetMetaDataBuilder::new(metadata.file_metadata().clone()).set_row_groups(vec![group]).build();
+    let footer = u32::from_le_bytes(*file[..file.len() - 4].last_chunk().unwrap()) as usize + 8;
+    changed.truncate(changed.len() - footer);
+    ParquetMetaDataWriter::new(&mut changed, &metadata).finish().unwrap();
+    changed
 }
 
 /// A file that is nothing but a footer.

@@ -11,7 +11,7 @@ use super::*;
 /// An array of numpy with a header as it is given.
 fn array(header: &str, data: &[u8]) -> Vec<u8> {
     let mut header = header.to_owned();
-    while (header.len() + 11) % 64 != 0 {
+    while !(header.len() + 11).is_multiple_of(64) {
         header.push(' ');
     }
     header.push('\n');
