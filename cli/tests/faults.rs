@@ -243,8 +243,8 @@ fn a_small_first_stack() {
 #[test]
 fn an_input_that_is_cut_short_while_it_is_read() {
     let folder = Folder::new();
-    // A gigabyte of zeros that takes no room: seconds of work.
-    let (positions, vocabulary) = (4096, 65_536);
+    // Gigabytes of zeros that take no room: seconds of work.
+    let (positions, vocabulary) = (32_768, 65_536);
     let logits = positions * vocabulary * 4;
     let header = format!(
         r#"{{"labels":{{"dtype":"I64","shape":[1,{positions}],"data_offsets":[0,{0}]}},"logits":{{"dtype":"F32","shape":[1,{positions},{vocabulary}],"data_offsets":[{0},{1}]}}}}"#,

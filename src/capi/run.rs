@@ -133,3 +133,20 @@ pub unsafe extern "C" fn preflane_level_from_environment(level: *mut i32, error:
     // SAFETY: as above.
     unsafe { report(error, body) }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    /// Before anything is written.
+    #[test]
+    fn threads_that_no_machine_has_are_refused() {
+        let check = |threads| preflane_run { level: 0, threads }.check();
+        assert!([0, 1, 64, 65_536].into_iter().all(|threads| check(threads).is_ok()));
+        for threads in [65_537, 1_000_000_000, u32::MAX] {
+            let is_named = matches!(check(threads), Err(Failure::Library(Error::Parameter { name: "threads", .. })));
+            assert!(is_named, "{threads}");
+        }
+    }
+}
