@@ -80,7 +80,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     machine::start(options.threads)?;
     let reading = options.reading.reading()?;
     let sources = Source::all(options, &wanted, &reading);
-    let provenance = plan::check_files(options, &sources)?;
+    let mut checked = plan::check_files(options, &sources)?;
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS, &Entries::new())).transpose()?;
 
@@ -105,13 +105,13 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             watched: Watched::new(logps, sources.len(), scale),
             file_pairs: Vec::new(),
             is_one_file: is_one_file(&options.sequences),
-            provenance,
+            provenance: checked.provenance,
         },
     };
     let mut progress = Progress::new(bytes.iter().sum());
     let mut bytes_before = 0;
     for (file, source) in sources.iter().enumerate() {
-        let mut reader = source.open()?;
+        let mut reader = checked.reader.take().map_or_else(|| source.open(), Ok)?;
         run.scored.watched.integers &= reader.is_all_integers();
         let mut chunk = Chunk::default();
         let pairs_before = run.scored.metrics.pairs();
