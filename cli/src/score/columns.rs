@@ -117,6 +117,8 @@ pub struct Column {
     pub count: u64,
     /// How many of them are whole.
     pub whole: u64,
+    /// How many are above 0, infinite ones too.
+    pub positive: u64,
     /// How often the value is exactly 0.
     pub zeros: u64,
     /// How often it is each of [`STAND_INS`].
@@ -136,6 +138,7 @@ impl Column {
             lowest: Lowest::default(),
             count: 0,
             whole: 0,
+            positive: 0,
             zeros: 0,
             stand_ins: [0; _],
         }
@@ -144,6 +147,7 @@ impl Column {
     /// The rows that follow.
     pub fn add(&mut self, values: &[f32], at: At<'_>) {
         let (mut finite, mut whole) = (0, 0);
+        self.positive += values.iter().map(|value| u64::from(*value > 0.0)).sum::<u64>();
         for &value in values {
             if let Some(bin) = self.magnitudes.bins.get_mut(Magnitudes::bin(value)) {
                 *bin += 1;
@@ -176,9 +180,9 @@ impl Column {
         }
     }
 
-    /// How many values are exactly 0 or stand for something else.
+    /// How many values are exactly 0, above it or stand for something else.
     pub fn marked(&self) -> u64 {
-        self.zeros + self.stand_ins.iter().sum::<u64>()
+        self.zeros + self.positive + self.stand_ins.iter().sum::<u64>()
     }
 
     /// Whether the values that equal a stand-in are just that: they lie apart from all that stand for themselves, or recur in a

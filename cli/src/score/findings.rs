@@ -397,32 +397,27 @@ fn scales(scored: &Scored) -> Option<Finding> {
 }
 
 fn outliers(scored: &Scored) -> Vec<Finding> {
-    let margins = scored.watched.margins.carried().map(|carried| ("margin", carried));
-    let losses = scored.watched.losses.carried().map(|carried| ("loss", carried));
+    let means = [("margin", scored.watched.margins.carried()), ("loss", scored.watched.losses.carried())];
+    let means: Vec<(&str, Carried)> = means.into_iter().filter_map(|(name, mean)| Some((name, mean?))).collect();
     let numbers = |carried: &Carried| carried.rows.iter().map(|row| row.number).collect::<Vec<_>>();
-    let mut means: Vec<(Vec<(&str, Carried)>, Vec<Row>)> = Vec::new();
-    for (name, carried) in [margins, losses].into_iter().flatten() {
-        match means.last_mut() {
-            Some((together, _)) if numbers(&together[0].1) == numbers(&carried) => together.push((name, carried)),
-            _ => {
-                let rows = carried.rows.clone();
-                means.push((vec![(name, carried)], rows));
-            }
-        }
-    }
-    (means.into_iter())
-        .map(|(means, rows)| {
+    // The same rows are named once.
+    let together = match &means[..] {
+        [(_, margin), (_, loss)] if numbers(margin) == numbers(loss) => 2,
+        _ => 1,
+    };
+    (means.chunks(together))
+        .map(|means| {
+            let rows = means[0].1.rows.clone();
             let count = rows.len() as u64;
             let mut named = names(scored, &rows, count);
             named[..1].make_ascii_uppercase();
-            let verb = if count == 1 { "carries" } else { "carry" };
+            let (verb, they) = if count == 1 { ("carries", "It outweighs") } else { ("carry", "They outweigh") };
             let what = means.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ");
             let without: Vec<_> = (means.iter())
                 .map(|(name, c)| format!("mean {name} {} with and {} without", rough(c.with, 4), rough(c.without, 4)))
                 .collect();
-            let it = if count == 1 { "It outweighs" } else { "They outweigh" };
             let advice = format!(
-                "{it} all others together: {}. See whether the log-probabilities are right: an empty or cut answer, a \
+                "{they} all others together: {}. See whether the log-probabilities are right: an empty or cut answer, a \
                  number that stands for something else, a weight. The median is not moved by it.",
                 without.join(", ")
             );

@@ -89,7 +89,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     // The size of a pipe is not known.
     let is_known = sources.iter().flat_map(Source::paths).all(|path| path.is_file());
     machine::start(options.threads, is_known.then(|| bytes.iter().sum()))?;
-    let provenance = plan::check_files(options, &sources)?;
+    let mut checked = plan::check_files(options, &sources)?;
     let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS, &Entries::new())).transpose()?;
 
     let scale = (options.loss != LossName::Ipo).then_some(options.beta);
@@ -116,13 +116,13 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             notes: Vec::new(),
             file_pairs: Vec::new(),
             is_one_file: is_one_file(&options.sequences),
-            provenance,
+            provenance: checked.provenance,
         },
     };
     let mut progress = Progress::new(bytes.iter().sum());
     let mut bytes_before = 0;
     for (file, source) in sources.iter().enumerate() {
-        let mut reader = source.open()?;
+        let mut reader = checked.reader.take().map_or_else(|| source.open(), Ok)?;
         run.scored.watched.integers &= reader.is_all_integers();
         let mut chunk = Chunk::default();
         let pairs_before = run.scored.metrics.pairs();

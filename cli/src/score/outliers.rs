@@ -1,6 +1,6 @@
 //! Whether a mean is that of the data or of a few rows.
 
-use super::rows::{At, Foremost, NAMED, Row};
+use super::rows::{At, Foremost, NAMED, Order, Row};
 
 /// Of fewer rows none is called an outlier of the others, unless it outweighs them this many times.
 const FEW_ROWS: u64 = 20;
@@ -35,7 +35,7 @@ pub struct Carried {
 impl Weighed {
     /// Of nothing yet.
     pub fn new() -> Self {
-        Self { count: 0, sum: 0.0, magnitudes: 0.0, heaviest: Foremost::new(f32::abs) }
+        Self { count: 0, sum: 0.0, magnitudes: 0.0, heaviest: Foremost::new(Order::Heaviest) }
     }
 
     /// The values of the rows that follow.

@@ -6,7 +6,7 @@ use super::source::Source;
 use crate::args::{LossName, Score};
 use crate::failure::Failure;
 use crate::format::is_stdin;
-use crate::input::Wanted;
+use crate::input::{ColumnReader, Wanted};
 use crate::output;
 use crate::provenance::{Agreement, Provenance};
 
@@ -60,8 +60,16 @@ pub fn columns(options: &Score) -> Result<Vec<Wanted>, Failure> {
     Ok(wanted.into_iter().map(|(_, name, remedy)| Wanted { name, remedy }).collect())
 }
 
-/// Finds early what would else be found late, and returns what the files say of themselves: those that say something.
-pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<Vec<Provenance>, Failure> {
+/// What the files say before their rows are read.
+pub struct Checked {
+    /// What they say of themselves: those that say something.
+    pub provenance: Vec<Provenance>,
+    /// The only source, opened: it may be one that cannot be opened twice.
+    pub reader: Option<Box<dyn ColumnReader>>,
+}
+
+/// Finds early what would else be found late.
+pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<Checked, Failure> {
     if options.sequences.policy.is_some() && options.sequences.reference.is_none() && !options.reference_free {
         let message = "needs --reference, the file of the reference's sequences, or --reference-free";
         return Err(Failure::new(format!("--policy: {message}")));
@@ -74,22 +82,22 @@ pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<Vec<Proven
     if let Some(out) = &options.out {
         output::check(out, sources.iter().flat_map(Source::paths))?;
     }
-    // Opened here for what it says alone, be it an error.
-    let mut said = Vec::new();
+    let mut checked = Checked { provenance: Vec::new(), reader: None };
     let mut agreement = Agreement::default();
-    for source in sources.iter().filter(|source| source.can_be_reopened()) {
-        let metadata = source.open()?.metadata();
-        if options.ignore_provenance {
-            continue;
+    let is_only = sources.len() == 1;
+    for source in sources.iter().filter(|source| is_only || source.can_be_reopened()) {
+        let reader = source.open()?;
+        if !options.ignore_provenance {
+            let models = reader.metadata().iter().map(Provenance::read).collect::<Result<Vec<_>, _>>()?;
+            for provenance in &models {
+                agreement.add(provenance)?;
+            }
+            if let [policy, reference] = &models[..] {
+                reference.check_batch(policy)?;
+            }
+            checked.provenance.extend(models.into_iter().filter(Provenance::is_said));
         }
-        let models = metadata.iter().map(Provenance::read).collect::<Result<Vec<_>, _>>()?;
-        for provenance in &models {
-            agreement.add(provenance)?;
-        }
-        if let [policy, reference] = &models[..] {
-            reference.check_batch(policy)?;
-        }
-        said.extend(models.into_iter().filter(Provenance::is_said));
+        checked.reader = is_only.then_some(reader);
     }
-    Ok(said)
+    Ok(checked)
 }

@@ -63,32 +63,58 @@ pub struct Valued {
     pub row: Row,
 }
 
+/// What comes first.
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    /// The largest value.
+    Largest,
+    /// The smallest one.
+    Smallest,
+    /// The largest magnitude.
+    Heaviest,
+}
+
+impl Order {
+    /// What is the larger the earlier a value comes.
+    fn key(self, value: f32) -> f32 {
+        match self {
+            Self::Largest => value,
+            Self::Smallest => -value,
+            Self::Heaviest => value.abs(),
+        }
+    }
+}
+
 /// The rows whose values come first in some order, the first one first; of equal ones the earlier row.
 #[derive(Clone, Debug)]
 pub struct Foremost {
-    /// What is the larger the earlier a value comes.
-    key: fn(f32) -> f32,
+    order: Order,
     /// The rows.
     pub items: Vec<Valued>,
+    /// The last one's key, once there are as many as are named: none up to it is of interest.
+    least: f32,
 }
 
 impl Foremost {
     /// Of no rows yet.
-    pub fn new(key: fn(f32) -> f32) -> Self {
-        Self { key, items: Vec::new() }
+    pub fn new(order: Order) -> Self {
+        Self { order, items: Vec::new(), least: f32::NEG_INFINITY }
     }
 
-    /// One more row, which follows those before it. Its value is a number.
+    /// One more row, which follows those before it. Its value is finite.
     pub fn offer(&mut self, value: f32, row: impl FnOnce() -> Row) {
-        let key = (self.key)(value);
-        if self.items.len() == NAMED {
-            if self.items.last().is_some_and(|last| (self.key)(last.value) >= key) {
-                return;
-            }
-            self.items.pop();
+        let key = self.order.key(value);
+        if key <= self.least {
+            return;
         }
-        let at = self.items.partition_point(|other| (self.key)(other.value) >= key);
+        self.items.truncate(NAMED - 1);
+        let at = self.items.partition_point(|other| self.order.key(other.value) >= key);
         self.items.insert(at, Valued { value, row: row() });
+        if let [.., last] = &self.items[..]
+            && self.items.len() == NAMED
+        {
+            self.least = self.order.key(last.value);
+        }
     }
 }
 
@@ -99,16 +125,16 @@ mod tests {
     #[test]
     fn the_foremost_rows() {
         let values = [3.0, -7.0, 5.0, 3.0, 0.0, 5.0, 1.0, -2.0, 3.0];
-        let of = |key| {
-            let mut foremost = Foremost::new(key);
+        let of = |order| {
+            let mut foremost = Foremost::new(order);
             for (i, &value) in values.iter().enumerate() {
                 let number = i as u64 + 1;
                 foremost.offer(value, || Row { number, file: 0, place: Place::Row(number) });
             }
             foremost.items.iter().map(|item| (item.value, item.row.number)).collect::<Vec<_>>()
         };
-        assert_eq!(of(|x| x), [(5.0, 3), (5.0, 6), (3.0, 1), (3.0, 4), (3.0, 9)]);
-        assert_eq!(of(|x| -x), [(-7.0, 2), (-2.0, 8), (0.0, 5), (1.0, 7), (3.0, 1)]);
-        assert_eq!(of(f32::abs), [(-7.0, 2), (5.0, 3), (5.0, 6), (3.0, 1), (3.0, 4)]);
+        assert_eq!(of(Order::Largest), [(5.0, 3), (5.0, 6), (3.0, 1), (3.0, 4), (3.0, 9)]);
+        assert_eq!(of(Order::Smallest), [(-7.0, 2), (-2.0, 8), (0.0, 5), (1.0, 7), (3.0, 1)]);
+        assert_eq!(of(Order::Heaviest), [(-7.0, 2), (5.0, 3), (5.0, 6), (3.0, 1), (3.0, 4)]);
     }
 }

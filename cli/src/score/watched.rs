@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::columns::{Column, STAND_INS, stand_in};
 use super::outliers::Weighed;
-use super::rows::{At, Foremost, Rows};
+use super::rows::{At, Foremost, Order, Rows};
 
 /// A pair whose |dL/dz| is below this hardly trains any more.
 pub const SATURATED: f64 = 1e-3;
@@ -96,8 +96,8 @@ impl Watched {
             nonfinite: Rows::default(),
             saturated: scale.map(|_| 0),
             scale,
-            largest: Foremost::new(|margin| margin),
-            smallest: Foremost::new(|margin| -margin),
+            largest: Foremost::new(Order::Largest),
+            smallest: Foremost::new(Order::Smallest),
             margins: Weighed::new(),
             losses: Weighed::new(),
             contents: (0..if files > 1 { files } else { 0 }).map(|_| contents()).collect(),
@@ -124,23 +124,20 @@ impl Watched {
             sameness.chosen &= policy_chosen == ref_chosen;
             sameness.rejected &= policy_rejected == ref_rejected;
         }
-        for index in 0..at.chunk.rows() {
-            if logps.iter().any(|column| column[index] > 0.0) {
-                self.positive.add(|| at.row(index));
-            }
-        }
         for (index, &margin) in results.margins.iter().enumerate().filter(|(_, margin)| margin.is_finite()) {
             self.largest.offer(margin, || at.row(index));
             self.smallest.offer(margin, || at.row(index));
         }
-        self.margins.add(results.margins, at);
-        self.losses.add(results.losses, at);
+        rayon::join(|| self.margins.add(results.margins, at), || self.losses.add(results.losses, at));
         self.count_saturated(results);
     }
 
-    /// Names the rows that hold a 0 or a stand-in, each once.
+    /// Names the rows that hold a 0, a stand-in or a number above 0, each once.
     fn name_marked(&mut self, logps: &[Vec<f32>], at: At<'_>) {
         for index in 0..at.chunk.rows() {
+            if logps.iter().any(|column| column[index] > 0.0) {
+                self.positive.add(|| at.row(index));
+            }
             for (zeros, model) in self.zeros.iter_mut().zip(logps.chunks(2)) {
                 if model.iter().any(|column| column[index] == 0.0) {
                     zeros.add(|| at.row(index));
