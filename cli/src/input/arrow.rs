@@ -23,6 +23,8 @@ use crate::provenance::Metadata;
 const MAGIC: &[u8; 6] = b"ARROW1";
 /// The longest description of a schema or of a batch.
 const LONGEST_HEADER: u64 = 64 << 20;
+/// The most rows of a batch.
+const MOST_ROWS: i64 = 1 << 31;
 /// What stands before the length of a message.
 const CONTINUATION: u32 = u32::MAX;
 
@@ -256,8 +258,9 @@ impl Source {
             Bytes::from_owner(map::map(&self.file, range).map_err(|e| cannot(&e))?)
         };
         let Some(batch) = batch else { return Err(fail("a dictionary without values")) };
-        if batch.length() < 0 {
-            return Err(fail("a batch with a negative number of rows"));
+        // Rows of nothing but nulls take no bytes at all.
+        if !(0..=MOST_ROWS).contains(&batch.length()) {
+            return Err(corrupt(&self.path, format!("a batch of {} rows", batch.length())));
         }
         for buffer in batch.buffers().into_iter().flatten() {
             let range = usize::try_from(buffer.offset()).ok().zip(usize::try_from(buffer.length()).ok());
