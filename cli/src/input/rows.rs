@@ -26,6 +26,15 @@ pub struct Rows {
     pub rows: Vec<Range<usize>>,
     /// What stopped the gathering behind them; it is heard of when they are done.
     failure: Option<Failure>,
+    /// What each task found; kept, for memory that is given back comes again page by page.
+    parts: Vec<Part>,
+}
+
+/// The values that a task found, row by row, and what stopped it.
+#[derive(Default)]
+struct Part {
+    values: Vec<Option<f32>>,
+    failure: Option<Failure>,
 }
 
 /// What is wrong with a row, and which of the wanted columns it concerns, if one.
@@ -79,25 +88,24 @@ impl Rows {
         chunk: &mut Chunk,
         parse: impl Fn(&mut S, &[u8], &mut Vec<Option<f32>>) -> Result<(), Problem> + Sync,
     ) -> Result<(), Failure> {
-        let parts: Vec<(Vec<Option<f32>>, Option<Failure>)> = (self.rows.par_chunks(TASK_ROWS).enumerate())
-            .map(|(task, rows)| {
-                let mut values = Vec::with_capacity(rows.len() * wanted.len());
-                let mut kept = S::default();
-                for (index, row) in rows.iter().enumerate() {
-                    if let Err(problem) = parse(&mut kept, &self.bytes[row.clone()], &mut values) {
-                        values.truncate(index * wanted.len());
-                        let place = chunk.place(task * TASK_ROWS + index);
-                        let failure = match problem.column {
-                            Some(column) => Failure::of_value(path, place, &wanted[column].name, problem.message),
-                            None => Failure::at(path, place, problem.message),
-                        };
-                        return (values, Some(failure));
-                    }
+        self.parts.resize_with(self.rows.len().div_ceil(TASK_ROWS), Part::default);
+        self.rows.par_chunks(TASK_ROWS).zip(&mut self.parts).enumerate().for_each(|(task, (rows, part))| {
+            part.values.clear();
+            part.failure = None;
+            let mut kept = S::default();
+            for (index, row) in rows.iter().enumerate() {
+                if let Err(problem) = parse(&mut kept, &self.bytes[row.clone()], &mut part.values) {
+                    part.values.truncate(index * wanted.len());
+                    let place = chunk.place(task * TASK_ROWS + index);
+                    part.failure = Some(match problem.column {
+                        Some(column) => Failure::of_value(path, place, &wanted[column].name, problem.message),
+                        None => Failure::at(path, place, problem.message),
+                    });
+                    return;
                 }
-                (values, None)
-            })
-            .collect();
-        for (values, failure) in parts {
+            }
+        });
+        for Part { values, failure } in &mut self.parts {
             for row in values.chunks_exact(wanted.len()) {
                 let index = chunk.rows();
                 for (column, value) in row.iter().enumerate() {
@@ -107,7 +115,7 @@ impl Rows {
                     chunk.columns[column].push(value.unwrap_or(f32::NAN));
                 }
             }
-            match failure {
+            match failure.take() {
                 Some(failure) if chunk.rows() == 0 => return Err(failure),
                 Some(failure) => {
                     self.failure = Some(failure);
