@@ -318,6 +318,17 @@ mod tests {
         assert_eq!(started(60_000, 200_000), 200_000_usize.div_ceil(GRAIN).min(machine()));
     }
 
+    /// C gives each call the tasks that its rows make.
+    #[cfg(feature = "capi")]
+    #[test]
+    fn rows_of_logits_make_tasks() {
+        assert_eq!([row_tasks(16, 8), row_tasks(16, 151_936), row_tasks(0, 8)], [1, 16, 0]);
+        with_threads_for(count(64), row_tasks(16, 8), || ()).unwrap();
+        assert_eq!(STARTED.get(), 0);
+        with_threads_for(count(64), row_tasks(3, 151_936), || ()).unwrap();
+        assert_eq!(STARTED.get(), 3);
+    }
+
     #[test]
     fn a_pool_that_cannot_be_starts_nothing() {
         let mut made = false;
