@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use crate::{Choices, bits, choices};
-use preflane_cli::input::{Reading, self, Chunk, Layout, Wanted};
+use preflane_cli::input::{self, Chunk, Layout, Reading, Wanted};
 use preflane_judge::classes::Source;
 use tempfile::TempDir;
 
