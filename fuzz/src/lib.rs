@@ -44,7 +44,7 @@ impl Source for Bytes<'_> {
     }
 }
 
-/// Whether the judge can be asked: Miri does not run foreign code, which MPFR is.
+/// Whether the judge is asked: not under Miri, which is for unsafe code, of which the judge has none, and slow at arithmetic.
 pub const JUDGED: bool = !cfg!(miri);
 
 /// Of some bytes.

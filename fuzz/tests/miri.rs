@@ -1,4 +1,4 @@
-//! The fuzzers on a few made-up inputs: what Miri can run of them, what needs no MPFR and little wide arithmetic. It has the levels scalar and
+//! The fuzzers on a few made-up inputs: what Miri can run of them, what needs no judge and little wide arithmetic. It has the levels scalar and
 //! wide, and watches the C interface's unsafe code and that of the crates below.
 
 use preflane_judge::Random;

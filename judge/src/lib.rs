@@ -2,7 +2,8 @@
 //! library's generic code.
 //!
 //! One file a family. [`Float`] rounds each operation once, whatever the precision of its operands; so what is subtracted is
-//! exact first, and the precision of the rest follows the inputs' span. [`classes`] makes inputs worth judging.
+//! exact first, and the precision of the rest follows the inputs' span. [`classes`] makes inputs worth judging. With the feature `mpfr`
+//! every operation is compared with MPFR's, on machines of 64 bits.
 
 /// The README's example is a test.
 #[cfg(doctest)]
