@@ -175,7 +175,7 @@ impl<'a> Batch<'a> {
                 }
             }
             let label = self.labels.get(index);
-            if label != MASKED.into() && usize::try_from(label).map_or(true, |label| label >= self.vocabulary) {
+            if label != i128::from(MASKED) && usize::try_from(label).map_or(true, |label| label >= self.vocabulary) {
                 return fail(
                     self.labels.name,
                     format!(
