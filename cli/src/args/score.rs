@@ -114,7 +114,8 @@ pub struct Score {
     #[arg(long, value_name = "N", value_parser = thread_count)]
     pub threads: Option<NonZeroUsize>,
 
-    /// Print one JSON object instead of the report
+    /// Print one JSON object instead of the report: the metrics, and the findings by codes that
+    /// docs/findings.md in preflane's repository explains
     #[arg(long)]
     pub json: bool,
 

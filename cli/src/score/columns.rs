@@ -8,8 +8,12 @@ const DROPPED_BITS: u32 = 19;
 const BINS: usize = (f32::INFINITY.to_bits() >> DROPPED_BITS) as usize;
 /// How many distinct values are kept of the smallest.
 const LOWEST: usize = 8;
-/// From here on every `f32` is a whole number.
-const ALL_WHOLE: u32 = 0x4b00_0000;
+/// From here on every `f32` is a whole number, and adding it rounds what is smaller to one.
+const ALL_WHOLE: f32 = 8_388_608.0;
+/// The medians are of so many rows,
+const ALL_ROWS: usize = 1 << 17;
+/// and of one in so many of those that follow.
+const SOME_ROWS: usize = 16;
 
 /// What lies apart from others is no log-probability only from here on: short answers lie apart from long ones.
 const LOW: f32 = -999.0;
@@ -71,10 +75,10 @@ impl Magnitudes {
         Some(if bin == 0 { 0.0 } else { (end(bin) + end(bin + 1)) / 2.0 })
     }
 
-    /// A bound below every magnitude but 0.
-    pub fn least(&self) -> Option<f64> {
-        let bin = self.bins.iter().skip(1).position(|&count| count > 0)? + 1;
-        Some(f32::from_bits((bin as u32) << DROPPED_BITS).into())
+    fn add(&mut self, value: f32) {
+        if let Some(bin) = self.bins.get_mut(Self::bin(value)) {
+            *bin += 1;
+        }
     }
 }
 
@@ -117,17 +121,34 @@ pub struct Column {
     pub count: u64,
     /// How many of them are whole.
     pub whole: u64,
-    /// How many are above 0, infinite ones too.
-    pub positive: u64,
+    /// The smallest magnitude but 0; infinity without one.
+    pub least: f32,
+    /// The rows of the last chunk whose value is 0, above it, or stands for something else.
+    pub marks: Vec<usize>,
     /// How often the value is exactly 0.
     pub zeros: u64,
     /// How often it is each of [`STAND_INS`].
     pub stand_ins: [u64; STAND_INS.len()],
 }
 
+/// A slot for each number, of so many that most numbers share theirs with no stand-in.
+const fn slot(value: f32) -> usize {
+    (value.to_bits().wrapping_mul(0x9e37_79b1) >> 22) as usize
+}
+
+/// The slots of the stand-ins.
+const SLOTS: [bool; 1024] = {
+    let (mut slots, mut index) = ([false; 1024], 0);
+    while index < STAND_INS.len() {
+        slots[slot(STAND_INS[index])] = true;
+        index += 1;
+    }
+    slots
+};
+
 /// Which of [`STAND_INS`] a value is.
 pub fn stand_in(value: f32) -> Option<usize> {
-    if value > STAND_INS[0] { None } else { STAND_INS.iter().position(|stand_in| *stand_in == value) }
+    if SLOTS[slot(value)] { STAND_INS.iter().position(|stand_in| *stand_in == value) } else { None }
 }
 
 impl Column {
@@ -138,7 +159,8 @@ impl Column {
             lowest: Lowest::default(),
             count: 0,
             whole: 0,
-            positive: 0,
+            least: f32::INFINITY,
+            marks: Vec::new(),
             zeros: 0,
             stand_ins: [0; _],
         }
@@ -146,43 +168,50 @@ impl Column {
 
     /// The rows that follow.
     pub fn add(&mut self, values: &[f32], at: At<'_>) {
-        let (mut finite, mut whole) = (0, 0);
-        self.positive += values.iter().map(|value| u64::from(*value > 0.0)).sum::<u64>();
-        for &value in values {
-            if let Some(bin) = self.magnitudes.bins.get_mut(Magnitudes::bin(value)) {
-                *bin += 1;
-                finite += 1;
+        self.marks.clear();
+        let first = at.before as usize;
+        for (index, &value) in values.iter().enumerate() {
+            let row = first + index;
+            if row < ALL_ROWS || row % SOME_ROWS == 0 {
+                self.magnitudes.add(value);
             }
         }
+        // Branch-free, for the compiler to take many at a time.
+        let (mut finite, mut whole, mut above, mut least, mut lowest) =
+            (0_u32, 0_u32, 0_u32, f32::INFINITY, f32::INFINITY);
         for &value in values {
-            let is_whole = value as i32 as f32 == value || value.abs().to_bits() >= ALL_WHOLE;
-            whole += u64::from(is_whole && value.is_finite());
+            let size = value.abs();
+            let is_finite = size < f32::INFINITY;
+            let is_whole = ((size + ALL_WHOLE) - ALL_WHOLE == size) | (size >= ALL_WHOLE);
+            finite += u32::from(is_finite);
+            whole += u32::from(is_finite & is_whole);
+            above += u32::from(value > 0.0);
+            least = if size > 0.0 && size < least { size } else { least };
+            lowest = if value < lowest { value } else { lowest };
         }
-        self.count += finite;
-        self.whole += whole;
+        self.count += u64::from(finite);
+        self.whole += u64::from(whole);
+        self.least = self.least.min(least);
         // What stands for something else is a whole number, and those are rare.
-        if whole > 0 {
-            for &value in values {
-                if value == 0.0 {
-                    self.zeros += 1;
-                } else if let Some(found) = stand_in(value) {
+        if whole + above > 0 {
+            for (index, &value) in values.iter().enumerate() {
+                let found = stand_in(value);
+                if let Some(found) = found {
                     self.stand_ins[found] += 1;
+                }
+                self.zeros += u64::from(value == 0.0);
+                if value >= 0.0 || found.is_some() {
+                    self.marks.push(index);
                 }
             }
         }
-        let limit = self.lowest.limit();
-        if values.iter().fold(false, |found, value| found | (*value <= limit)) {
+        if lowest <= self.lowest.limit() {
             for (index, &value) in values.iter().enumerate() {
                 if value.is_finite() && value <= self.lowest.limit() {
                     self.lowest.offer(value, || at.row(index));
                 }
             }
         }
-    }
-
-    /// How many values are exactly 0, above it or stand for something else.
-    pub fn marked(&self) -> u64 {
-        self.zeros + self.positive + self.stand_ins.iter().sum::<u64>()
     }
 
     /// Whether the values that equal a stand-in are just that: they lie apart from all that stand for themselves, or recur in a
@@ -236,13 +265,12 @@ mod tests {
     #[test]
     fn magnitudes_are_near() {
         let mut magnitudes = Magnitudes::new();
-        assert_eq!((magnitudes.median(), magnitudes.least()), (None, None));
+        assert_eq!(magnitudes.median(), None);
         for i in 0..1001 {
-            magnitudes.bins[Magnitudes::bin(-0.5 * i as f32)] += 1;
+            magnitudes.add(-0.5 * i as f32);
         }
         let median = magnitudes.median().unwrap();
         assert!((median / 250.0 - 1.0).abs() < 0.04, "{median}");
-        assert!((0.48..=0.5).contains(&magnitudes.least().unwrap()));
         assert_eq!(Magnitudes::bin(f32::MAX), BINS - 1);
         assert_eq!(Magnitudes::bin(f32::INFINITY), BINS);
     }

@@ -172,13 +172,13 @@ fn not_finite(scored: &Scored) -> Option<Finding> {
 /// Of columns whose types do not tell, so many numbers must all be whole.
 const WHOLE_NUMBERS: u64 = 64;
 /// Or all of them as large as this at least: the bits of floats, read as integers.
-const LIKE_BITS: f64 = 1000.0;
+const LIKE_BITS: f32 = 1000.0;
 
 fn whole_numbers(scored: &Scored) -> Option<Finding> {
     let columns = &scored.watched.columns;
     let numbers: u64 = columns.iter().map(|column| column.count).sum();
     let all_whole = numbers > 0 && columns.iter().all(|column| column.whole == column.count);
-    let like_bits = columns.iter().all(|column| column.magnitudes.least().is_some_and(|least| least >= LIKE_BITS));
+    let like_bits = columns.iter().all(|column| column.least >= LIKE_BITS);
     (all_whole && (scored.watched.integers || like_bits || numbers >= WHOLE_NUMBERS)).then(|| {
         Finding::new(
             Code::WholeNumbers,

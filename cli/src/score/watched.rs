@@ -107,12 +107,11 @@ impl Watched {
     /// The rows that follow.
     pub fn add(&mut self, results: &Results<'_>) {
         let Results { at, logps, .. } = *results;
-        let marked = |columns: &[Column]| columns.iter().map(Column::marked).sum::<u64>();
-        let before = marked(&self.columns);
         self.columns.par_iter_mut().zip(logps).for_each(|(column, values)| column.add(values, at));
-        if marked(&self.columns) > before {
-            self.name_marked(logps, at);
-        }
+        let mut marks: Vec<usize> = self.columns.iter().flat_map(|column| column.marks.iter().copied()).collect();
+        marks.sort_unstable();
+        marks.dedup();
+        marks.into_iter().for_each(|index| self.name_marked(index, logps, at));
         if let Some(contents) = self.contents.get_mut(at.file) {
             contents.columns.par_iter_mut().zip(logps).for_each(|(hasher, values)| {
                 values.iter().for_each(|value| hasher.write_u32(value.to_bits()));
@@ -132,22 +131,20 @@ impl Watched {
         self.count_saturated(results);
     }
 
-    /// Names the rows that hold a 0, a stand-in or a number above 0, each once.
-    fn name_marked(&mut self, logps: &[Vec<f32>], at: At<'_>) {
-        for index in 0..at.chunk.rows() {
-            if logps.iter().any(|column| column[index] > 0.0) {
-                self.positive.add(|| at.row(index));
-            }
-            for (zeros, model) in self.zeros.iter_mut().zip(logps.chunks(2)) {
-                if model.iter().any(|column| column[index] == 0.0) {
-                    zeros.add(|| at.row(index));
-                }
-            }
-            let mut found: Vec<_> = logps.iter().filter_map(|column| stand_in(column[index])).collect();
-            found.sort_unstable();
-            found.dedup();
-            found.into_iter().for_each(|found| self.stand_ins[found].add(|| at.row(index)));
+    /// Names a row that holds a 0, a stand-in or a number above 0, once for each.
+    fn name_marked(&mut self, index: usize, logps: &[Vec<f32>], at: At<'_>) {
+        if logps.iter().any(|column| column[index] > 0.0) {
+            self.positive.add(|| at.row(index));
         }
+        for (zeros, model) in self.zeros.iter_mut().zip(logps.chunks(2)) {
+            if model.iter().any(|column| column[index] == 0.0) {
+                zeros.add(|| at.row(index));
+            }
+        }
+        let mut found: Vec<_> = logps.iter().filter_map(|column| stand_in(column[index])).collect();
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().for_each(|found| self.stand_ins[found].add(|| at.row(index)));
     }
 
     fn count_saturated(&mut self, results: &Results<'_>) {
