@@ -35,9 +35,10 @@ impl Weighed {
         Self { count: 0, magnitudes: 0.0, heaviest: Foremost::new(Order::Heaviest) }
     }
 
-    /// The values of the rows that follow.
-    pub fn add(&mut self, values: &[f32], at: At<'_>) {
-        for (index, &value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+    /// The values of the rows that follow; a row whose other result is not finite does not count either.
+    pub fn add(&mut self, values: &[f32], others: &[f32], at: At<'_>) {
+        let finite = |&(index, value): &(usize, &f32)| value.is_finite() && others[index].is_finite();
+        for (index, &value) in values.iter().enumerate().filter(finite) {
             self.count += 1;
             self.magnitudes += f64::from(value.abs());
             self.heaviest.offer(value, || at.row(index));
@@ -77,7 +78,7 @@ mod tests {
 
     fn carried(values: &[f32]) -> Option<(Vec<u64>, Vec<f32>)> {
         let (mut weighed, chunk) = (Weighed::new(), Chunk::default());
-        weighed.add(values, At { before: 0, file: 0, chunk: &chunk });
+        weighed.add(values, values, At { before: 0, file: 0, chunk: &chunk });
         weighed.carried().map(|c| (c.rows.iter().map(|row| row.number).collect(), c.values))
     }
 
