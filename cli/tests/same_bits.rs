@@ -37,12 +37,13 @@ fn rows(count: usize, step: usize) -> String {
 
 /// A report without the numbers of rows, which their order decides.
 fn unnumbered(report: &str) -> String {
-    let mut words = report.split_whitespace();
+    let is_number = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) || *word == "...";
+    let mut words = report.split_whitespace().peekable();
     let mut text = String::new();
     while let Some(word) = words.next() {
         text = text + " " + word;
-        if ["row", "Row"].contains(&word) {
-            words.next();
+        if ["row", "Row", "rows", "Rows"].contains(&word) {
+            while words.next_if(is_number).is_some() {}
         }
     }
     text

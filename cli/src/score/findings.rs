@@ -414,7 +414,13 @@ fn outliers(scored: &Scored) -> Vec<Finding> {
             let (verb, they) = if count == 1 { ("carries", "It outweighs") } else { ("carry", "They outweigh") };
             let what = means.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ");
             let without: Vec<_> = (means.iter())
-                .map(|(name, c)| format!("mean {name} {} with and {} without", rough(c.with, 4), rough(c.without, 4)))
+                .map(|(name, carried)| {
+                    let all = if *name == "margin" { scored.finite.margins() } else { scored.finite.loss() };
+                    let (pairs, mut others) = (scored.finite.pairs(), *all);
+                    carried.values.iter().for_each(|value| others.add(-value));
+                    let [with, without] = [all.mean(pairs), others.mean(pairs.saturating_sub(count))];
+                    format!("mean {name} {} with and {} without", rough(with.into(), 4), rough(without.into(), 4))
+                })
                 .collect();
             let advice = format!(
                 "{they} all others together: {}. See whether the log-probabilities are right: an empty or cut answer, a \

@@ -12,11 +12,10 @@ const PEER: f64 = 0.1;
 
 /// A mean in the making, and the rows that weigh most in it. Only finite values count.
 ///
-/// The sums are of `f64` in the order of the rows, so that neither chunks nor threads show in them.
+/// The sum is one of `f64` in the order of the rows, so that neither chunks nor threads show in it.
 #[derive(Clone, Debug)]
 pub struct Weighed {
     count: u64,
-    sum: f64,
     magnitudes: f64,
     heaviest: Foremost,
 }
@@ -26,23 +25,21 @@ pub struct Weighed {
 pub struct Carried {
     /// The rows, in order.
     pub rows: Vec<Row>,
-    /// The mean of all.
-    pub with: f64,
-    /// That of the others.
-    pub without: f64,
+    /// Their values, the heaviest first.
+    pub values: Vec<f32>,
 }
 
 impl Weighed {
     /// Of nothing yet.
     pub fn new() -> Self {
-        Self { count: 0, sum: 0.0, magnitudes: 0.0, heaviest: Foremost::new(Order::Heaviest) }
+        Self { count: 0, magnitudes: 0.0, heaviest: Foremost::new(Order::Heaviest) }
     }
 
-    /// The values of the rows that follow.
-    pub fn add(&mut self, values: &[f32], at: At<'_>) {
-        for (index, &value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+    /// The values of the rows that follow; a row whose other result is not finite does not count either.
+    pub fn add(&mut self, values: &[f32], others: &[f32], at: At<'_>) {
+        let finite = |&(index, value): &(usize, &f32)| value.is_finite() && others[index].is_finite();
+        for (index, &value) in values.iter().enumerate().filter(finite) {
             self.count += 1;
-            self.sum += f64::from(value);
             self.magnitudes += f64::from(value.abs());
             self.heaviest.offer(value, || at.row(index));
         }
@@ -55,7 +52,7 @@ impl Weighed {
             3..FEW_ROWS => (1, FEW_TIMES),
             count => (count.div_ceil(PART).min(NAMED as u64) as usize, 1.0),
         };
-        let (mut weight, mut sum) = (0.0, 0.0);
+        let mut weight = 0.0;
         for few in 1..=most {
             let value = f64::from(self.heaviest.items.get(few - 1)?.value);
             // The last straw is no outlier.
@@ -63,12 +60,11 @@ impl Weighed {
                 return None;
             }
             weight += value.abs();
-            sum += value;
             if weight > times * (self.magnitudes - weight) {
                 let mut rows: Vec<_> = self.heaviest.items[..few].iter().map(|item| item.row).collect();
                 rows.sort_by_key(|row| row.number);
-                let without = (self.sum - sum) / (self.count - few as u64) as f64;
-                return Some(Carried { rows, with: self.sum / self.count as f64, without });
+                let values = self.heaviest.items[..few].iter().map(|item| item.value).collect();
+                return Some(Carried { rows, values });
             }
         }
         None
@@ -80,10 +76,10 @@ mod tests {
     use super::*;
     use crate::input::Chunk;
 
-    fn carried(values: &[f32]) -> Option<(Vec<u64>, f64, f64)> {
+    fn carried(values: &[f32]) -> Option<(Vec<u64>, Vec<f32>)> {
         let (mut weighed, chunk) = (Weighed::new(), Chunk::default());
-        weighed.add(values, At { before: 0, file: 0, chunk: &chunk });
-        weighed.carried().map(|c| (c.rows.iter().map(|row| row.number).collect(), c.with, c.without))
+        weighed.add(values, values, At { before: 0, file: 0, chunk: &chunk });
+        weighed.carried().map(|c| (c.rows.iter().map(|row| row.number).collect(), c.values))
     }
 
     #[test]
@@ -93,7 +89,7 @@ mod tests {
         values[7] = -149.0;
         assert_eq!(carried(&values), None);
         values[7] = -150.5;
-        assert_eq!(carried(&values), Some((vec![8], -1.0 / 300.0, 0.5)));
+        assert_eq!(carried(&values), Some((vec![8], vec![-150.5])));
         // Infinite and unknown ones are others' business.
         values[0] = f32::INFINITY;
         values[1] = f32::NAN;
@@ -105,7 +101,7 @@ mod tests {
         values[3] = 0.5;
         assert_eq!(carried(&values), None);
         values[..3].fill(50.0);
-        assert_eq!(carried(&values), Some((vec![1, 2, 3], 0.995, 0.5)));
+        assert_eq!(carried(&values), Some((vec![1, 2, 3], vec![50.0; 3])));
     }
 
     #[test]
@@ -113,6 +109,6 @@ mod tests {
         assert_eq!(carried(&[1e30]), None);
         assert_eq!(carried(&[1.0, 1e30]), None);
         assert_eq!(carried(&[0.1, -0.1, 0.0, 3.9]), None);
-        assert_eq!(carried(&[0.1, -0.1, -983.0]), Some((vec![3], -983.0 / 3.0, 0.0)));
+        assert_eq!(carried(&[0.1, -0.1, -983.0]), Some((vec![3], vec![-983.0])));
     }
 }

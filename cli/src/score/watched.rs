@@ -127,7 +127,8 @@ impl Watched {
             self.largest.offer(margin, || at.row(index));
             self.smallest.offer(margin, || at.row(index));
         }
-        rayon::join(|| self.margins.add(results.margins, at), || self.losses.add(results.losses, at));
+        let Results { margins, losses, .. } = *results;
+        rayon::join(|| self.margins.add(margins, losses, at), || self.losses.add(losses, margins, at));
         self.count_saturated(results);
     }
 
