@@ -131,6 +131,12 @@ pub struct Column {
     pub stand_ins: [u64; STAND_INS.len()],
 }
 
+/// An integer that compares as the number does; what is no number comes at either end.
+fn in_order(value: f32) -> i32 {
+    let bits = value.to_bits() as i32;
+    bits ^ (((bits >> 31) as u32) >> 1) as i32
+}
+
 /// A slot for each number, of so many that most numbers share theirs with no stand-in.
 const fn slot(value: f32) -> usize {
     (value.to_bits().wrapping_mul(0x9e37_79b1) >> 22) as usize
@@ -170,15 +176,14 @@ impl Column {
     pub fn add(&mut self, values: &[f32], at: At<'_>) {
         self.marks.clear();
         let first = at.before as usize;
-        for (index, &value) in values.iter().enumerate() {
-            let row = first + index;
-            if row < ALL_ROWS || row % SOME_ROWS == 0 {
-                self.magnitudes.add(value);
-            }
-        }
-        // Branch-free, for the compiler to take many at a time.
-        let (mut finite, mut whole, mut above, mut least, mut lowest) =
-            (0_u32, 0_u32, 0_u32, f32::INFINITY, f32::INFINITY);
+        let all = ALL_ROWS.saturating_sub(first).min(values.len());
+        // The first row from there on that is a multiple.
+        let some = all + (SOME_ROWS - (first + all) % SOME_ROWS) % SOME_ROWS;
+        let others = values.iter().skip(some).step_by(SOME_ROWS);
+        values[..all].iter().chain(others).for_each(|&value| self.magnitudes.add(value));
+        // Branch-free and in integers, for the compiler to take many at a time.
+        let (mut finite, mut whole, mut above) = (0_u32, 0_u32, 0_u32);
+        let (mut least, mut lowest) = (i32::MAX, i32::MAX);
         for &value in values {
             let size = value.abs();
             let is_finite = size < f32::INFINITY;
@@ -186,12 +191,13 @@ impl Column {
             finite += u32::from(is_finite);
             whole += u32::from(is_finite & is_whole);
             above += u32::from(value > 0.0);
-            least = if size > 0.0 && size < least { size } else { least };
-            lowest = if value < lowest { value } else { lowest };
+            let bits = size.to_bits() as i32;
+            least = least.min(if bits == 0 { i32::MAX } else { bits });
+            lowest = lowest.min(in_order(value));
         }
+        self.least = self.least.min(f32::from_bits(least as u32));
         self.count += u64::from(finite);
         self.whole += u64::from(whole);
-        self.least = self.least.min(least);
         // What stands for something else is a whole number, and those are rare.
         if whole + above > 0 {
             for (index, &value) in values.iter().enumerate() {
@@ -205,7 +211,7 @@ impl Column {
                 }
             }
         }
-        if lowest <= self.lowest.limit() {
+        if lowest <= in_order(self.lowest.limit()) {
             for (index, &value) in values.iter().enumerate() {
                 if value.is_finite() && value <= self.lowest.limit() {
                     self.lowest.offer(value, || at.row(index));

@@ -37,11 +37,17 @@ impl Weighed {
 
     /// The values of the rows that follow; a row whose other result is not finite does not count either.
     pub fn add(&mut self, values: &[f32], others: &[f32], at: At<'_>) {
-        let finite = |&(index, value): &(usize, &f32)| value.is_finite() && others[index].is_finite();
-        for (index, &value) in values.iter().enumerate().filter(finite) {
-            self.count += 1;
-            self.magnitudes += f64::from(value.abs());
-            self.heaviest.offer(value, || at.row(index));
+        let is_finite = |value: f32, other: f32| value.is_finite() & other.is_finite();
+        for (&value, &other) in values.iter().zip(others) {
+            self.count += u64::from(is_finite(value, other));
+            self.magnitudes += f64::from(if is_finite(value, other) { value.abs() } else { 0.0 });
+        }
+        if self.heaviest.may_take(values) {
+            for (index, (&value, &other)) in values.iter().zip(others).enumerate() {
+                if is_finite(value, other) {
+                    self.heaviest.offer(value, || at.row(index));
+                }
+            }
         }
     }
 

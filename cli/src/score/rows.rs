@@ -101,6 +101,20 @@ impl Foremost {
         Self { order, items: Vec::new(), least: f32::NEG_INFINITY }
     }
 
+    /// The rows of a chunk, which follow those before them; only finite values count.
+    pub fn offer_all(&mut self, values: &[f32], at: At<'_>) {
+        if self.may_take(values) {
+            for (index, &value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+                self.offer(value, || at.row(index));
+            }
+        }
+    }
+
+    /// Whether one of the values may be among the first: most chunks have none.
+    pub fn may_take(&self, values: &[f32]) -> bool {
+        values.iter().fold(false, |found, &value| found | ((self.order.key(value) > self.least) & value.is_finite()))
+    }
+
     /// One more row, which follows those before it. Its value is finite.
     pub fn offer(&mut self, value: f32, row: impl FnOnce() -> Row) {
         let key = self.order.key(value);

@@ -123,10 +123,8 @@ impl Watched {
             sameness.chosen &= policy_chosen == ref_chosen;
             sameness.rejected &= policy_rejected == ref_rejected;
         }
-        for (index, &margin) in results.margins.iter().enumerate().filter(|(_, margin)| margin.is_finite()) {
-            self.largest.offer(margin, || at.row(index));
-            self.smallest.offer(margin, || at.row(index));
-        }
+        self.largest.offer_all(results.margins, at);
+        self.smallest.offer_all(results.margins, at);
         let Results { margins, losses, .. } = *results;
         rayon::join(|| self.margins.add(margins, losses, at), || self.losses.add(losses, margins, at));
         self.count_saturated(results);
