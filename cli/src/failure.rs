@@ -110,9 +110,12 @@ fn readable(text: &str) -> String {
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
         let length = rest[start..].find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len() - start);
         let number = rest[start..start + length].trim_end_matches('.');
+        let is_letter = |c: char| c.is_ascii_alphabetic();
+        // Digits of a checksum or of a name.
+        let is_part = rest[..start].ends_with(is_letter) || rest[start + number.len()..].starts_with(is_letter);
         result.push_str(&rest[..start]);
         rest = &rest[start + number.len()..];
-        if number.split('.').all(|digits| digits.len() <= MOST_DIGITS) {
+        if is_part || number.split('.').all(|digits| digits.len() <= MOST_DIGITS) {
             result.push_str(number);
             continue;
         }

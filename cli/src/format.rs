@@ -174,13 +174,14 @@ impl Content {
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => ("compressed by xz, which is not read; decompress it", None),
             [4, 0x22, 0x4d, 0x18, ..] => ("compressed by lz4, which is not read; decompress it", None),
             [0x89, b'H', b'D', b'F', ..] => ("an HDF5 file, which is not read", None),
+            // Before the pickle, whose first bytes may be those of a length.
+            _ if head.get(8) == Some(&b'{') && is_header_length(head) => {
+                ("a safetensors file", Some(("safetensors", Format::Safetensors)))
+            }
             [0x80, 2..=5, ..] => ("a Python pickle, which is not read", None),
             _ if head.starts_with(b"SQLite format 3") => ("a SQLite database, which is not read", None),
             _ if head.starts_with(b"version https://git-lfs") => {
                 ("a Git LFS pointer, not the file that it stands for (git lfs pull fetches it)", None)
-            }
-            _ if head.get(8) == Some(&b'{') && is_header_length(head) => {
-                ("a safetensors file", Some(("safetensors", Format::Safetensors)))
             }
             _ => return None,
         };

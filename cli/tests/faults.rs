@@ -123,11 +123,11 @@ impl Waiting {
         command.arg(&pipe).arg("--out").arg(out);
         let mut command = if prefix == "nohup" { limited("trap '' HUP", &command) } else { command };
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // Waits until the other end is open; by then the temporary file is there.
+        // Waits until the other end is open. The header is read before the temporary file is made.
         let mut input = OpenOptions::new().write(true).open(&pipe).unwrap();
         fs::remove_file(&pipe).unwrap();
-        eventually("the temporary file", || temporary(folder).len() > before);
         input.write_all(HEADER.as_bytes()).unwrap();
+        eventually("the temporary file", || temporary(folder).len() > before);
         Self { child, input }
     }
 
@@ -351,7 +351,10 @@ fn places_that_are_no_files() {
     }
     // The input by its descriptor.
     let line = fails(
-        limited("exec 3<\"$2\"", score().arg(&input)).args(["/dev/fd/3", "--out"]).arg(path("hard.csv")).arg("--json"),
+        limited("exec 3<\"$2\"", score().arg(&input))
+            .args(["/dev/fd/3", "--format", "csv", "--out"])
+            .arg(path("hard.csv"))
+            .arg("--json"),
     );
     assert!(line.contains("would replace the input"), "{line}");
     // Standard output as a file: the report would be lost in it.

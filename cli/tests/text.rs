@@ -642,7 +642,7 @@ fn standard_input_and_pipes() {
     refuses(csv().as_bytes(), &["-"], &["standard input: ", "--format"]);
     refuses(csv().as_bytes(), &["/dev/stdin"], &["/dev/stdin: ", "--format"]);
     refuses(b"", &["-", "--format", "csv"], &["standard input: is empty"]);
-    refuses(b"x", &["-", "--format", "cvs"], &["cvs", "jsonl, json, csv, tsv, parquet, npz, safetensors"]);
+    refuses(b"x", &["-", "--format", "cvs"], &["cvs", "jsonl, json, csv, tsv, parquet, arrow, npz, npy, safetensors"]);
     refuses(csv().as_bytes(), &["-", "-", "--format", "csv"], &["twice"]);
     refuses(csv().replace("-28.5", "x").as_bytes(), &["-", "--format", "csv"], &["standard input: line 3, column"]);
     refuses(&fs::read(data("pairs.parquet")).unwrap(), &["-", "--format", "csv"], &["--format parquet"]);

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use memmap2::MmapOptions;
+
 use crate::failure::Failure;
 
 /// Less than this is not asked about.
@@ -12,10 +14,8 @@ pub fn is_there(bytes: u64) -> Result<(), String> {
     if bytes < LITTLE {
         return Ok(());
     }
-    let mut memory: Vec<u8> = Vec::new();
-    let had = usize::try_from(bytes).is_ok_and(|bytes| memory.try_reserve_exact(bytes).is_ok());
-    // Else an optimiser may find that nobody uses it, and all memory be there.
-    std::hint::black_box(&mut memory);
+    // Not by the allocator: with the command's own a refusal is the end.
+    let had = usize::try_from(bytes).is_ok_and(|bytes| MmapOptions::new().len(bytes).map_anon().is_ok());
     if had { Ok(()) } else { Err(format!("{} MiB of memory are needed and not to be had", bytes >> 20)) }
 }
 

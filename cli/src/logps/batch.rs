@@ -177,8 +177,10 @@ impl<'a> Batch<'a> {
                 return fail(
                     self.labels.name,
                     format!(
-                        "the label at position {at} is {label}; 0 to {} are needed, the vocabulary, or {MASKED} for a \
+                        "the label at position {at} is {}; 0 to {} are needed, the vocabulary, or {MASKED} for a \
                          token that does not count",
+                        // No label of 64 bits with a sign is larger than this.
+                        if label == i64::MAX { format!("{label} or more") } else { label.to_string() },
                         self.vocabulary - 1
                     ),
                 );

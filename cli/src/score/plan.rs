@@ -64,7 +64,7 @@ pub fn columns(options: &Score) -> Result<Vec<Wanted>, Failure> {
 pub struct Checked {
     /// What they say of themselves: those that say something.
     pub provenance: Vec<Provenance>,
-    /// The only source, opened: it may be one that cannot be opened twice.
+    /// The only source, opened, if it is a file.
     pub reader: Option<Box<dyn ColumnReader>>,
 }
 
@@ -85,7 +85,8 @@ pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<Checked, F
     let mut checked = Checked { provenance: Vec::new(), reader: None };
     let mut agreement = Agreement::default();
     let is_only = sources.len() == 1;
-    for source in sources.iter().filter(|source| is_only || source.can_be_reopened()) {
+    // Of a pipe nothing is read before the output is there.
+    for source in sources.iter().filter(|source| source.can_be_reopened()) {
         let reader = source.open()?;
         if !options.ignore_provenance {
             let models = reader.metadata().iter().map(Provenance::read).collect::<Result<Vec<_>, _>>()?;
