@@ -8,7 +8,7 @@
 # Needs rustup's stable toolchain, gcc, and Linux (Debian or a relative); what is missing of g++, cmake, pkg-config,
 # valgrind and Open MPI is installed with apt-get, as root. CARGO_TARGET_DIR is respected.
 #
-# Takes some five minutes of CPU for the two libraries and as much again for the programs, on two cores about six minutes.
+# Takes some ten minutes of CPU; on two cores, beside other work, it took eight minutes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
