@@ -25,9 +25,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The most threads that may be asked for; no machine has more.
-#define MOST_THREADS (1 << 16)
-
 // Version of the library.
 #define PREFLANE_VERSION_MAJOR 0
 
