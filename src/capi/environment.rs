@@ -55,7 +55,7 @@ fn traps() -> u32 {
     (open & 1) | (open >> 1 & 0b1_1110) | (open >> 1 & 1) << 5
 }
 
-/// Likewise.
+/// Which traps are enabled, from the control register of aarch64.
 #[cfg(all(target_arch = "aarch64", not(miri)))]
 fn traps() -> u32 {
     let control: u64;
@@ -68,7 +68,7 @@ fn traps() -> u32 {
     (control >> 8 & 0b1_1111 | (control >> 15 & 1) << 5) as u32
 }
 
-/// Likewise.
+/// Which traps are enabled, from the control register of s390x.
 #[cfg(all(target_arch = "s390x", not(miri)))]
 fn traps() -> u32 {
     let control: u64;

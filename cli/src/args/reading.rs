@@ -12,7 +12,7 @@ pub enum FormatName {
     /// One JSON object a line, or an array of objects
     #[value(alias = "ndjson")]
     Jsonl,
-    /// The same
+    /// One JSON object a line, or an array of objects, by its other ending
     Json,
     /// Values between commas, with a header
     Csv,

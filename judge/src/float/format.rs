@@ -98,7 +98,7 @@ impl fmt::Display for Float {
     }
 }
 
-/// The same.
+/// In scientific notation, as Display writes it.
 impl fmt::LowerExp for Float {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
