@@ -75,7 +75,7 @@ pub fn symmetric(
                     of_row.value(x) + Probability::new(column_sum, &scaling).value(x)
                 };
                 let value = (sum * factor) as f32;
-                *out = if value.is_nan() { NAN } else { value };
+                *out = if value.is_nan() { NAN } else { value + 0.0 };
             }
         }
     }

@@ -90,7 +90,7 @@ pub fn similarities(backend: Backend, vectors: Vectors<'_>, out: &mut [f32]) -> 
         let q = queries.row(query);
         for (place, out) in out.iter_mut().enumerate() {
             let value = similarity.of(backend, q, keys.row(pairing.key(query, place))) as f32;
-            *out = if value.is_nan() { NAN } else { value };
+            *out = if value.is_nan() { NAN } else { value + 0.0 };
         }
     }
     Ok(())
@@ -156,7 +156,7 @@ pub fn similarities_grad(
 
 fn added(to: f32, more: f64) -> f32 {
     let value = (f64::from(to) + more) as f32;
-    if value.is_nan() { NAN } else { value }
+    if value.is_nan() { NAN } else { value + 0.0 }
 }
 
 /// The square root by Newton's method from above, to 2^-52; NaN and infinity as they are. (`core` has none.)
