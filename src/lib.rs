@@ -74,19 +74,19 @@ mod evaluate;
 mod exact;
 mod lanes;
 pub mod logits;
-mod losses;
+pub mod losses;
 mod metrics;
 mod pairs;
 mod saved;
 pub mod streaming;
 
 pub use error::Error;
-pub use evaluate::{Pair, PairLoss, evaluate, evaluate_pair};
+pub use evaluate::{PairLoss, evaluate, evaluate_pair};
 pub use exact::ExactSum;
 pub use lanes::{Backend, Level};
-pub use losses::{ConservativeDpo, Dpo, Hinge, Ipo, Loss, RobustDpo};
+pub use losses::{LabelledLoss, ListedLoss, Loss};
 pub use metrics::{Metrics, Report};
-pub use pairs::{Outputs, Pairs, Reference};
+pub use pairs::{Outputs, Pair, Pairs, Reference};
 
 /// The one NaN that is ever returned: hardware differs in sign and payload.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);

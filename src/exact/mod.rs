@@ -4,6 +4,6 @@
 mod number;
 mod sum;
 
-pub(crate) use number::Wide;
+pub(crate) use number::Float384;
 pub use sum::ExactSum;
 pub(crate) use sum::{BLOCK, Exponents};

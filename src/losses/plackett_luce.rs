@@ -1,0 +1,1 @@
+//! KTO placeholder.
