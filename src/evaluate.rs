@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
-use crate::losses::{Loss, OneOf, Pair as LossOfPair, PairFormula, Real};
+use crate::losses::{Loss, OneOf, PairFormula};
 use crate::metrics::Metrics;
 use crate::pairs::{self, Counts, OutputSlices, Outputs, Pair, Pairs, RESULTS, SUMMED, check};
 
@@ -52,7 +52,7 @@ mod sealed {
         /// A batch.
         fn batch(&self, work: Evaluation<'_, '_, '_, '_>);
         /// One pair.
-        fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts);
+        fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts);
     }
 }
 
@@ -67,25 +67,11 @@ macro_rules! kernels {
                     work.run(self);
                 }
                 #[inline(never)]
-                fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
-                    pairs::one(self, inputs, results, counts);
+                fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
+                    pairs::one(self, inputs, weight, results, counts);
                 }
             }
         )*
-
-        impl PairFormula for Loss {
-            fn beta(&self) -> f64 {
-                match self {
-                    $(Loss::$Type(loss) => loss.beta(),)*
-                }
-            }
-            #[inline(always)]
-            fn evaluate<R: Real>(&self, pair: &mut impl LossOfPair<R>) {
-                match self {
-                    $(Loss::$Type(loss) => loss.evaluate(pair),)*
-                }
-            }
-        }
 
         // A kernel for each loss is fast over lanes. Without them its size in flash counts: there is one for all.
         impl sealed::Sealed for Loss {
@@ -97,10 +83,10 @@ macro_rules! kernels {
                 }
             }
             #[inline(never)]
-            fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
+            fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
                 match self {
-                    $(Loss::$Type(loss) if HAS_WIDE => loss.pair(inputs, results, counts),)*
-                    _ => pairs::one(self, inputs, results, counts),
+                    $(Loss::$Type(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),)*
+                    _ => pairs::one(self, inputs, weight, results, counts),
                 }
             }
         }
@@ -116,11 +102,11 @@ impl<A: PairLoss + PairFormula, B: PairLoss + PairFormula> sealed::Sealed for On
             _ => work.run(self),
         }
     }
-    fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
+    fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
         match self {
-            Self::First(loss) if HAS_WIDE => loss.pair(inputs, results, counts),
-            Self::Second(loss) if HAS_WIDE => loss.pair(inputs, results, counts),
-            _ => pairs::one(self, inputs, results, counts),
+            Self::First(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),
+            Self::Second(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),
+            _ => pairs::one(self, inputs, weight, results, counts),
         }
     }
 }
@@ -206,12 +192,18 @@ pub fn evaluate_pair<L: PairLoss>(
     let (ref_chosen_logps, ref_rejected_logps) = reference.unwrap_or_default();
     let inputs = [policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps];
     let mut results = [0.0; RESULTS];
-    score(loss, &inputs, &mut results, &mut Counts::default());
+    score(loss, &inputs, 1.0, &mut results, &mut Counts::default());
     Pair::new(&results)
 }
 
 /// One pair (policy chosen, policy rejected, reference chosen, reference rejected, 0 without a reference), and what the
 /// metrics count of it.
-pub(crate) fn score<L: PairLoss>(loss: &L, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
-    loss.pair(inputs, results, counts);
+pub(crate) fn score<L: PairLoss>(
+    loss: &L,
+    inputs: &[f32; 4],
+    weight: f32,
+    results: &mut [f32; RESULTS],
+    counts: &mut Counts,
+) {
+    loss.pair(inputs, weight, results, counts);
 }

@@ -74,11 +74,15 @@ mod evaluate;
 mod exact;
 mod lanes;
 pub mod logits;
+pub mod labelled;
+pub mod listed;
 pub mod losses;
 mod metrics;
+mod outputs;
 mod pairs;
 mod saved;
 pub mod streaming;
+mod tally;
 
 pub use error::Error;
 pub use evaluate::{PairLoss, evaluate, evaluate_pair};

@@ -27,7 +27,7 @@ mod tracked;
 pub use one_of::OneOf;
 pub use parameter::Parameter;
 pub(crate) use checked::Checked;
-pub(crate) use formula::{Pair, PairFormula};
+pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
 pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::Tracked;
 
@@ -132,7 +132,7 @@ macro_rules! types {
 
 /// Makes the enum of all losses of a shape.
 macro_rules! any_loss {
-    ($(#[$doc:meta])* $Any:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+    ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $formula:literal $source:literal;)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,6 +142,20 @@ macro_rules! any_loss {
                 #[doc = concat!("The loss `", stringify!($name), "`: `", $formula, "`.")]
                 $Type($Type),
             )*
+        }
+
+        impl $Formula for $Any {
+            fn beta(&self) -> f64 {
+                match self {
+                    $(Self::$Type(loss) => loss.beta(),)*
+                }
+            }
+            #[inline(always)]
+            fn evaluate<R: Real>(&self, row: &mut impl $Row<R>) {
+                match self {
+                    $(Self::$Type(loss) => loss.evaluate(row),)*
+                }
+            }
         }
 
         impl $Any {
@@ -194,16 +208,17 @@ macro_rules! everything {
         types!($($pairwise)* $($labelled)* $($listed)*);
         any_loss! {
             /// Any loss of pairs, chosen at run time.
-            Loss { $($pairwise)* }
+            Loss PairFormula Pair { $($pairwise)* }
         }
         any_loss! {
             /// Any loss of labelled answers, chosen at run time.
-            LabelledLoss { $($labelled)* }
+            LabelledLoss AnswerFormula Answer { $($labelled)* }
         }
         any_loss! {
             /// Any loss of listed answers, chosen at run time.
-            ListedLoss { $($listed)* }
+            ListedLoss ListFormula List { $($listed)* }
         }
+        of_two!($($listed)*);
 
         /// The descriptions, by the type's name.
         #[allow(non_upper_case_globals, reason = "named as the types")]
@@ -214,6 +229,20 @@ macro_rules! everything {
             descriptions!(Listed $($listed)*);
         }
         all!($($pairwise)* $($labelled)* $($listed)*);
+    };
+}
+
+/// Which loss of pairs each loss of lists is where there are two answers.
+macro_rules! of_two {
+    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
+        $formula:literal $source:literal;)*) => {
+        impl ListedLoss {
+            pub(crate) fn as_pair(&self) -> Option<Dpo> {
+                match self {
+                    $(Self::$Type(loss) => $Type::of_two(loss),)*
+                }
+            }
+        }
     };
 }
 

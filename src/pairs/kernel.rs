@@ -382,15 +382,27 @@ impl<L: Lanes> LaneBlock<L> {
 
 /// One row, with the bits that it has among others: policy chosen, policy rejected, reference chosen, reference rejected
 /// (0 without a reference).
-pub fn one<F: PairFormula>(formula: &F, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
-    if one_in_f64(formula, inputs, results, counts) {
-        settle(formula, inputs, 1.0, results, counts);
+pub fn one<F: PairFormula>(
+    formula: &F,
+    inputs: &[f32; 4],
+    weight: f32,
+    results: &mut [f32; RESULTS],
+    counts: &mut Counts,
+) {
+    if one_in_f64(formula, inputs, weight, results, counts) {
+        settle(formula, inputs, weight, results, counts);
     }
 }
 
 /// Whether the row must be settled. On its own, for its stack to be free by then.
 #[inline(never)]
-fn one_in_f64<F: PairFormula>(formula: &F, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) -> bool {
-    let group = LaneBlock { inputs: inputs.map(f64::from), weight: None, valid: 1 };
+fn one_in_f64<F: PairFormula>(
+    formula: &F,
+    inputs: &[f32; 4],
+    weight: f32,
+    results: &mut [f32; RESULTS],
+    counts: &mut Counts,
+) -> bool {
+    let group = LaneBlock { inputs: inputs.map(f64::from), weight: Some(weight.into()), valid: 1 };
     group.evaluate::<F, false>(formula, results, counts) != 0
 }

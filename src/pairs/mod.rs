@@ -5,8 +5,9 @@ mod outputs;
 mod settle;
 
 use crate::Error;
-use crate::error::check_length;
+use crate::error::{check_length, check_weights};
 pub(crate) use kernel::{Counts, block, one};
+pub(crate) use settle::sign_of_h;
 pub(crate) use outputs::{OutputSlices, RESULTS, SUMMED, place};
 pub use outputs::{Outputs, Pair};
 
@@ -99,14 +100,7 @@ impl<'a> Pairs<'a> {
             check_length("ref_chosen_logps", n, reference.chosen_logps.len())?;
             check_length("ref_rejected_logps", n, reference.rejected_logps.len())?;
         }
-        if let Some(weights) = self.weights {
-            check_length("weights", n, weights.len())?;
-            // A NaN is not in the range either.
-            if let Some((row, &value)) = weights.iter().enumerate().find(|(_, w)| !(0.0..=f32::MAX).contains(*w)) {
-                return Err(Error::Weight { row, value });
-            }
-        }
-        Ok(())
+        self.weights.map_or(Ok(()), |weights| check_weights(n, weights))
     }
 }
 

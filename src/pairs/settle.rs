@@ -6,7 +6,7 @@
 use super::kernel::{Counts, log_ratios};
 use super::{OutputSlices, Pairs, RESULTS, SUMMED, place};
 use crate::NAN;
-use crate::exact::Float384;
+use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::lanes::HAS_WIDE;
 use crate::losses::{Pair, PairFormula, Real, Tracked};
 
@@ -50,9 +50,7 @@ pub fn settle<F: PairFormula>(
     if !HAS_WIDE || !settle_by_bounds(formula, inputs, weight, results) {
         settle_exactly(formula, inputs, weight, results);
     }
-    // Of the exact sign; NaN for an infinite difference, whose sign the rough one has.
-    let h = log_ratios(inputs.map(f64::from)).h;
-    let h = if h.is_nan() { rough_log_ratio(inputs) } else { h };
+    let h = sign_of_h(inputs);
     counts.accurate += u32::from(h > 0.0);
     counts.ties += u32::from(h == 0.0);
     // The inputs and what the metrics sum.
@@ -60,25 +58,11 @@ pub fn settle<F: PairFormula>(
     counts.nonfinite += u32::from(!finite);
 }
 
-/// `(pc - rc) - (pr - rr)` in `f64`, where finite `f32` cannot overflow.
-fn rough_log_ratio(&[pc, pr, rc, rr]: &[f32; 4]) -> f64 {
-    (f64::from(pc) - f64::from(rc)) - (f64::from(pr) - f64::from(rr))
-}
-
-/// The same exactly, where it is not NaN; a stand-in for infinity.
-#[inline(never)]
-fn log_ratio(inputs: &[f32; 4]) -> Float384 {
-    let rough = rough_log_ratio(inputs);
-    let mut exact = Float384::ZERO;
-    if rough.is_infinite() {
-        exact.set_infinite(rough < 0.0);
-    } else {
-        let &[pc, pr, rc, rr] = inputs;
-        for term in [pc, -rc, -pr, rr] {
-            exact.add_f64(term.into());
-        }
-    }
-    exact
+/// A number of the exact sign of h; NaN where h is.
+pub fn sign_of_h(inputs: &[f32; 4]) -> f64 {
+    // NaN for an infinite difference, whose sign the rough one has.
+    let h = log_ratios(inputs.map(f64::from)).h;
+    if h.is_nan() { rough_log_ratio(inputs) } else { h }
 }
 
 /// One row with bounds of errors: each result that they decide is rounded at once.
@@ -190,20 +174,6 @@ impl Pair<Float384> for ExactResults<'_> {
     fn by_beta(&mut self, derivative: Float384) {
         self.put(place::GRAD_BETA, place::GRAD_BETA, &derivative);
     }
-}
-
-/// `factor x` rounded, a zero as +0.
-#[inline(never)]
-fn scaled(factor: f64, x: &Float384) -> f32 {
-    let mut product = *x;
-    product.multiply(factor);
-    product.rounded() + 0.0
-}
-
-/// `beta` times a log-ratio, rounded.
-#[inline(never)]
-fn reward(beta: f64, inputs: &[f32; 4]) -> f32 {
-    if rough_log_ratio(inputs).is_nan() { NAN } else { scaled(beta, &log_ratio(inputs)) }
 }
 
 /// Both rewards and the margin.
