@@ -62,8 +62,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "std")]
-pub mod batch;
+mod batch;
 #[cfg(feature = "capi")]
 #[doc(hidden)]
 pub mod capi;
@@ -77,16 +76,18 @@ pub mod logits;
 mod losses;
 mod metrics;
 mod pairs;
+mod run;
 mod saved;
 pub mod streaming;
 
 pub use error::Error;
-pub use evaluate::{Pair, PairLoss, evaluate, evaluate_pair};
+pub use evaluate::{Pair, PairLoss, evaluate_pair};
 pub use exact::ExactSum;
 pub use lanes::{Backend, Level};
 pub use losses::{ConservativeDpo, Dpo, Hinge, Ipo, Loss, RobustDpo};
 pub use metrics::{Metrics, Report};
 pub use pairs::{Outputs, Pairs, Reference};
+pub use run::Run;
 
 /// The one NaN that is ever returned: hardware differs in sign and payload.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);

@@ -141,7 +141,6 @@ impl<'a, T: Element> LogitsMut<'a, T> {
     }
 
     /// The first `rows` rows and the others.
-    #[cfg(feature = "std")]
     pub(crate) fn split(self, rows: usize) -> (Self, Self) {
         let rows = rows.min(self.rows);
         let at = (rows * self.stride).min(self.data.len());
@@ -230,7 +229,6 @@ impl<'a> Targets<'a> {
     }
 
     /// `rows` rows from `start` on.
-    #[cfg(any(feature = "std", feature = "capi"))]
     pub(crate) fn range(&self, start: usize, rows: usize) -> Self {
         Self { first: self.first + start, rows, ..*self }
     }
