@@ -78,7 +78,11 @@ mod metrics;
 mod pairs;
 mod run;
 mod saved;
+#[cfg(feature = "std")]
+mod scores;
 pub mod streaming;
+#[cfg(feature = "std")]
+mod trainer;
 
 pub use error::Error;
 pub use evaluate::{Pair, PairLoss, evaluate_pair};
@@ -88,6 +92,10 @@ pub use losses::{ConservativeDpo, Dpo, Hinge, Ipo, Loss, RobustDpo};
 pub use metrics::{Metrics, Report};
 pub use pairs::{Outputs, Pairs, Reference};
 pub use run::Run;
+#[cfg(feature = "std")]
+pub use scores::Scores;
+#[cfg(feature = "std")]
+pub use trainer::{AnswerLogps, Batch, StepResults, Trainer};
 
 /// The one NaN that is ever returned: hardware differs in sign and payload.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);

@@ -158,6 +158,44 @@ pub enum Labels<'a> {
     I64(&'a [i64]),
 }
 
+impl<'a> From<&'a [i32]> for Labels<'a> {
+    fn from(labels: &'a [i32]) -> Self {
+        Self::I32(labels)
+    }
+}
+
+impl<'a> From<&'a [i64]> for Labels<'a> {
+    fn from(labels: &'a [i64]) -> Self {
+        Self::I64(labels)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [i32; N]> for Labels<'a> {
+    fn from(labels: &'a [i32; N]) -> Self {
+        Self::I32(labels)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [i64; N]> for Labels<'a> {
+    fn from(labels: &'a [i64; N]) -> Self {
+        Self::I64(labels)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<'a> From<&'a std::vec::Vec<i32>> for Labels<'a> {
+    fn from(labels: &'a std::vec::Vec<i32>) -> Self {
+        Self::I32(labels)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<'a> From<&'a std::vec::Vec<i64>> for Labels<'a> {
+    fn from(labels: &'a std::vec::Vec<i64>) -> Self {
+        Self::I64(labels)
+    }
+}
+
 impl Labels<'_> {
     /// How many.
     pub fn len(&self) -> usize {

@@ -101,10 +101,7 @@ impl<L: PairLoss> Step<'_, L> {
         check_length("token_grads", rows, buffers.token_grads.len())?;
         check_length("chosen_logps", pairs, buffers.chosen_logps.len())?;
         check_length("rejected_logps", pairs, buffers.rejected_logps.len())?;
-        if !self.grad_scale.is_finite() || self.grad_scale == 0.0 {
-            let requirement = "finite and not 0: 1 / pairs for the mean loss";
-            return Err(Error::Parameter { name: "grad_scale", value: self.grad_scale, requirement });
-        }
+        check_grad_scale(self.grad_scale)?;
         // Lengths and weights are known before the log-probabilities are.
         let StepBuffers { chosen_logps, rejected_logps, grad_chosen_logps, grad_rejected_logps, .. } = buffers;
         let outputs = outputs.with_grads(grad_chosen_logps, grad_rejected_logps);
@@ -153,6 +150,14 @@ impl<L: PairLoss> Step<'_, L> {
         backward::grads::<T, T>(backend, split, None, targets, scaling, seeds, how, logits);
         Ok(counts)
     }
+}
+
+pub(crate) fn check_grad_scale(grad_scale: f64) -> Result<(), Error> {
+    if grad_scale.is_finite() && grad_scale != 0.0 {
+        return Ok(());
+    }
+    let requirement = "finite and not 0: 1 / pairs for the mean loss";
+    Err(Error::Parameter { name: "grad_scale", value: grad_scale, requirement })
 }
 
 impl StepOutputs<'_> {
