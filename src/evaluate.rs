@@ -1,33 +1,12 @@
 //! Evaluation of batches: slices in, slices out, on the calling thread.
 
-use crate::Error;
 use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Loss, OneOf, PairFormula};
 use crate::metrics::Metrics;
-use crate::pairs::{self, Counts, OutputSlices, Outputs, Pair, Pairs, RESULTS, SUMMED, check};
+use crate::pairs::{self, Counts, OutputSlices, Pair, Pairs, RESULTS, SUMMED};
 
-/// Loss, rewards, margin and gradients of every pair, and the metrics of all, on the calling thread.
-///
-/// `metrics`, if given, is added to: it may go through many batches. Row by row the result is that of the formula in
-/// real arithmetic on the given values, to 0.501 ULP; it does not depend on the other rows, on the back end or on which
-/// outputs are asked for. A NaN, or a difference of equal infinities, makes NaN what depends on it in that row;
-/// an infinite log-probability gives the formula's limit.
-///
-/// # Errors
-/// [`Error::Length`] and [`Error::Weight`], before anything is written.
-pub fn evaluate<L: PairLoss>(
-    backend: Backend,
-    loss: &L,
-    pairs: Pairs<'_>,
-    outputs: Outputs<'_>,
-    metrics: Option<&mut Metrics>,
-) -> Result<(), Error> {
-    let mut outputs = check(pairs, outputs)?;
-    evaluate_checked(backend, loss, pairs, &mut outputs, metrics);
-    Ok(())
-}
-
+/// A batch of arguments that were checked, on the calling thread.
 pub(crate) fn evaluate_checked<L: PairLoss>(
     backend: Backend,
     loss: &L,

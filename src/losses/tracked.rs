@@ -59,7 +59,8 @@ impl Tracked {
 
     /// The nearest `f32` to the exact value, if the bound decides it.
     pub fn rounded(self) -> Option<f32> {
-        let error = self.error * ROOM;
+        // At least as much as the value's own last place, or a difference that is far below would not move it off a midpoint.
+        let error = if self.error == 0.0 { 0.0 } else { self.error * ROOM + abs(self.value) * f64::EPSILON };
         let nearest = (self.value - error) as f32;
         // False for NaN, of an error that is infinite too.
         (nearest == (self.value + error) as f32 && nearest.is_finite()).then_some(nearest + 0.0)
