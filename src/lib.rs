@@ -73,24 +73,28 @@ mod evaluate;
 mod exact;
 mod lanes;
 pub mod logits;
-mod losses;
+pub mod labelled;
+pub mod listed;
+pub mod losses;
 mod metrics;
+mod outputs;
 mod pairs;
 mod run;
 mod saved;
 #[cfg(feature = "std")]
 mod scores;
 pub mod streaming;
+mod tally;
 #[cfg(feature = "std")]
 mod trainer;
 
 pub use error::Error;
-pub use evaluate::{Pair, PairLoss, evaluate_pair};
+pub use evaluate::{PairLoss, evaluate_pair};
 pub use exact::ExactSum;
 pub use lanes::{Backend, Level};
-pub use losses::{ConservativeDpo, Dpo, Hinge, Ipo, Loss, RobustDpo};
+pub use losses::{LabelledLoss, ListedLoss, Loss};
 pub use metrics::{Metrics, Report};
-pub use pairs::{Outputs, Pairs, Reference};
+pub use pairs::{Outputs, Pair, Pairs, Reference};
 pub use run::Run;
 #[cfg(feature = "std")]
 pub use scores::Scores;
