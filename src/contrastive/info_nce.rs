@@ -9,9 +9,9 @@ use crate::{Error, NAN, Run};
 /// Similarities of some rows: one positive each, and m negatives.
 #[derive(Clone, Copy, Debug)]
 pub struct Similarities<'a> {
-    /// To the positive, one a row.
+    /// Similarity to the positive, one a row.
     pub positives: &'a [f32],
-    /// To the negatives, `[rows, m]`. `None`: no negatives, and the loss is 0.
+    /// Similarities to the negatives, `[rows, m]`. `None`: no negatives, and the loss is 0.
     pub negatives: Option<Logits<'a, f32>>,
     /// `[rows, m]` without padding: a negative counts where this is true. `None`: all do. What does not count may hold
     /// anything, NaN included.
@@ -35,11 +35,11 @@ impl Similarities<'_> {
 pub struct InfoNceOutputs<'a> {
     /// Loss of each row: >= 0, to 0.51 ULP.
     pub losses: Option<&'a mut [f32]>,
-    /// By the positive similarity, `-(1 - p+) / T`, to 0.51 ULP.
+    /// Derivative by the positive similarity, `-(1 - p+) / T`, to 0.51 ULP.
     pub grad_positives: Option<&'a mut [f32]>,
-    /// By the negative similarities, `p_j / T`, `[rows, m]`, to 0.51 ULP; 0 where masked.
+    /// Derivatives by the negative similarities, `p_j / T`, `[rows, m]`, to 0.51 ULP; 0 where masked.
     pub grad_negatives: Option<LogitsMut<'a, f32>>,
-    /// By the temperature, `sum p_j (s+ - s_j) / T^2`, of each row: within half a ULP and 2^-32 of the sum of the terms'
+    /// Derivative by the temperature, `sum p_j (s+ - s_j) / T^2`, of each row: within half a ULP and 2^-32 of the sum of the terms'
     /// magnitudes.
     pub grad_temperature: Option<&'a mut [f32]>,
 }
@@ -111,7 +111,7 @@ impl Run {
     }
 }
 
-/// The same, of arguments that were checked.
+/// The work of [`Run::info_nce`], of arguments that were checked.
 fn info_nce(
     backend: Backend,
     split: bool,
@@ -171,7 +171,7 @@ fn put(to: &mut Option<&mut [f32]>, row: usize, value: f32) {
     }
 }
 
-/// Of the positive and of the negatives that count.
+/// The log-sum-exp of the positive and of the negatives that count.
 fn log_sum_exp(
     backend: Backend,
     positive: f32,

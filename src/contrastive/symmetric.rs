@@ -9,9 +9,9 @@ use crate::{Error, ExactSum, NAN, Run};
 /// Memory of [`Run::symmetric`], the caller's.
 #[derive(Debug)]
 pub struct SymmetricSums<'a> {
-    /// One a row.
+    /// The rows' log-sum-exps.
     pub rows: &'a mut [LogSumExp],
-    /// One a column.
+    /// The columns' log-sum-exps.
     pub columns: &'a mut [LogSumExp],
 }
 

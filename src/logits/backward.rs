@@ -26,7 +26,7 @@ pub struct Gradient {
 pub struct Seeds<'a> {
     /// From [`Run::token_logps`] on the same logits with the same scaling.
     pub log_sum_exps: &'a [LogSumExp],
-    /// dL/dlogp of every row.
+    /// The loss's derivative by every row's log-probability.
     pub grad_logps: &'a [f32],
 }
 
@@ -115,7 +115,7 @@ fn check<T: Element, G: Element>(
     check_length("columns of grads", logits.columns(), grads.columns())
 }
 
-/// The same within a job.
+/// The work of [`Run::grads`] within a job.
 #[expect(clippy::too_many_arguments, reason = "each is one of the computation's")]
 pub(crate) fn grads<T: Element, G: Element>(
     backend: Backend,

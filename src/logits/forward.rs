@@ -17,9 +17,9 @@ pub struct TokenOutputs<'a> {
     pub logps: Option<&'a mut [f32]>,
     /// The row's log-sum-exp, which the gradient takes.
     pub log_sum_exps: Option<&'a mut [LogSumExp]>,
-    /// `-sum p ln p` in nats, to 0.51 ULP.
+    /// The entropy `-sum p ln p` in nats, to 0.51 ULP.
     pub entropies: Option<&'a mut [f32]>,
-    /// `ln sum p^2`, to 0.51 ULP: what WPO's weights need (arXiv 2406.11827).
+    /// The logarithm `ln sum p^2`, to 0.51 ULP: what WPO's weights need (arXiv 2406.11827).
     pub log_sum_squares: Option<&'a mut [f32]>,
     /// The mean of the row's logits as given, correctly rounded.
     pub mean_logits: Option<&'a mut [f32]>,
@@ -35,14 +35,14 @@ pub struct TokenOutputs<'a> {
 pub struct TokenCounts {
     /// Rows with a target.
     pub tokens: u64,
-    /// Rows without.
+    /// Rows without a target.
     pub masked: u64,
     /// Rows with a target whose log-probability is not finite: NaN, or -inf of a masked column.
     pub nonfinite: u64,
 }
 
 impl TokenCounts {
-    /// Adds those of other rows.
+    /// Adds the counts of other rows.
     pub fn merge(&mut self, other: &Self) {
         self.tokens += other.tokens;
         self.masked += other.masked;
@@ -115,7 +115,7 @@ impl Run {
     }
 }
 
-/// The same, of arguments that were checked.
+/// The work of [`Run::token_logps`], of arguments that were checked.
 pub(crate) fn token_logps<T: Element>(
     backend: Backend,
     split: bool,

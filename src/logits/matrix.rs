@@ -33,7 +33,7 @@ fn check_matrix(length: usize, rows: usize, columns: usize, stride: usize) -> Re
 }
 
 impl<'a, T: Element> Logits<'a, T> {
-    /// Rows without padding.
+    /// A matrix of rows without padding.
     ///
     /// # Errors
     /// [`Error::Length`] unless the slice has `rows * columns` elements or more, [`Error::Parameter`] for no columns.
@@ -41,10 +41,11 @@ impl<'a, T: Element> Logits<'a, T> {
         Self::with_stride(data, rows, columns, columns)
     }
 
-    /// Rows `stride` elements apart.
+    /// A matrix of rows `stride` elements apart.
     ///
     /// # Errors
-    /// As [`Logits::new`], and [`Error::Parameter`] for a stride below the columns.
+    /// [`Error::Length`] unless the slice holds every row whole, the last one's padding excepted; [`Error::Parameter`] for no columns
+    /// and for a stride below the columns.
     pub fn with_stride(data: &'a [T], rows: usize, columns: usize, stride: usize) -> Result<Self, Error> {
         check_matrix(data.len(), rows, columns, stride)?;
         Ok(Self { data, rows, columns, stride })
@@ -87,7 +88,7 @@ impl<'a, T: Element> Logits<'a, T> {
     }
 }
 
-/// Logits, or their gradient, to write to: as [`Logits`].
+/// Logits, or their gradient, to write to, laid out as [`Logits`].
 #[derive(Debug)]
 pub struct LogitsMut<'a, T> {
     data: &'a mut [T],
@@ -97,18 +98,19 @@ pub struct LogitsMut<'a, T> {
 }
 
 impl<'a, T: Element> LogitsMut<'a, T> {
-    /// Rows without padding.
+    /// A matrix of rows without padding.
     ///
     /// # Errors
-    /// As [`Logits::new`].
+    /// [`Error::Length`] unless the slice has `rows * columns` elements or more, [`Error::Parameter`] for no columns.
     pub fn new(data: &'a mut [T], rows: usize, columns: usize) -> Result<Self, Error> {
         Self::with_stride(data, rows, columns, columns)
     }
 
-    /// Rows `stride` elements apart.
+    /// A matrix of rows `stride` elements apart.
     ///
     /// # Errors
-    /// As [`Logits::with_stride`].
+    /// [`Error::Length`] unless the slice holds every row whole, the last one's padding excepted; [`Error::Parameter`] for no columns
+    /// and for a stride below the columns.
     pub fn with_stride(data: &'a mut [T], rows: usize, columns: usize, stride: usize) -> Result<Self, Error> {
         check_matrix(data.len(), rows, columns, stride)?;
         Ok(Self { data, rows, columns, stride })
@@ -124,7 +126,7 @@ impl<'a, T: Element> LogitsMut<'a, T> {
         self.columns
     }
 
-    /// To read.
+    /// The same matrix, to read.
     pub fn view(&self) -> Logits<'_, T> {
         Logits { data: self.data, rows: self.rows, columns: self.columns, stride: self.stride }
     }
@@ -152,9 +154,9 @@ impl<'a, T: Element> LogitsMut<'a, T> {
 /// Token ids, one a row.
 #[derive(Clone, Copy, Debug)]
 pub enum Labels<'a> {
-    /// 32-bit.
+    /// 32-bit labels.
     I32(&'a [i32]),
-    /// 64-bit.
+    /// 64-bit labels.
     I64(&'a [i64]),
 }
 
@@ -197,7 +199,7 @@ impl<'a> From<&'a std::vec::Vec<i64>> for Labels<'a> {
 }
 
 impl Labels<'_> {
-    /// How many.
+    /// How many labels.
     pub fn len(&self) -> usize {
         match self {
             Self::I32(x) => x.len(),
@@ -227,7 +229,7 @@ pub struct Targets<'a> {
 const IGNORE: i64 = -100;
 
 impl<'a> Targets<'a> {
-    /// Row by row, with -100 as the mark of a masked row.
+    /// Targets row by row, with -100 as the mark of a masked row.
     pub fn new(labels: Labels<'a>) -> Self {
         Self { labels, ignore: IGNORE, shift: 0, first: 0, rows: labels.len() }
     }
@@ -246,7 +248,7 @@ impl<'a> Targets<'a> {
         Ok(Self { shift: tokens, ..Self::new(labels) })
     }
 
-    /// With a mark of one's own.
+    /// The same targets, with another mark of a masked row.
     pub fn with_ignore_index(self, ignore: i64) -> Self {
         Self { ignore, ..self }
     }

@@ -38,17 +38,17 @@ pub struct Step<'a, L> {
 pub struct StepBuffers<'a> {
     /// Tokens' log-probabilities, one a row; 0 for masked ones.
     pub token_logps: &'a mut [f32],
-    /// One a row.
+    /// The rows' log-sum-exps, one a row.
     pub log_sum_exps: &'a mut [LogSumExp],
     /// The derivatives by `token_logps`.
     pub token_grads: &'a mut [f32],
     /// The chosen answers' log-probabilities, one a pair.
     pub chosen_logps: &'a mut [f32],
-    /// The rejected answers'.
+    /// The rejected answers' log-probabilities, one a pair.
     pub rejected_logps: &'a mut [f32],
     /// The derivatives by `chosen_logps`, without `grad_scale`.
     pub grad_chosen_logps: &'a mut [f32],
-    /// By `rejected_logps`.
+    /// The derivatives by `rejected_logps`, without `grad_scale`.
     pub grad_rejected_logps: &'a mut [f32],
 }
 
@@ -59,9 +59,9 @@ pub struct StepOutputs<'a> {
     pub losses: Option<&'a mut [f32]>,
     /// Implicit rewards of the chosen answers.
     pub chosen_rewards: Option<&'a mut [f32]>,
-    /// Of the rejected answers.
+    /// Implicit rewards of the rejected answers.
     pub rejected_rewards: Option<&'a mut [f32]>,
-    /// Their differences.
+    /// The exact differences of the two rewards, rounded once.
     pub margins: Option<&'a mut [f32]>,
 }
 
@@ -113,7 +113,7 @@ impl<L: PairLoss> Step<'_, L> {
         Pairs { policy_chosen_logps, policy_rejected_logps, reference, weights }
     }
 
-    /// Of arguments that were checked.
+    /// The step, of arguments that were checked.
     fn run<T: Element>(
         &self,
         backend: Backend,

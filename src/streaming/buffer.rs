@@ -3,7 +3,7 @@
 use crate::{Error, Pairs};
 use heapless::Vec;
 
-/// Up to `N` pairs, column by column, for [`evaluate`](crate::evaluate).
+/// Up to `N` pairs, column by column, for [`Run::evaluate`](crate::Run::evaluate).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PairBuffer<const N: usize> {
     policy_chosen_logps: Vec<f32, N>,

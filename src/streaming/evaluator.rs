@@ -21,7 +21,7 @@ pub enum Side {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Scored {
-    /// Loss, rewards, margin and gradients: the bits of [`evaluate`](crate::evaluate) on the same log-probabilities.
+    /// Loss, rewards, margin and gradients: the bits of [`Run::evaluate`](crate::Run::evaluate) on the same log-probabilities.
     pub pair: Pair,
     /// The chosen answer.
     pub chosen: Answer,
@@ -54,7 +54,7 @@ impl Scored {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluator<L> {
     loss: L,
-    /// Of the open answer, as the next two.
+    /// The sums of the open answer; the next two are of it too.
     sums: Sums,
     tokens: u32,
     /// Whether its tokens came with a reference.
@@ -123,7 +123,7 @@ impl<L: PairLoss> Evaluator<L> {
         Ok(())
     }
 
-    /// One token by its row of logits and its column there: the bits of [`token_logps`](crate::logits::token_logps).
+    /// One token by its row of logits and its column there: the bits of [`Run::token_logps`](crate::Run::token_logps).
     ///
     /// A device that cannot hold a whole row sums it in pieces with [`RowSum`](crate::logits::RowSum), and hands its
     /// log-probability to [`token`](Self::token).

@@ -14,7 +14,7 @@ pub enum Alarm {
     MarginCollapse,
     /// The mean of the k1 estimates of KL(policy || reference), in nats a token.
     KlK1,
-    /// The mean of the k3 estimates.
+    /// The mean of the k3 estimates of KL(policy || reference), in nats a token.
     KlK3,
     /// The share of pairs with an infinite or NaN log-probability, loss, reward or margin. Such a pair can make the other
     /// statistics NaN, which neither raises nor clears their alarms.
@@ -22,7 +22,7 @@ pub enum Alarm {
 }
 
 impl Alarm {
-    /// All of them.
+    /// Every alarm.
     pub const ALL: [Self; 5] = [Self::Displacement, Self::MarginCollapse, Self::KlK1, Self::KlK3, Self::Nonfinite];
 
     const fn bit(self) -> u8 {

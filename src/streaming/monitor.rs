@@ -59,32 +59,39 @@ impl<const N: usize> Monitor<N> {
         MonitorView { metrics, rows: rows.as_mut_view(), oldest, raised }
     }
 
-    /// [`MonitorView::push`].
+    /// Takes a pair in: adds it to the metrics, puts it into the window in the place of the oldest, and says which alarms that
+    /// raised or cleared.
     pub fn push(&mut self, scored: &Scored, limits: &Limits) -> Changes {
         self.view().push(scored, limits)
     }
 
-    /// [`MonitorView::metrics`].
+    /// The exact metrics of all pairs.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// [`MonitorView::window`].
+    /// The window over the last pairs.
     pub fn window(&self) -> Window<'_> {
         Window::new(self.rows.as_view(), self.oldest)
     }
 
-    /// [`MonitorView::raised`].
+    /// The alarms that are raised now.
     pub fn raised(&self) -> Alarms {
         self.raised
     }
 
-    /// [`MonitorView::save`].
+    /// Writes the state as bytes, the same on every machine, and returns their number: [`Monitor::BYTES`] at most.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `into` is too short; nothing is written then.
     pub fn save(&self, into: &mut [u8]) -> Result<usize, Error> {
         save(&self.metrics, self.raised, self.window(), into)
     }
 
-    /// [`MonitorView::restore`].
+    /// Takes the state from bytes that [`save`](Self::save) wrote, in a monitor of any capacity: a smaller window keeps the last pairs.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`] for bytes that are cut off, damaged, of another version or no monitor; this one is as it was then.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.view().restore(bytes)
     }
@@ -133,12 +140,12 @@ impl MonitorView<'_> {
         *self.oldest = if usize::from(next) < self.rows.len() { next } else { 0 };
     }
 
-    /// Of all pairs.
+    /// The exact metrics of all pairs.
     pub fn metrics(&self) -> &Metrics {
         self.metrics
     }
 
-    /// The last pairs.
+    /// The window over the last pairs.
     pub fn window(&self) -> Window<'_> {
         Window::new(self.rows, *self.oldest)
     }
