@@ -77,6 +77,20 @@ impl Run {
     /// A row's results depend on that row alone, and not on the order of its negatives (but for the last bits of the gradient
     /// by the temperature). A NaN or +inf that counts makes its row NaN; a negative of -inf is as good as masked.
     ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::contrastive::{InfoNceOutputs, Similarities};
+    /// use preflane::logits::Logits;
+    ///
+    /// let negatives = Logits::new(&[0.5, -1.0, 0.25], 1, 3)?;
+    /// let given = Similarities { positives: &[2.0], negatives: Some(negatives), mask: Some(&[true, true, false]) };
+    /// let mut losses = [0.0];
+    /// let outputs = InfoNceOutputs { losses: Some(&mut losses), ..Default::default() };
+    /// Run::default().info_nce(given, 0.5, outputs)?;
+    /// assert!((losses[0] - 0.0509458).abs() < 1e-7);
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`] and [`Error::Threads`]; before anything
     /// is written.

@@ -73,6 +73,23 @@ impl Run {
 
     /// The gradient of [`logits_grad`](Run::logits_grad) in the place of the logits.
     ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::logits::{Labels, LogSumExp, LogitsMut, Scaling, Seeds, Targets, TokenOutputs};
+    ///
+    /// let (run, mut data) = (Run::default(), [0.0_f32, 0.0]);
+    /// let targets = Targets::new(Labels::I32(&[0]));
+    /// let logits = LogitsMut::new(&mut data, 1, 2)?;
+    /// let mut sums = [LogSumExp::default()];
+    /// let outputs = TokenOutputs { log_sum_exps: Some(&mut sums), ..Default::default() };
+    /// run.token_logps(logits.view(), targets, &Scaling::NONE, outputs)?;
+    /// // The loss is the negative log-probability.
+    /// let seeds = Seeds { log_sum_exps: &sums, grad_logps: &[-1.0] };
+    /// run.logits_grad_in_place(logits, targets, &Scaling::NONE, seeds, false)?;
+    /// assert_eq!(data, [-0.5, 0.5]);
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Length`], [`Error::Target`] and [`Error::Threads`], before anything is written.
     pub fn logits_grad_in_place<T: Element>(

@@ -98,6 +98,19 @@ impl Run {
     /// A row's results depend on that row alone: not on its place, the other rows, the stride, the padding or where this runs.
     /// -inf is a masked column. bf16 and f16 logits count with their exact values.
     ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::logits::{Labels, Logits, Scaling, Targets, TokenOutputs};
+    ///
+    /// let logits = Logits::new(&[0.0_f32, 0.0, 3.0, 3.0], 2, 2)?;
+    /// let targets = Targets::new(Labels::I32(&[0, -100]));
+    /// let mut logps = [0.0; 2];
+    /// let outputs = TokenOutputs { logps: Some(&mut logps), ..Default::default() };
+    /// let counts = Run::default().token_logps(logits, targets, &Scaling::NONE, outputs)?;
+    /// assert_eq!((logps, counts.masked), ([-core::f32::consts::LN_2, 0.0], 1));
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Length`], [`Error::Target`] and [`Error::Threads`], before anything is written.
     pub fn token_logps<T: Element>(

@@ -94,6 +94,20 @@ impl Visitor for Logp {
 
 /// A row's log-sum-exp in the making, from chunks or shards of its columns in any order: the same bits as from the
 /// whole row. Plain data of a fixed size.
+///
+/// ```
+/// use preflane::Backend;
+/// use preflane::logits::{RowSum, Scaling};
+///
+/// // A row of four logits in two shards; the second one holds the target.
+/// let backend = Backend::detect();
+/// let (mut one, mut other) = (RowSum::new(Scaling::NONE), RowSum::new(Scaling::NONE));
+/// one.add(backend, &[0.0_f32, 0.0], None)?;
+/// other.add(backend, &[0.0_f32, 0.0], Some(1))?;
+/// one.merge(&other);
+/// assert_eq!(one.token_logp()?, -2.0 * core::f32::consts::LN_2);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowSum {
     scaling: Scaling,

@@ -6,6 +6,16 @@ use crate::error::check_length;
 
 /// Logits `[rows, columns]`, row-major, with `stride >= columns` elements from one row to the next. What lies beyond
 /// `columns` in a row (a padded vocabulary) is never read.
+///
+/// ```
+/// use preflane::logits::Logits;
+///
+/// // Two rows over a vocabulary of three, padded to four.
+/// let data = [1.0_f32, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0];
+/// let logits = Logits::with_stride(&data, 2, 3, 4)?;
+/// assert_eq!(logits.row(1), [4.0, 5.0, 6.0]);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Logits<'a, T> {
     data: &'a [T],
@@ -214,6 +224,16 @@ impl Labels<'_> {
 }
 
 /// Each row's target column, or the mark of a row that does not count.
+///
+/// ```
+/// use preflane::logits::{Labels, Targets};
+///
+/// // Two sequences of three tokens, as Hugging Face labels them.
+/// let labels = [-100, 5, 7, -100, 2, 9];
+/// let targets = Targets::shifted(Labels::I32(&labels), 3)?;
+/// assert_eq!(targets.len(), 6);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Targets<'a> {
     labels: Labels<'a>,

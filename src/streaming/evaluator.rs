@@ -51,6 +51,21 @@ impl Scored {
 /// For each answer: [`begin`](Self::begin), then [`token`](Self::token) or [`logits`](Self::logits) for each of its
 /// tokens that count (the prompt's do not), then [`end`](Self::end). Either answer of a pair may come first. A call that
 /// is refused changes nothing.
+///
+/// ```
+/// use preflane::Loss;
+/// use preflane::streaming::{Evaluator, Side};
+///
+/// let mut evaluator = Evaluator::new(Loss::dpo(0.1)?);
+/// evaluator.begin(Side::Chosen)?;
+/// evaluator.token(-1.5, None)?;
+/// assert!(evaluator.end(Some(-2.0))?.is_none());
+/// evaluator.begin(Side::Rejected)?;
+/// evaluator.token(-3.0, None)?;
+/// let scored = evaluator.end(Some(-2.5))?;
+/// assert_eq!(scored.map(|scored| scored.pair.margin), Some(0.1));
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluator<L> {
     loss: L,

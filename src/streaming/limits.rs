@@ -42,6 +42,16 @@ pub struct Threshold {
 }
 
 /// The alarms that are watched. Constant while the program runs: it may stand in flash.
+///
+/// ```
+/// use preflane::streaming::{Alarm, Limits, Threshold};
+///
+/// let limits = Limits::new(32)?.with(Alarm::MarginCollapse, Threshold { raise: 0.0, clear: 0.1 })?;
+/// assert_eq!(limits.least_pairs(), 32);
+/// // What clears an alarm may not raise it.
+/// assert!(limits.with(Alarm::KlK3, Threshold { raise: 0.1, clear: 0.2 }).is_err());
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {

@@ -12,6 +12,18 @@ use heapless::{Vec, VecView};
 ///
 /// `N` is from 1 to 65,535; a pair takes 16 bytes. Everything but the construction is in [`MonitorView`], whose code exists
 /// once, whatever the capacities.
+///
+/// ```
+/// use preflane::streaming::Monitor;
+///
+/// let monitor = Monitor::<32>::new();
+/// let mut bytes = [0; Monitor::<32>::BYTES];
+/// let length = monitor.save(&mut bytes)?;
+/// let mut restored = Monitor::<64>::new();
+/// restored.restore(&bytes[..length])?;
+/// assert_eq!(restored.window().len(), 0);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Monitor<const N: usize> {
     metrics: Metrics,
