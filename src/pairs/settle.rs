@@ -194,3 +194,84 @@ fn settle_exactly<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32, r
 fn evaluate_exactly<F: PairFormula>(formula: &F, mut row: ExactResults<'_>) {
     formula.evaluate(&mut row);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Loss;
+    use crate::losses::{LOSSES, Shape};
+
+    /// A stream of bits.
+    struct Bits(u64);
+
+    impl Bits {
+        fn next(&mut self) -> u32 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 32) as u32
+        }
+
+        /// Numbers that meet at midpoints: few bits, far apart, and now and then any.
+        fn number(&mut self) -> f32 {
+            let short = (self.next() % 64) as f32 - 32.0;
+            match self.next() % 8 {
+                0 => f32::from_bits(self.next()),
+                1 => 0.0,
+                2 => short * f32::from_bits((127 - self.next() % 120) << 23),
+                3 => 1.0 + short * f32::EPSILON,
+                4 => -f32::from_bits(self.next() % 3),
+                5 => f32::from_bits(0x7f7f_ffff - self.next() % 2),
+                _ => short + f32::from_bits((127 - self.next() % 30) << 23),
+            }
+        }
+    }
+
+    /// What the bounds decide is what 384 bits give, for every loss and its grid of parameters.
+    #[test]
+    fn tiers_agree() {
+        let mut bits = Bits(1);
+        let mut decided = 0;
+        for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise) {
+            for k in 0..12 {
+                let parameters: [f64; 2] = core::array::from_fn(|i| {
+                    description.parameters.get(i).map_or(0.0, |p| p.grid[(k * (i + 3) / (i + 1)) % p.grid.len()])
+                });
+                let loss = Loss::new(description, &parameters[..description.parameters.len()]).unwrap();
+                for _ in 0..150 {
+                    let inputs = core::array::from_fn(|_| bits.number());
+                    if !rough_log_ratio(&inputs).is_finite() {
+                        continue;
+                    }
+                    let weight = if bits.next() % 4 == 0 { bits.number().abs() } else { 1.0 };
+                    let weight = if weight.is_finite() { weight } else { 3.0 };
+                    let (mut bounded, mut exact) = ([NAN; RESULTS], [NAN; RESULTS]);
+                    let all = settle_by_bounds(&loss, &inputs, weight, &mut bounded);
+                    decided += u32::from(all);
+                    settle_exactly(&loss, &inputs, weight, &mut exact);
+                    // Where not all was decided, what was is right nevertheless.
+                    for (bounded, exact) in bounded.iter().zip(&exact) {
+                        let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
+                        assert!(same, "{loss:?} {inputs:x?} weight {weight:e}: {bounded:e}, not {exact:e}");
+                    }
+                }
+            }
+        }
+        assert!(decided > 2_000, "{decided}");
+    }
+
+    /// The examples in which truncated sums and quotients fall on the wrong side of a midpoint.
+    #[test]
+    fn ties_are_decided() {
+        let settled = |loss: Loss, inputs: [f32; 4]| {
+            let mut results = [NAN; RESULTS];
+            settle_exactly(&loss, &inputs, 1.0, &mut results);
+            results
+        };
+        // The loss is 300 + 2^-15 and e^-300 beside it: above the midpoint.
+        let results = settled(Loss::dpo(0.5).unwrap(), [-(600.0 + f32::powi(2.0, -14)), -f32::powi(2.0, -15), 0.0, 0.0]);
+        assert_eq!(results[place::LOSS], 300.0 + f32::powi(2.0, -15));
+        // The derivative is -(1 + 3 2^-24): a midpoint, of a quotient by 3/4. To even: 1 + 2^-22.
+        let beta = 1.5 * (1.0 + 3.0 * f64::powi(2.0, -24));
+        let results = settled(Loss::robust(beta, 0.125).unwrap(), [0.0; 4]);
+        assert_eq!(results[place::GRAD_CHOSEN], -(1.0 + f32::powi(2.0, -22)));
+    }
+}
