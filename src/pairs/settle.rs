@@ -267,7 +267,8 @@ mod tests {
             results
         };
         // The loss is 300 + 2^-15 and e^-300 beside it: above the midpoint.
-        let results = settled(Loss::dpo(0.5).unwrap(), [-(600.0 + f32::powi(2.0, -14)), -f32::powi(2.0, -15), 0.0, 0.0]);
+        let results =
+            settled(Loss::dpo(0.5).unwrap(), [-(600.0 + f32::powi(2.0, -14)), -f32::powi(2.0, -15), 0.0, 0.0]);
         assert_eq!(results[place::LOSS], 300.0 + f32::powi(2.0, -15));
         // The derivative is -(1 + 3 2^-24): a midpoint, of a quotient by 3/4. To even: 1 + 2^-22.
         let beta = 1.5 * (1.0 + 3.0 * f64::powi(2.0, -24));
