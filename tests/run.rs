@@ -120,10 +120,10 @@ fn similarities_have_the_same_bits() {
         assert_eq!(run.info_nce(given, 0.07, outputs), Ok(0));
         // Not all outputs, and no mask.
         let (mut few, mut infinite) = (vec![7.0; n], square[..n].to_vec());
-        infinite[n - 1] = f32::INFINITY;
+        (infinite[0], infinite[n - 1]) = (f32::INFINITY, f32::INFINITY);
         let given = Similarities { positives: &infinite, negatives: Some(matrix), mask: None };
         let outputs = InfoNceOutputs { losses: Some(&mut few), ..Default::default() };
-        assert_eq!(run.info_nce(given, 0.07, outputs), Ok(1));
+        assert_eq!(run.info_nce(given, 0.07, outputs), Ok(2));
 
         let (mut by_query, mut by_key) = (vec![0.0; n * d], vec![0.0; n * d]);
         run.similarities_grad(vectors, &grads, &mut by_query, &mut by_key).unwrap();
