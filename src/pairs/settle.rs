@@ -69,16 +69,29 @@ pub fn sign_of_h(inputs: &[f32; 4]) -> f64 {
 struct BoundedResults<'r> {
     beta: Tracked,
     h: Tracked,
-    weight: Tracked,
+    /// If it is not 1.
+    weight: Option<Tracked>,
     results: &'r mut [f32; RESULTS],
     decided: bool,
 }
 
 impl BoundedResults<'_> {
-    fn put<const PLACE: usize>(&mut self, value: Tracked) {
-        match value.rounded() {
-            Some(result) => self.results[PLACE] = result,
-            None => self.decided = false,
+    /// Takes a result, and its opposite for another place.
+    fn put(&mut self, place: usize, opposite: usize, value: Tracked) {
+        let Some(result) = value.rounded() else {
+            self.decided = false;
+            return;
+        };
+        self.results[place] = result;
+        if opposite != place {
+            self.results[opposite] = 0.0 - result;
+        }
+    }
+
+    fn weighed(&self, value: Tracked) -> Tracked {
+        match self.weight {
+            Some(weight) => value * weight,
+            None => value,
         }
     }
 }
@@ -91,18 +104,21 @@ impl Pair<Tracked> for BoundedResults<'_> {
         self.h
     }
     fn loss(&mut self, loss: Tracked) {
-        self.put::<{ place::LOSS }>(loss * self.weight);
+        self.put(place::LOSS, place::LOSS, self.weighed(loss));
     }
     fn by_u(&mut self, derivative: Tracked) {
-        self.put::<{ place::GRAD_CHOSEN }>(derivative * self.weight);
-        self.put::<{ place::GRAD_REF_CHOSEN }>(-derivative * self.weight);
+        self.put(place::GRAD_CHOSEN, place::GRAD_REF_CHOSEN, self.weighed(derivative));
     }
     fn by_v(&mut self, derivative: Tracked) {
-        self.put::<{ place::GRAD_REJECTED }>(derivative * self.weight);
-        self.put::<{ place::GRAD_REF_REJECTED }>(-derivative * self.weight);
+        self.put(place::GRAD_REJECTED, place::GRAD_REF_REJECTED, self.weighed(derivative));
+    }
+    fn by_h(&mut self, derivative: Tracked) {
+        self.by_u(derivative);
+        self.results[place::GRAD_REJECTED] = self.results[place::GRAD_REF_CHOSEN];
+        self.results[place::GRAD_REF_REJECTED] = self.results[place::GRAD_CHOSEN];
     }
     fn by_beta(&mut self, derivative: Tracked) {
-        self.put::<{ place::GRAD_BETA }>(derivative * self.weight);
+        self.put(place::GRAD_BETA, place::GRAD_BETA, self.weighed(derivative));
     }
 }
 
@@ -115,11 +131,11 @@ fn settle_by_bounds<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32,
     let &[pc, pr, rc, rr] = inputs;
     let (u, v) = (Tracked::difference(pc, rc), Tracked::difference(pr, rr));
     let (beta, h) = (Tracked::from_f64(formula.beta()), u - v);
-    let weight = Tracked::from_f64(weight.into());
+    let weight = (weight != 1.0).then(|| Tracked::from_f64(weight.into()));
     let mut row = BoundedResults { beta, h, weight, results, decided: true };
-    row.put::<{ place::CHOSEN_REWARD }>(beta * u);
-    row.put::<{ place::REJECTED_REWARD }>(beta * v);
-    row.put::<{ place::MARGIN }>(beta * h);
+    row.put(place::CHOSEN_REWARD, place::CHOSEN_REWARD, beta * u);
+    row.put(place::REJECTED_REWARD, place::REJECTED_REWARD, beta * v);
+    row.put(place::MARGIN, place::MARGIN, beta * h);
     if row.decided {
         formula.evaluate(&mut row);
     }
@@ -199,7 +215,7 @@ fn evaluate_exactly<F: PairFormula>(formula: &F, mut row: ExactResults<'_>) {
 mod tests {
     use super::*;
     use crate::Loss;
-    use crate::losses::{LOSSES, Shape};
+    use crate::losses::{CASES, LOSSES, Shape};
 
     /// A stream of bits.
     struct Bits(u64);
@@ -231,12 +247,9 @@ mod tests {
         let mut bits = Bits(1);
         let mut decided = 0;
         for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise) {
-            for k in 0..12 {
-                let parameters: [f64; 2] = core::array::from_fn(|i| {
-                    description.parameters.get(i).map_or(0.0, |p| p.grid[(k * (i + 3) / (i + 1)) % p.grid.len()])
-                });
-                let loss = Loss::new(description, &parameters[..description.parameters.len()]).unwrap();
-                for _ in 0..150 {
+            for case in 0..CASES {
+                let loss = Loss::new(description, &description.case(case)).unwrap();
+                for _ in 0..400 {
                     let inputs = core::array::from_fn(|_| bits.number());
                     if !rough_log_ratio(&inputs).is_finite() {
                         continue;
