@@ -6,8 +6,8 @@ mod measure;
 
 use measure::{Random, Subject, by_turns, print_load};
 use preflane::capi::*;
-use preflane::logits::{Labels, LogSumExp, Logits, Scaling, Targets, TokenOutputs, token_logps};
-use preflane::{Backend, Loss, Metrics, Outputs, Pairs, evaluate};
+use preflane::logits::{Labels, LogSumExp, Logits, Scaling, Targets, TokenOutputs};
+use preflane::{Loss, Metrics, Outputs, Pairs, Run};
 use std::hint::black_box;
 use std::ptr::{null, null_mut};
 
@@ -44,7 +44,7 @@ fn pairs(random: &mut Random, n: usize) {
             let outputs =
                 Outputs { losses: Some(&mut losses), grad_chosen_logps: Some(&mut gradients), ..Outputs::default() };
             let pairs = black_box(Pairs::new(pc, pr, rc, rr));
-            evaluate(Backend::detect(), black_box(&loss), pairs, outputs, Some(&mut metrics)).unwrap();
+            Run::default().evaluate(black_box(&loss), pairs, outputs, Some(&mut metrics)).unwrap();
         },
         || {
             let pairs = preflane_pairs {
@@ -88,7 +88,7 @@ fn rows(random: &mut Random, rows: usize, columns: usize) {
                 TokenOutputs { logps: Some(&mut logps), log_sum_exps: Some(&mut sums), ..TokenOutputs::default() };
             let logits = Logits::new(black_box(&logits[..]), rows, columns).unwrap();
             let targets = Targets::new(Labels::I32(&labels));
-            token_logps(Backend::detect(), logits, targets, &Scaling::NONE, outputs).unwrap();
+            Run::default().token_logps(logits, targets, &Scaling::NONE, outputs).unwrap();
         },
         || {
             let view = preflane_logits {

@@ -6,11 +6,8 @@ mod measure;
 use criterion::{Criterion, Throughput};
 use half::{bf16, f16};
 use measure::{Random, Subject, Turn, by_turns, is_measuring, print_load, verdict};
-use preflane::logits::{
-    Element, Labels, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Targets, TokenOutputs, logits_grad_in_place,
-    token_logps,
-};
-use preflane::{Backend, Level, batch};
+use preflane::logits::{Element, Labels, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Targets, TokenOutputs};
+use preflane::{Backend, Level, Run};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::hint::black_box;
@@ -71,12 +68,7 @@ impl Data {
         let targets = Targets::new(Labels::I64(&self.labels));
         let seeds = Seeds { log_sum_exps: &self.sums, grad_logps: &self.seeds };
         let (logits, scaling) = (black_box(logits), Scaling::NONE);
-        if threads {
-            batch::logits_grad_in_place(backend, logits, targets, &scaling, seeds, false)
-        } else {
-            logits_grad_in_place(backend, logits, targets, &scaling, seeds, false)
-        }
-        .expect("equal lengths");
+        run(backend, threads).logits_grad_in_place(logits, targets, &scaling, seeds, false).expect("equal lengths");
     }
 
     fn sum(&mut self, threads: bool) {
@@ -104,6 +96,11 @@ enum Kind {
     F16,
 }
 
+/// On the calling thread, or on those of the caller's pool.
+fn run(backend: Backend, in_pool: bool) -> Run {
+    if in_pool { Run::on(backend).in_pool() } else { Run::on(backend) }
+}
+
 fn forward<T: Element>(
     backend: Backend,
     data: &[T],
@@ -114,12 +111,7 @@ fn forward<T: Element>(
 ) {
     let logits = black_box(Logits::new(data, ROWS, columns).expect("whole rows"));
     let scaling = Scaling::NONE;
-    if threads {
-        batch::token_logps(backend, logits, targets, &scaling, outputs)
-    } else {
-        token_logps(backend, logits, targets, &scaling, outputs)
-    }
-    .expect("equal lengths");
+    run(backend, threads).token_logps(logits, targets, &scaling, outputs).expect("equal lengths");
 }
 
 /// A sum in 128 lanes, which the compiler makes the widest vectors of that it is allowed.
@@ -257,12 +249,9 @@ fn serve() -> Result<(), Error> {
                             let logits = LogitsMut::new(&mut half, ROWS, columns).expect("whole rows");
                             let targets = Targets::new(Labels::I64(&data.labels));
                             let seeds = Seeds { log_sum_exps: &data.sums, grad_logps: &data.seeds };
-                            if threads {
-                                batch::logits_grad_in_place(backend, logits, targets, &Scaling::NONE, seeds, false)
-                            } else {
-                                logits_grad_in_place(backend, logits, targets, &Scaling::NONE, seeds, false)
-                            }
-                            .expect("equal lengths");
+                            self::run(backend, threads)
+                                .logits_grad_in_place(logits, targets, &Scaling::NONE, seeds, false)
+                                .expect("equal lengths");
                         }
                         _ => data.backward(backend, threads),
                     }

@@ -4,7 +4,7 @@ mod measure;
 
 use criterion::{Criterion, Throughput};
 use measure::{Random, Subject, Times, Turn, by_turns, is_measuring, print_load, verdict};
-use preflane::{Backend, Level, Loss, Metrics, Outputs, Pairs, batch};
+use preflane::{Backend, Level, Loss, Metrics, Outputs, Pairs, Run};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::hint::black_box;
 use std::io::{BufRead, Error};
@@ -19,7 +19,7 @@ const STEADY: usize = 1 << 16;
 const SMALL: [usize; 4] = [8, 16, 32, 64];
 /// Small batches go round in so many rows, lest the CPU learn a batch by heart.
 const SMALL_ROWS: usize = 512;
-/// Rows a task of `preflane::batch`.
+/// Rows a task of `preflane::Run`.
 const GRAIN: usize = 16 * 1024;
 const BETA: f64 = 0.1;
 
@@ -172,13 +172,16 @@ fn pool() -> ThreadPool {
 fn evaluate(backend: Backend, loss: Loss, pairs: Pairs<'_>, results: &mut Results, with_metrics: bool) {
     let (outputs, metrics) = results.four(pairs.len());
     let metrics = with_metrics.then_some(metrics);
-    preflane::evaluate(black_box(backend), black_box(&loss), pairs, outputs, metrics).expect("equal lengths");
+    Run::on(black_box(backend)).evaluate(black_box(&loss), pairs, outputs, metrics).expect("equal lengths");
 }
 
 /// The same in the caller's pool.
 fn evaluate_batch(backend: Backend, loss: Loss, pairs: Pairs<'_>, results: &mut Results) {
     let (outputs, metrics) = results.four(pairs.len());
-    batch::evaluate(black_box(backend), black_box(&loss), pairs, outputs, Some(metrics)).expect("equal lengths");
+    Run::on(black_box(backend))
+        .in_pool()
+        .evaluate(black_box(&loss), pairs, outputs, Some(metrics))
+        .expect("equal lengths");
 }
 
 /// The plain loop: four streams in, four out, hardly any arithmetic.
@@ -202,7 +205,7 @@ mod plain {
         }
     }
 
-    /// In the caller's pool, cut as `preflane::batch` cuts.
+    /// In the caller's pool, cut as `preflane::Run` cuts.
     pub fn run_in_pool(backend: Backend, inputs: [&[f32]; 4], outputs: Four<'_>) {
         let n = inputs[0].len();
         if n <= super::GRAIN {
@@ -326,7 +329,8 @@ fn criterion_groups(criterion: &mut Criterion) {
 fn forms(backend: Backend, data: &Data, n: usize) -> Vec<(&'static str, Subject<'_, Results>)> {
     let loss = dpo();
     let run = move |pairs: Pairs<'_>, outputs: Outputs<'_>, metrics: &mut Metrics| {
-        preflane::evaluate(black_box(backend), black_box(&loss), pairs, outputs, Some(metrics))
+        Run::on(black_box(backend))
+            .evaluate(black_box(&loss), pairs, outputs, Some(metrics))
             .expect("equal lengths and valid weights");
     };
     let pairs = data.pairs(0, n);
@@ -510,12 +514,9 @@ fn serve() -> Result<(), Error> {
             *metrics = Metrics::new();
             let wanted = (kind == "step").then_some(&mut *metrics);
             let pairs = data.pairs(0, n);
-            let done = if threads == "1" {
-                preflane::evaluate(black_box(backend), black_box(&loss), pairs, outputs, wanted)
-            } else {
-                batch::evaluate(black_box(backend), black_box(&loss), pairs, outputs, wanted)
-            };
-            done.expect("equal lengths");
+            let run = Run::on(black_box(backend));
+            let run = if threads == "1" { run } else { run.in_pool() };
+            run.evaluate(black_box(&loss), pairs, outputs, wanted).expect("equal lengths");
             if kind == "step" {
                 black_box(metrics.report());
             }

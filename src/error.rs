@@ -33,6 +33,15 @@ pub enum Error {
         /// The value given.
         value: f32,
     },
+    /// Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers.
+    Offsets {
+        /// The place among the offsets, counted from 0.
+        index: usize,
+        /// The offset given; the length of the offsets where there are none.
+        value: usize,
+        /// What it must satisfy.
+        requirement: &'static str,
+    },
     /// A target that is neither a column nor the mark of a masked row.
     Target {
         /// The row, counted from 0.
@@ -119,6 +128,14 @@ impl Error {
                 out.text(" is ");
                 out.single(value);
                 out.text("; weights must be finite and at least 0");
+            }
+            Self::Offsets { index, value, requirement } => {
+                out.text("offset ");
+                out.count(index);
+                out.text(" is ");
+                out.count(value);
+                out.text("; it must be ");
+                out.text(requirement);
             }
             Self::Target { row, label, columns } => {
                 out.text("the target of row ");
@@ -212,4 +229,14 @@ impl std::error::Error for Error {}
 /// That an argument is as long as it should be.
 pub(crate) fn check_length(argument: &'static str, expected: usize, got: usize) -> Result<(), Error> {
     if expected == got { Ok(()) } else { Err(Error::Length { argument, expected, got }) }
+}
+
+/// That there are as many weights as rows, each finite and at least 0.
+pub(crate) fn check_weights(rows: usize, weights: &[f32]) -> Result<(), Error> {
+    check_length("weights", rows, weights.len())?;
+    // A NaN is not in the range either.
+    match weights.iter().enumerate().find(|(_, w)| !(0.0..=f32::MAX).contains(*w)) {
+        Some((row, &value)) => Err(Error::Weight { row, value }),
+        None => Ok(()),
+    }
 }

@@ -1,33 +1,12 @@
 //! Evaluation of batches: slices in, slices out, on the calling thread.
 
-use crate::Error;
 use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
-use crate::losses::{Any, ConservativeDpo, Dpo, Formula, Hinge, Ipo, Loss, RobustDpo};
+use crate::losses::{Loss, OneOf, PairFormula};
 use crate::metrics::Metrics;
-use crate::pairs::{self, Counts, OutputSlices, Outputs, Pairs, RESULTS, SUMMED, check};
+use crate::pairs::{self, Counts, OutputSlices, Pair, Pairs, RESULTS, SUMMED};
 
-/// Loss, rewards, margin and gradients of every pair, and the metrics of all, on the calling thread.
-///
-/// `metrics`, if given, is added to: it may go through many batches. Row by row the result is that of the formula in
-/// real arithmetic on the given values, to 0.501 ULP; it does not depend on the other rows, on the back end or on which
-/// outputs are asked for. A NaN, or a difference of equal infinities, makes NaN what depends on it in that row;
-/// an infinite log-probability gives the formula's limit.
-///
-/// # Errors
-/// [`Error::Length`] and [`Error::Weight`], before anything is written.
-pub fn evaluate<L: PairLoss>(
-    backend: Backend,
-    loss: &L,
-    pairs: Pairs<'_>,
-    outputs: Outputs<'_>,
-    metrics: Option<&mut Metrics>,
-) -> Result<(), Error> {
-    let mut outputs = check(pairs, outputs)?;
-    evaluate_checked(backend, loss, pairs, &mut outputs, metrics);
-    Ok(())
-}
-
+/// A batch of arguments that were checked, on the calling thread.
 pub(crate) fn evaluate_checked<L: PairLoss>(
     backend: Backend,
     loss: &L,
@@ -52,51 +31,61 @@ mod sealed {
         /// A batch.
         fn batch(&self, work: Evaluation<'_, '_, '_, '_>);
         /// One pair.
-        fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts);
+        fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts);
     }
 }
 
+/// The kernels of each loss of pairs, and of any of them.
 macro_rules! kernels {
-    ($($loss:ty),*) => {$(
-        impl sealed::Sealed for $loss {
+    (pairwise { $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
+        $reference:literal $formula:literal $source:literal;)* } $($others:tt)*) => {
+        $(
+            impl sealed::Sealed for crate::losses::$Type {
+                #[inline(never)]
+                fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
+                    work.run(self);
+                }
+                #[inline(never)]
+                fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
+                    pairs::one(self, inputs, weight, results, counts);
+                }
+            }
+        )*
+
+        // A kernel for each loss is fast over lanes. Without them its size in flash counts: there is one for all.
+        impl sealed::Sealed for Loss {
             #[inline(never)]
             fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
-                work.run(self);
+                match self {
+                    $(Loss::$Type(loss) if HAS_WIDE => loss.batch(work),)*
+                    _ => work.run(self),
+                }
             }
             #[inline(never)]
-            fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
-                pairs::one(self, inputs, results, counts);
+            fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
+                match self {
+                    $(Loss::$Type(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),)*
+                    _ => pairs::one(self, inputs, weight, results, counts),
+                }
             }
-        }
-    )*};
-}
-kernels!(Dpo, ConservativeDpo, RobustDpo, Ipo, Hinge);
-
-/// Calls `$method` of the loss that a [`Loss`] is.
-macro_rules! of_loss {
-    ($loss:ident, $method:ident($($argument:expr),*)) => {
-        match $loss {
-            Loss::Dpo(loss) => loss.$method($($argument),*),
-            Loss::ConservativeDpo(loss) => loss.$method($($argument),*),
-            Loss::RobustDpo(loss) => loss.$method($($argument),*),
-            Loss::Ipo(loss) => loss.$method($($argument),*),
-            Loss::Hinge(loss) => loss.$method($($argument),*),
         }
     };
 }
+crate::for_each_loss!(kernels);
 
-// A kernel for each loss is fast over lanes. Without them its size in flash counts: there is one for all.
-impl sealed::Sealed for Loss {
-    #[inline(never)]
+impl<A: PairLoss + PairFormula, B: PairLoss + PairFormula> sealed::Sealed for OneOf<A, B> {
     fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
-        if HAS_WIDE { of_loss!(self, batch(work)) } else { work.run(&Any(self)) }
+        match self {
+            Self::First(loss) if HAS_WIDE => loss.batch(work),
+            Self::Second(loss) if HAS_WIDE => loss.batch(work),
+            _ => work.run(self),
+        }
     }
-    #[inline(never)]
-    fn pair(&self, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
-        if HAS_WIDE {
-            of_loss!(self, pair(inputs, results, counts));
-        } else {
-            pairs::one(&Any(self), inputs, results, counts);
+    fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
+        match self {
+            Self::First(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),
+            Self::Second(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),
+            _ => pairs::one(self, inputs, weight, results, counts),
         }
     }
 }
@@ -116,7 +105,7 @@ const ROWS: usize = if HAS_WIDE { exact::BLOCK } else { 8 };
 const FEW_ROWS: usize = if HAS_WIDE { 64 } else { ROWS };
 
 impl Evaluation<'_, '_, '_, '_> {
-    fn run<F: Formula>(self, formula: &F) {
+    fn run<F: PairFormula>(self, formula: &F) {
         let [losses, chosen, rejected, margins, ..] = &*self.outputs;
         let complete = losses.is_some() && chosen.is_some() && rejected.is_some() && margins.is_some();
         let few = self.pairs.len() <= FEW_ROWS;
@@ -133,7 +122,7 @@ impl Evaluation<'_, '_, '_, '_> {
     }
 
     /// `scratch` takes what the metrics need and the caller did not ask for.
-    fn blocks<F: Formula, const N: usize>(self, formula: &F, scratch: &mut [[f32; N]; SUMMED]) {
+    fn blocks<F: PairFormula, const N: usize>(self, formula: &F, scratch: &mut [[f32; N]; SUMMED]) {
         let Self { backend, pairs, outputs, mut metrics } = self;
         let mut start = 0;
         while start < pairs.len() {
@@ -156,7 +145,7 @@ impl Evaluation<'_, '_, '_, '_> {
 }
 
 /// At most [`ROWS`], and what the metrics see of them: then the outputs that they need are there.
-fn block<F: Formula>(
+fn block<F: PairFormula>(
     backend: Backend,
     formula: &F,
     pairs: Pairs<'_>,
@@ -171,58 +160,6 @@ fn block<F: Formula>(
     }
 }
 
-/// One pair's results.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Pair {
-    /// Loss.
-    pub loss: f32,
-    /// Implicit reward of the chosen answer.
-    pub chosen_reward: f32,
-    /// Implicit reward of the rejected answer.
-    pub rejected_reward: f32,
-    /// Their exact difference, rounded once.
-    pub margin: f32,
-    /// Derivative of the loss by `policy_chosen_logps`.
-    pub grad_chosen_logps: f32,
-    /// By `policy_rejected_logps`.
-    pub grad_rejected_logps: f32,
-    /// By `ref_chosen_logps`.
-    pub grad_ref_chosen_logps: f32,
-    /// By `ref_rejected_logps`.
-    pub grad_ref_rejected_logps: f32,
-    /// By beta.
-    pub grad_beta: f32,
-}
-
-impl Pair {
-    pub(crate) fn new(results: &[f32; RESULTS]) -> Self {
-        let &[
-            loss,
-            chosen_reward,
-            rejected_reward,
-            margin,
-            grad_chosen_logps,
-            grad_rejected_logps,
-            grad_ref_chosen_logps,
-            grad_ref_rejected_logps,
-            grad_beta,
-        ] = results;
-        Self {
-            loss,
-            chosen_reward,
-            rejected_reward,
-            margin,
-            grad_chosen_logps,
-            grad_rejected_logps,
-            grad_ref_chosen_logps,
-            grad_ref_rejected_logps,
-            grad_beta,
-        }
-    }
-}
-
 /// One pair, with the bits that it would have in any batch. `reference` is the reference model's log-probability of the
 /// chosen and of the rejected answer.
 pub fn evaluate_pair<L: PairLoss>(
@@ -234,12 +171,18 @@ pub fn evaluate_pair<L: PairLoss>(
     let (ref_chosen_logps, ref_rejected_logps) = reference.unwrap_or_default();
     let inputs = [policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps];
     let mut results = [0.0; RESULTS];
-    score(loss, &inputs, &mut results, &mut Counts::default());
+    score(loss, &inputs, 1.0, &mut results, &mut Counts::default());
     Pair::new(&results)
 }
 
 /// One pair (policy chosen, policy rejected, reference chosen, reference rejected, 0 without a reference), and what the
 /// metrics count of it.
-pub(crate) fn score<L: PairLoss>(loss: &L, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
-    loss.pair(inputs, results, counts);
+pub(crate) fn score<L: PairLoss>(
+    loss: &L,
+    inputs: &[f32; 4],
+    weight: f32,
+    results: &mut [f32; RESULTS],
+    counts: &mut Counts,
+) {
+    loss.pair(inputs, weight, results, counts);
 }

@@ -62,8 +62,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "std")]
-pub mod batch;
+mod batch;
 #[cfg(feature = "capi")]
 #[doc(hidden)]
 pub mod capi;
@@ -74,19 +73,33 @@ mod evaluate;
 mod exact;
 mod lanes;
 pub mod logits;
-mod losses;
+pub mod labelled;
+pub mod listed;
+pub mod losses;
 mod metrics;
+mod outputs;
 mod pairs;
+mod run;
 mod saved;
+#[cfg(feature = "std")]
+mod scores;
 pub mod streaming;
+mod tally;
+#[cfg(feature = "std")]
+mod trainer;
 
 pub use error::Error;
-pub use evaluate::{Pair, PairLoss, evaluate, evaluate_pair};
+pub use evaluate::{PairLoss, evaluate_pair};
 pub use exact::ExactSum;
 pub use lanes::{Backend, Level};
-pub use losses::{ConservativeDpo, Dpo, Hinge, Ipo, Loss, RobustDpo};
+pub use losses::{LabelledLoss, ListedLoss, Loss};
 pub use metrics::{Metrics, Report};
-pub use pairs::{Outputs, Pairs, Reference};
+pub use pairs::{Outputs, Pair, Pairs, Reference};
+pub use run::Run;
+#[cfg(feature = "std")]
+pub use scores::Scores;
+#[cfg(feature = "std")]
+pub use trainer::{AnswerLogps, Batch, StepResults, Trainer};
 
 /// The one NaN that is ever returned: hardware differs in sign and payload.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);

@@ -6,7 +6,7 @@ use preflane::logits::{
     Labels, Layout, LogSumExp, LogitsMut, Reduction, RowSum, Scaling, Sequences, Step, StepBuffers, StepOutputs,
     Targets,
 };
-use preflane::{Backend, Loss, Metrics, Reference, batch};
+use preflane::{Backend, Loss, Metrics, Reference, Run};
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -51,7 +51,6 @@ fn a_step_allocates_nothing() {
     let mut token_grads = vec![0.0; ROWS];
     let mut pairs = [[0.0; 2]; 4];
     let step = Step {
-        backend: Backend::detect(),
         loss: Loss::dpo(0.1).unwrap(),
         scaling: Scaling::NONE,
         sequences: Sequences::new(Targets::new(Labels::I64(&labels)), T, Layout::ChosenFirst, Reduction::Sum).unwrap(),
@@ -61,7 +60,7 @@ fn a_step_allocates_nothing() {
         zero_padding: false,
     };
     let mut metrics = Metrics::new();
-    let mut run = |threads: bool| {
+    let mut step = |run: Run| {
         let [chosen_logps, rejected_logps, grad_chosen_logps, grad_rejected_logps] = &mut pairs;
         let buffers = StepBuffers {
             token_logps: &mut token_logps,
@@ -73,17 +72,13 @@ fn a_step_allocates_nothing() {
             grad_rejected_logps,
         };
         let logits = LogitsMut::new(&mut logits, ROWS, V).unwrap();
-        if threads {
-            batch::step(&step, logits, buffers, StepOutputs::default(), Some(&mut metrics)).unwrap();
-        } else {
-            step.run(logits, buffers, StepOutputs::default(), Some(&mut metrics)).unwrap();
-        }
+        run.step(&step, logits, buffers, StepOutputs::default(), Some(&mut metrics)).unwrap();
     };
-    assert_eq!(allocated(|| run(false)), 0);
+    assert_eq!(allocated(|| step(Run::default())), 0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    pool.install(|| run(true));
+    pool.install(|| step(Run::default().in_pool()));
     // What remains is rayon's own.
-    let threaded = allocated(|| pool.install(|| run(true)));
+    let threaded = allocated(|| pool.install(|| step(Run::default().in_pool())));
     assert!(threaded < 4096, "{threaded}");
     // The promise for 4,096 rows: under 1 MiB beyond the logits.
     assert!(4096 * (4 + 4 + size_of::<LogSumExp>()) < 1 << 20);

@@ -2,9 +2,8 @@
 
 #![allow(clippy::excessive_precision, reason = "expected values are given with the digits they were computed to")]
 
-use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, Pairs, batch, evaluate, evaluate_pair};
+use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
 use preflane_judge::Random;
-use std::num::NonZeroUsize;
 
 /// The four columns of examples/pairs.jsonl.
 fn real_pairs() -> [Vec<f32>; 4] {
@@ -98,7 +97,7 @@ fn real_data() {
     for (loss, (mean, first)) in losses().into_iter().zip(expected) {
         let (mut results, mut metrics) = (Results::new(pc.len()), Metrics::new());
         let pairs = Pairs::new(&pc, &pr, &rc, &rr);
-        evaluate(Backend::detect(), &loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
+        Run::default().evaluate(&loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
         for (got, want) in results.0[0].iter().zip(first) {
             assert_eq!(*got, want as f32, "{loss:?}");
         }
@@ -128,7 +127,7 @@ fn rows_do_not_know_their_neighbours() {
                 let cut = |x: &'_ [f32]| x[start..start + n].to_vec();
                 let [pc, pr, rc, rr] = [cut(&pc), cut(&pr), cut(&rc), cut(&rr)];
                 let mut results = Results::new(n);
-                evaluate(backend, &loss, Pairs::new(&pc, &pr, &rc, &rr), results.outputs(), None).unwrap();
+                Run::on(backend).evaluate(&loss, Pairs::new(&pc, &pr, &rc, &rr), results.outputs(), None).unwrap();
                 for i in 0..n {
                     let pair = alone[start + i];
                     let want = [
@@ -158,12 +157,12 @@ fn a_wild_row_leaves_its_neighbours_alone() {
         for level in Level::ALL {
             let Ok(backend) = Backend::new(level) else { continue };
             let mut calm = Results::new(300);
-            evaluate(backend, &loss, Pairs::new(&pc, &pr, &rc, &rr), calm.outputs(), None).unwrap();
+            Run::on(backend).evaluate(&loss, Pairs::new(&pc, &pr, &rc, &rr), calm.outputs(), None).unwrap();
             for wild in [f32::NAN, f32::INFINITY, -1e30, -1e-40] {
                 let mut pc = pc.clone();
                 pc[150] = wild;
                 let mut results = Results::new(300);
-                evaluate(backend, &loss, Pairs::new(&pc, &pr, &rc, &rr), results.outputs(), None).unwrap();
+                Run::on(backend).evaluate(&loss, Pairs::new(&pc, &pr, &rc, &rr), results.outputs(), None).unwrap();
                 for (a, b) in calm.0.iter().zip(&results.0) {
                     for i in (0..300).filter(|&i| i != 150) {
                         assert_eq!(a[i].to_bits(), b[i].to_bits(), "{loss:?} {level:?} {wild} row {i}");
@@ -192,13 +191,11 @@ fn threads_partitions_and_orders_give_the_same_bits() {
     let pairs = Pairs::new(pc, pr, rc, rr).with_weights(&weights);
     for loss in losses() {
         let (mut first, mut first_metrics) = (Results::new(n), Metrics::new());
-        evaluate(Backend::detect(), &loss, pairs, first.outputs(), Some(&mut first_metrics)).unwrap();
+        Run::default().evaluate(&loss, pairs, first.outputs(), Some(&mut first_metrics)).unwrap();
         for threads in [1, 2, 3, 8] {
             let (mut results, mut metrics) = (Results::new(n), Metrics::new());
-            let threads = NonZeroUsize::new(threads).unwrap();
-            let backend = Backend::detect();
-            batch::evaluate_with_threads(threads, backend, &loss, pairs, results.outputs(), Some(&mut metrics))
-                .unwrap();
+            let run = Run::default().threads(threads).unwrap();
+            run.evaluate(&loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
             assert!(results.bits() == first.bits(), "{loss:?}, {threads} threads");
             assert_eq!(metrics, first_metrics, "{loss:?}, {threads} threads");
         }
@@ -211,7 +208,7 @@ fn threads_partitions_and_orders_give_the_same_bits() {
             let [pc, pr, rc, rr, w] = [pc, pr, rc, rr, &weights].map(|x| cut(x));
             let mut metrics = Metrics::new();
             let pairs = Pairs::new(&pc, &pr, &rc, &rr).with_weights(&w);
-            evaluate(Backend::SCALAR, &loss, pairs, Outputs::default(), Some(&mut metrics)).unwrap();
+            Run::on(Backend::SCALAR).evaluate(&loss, pairs, Outputs::default(), Some(&mut metrics)).unwrap();
             merged.merge(&metrics);
             end = start;
             if end == 0 {
@@ -229,11 +226,11 @@ fn outputs_can_be_left_out() {
     let loss = Loss::cdpo(0.1, 0.1).unwrap();
     let mut all = Results::new(300);
     let mut want = Metrics::new();
-    evaluate(Backend::detect(), &loss, pairs, all.outputs(), Some(&mut want)).unwrap();
+    Run::default().evaluate(&loss, pairs, all.outputs(), Some(&mut want)).unwrap();
     let mut margins = vec![0.0; 300];
     let mut got = Metrics::new();
     let outputs = Outputs { margins: Some(&mut margins), ..Default::default() };
-    evaluate(Backend::detect(), &loss, pairs, outputs, Some(&mut got)).unwrap();
+    Run::default().evaluate(&loss, pairs, outputs, Some(&mut got)).unwrap();
     assert_eq!(bits(&margins), bits(&all.0[3]));
     assert_eq!(got, want);
 }
@@ -272,7 +269,7 @@ fn metrics_count() {
         let Ok(backend) = Backend::new(level) else { continue };
         let mut metrics = Metrics::new();
         let pairs = Pairs::new(&pc, &pr, &rc, &rr);
-        evaluate(backend, &Loss::dpo(1.0).unwrap(), pairs, Outputs::default(), Some(&mut metrics)).unwrap();
+        Run::on(backend).evaluate(&Loss::dpo(1.0).unwrap(), pairs, Outputs::default(), Some(&mut metrics)).unwrap();
         // Rows 1 and 2 tie; row 5's margin overflows; rows 3, 4 are NaN, row 6 infinite.
         let counts = [metrics.pairs(), metrics.accurate(), metrics.ties(), metrics.nonfinite()];
         assert_eq!(counts, [7, 2, 2, 4], "{level:?}");
@@ -282,7 +279,7 @@ fn metrics_count() {
     }
     let mut free = Metrics::new();
     let pairs = Pairs::reference_free(&pc, &pr);
-    evaluate(Backend::SCALAR, &Loss::dpo(1.0).unwrap(), pairs, Outputs::default(), Some(&mut free)).unwrap();
+    Run::on(Backend::SCALAR).evaluate(&Loss::dpo(1.0).unwrap(), pairs, Outputs::default(), Some(&mut free)).unwrap();
     assert_eq!((free.referenced(), free.report().chosen_fell), (0, None));
     assert!(Metrics::new().report().loss.is_nan());
 }
@@ -295,7 +292,7 @@ fn bad_input_is_named_before_anything_is_written() {
     let mut out = [7.0; 4];
     let mut check = |pairs, want| {
         let (mut metrics, outputs) = (Metrics::new(), Outputs { losses: Some(&mut out), ..Default::default() });
-        assert_eq!(evaluate(Backend::detect(), &loss, pairs, outputs, Some(&mut metrics)), want);
+        assert_eq!(Run::default().evaluate(&loss, pairs, outputs, Some(&mut metrics)), want);
         assert_eq!((out, metrics), ([7.0; 4], Metrics::new()));
     };
     check(Pairs::new(&four, &three, &four, &four), length("policy_rejected_logps"));
@@ -306,7 +303,7 @@ fn bad_input_is_named_before_anything_is_written() {
         let weights = [1.0, 0.0, bad, 1.0];
         let pairs = Pairs::reference_free(&four, &four).with_weights(&weights);
         let (mut metrics, outputs) = (Metrics::new(), Outputs { losses: Some(&mut out), ..Default::default() });
-        match evaluate(Backend::detect(), &loss, pairs, outputs, Some(&mut metrics)) {
+        match Run::default().evaluate(&loss, pairs, outputs, Some(&mut metrics)) {
             Err(Error::Weight { row: 2, value }) => assert_eq!(value.to_bits(), bad.to_bits()),
             other => panic!("{other:?}"),
         }
@@ -315,11 +312,11 @@ fn bad_input_is_named_before_anything_is_written() {
     let mut short = [0.0; 3];
     let outputs = Outputs { grad_beta: Some(&mut short), ..Default::default() };
     assert_eq!(
-        batch::evaluate(Backend::detect(), &loss, Pairs::reference_free(&four, &four), outputs, None),
+        Run::default().in_pool().evaluate(&loss, Pairs::reference_free(&four, &four), outputs, None),
         length("grad_beta")
     );
     // Nothing to do is no error.
-    evaluate(Backend::detect(), &loss, Pairs::new(&[], &[], &[], &[]), Outputs::default(), None).unwrap();
+    Run::default().evaluate(&loss, Pairs::new(&[], &[], &[], &[]), Outputs::default(), None).unwrap();
 }
 
 #[test]
@@ -379,7 +376,7 @@ fn a_weight_of_0_on_infinity_and_on_nan() {
         for loss in losses() {
             let count = |pairs: Pairs<'_>| {
                 let (mut results, mut metrics) = (Results::new(rows.len()), Metrics::new());
-                evaluate(backend, &loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
+                Run::on(backend).evaluate(&loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
                 (results, metrics.nonfinite(), metrics.accurate(), metrics.ties())
             };
             let pairs = Pairs::new(pc, pr, rc, rr);

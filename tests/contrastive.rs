@@ -1,11 +1,8 @@
 //! InfoNCE and its symmetric form against the judge and worked values, on every level.
 
-use preflane::contrastive::{
-    InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors, info_nce, similarities,
-    similarities_grad, symmetric,
-};
+use preflane::contrastive::{InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors};
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
-use preflane::{Backend, Error, Level, Loss, evaluate_pair};
+use preflane::{Backend, Error, Level, Loss, Run, evaluate_pair};
 use preflane_judge::{Float, Random, contrastive as exact, ulps};
 
 const BOUND: f64 = 0.51;
@@ -37,7 +34,7 @@ fn run(positive: f32, negatives: &[f32], mask: Option<&[bool]>, temperature: f64
         };
         let negatives = (m > 0).then(|| Logits::new(negatives, 1, m).unwrap());
         let rows = Similarities { positives: &[positive], negatives, mask };
-        let nonfinite = info_nce(backend, rows, temperature, outputs).unwrap();
+        let nonfinite = Run::on(backend).info_nce(rows, temperature, outputs).unwrap();
         assert_eq!(nonfinite, u64::from(!loss[0].is_finite()));
         let row = (loss[0], by_positive[0], by_negatives, by_temperature[0]);
         match &first {
@@ -105,7 +102,7 @@ fn worked_values() {
         let (mut rows, mut columns, mut grads) = ([LogSumExp::default(); 2], [LogSumExp::default(); 2], [7.0; 4]);
         let sums = SymmetricSums { rows: &mut rows, columns: &mut columns };
         let view = LogitsMut::new(&mut grads, 2, 2).unwrap();
-        let means = symmetric(backend, Logits::new(&s, 2, 2).unwrap(), 1.0, sums, Some(view)).unwrap();
+        let means = Run::on(backend).symmetric(Logits::new(&s, 2, 2).unwrap(), 1.0, sums, Some(view)).unwrap();
         for (got, exact) in means.iter().zip([0.164170644513, 0.261332167877]) {
             assert!((f64::from(*got) - exact).abs() < 1e-7, "{got} {exact}");
         }
@@ -133,7 +130,7 @@ fn a_certain_batch() {
     let mut grads = vec![7.0; N * N];
     let sums = SymmetricSums { rows: &mut rows, columns: &mut columns };
     let view = LogitsMut::new(&mut grads, N, N).unwrap();
-    let means = symmetric(Backend::detect(), Logits::new(&s, N, N).unwrap(), 1.0, sums, Some(view)).unwrap();
+    let means = Run::default().symmetric(Logits::new(&s, N, N).unwrap(), 1.0, sums, Some(view)).unwrap();
     let others = float(-45.0).exp() * (N as u32 - 1);
     let loss = others.clone().ln_1p();
     assert!(means.iter().all(|x| ulps(*x, &loss) <= BOUND), "{means:?} {loss}");
@@ -236,9 +233,9 @@ fn vectors() {
                 let mut first: Option<(Vec<u32>, Vec<u32>)> = None;
                 for backend in backends() {
                     let mut out = vec![7.0; 3 * each];
-                    similarities(backend, vectors, &mut out).unwrap();
+                    Run::on(backend).similarities(vectors, &mut out).unwrap();
                     let (mut gq, mut gk) = (vec![0.5; 3 * d], vec![-0.25; keys_used * d]);
-                    similarities_grad(backend, vectors, &grads[..3 * each], &mut gq, &mut gk).unwrap();
+                    Run::on(backend).similarities_grad(vectors, &grads[..3 * each], &mut gq, &mut gk).unwrap();
                     for (got, s) in out.iter().zip(&exact_similarities) {
                         let error = Float::with_val(PRECISION, s - f64::from(*got)).abs().to_f64();
                         assert!(error <= 6.1e-8 * s.to_f64().abs() + 1e-14 * d as f64, "{similarity:?} {d}: {error:e}");
@@ -265,7 +262,7 @@ fn errors_come_first() {
     let matrix = [0.0; 6];
     let mut call = |rows: Similarities<'_>, temperature| {
         let outputs = InfoNceOutputs { losses: Some(&mut loss), ..Default::default() };
-        info_nce(Backend::SCALAR, rows, temperature, outputs).unwrap_err()
+        Run::on(Backend::SCALAR).info_nce(rows, temperature, outputs).unwrap_err()
     };
     let good = Similarities { positives: &[0.0; 2], negatives: None, mask: None };
     for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300] {
@@ -287,7 +284,7 @@ fn errors_come_first() {
     let vectors = Logits::new(&a[..2], 1, 2).unwrap();
     let mut out = [7.0; 2];
     let mut similar = |keys, similarity, pairing| {
-        similarities(Backend::SCALAR, Vectors { queries: vectors, keys, similarity, pairing }, &mut out)
+        Run::on(Backend::SCALAR).similarities(Vectors { queries: vectors, keys, similarity, pairing }, &mut out)
     };
     let error = similar(zero, Similarity::Cosine, Pairing::All).unwrap_err();
     assert_eq!(error, Error::ZeroVector { argument: "keys", row: 1 });
@@ -303,6 +300,6 @@ fn errors_come_first() {
     assert_eq!(out, [7.0; 2]);
     let (mut r, mut c) = ([LogSumExp::default(); 2], [LogSumExp::default(); 2]);
     let sums = SymmetricSums { rows: &mut r, columns: &mut c };
-    let error = symmetric(Backend::SCALAR, Logits::new(&matrix, 2, 3).unwrap(), 1.0, sums, None).unwrap_err();
+    let error = Run::on(Backend::SCALAR).symmetric(Logits::new(&matrix, 2, 3).unwrap(), 1.0, sums, None).unwrap_err();
     assert_eq!(error, Error::Length { argument: "columns of similarities", expected: 2, got: 3 });
 }

@@ -3,17 +3,11 @@
 #![cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #![allow(unsafe_code, reason = "the C library's functions for the flags")]
 
-use preflane::contrastive::{
-    InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors, info_nce, similarities,
-    similarities_grad, symmetric,
-};
+use preflane::contrastive::{InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors};
 use preflane::elementary::{self, slices};
-use preflane::logits::{
-    Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, Scaling, Seeds, Targets, TokenOutputs, logits_grad,
-    token_logps,
-};
+use preflane::logits::{Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, Scaling, Seeds, Targets, TokenOutputs};
 use preflane::streaming::{Evaluator, Limits, Monitor, Side, k3};
-use preflane::{Backend, Error, ExactSum, Level, Loss, Metrics, Outputs, Pairs, evaluate, evaluate_pair};
+use preflane::{Backend, Error, ExactSum, Level, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
 use preflane_judge::Random;
 use std::ffi::c_int;
 
@@ -121,7 +115,7 @@ fn pairs_and_their_metrics() {
                         grad_beta: next.next(),
                     };
                     let what = format!("{loss:?} of {n} pairs, spread {spread}, on {}", level.name());
-                    quiet(&what, || evaluate(backend, &loss, pairs, outputs, Some(&mut metrics))).unwrap();
+                    quiet(&what, || Run::on(backend).evaluate(&loss, pairs, outputs, Some(&mut metrics))).unwrap();
                     quiet(&what, || metrics.report());
                     quiet(&what, || Metrics::from_bytes(&metrics.to_bytes())).unwrap();
                 }
@@ -179,13 +173,14 @@ fn rows_of_logits() {
                         mean_logits: Some(d),
                         top1: Some(&mut top1),
                     };
-                    quiet(&what, || token_logps(backend, logits, targets, scaling, outputs)).unwrap();
+                    quiet(&what, || Run::on(backend).token_logps(logits, targets, scaling, outputs)).unwrap();
                     let mut grads = vec![0.0_f32; 2 * columns];
                     let seeds = Seeds { log_sum_exps: &sums, grad_logps: &[0.25, 1.0] };
                     for accumulate in [false, true] {
                         let how = Gradient { accumulate, zero_padding: false };
                         let view = LogitsMut::new(&mut grads, 2, columns).unwrap();
-                        quiet(&what, || logits_grad(backend, logits, targets, scaling, seeds, how, view)).unwrap();
+                        quiet(&what, || Run::on(backend).logits_grad(logits, targets, scaling, seeds, how, view))
+                            .unwrap();
                     }
                     quiet(&what, || {
                         let (mut whole, mut shard) = (RowSum::new(*scaling), RowSum::new(*scaling));
@@ -219,20 +214,21 @@ fn contrastive_losses() {
                     grad_temperature: Some(&mut c),
                 };
                 let rows = Similarities { positives: &x[..m], negatives: Some(Logits::new(&x, m, m).unwrap()), mask };
-                quiet(&what, || info_nce(backend, rows, 0.07, outputs)).unwrap();
+                quiet(&what, || Run::on(backend).info_nce(rows, 0.07, outputs)).unwrap();
             }
             let mut sums = [(); 2].map(|()| vec![LogSumExp::default(); m]);
             let mut grads = vec![0.0; m * m];
             let [rows, columns] = &mut sums;
             let view = LogitsMut::new(&mut grads, m, m).unwrap();
             let square = Logits::new(&x, m, m).unwrap();
-            quiet(&what, || symmetric(backend, square, 0.07, SymmetricSums { rows, columns }, Some(view))).unwrap();
+            quiet(&what, || Run::on(backend).symmetric(square, 0.07, SymmetricSums { rows, columns }, Some(view)))
+                .unwrap();
             for similarity in [Similarity::Dot, Similarity::Cosine] {
                 let vectors = Vectors { queries: square, keys: square, similarity, pairing: Pairing::All };
                 let (mut out, mut by_queries, mut by_keys) = (vec![0.0; m * m], vec![0.0; m * m], vec![0.0; m * m]);
                 quiet(&what, || {
-                    similarities(backend, vectors, &mut out)?;
-                    similarities_grad(backend, vectors, &out, &mut by_queries, &mut by_keys)
+                    Run::on(backend).similarities(vectors, &mut out)?;
+                    Run::on(backend).similarities_grad(vectors, &out, &mut by_queries, &mut by_keys)
                 })
                 .unwrap();
             }

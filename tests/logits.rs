@@ -2,10 +2,9 @@
 
 use half::{bf16, f16};
 use preflane::logits::{
-    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, RowSumState, Scaling, Seeds, Targets,
-    TokenOutputs, logits_grad, logits_grad_in_place, token_logps,
+    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, RowSumState, Scaling, Seeds, Targets, TokenOutputs,
 };
-use preflane::{Backend, Error, Level, batch};
+use preflane::{Backend, Error, Level, Run};
 use preflane_judge::logits::{Parameters, Row as Exact};
 use preflane_judge::{Format, Random, ulps};
 
@@ -67,7 +66,7 @@ fn run<T: Element>(logits: Logits<'_, T>, labels: &[i64], parameters: Parameters
     for backend in backends() {
         let mut results = Results::default();
         let outputs = results.outputs(labels.len());
-        token_logps(backend, logits, Targets::new(Labels::I64(labels)), &scaling(parameters), outputs).unwrap();
+        Run::on(backend).token_logps(logits, Targets::new(Labels::I64(labels)), &scaling(parameters), outputs).unwrap();
         match &first {
             None => first = Some(results),
             Some(first) => assert_eq!(first.bits(), results.bits(), "level {:?}", backend.level()),
@@ -127,10 +126,10 @@ fn gradient(row: &[f32], target: usize, seed: f32, sum: LogSumExp, parameters: P
         let mut grads = vec![7.0; row.len()];
         let view = LogitsMut::new(&mut grads, 1, row.len()).unwrap();
         let logits = Logits::new(row, 1, row.len()).unwrap();
-        logits_grad(backend, logits, targets, &scaling(parameters), seeds, Gradient::default(), view).unwrap();
+        Run::on(backend).logits_grad(logits, targets, &scaling(parameters), seeds, Gradient::default(), view).unwrap();
         let mut place = row.to_vec();
         let view = LogitsMut::new(&mut place, 1, row.len()).unwrap();
-        logits_grad_in_place(backend, view, targets, &scaling(parameters), seeds, false).unwrap();
+        Run::on(backend).logits_grad_in_place(view, targets, &scaling(parameters), seeds, false).unwrap();
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&grads), bits(&place));
         match &first {
@@ -273,12 +272,14 @@ fn half<T: Element + PartialEq + std::fmt::Debug>(row: &[T], to_f32: fn(T) -> f3
     for backend in backends() {
         let mut place = row.to_vec();
         let view = LogitsMut::new(&mut place, 1, n).unwrap();
-        logits_grad_in_place(backend, view, Targets::new(Labels::I64(&labels)), &Scaling::NONE, seeds, false).unwrap();
+        Run::on(backend)
+            .logits_grad_in_place(view, Targets::new(Labels::I64(&labels)), &Scaling::NONE, seeds, false)
+            .unwrap();
         let mut apart = row.to_vec();
         let view = LogitsMut::new(&mut apart, 1, n).unwrap();
         let from = Logits::new(row, 1, n).unwrap();
         let targets = Targets::new(Labels::I64(&labels));
-        logits_grad(backend, from, targets, &Scaling::NONE, seeds, Gradient::default(), view).unwrap();
+        Run::on(backend).logits_grad(from, targets, &Scaling::NONE, seeds, Gradient::default(), view).unwrap();
         assert_eq!(place, apart);
         for (column, got) in place.iter().enumerate() {
             let error = format.ulps(to_f32(*got), &exact.gradient(column, 1234, seed));
@@ -299,16 +300,16 @@ fn all_halves() {
             .map(|&seed| {
                 let mut grads = [like; 2];
                 let sums = [LogSumExp::of(Backend::SCALAR, &[0.0_f32, 0.0], &Scaling::NONE)];
-                logits_grad(
-                    Backend::SCALAR,
-                    Logits::new(&[0.0_f32, 0.0], 1, 2).unwrap(),
-                    Targets::new(Labels::I32(&[0])),
-                    &Scaling::NONE,
-                    Seeds { log_sum_exps: &sums, grad_logps: &[seed] },
-                    Gradient::default(),
-                    LogitsMut::new(&mut grads, 1, 2).unwrap(),
-                )
-                .unwrap();
+                Run::on(Backend::SCALAR)
+                    .logits_grad(
+                        Logits::new(&[0.0_f32, 0.0], 1, 2).unwrap(),
+                        Targets::new(Labels::I32(&[0])),
+                        &Scaling::NONE,
+                        Seeds { log_sum_exps: &sums, grad_logps: &[seed] },
+                        Gradient::default(),
+                        LogitsMut::new(&mut grads, 1, 2).unwrap(),
+                    )
+                    .unwrap();
                 grads[0]
             })
             .collect()
@@ -511,7 +512,7 @@ fn rows_stand_alone() {
             let mut results = Results::default();
             let outputs = results.outputs(rows);
             let targets = Targets::new(Labels::I64(&labels));
-            let counts = pool.install(|| batch::token_logps(Backend::detect(), view, targets, &Scaling::NONE, outputs));
+            let counts = pool.install(|| Run::default().in_pool().token_logps(view, targets, &Scaling::NONE, outputs));
             assert_eq!(results.bits(), together.bits(), "{threads} threads");
             let counts = counts.unwrap();
             assert_eq!((counts.tokens, counts.masked, counts.nonfinite), (30, 7, 0));
@@ -520,10 +521,8 @@ fn rows_stand_alone() {
             let seeds = Seeds { log_sum_exps: &results.sums, grad_logps: &grad_logps };
             let mut grads = memory.clone();
             let place = LogitsMut::with_stride(&mut grads[offset..], rows, columns, stride).unwrap();
-            pool.install(|| {
-                batch::logits_grad_in_place(Backend::detect(), place, targets, &Scaling::NONE, seeds, true)
-            })
-            .unwrap();
+            pool.install(|| Run::default().in_pool().logits_grad_in_place(place, targets, &Scaling::NONE, seeds, true))
+                .unwrap();
             for row in 0..rows {
                 let got = &grads[offset + row * stride..][..columns];
                 let expected = match labels[row] {
@@ -555,14 +554,14 @@ fn what_is_not_finite() {
         assert_eq!(results.squares[0].to_bits(), nan);
         let grads = gradient(&row, 1, 1.0, results.sums[0], PLAIN);
         assert!(grads.iter().all(|x| x.to_bits() == nan));
-        let mut counts = token_logps(
-            Backend::detect(),
-            Logits::new(&row, 1, n).unwrap(),
-            Targets::new(Labels::I32(&[1])),
-            &Scaling::NONE,
-            TokenOutputs::default(),
-        )
-        .unwrap();
+        let mut counts = Run::default()
+            .token_logps(
+                Logits::new(&row, 1, n).unwrap(),
+                Targets::new(Labels::I32(&[1])),
+                &Scaling::NONE,
+                TokenOutputs::default(),
+            )
+            .unwrap();
         assert_eq!(counts.nonfinite, 1);
         counts.merge(&counts.clone());
         assert_eq!((counts.tokens, counts.nonfinite), (2, 2));
@@ -570,15 +569,15 @@ fn what_is_not_finite() {
         let masked = run(Logits::new(&row, 1, n).unwrap(), &[-100], PLAIN);
         assert_eq!(masked.logps[0].to_bits(), 0);
         let mut grads = row.clone();
-        logits_grad_in_place(
-            Backend::detect(),
-            LogitsMut::new(&mut grads, 1, n).unwrap(),
-            Targets::new(Labels::I32(&[-100])),
-            &Scaling::NONE,
-            Seeds { log_sum_exps: &masked.sums, grad_logps: &[1.0] },
-            false,
-        )
-        .unwrap();
+        Run::default()
+            .logits_grad_in_place(
+                LogitsMut::new(&mut grads, 1, n).unwrap(),
+                Targets::new(Labels::I32(&[-100])),
+                &Scaling::NONE,
+                Seeds { log_sum_exps: &masked.sums, grad_logps: &[1.0] },
+                false,
+            )
+            .unwrap();
         assert!(grads.iter().all(|x| x.to_bits() == 0));
     }
     // A masked column as the target: -inf, counted; its gradient is that of a token of probability 0.
@@ -602,16 +601,16 @@ fn accumulating_adds() {
     for backend in backends() {
         let mut grads = [1.0_f32, -0.25, 1e10, 0.0, -1e-3];
         let before = grads;
-        logits_grad(
-            backend,
-            Logits::new(&row, 1, 5).unwrap(),
-            Targets::new(Labels::I32(&[2])),
-            &Scaling::NONE,
-            Seeds { log_sum_exps: &sums, grad_logps: &[0.75] },
-            Gradient { accumulate: true, zero_padding: false },
-            LogitsMut::new(&mut grads, 1, 5).unwrap(),
-        )
-        .unwrap();
+        Run::on(backend)
+            .logits_grad(
+                Logits::new(&row, 1, 5).unwrap(),
+                Targets::new(Labels::I32(&[2])),
+                &Scaling::NONE,
+                Seeds { log_sum_exps: &sums, grad_logps: &[0.75] },
+                Gradient { accumulate: true, zero_padding: false },
+                LogitsMut::new(&mut grads, 1, 5).unwrap(),
+            )
+            .unwrap();
         for column in 0..5 {
             let exact = exact.gradient(column, 2, 0.75) + f64::from(before[column]);
             assert!(ulps(grads[column], &exact) <= 0.501, "{column}");
@@ -633,16 +632,16 @@ fn every_nan_is_one() {
             let (nan, other) = (nans[(i + n) % 5], nans[(i + n + 1) % 5]);
             if accumulate { grads[place] = nan } else { row[place] = if i == 3 { f32::INFINITY } else { other } }
         }
-        logits_grad(
-            backend,
-            Logits::new(&row, 1, n).unwrap(),
-            Targets::new(Labels::I32(&[2])),
-            &Scaling::NONE,
-            Seeds { log_sum_exps: &sums, grad_logps: &[0.75] },
-            Gradient { accumulate, zero_padding: false },
-            LogitsMut::new(&mut grads, 1, n).unwrap(),
-        )
-        .unwrap();
+        Run::on(backend)
+            .logits_grad(
+                Logits::new(&row, 1, n).unwrap(),
+                Targets::new(Labels::I32(&[2])),
+                &Scaling::NONE,
+                Seeds { log_sum_exps: &sums, grad_logps: &[0.75] },
+                Gradient { accumulate, zero_padding: false },
+                LogitsMut::new(&mut grads, 1, n).unwrap(),
+            )
+            .unwrap();
         for (column, x) in grads.iter().enumerate() {
             let wrong = if places.contains(&column) { x.to_bits() != 0x7fc0_0000 } else { !x.is_finite() };
             assert!(!wrong, "{backend:?} {n} {accumulate} {column}: {:x}", x.to_bits());
@@ -680,14 +679,14 @@ fn errors_come_before_anything_is_written() {
         let mut logps = [7.0; 3];
         let targets = Targets::new(Labels::I32(&labels));
         let outputs = TokenOutputs { logps: Some(&mut logps), ..Default::default() };
-        let error = token_logps(Backend::SCALAR, matrix, targets, &Scaling::NONE, outputs).unwrap_err();
+        let error = Run::on(Backend::SCALAR).token_logps(matrix, targets, &Scaling::NONE, outputs).unwrap_err();
         assert_eq!(error, Error::Target { row: 1, label: labels[1].into(), columns: 4 });
         assert_eq!(logps, [7.0; 3]);
     }
     let ignored = Targets::new(Labels::I32(&[0, -1, 1])).with_ignore_index(-1);
     let mut logps = [7.0; 2];
     let outputs = TokenOutputs { logps: Some(&mut logps), ..Default::default() };
-    let error = token_logps(Backend::SCALAR, matrix, ignored, &Scaling::NONE, outputs).unwrap_err();
+    let error = Run::on(Backend::SCALAR).token_logps(matrix, ignored, &Scaling::NONE, outputs).unwrap_err();
     assert_eq!(error, Error::Length { argument: "logps", expected: 3, got: 2 });
     assert_eq!(logps, [7.0; 2]);
     for (temperature, scale, cap) in [

@@ -1,6 +1,6 @@
 //! Pair losses and gradients against the judge: random, edge-case and adversarial inputs.
 
-use preflane::{Backend, Level, Loss, Outputs, Pairs, evaluate};
+use preflane::{Backend, Level, Loss, Outputs, Pairs, Run};
 use preflane_judge::{Float, Kind, Random, float, ulps};
 
 /// The published bound.
@@ -43,7 +43,7 @@ fn judge_rows(kind: Kind, beta: f64, rows: &[[f32; 4]], weights: Option<&[f32]>)
                 grad_ref_rejected_logps: Some(h),
                 grad_beta: Some(i),
             };
-            evaluate(backend, &loss, pairs, outputs, None).unwrap();
+            Run::on(backend).evaluate(&loss, pairs, outputs, None).unwrap();
         }
         match &first {
             None => first = Some(results),

@@ -3,7 +3,7 @@
 use preflane::logits::{
     Labels, Layout, LogSumExp, LogitsMut, Reduction, Scaling, Sequences, Step, StepBuffers, StepOutputs, Targets,
 };
-use preflane::{Backend, Error, Level, Loss, Metrics, Reference, batch};
+use preflane::{Backend, Error, Level, Loss, Metrics, Reference, Run};
 use preflane_judge::{Random, float, ulps};
 
 const V: usize = 29;
@@ -11,7 +11,7 @@ const T: usize = 7;
 
 /// What one step gives.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Run {
+struct Stepped {
     grads: Vec<f32>,
     token_logps: Vec<f32>,
     chosen: Vec<f32>,
@@ -30,14 +30,14 @@ struct Batch<'a> {
     shifted: bool,
 }
 
-fn run(backend: Backend, batch: Batch<'_>, threads: Option<usize>) -> Run {
+fn stepped(run: Run, batch: Batch<'_>) -> Stepped {
     let rows = batch.labels.len();
     let pairs = rows / T / 2;
     let targets = match batch.shifted {
         true => Targets::shifted(Labels::I64(batch.labels), T).unwrap(),
         false => Targets::new(Labels::I64(batch.labels)),
     };
-    let mut run = Run {
+    let mut stepped = Stepped {
         grads: batch.logits.to_vec(),
         token_logps: vec![7.0; rows],
         chosen: vec![7.0; pairs],
@@ -48,7 +48,6 @@ fn run(backend: Backend, batch: Batch<'_>, threads: Option<usize>) -> Run {
     let mut sums = vec![LogSumExp::default(); rows];
     let (mut token_grads, mut gc, mut gr) = (vec![7.0; rows], vec![7.0; pairs], vec![7.0; pairs]);
     let step = Step {
-        backend,
         loss: Loss::dpo(0.3).unwrap(),
         scaling: Scaling::NONE,
         sequences: Sequences::new(targets, T, batch.layout, batch.reduction).unwrap(),
@@ -58,24 +57,18 @@ fn run(backend: Backend, batch: Batch<'_>, threads: Option<usize>) -> Run {
         zero_padding: false,
     };
     let buffers = StepBuffers {
-        token_logps: &mut run.token_logps,
+        token_logps: &mut stepped.token_logps,
         log_sum_exps: &mut sums,
         token_grads: &mut token_grads,
-        chosen_logps: &mut run.chosen,
-        rejected_logps: &mut run.rejected,
+        chosen_logps: &mut stepped.chosen,
+        rejected_logps: &mut stepped.rejected,
         grad_chosen_logps: &mut gc,
         grad_rejected_logps: &mut gr,
     };
-    let outputs = StepOutputs { losses: Some(&mut run.losses), ..Default::default() };
-    let logits = LogitsMut::new(&mut run.grads, rows, V).unwrap();
-    match threads {
-        None => step.run(logits, buffers, outputs, Some(&mut run.metrics)).unwrap(),
-        Some(n) => {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
-            pool.install(|| batch::step(&step, logits, buffers, outputs, Some(&mut run.metrics))).unwrap()
-        }
-    };
-    run
+    let outputs = StepOutputs { losses: Some(&mut stepped.losses), ..Default::default() };
+    let logits = LogitsMut::new(&mut stepped.grads, rows, V).unwrap();
+    run.step(&step, logits, buffers, outputs, Some(&mut stepped.metrics)).unwrap();
+    stepped
 }
 
 /// The same step in `f64`, from the formulas: per pair loss, and the logits' gradient.
@@ -172,7 +165,7 @@ fn one_step() {
                 let reference: Vec<f32> = (0..2 * pairs).map(|_| -20.0 * random.unit() as f32).collect();
                 let reference = [&reference[..pairs], &reference[pairs..]];
                 let batch = Batch { logits: &logits, labels: &labels, reference, layout, reduction, shifted };
-                let ours = run(Backend::detect(), batch, None);
+                let ours = stepped(Run::default(), batch);
                 let wide: Vec<f64> = logits.iter().map(|&x| x.into()).collect();
                 let (losses, grads) = oracle(batch, &wide);
                 for (a, b) in ours.losses.iter().zip(&losses) {
@@ -182,10 +175,12 @@ fn one_step() {
                     assert!((f64::from(*a) - b).abs() <= 1e-5 * b.abs().max(1e-6), "{a} {b}");
                 }
                 for level in Level::ALL.into_iter().filter_map(|level| Backend::new(level).ok()) {
-                    assert_eq!(run(level, batch, None), ours);
+                    assert_eq!(stepped(Run::on(level), batch), ours);
                 }
                 for threads in [1, 2, 3, 8] {
-                    assert_eq!(run(Backend::detect(), batch, Some(threads)), ours);
+                    assert_eq!(stepped(Run::default().threads(threads).unwrap(), batch), ours);
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                    assert_eq!(pool.install(|| stepped(Run::default().in_pool(), batch)), ours);
                 }
             }
         }
@@ -247,13 +242,13 @@ fn a_trajectory() {
         reduction: Reduction::Sum,
         shifted: false,
     };
-    let first = run(Backend::detect(), batch, None);
+    let first = stepped(Run::default(), batch);
     let reference = [&first.chosen[..], &first.rejected[..]];
     let mut losses = Vec::new();
     for step in 0..20 {
         let logits = single(&gather(&ours));
         let batch = Batch { logits: &logits, reference, ..batch };
-        let result = run(Backend::detect(), batch, None);
+        let result = stepped(Run::default(), batch);
         let (exact_losses, exact_grads) = oracle(batch, &gather(&exact));
         let exact_loss = exact_losses.iter().sum::<f64>() / pairs as f64;
         let loss = result.metrics.report().loss;
@@ -319,7 +314,6 @@ fn errors_come_first() {
         let (mut a, mut b, mut s) = ([7.0; 2 * T], [7.0; 2 * T], [LogSumExp::default(); 2 * T]);
         let [mut c, mut d, mut e, mut f] = [[7.0]; 4];
         let step = Step {
-            backend: Backend::detect(),
             loss: Loss::dpo(0.1).unwrap(),
             scaling: Scaling::NONE,
             sequences: Sequences::new(targets, T, Layout::ChosenFirst, Reduction::Sum).unwrap(),
@@ -338,7 +332,7 @@ fn errors_come_first() {
             grad_rejected_logps: &mut f,
         };
         let view = LogitsMut::new(&mut logits, 2 * T, V).unwrap();
-        let error = step.run(view, buffers, StepOutputs::default(), None).unwrap_err();
+        let error = Run::default().step(&step, view, buffers, StepOutputs::default(), None).unwrap_err();
         let of_scale = matches!(error, Error::Parameter { name: "grad_scale", .. });
         assert_eq!(of_scale, grad_scale != 1.0, "{grad_scale}: {error}");
         assert!(logits.iter().all(|&x| x == 0.5) && a == [7.0; 2 * T] && b == [7.0; 2 * T]);

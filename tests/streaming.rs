@@ -1,9 +1,9 @@
 //! Streaming evaluation: the bits of whole batches, order of calls, window, alarms, state as bytes, loss of power.
 
-use preflane::logits::{Labels, Logits, Reduction, Scaling, Targets, TokenOutputs, token_logps};
+use preflane::logits::{Labels, Logits, Reduction, Scaling, Targets, TokenOutputs};
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slot, Slots, Storage, StorageError};
 use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, PairBuffer, Scored, Side, Threshold, k3};
-use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, evaluate, evaluate_pair};
+use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
 use preflane_judge::{Random, crc32, ulps};
 
 fn dpo() -> Loss {
@@ -83,7 +83,7 @@ fn the_bits_of_a_batch() {
         let [pc, pr, rc, rr] = &columns;
         let (mut whole, mut out) = (Metrics::new(), vec![0.0; 60]);
         let outputs = Outputs { losses: Some(&mut out), ..Default::default() };
-        evaluate(Backend::detect(), &loss, Pairs::new(pc, pr, rc, rr), outputs, Some(&mut whole)).unwrap();
+        Run::default().evaluate(&loss, Pairs::new(pc, pr, rc, rr), outputs, Some(&mut whole)).unwrap();
         assert_eq!(out, losses);
         // The fleet's metrics, through bytes.
         let mut fleet = Metrics::new();
@@ -139,7 +139,7 @@ fn rows_of_logits() {
         let mut logps = vec![0.0; rows];
         let matrix = Logits::new(&logits, rows, columns).unwrap();
         let outputs = TokenOutputs { logps: Some(&mut logps), ..Default::default() };
-        token_logps(Backend::detect(), matrix, Targets::new(Labels::I64(&labels)), &scaling, outputs).unwrap();
+        Run::default().token_logps(matrix, Targets::new(Labels::I64(&labels)), &scaling, outputs).unwrap();
 
         let mut evaluator = Evaluator::new(dpo());
         for (side, range) in [(Side::Chosen, 0..10), (Side::Rejected, 10..rows)] {
@@ -453,7 +453,7 @@ fn pair_buffers() {
     assert_eq!(buffer, before);
     let mut margins = [0.0; 3];
     let outputs = Outputs { margins: Some(&mut margins), ..Default::default() };
-    evaluate(Backend::SCALAR, &dpo(), buffer.pairs(), outputs, None).unwrap();
+    Run::on(Backend::SCALAR).evaluate(&dpo(), buffer.pairs(), outputs, None).unwrap();
     let expected: [f32; 3] = std::array::from_fn(|i| {
         let x = i as f32;
         evaluate_pair(&dpo(), -x, -2.0 * x, Some((-x - 1.0, -x))).margin

@@ -1,6 +1,6 @@
 //! Exact sums and metrics: against the judge, in every order and partition.
 
-use preflane::{Backend, ExactSum, Level, Loss, Metrics, Outputs, Pairs, evaluate};
+use preflane::{Backend, ExactSum, Level, Loss, Metrics, Outputs, Pairs, Run};
 use preflane_judge::{Float, Random, float, ulps};
 
 /// Bits enough for any sum of f32 here.
@@ -93,7 +93,9 @@ fn metrics_of_every_span_are_exact() {
                 let Ok(backend) = Backend::new(level) else { continue };
                 let mut metrics = Metrics::new();
                 let pairs = Pairs::reference_free(&chosen, &rejected);
-                evaluate(backend, &Loss::hinge(0.1).unwrap(), pairs, Outputs::default(), Some(&mut metrics)).unwrap();
+                Run::on(backend)
+                    .evaluate(&Loss::hinge(0.1).unwrap(), pairs, Outputs::default(), Some(&mut metrics))
+                    .unwrap();
                 assert_eq!(metrics.logps_chosen(), &total(&chosen), "span {span}, {n} rows, {level:?}");
                 assert_eq!(metrics.logps_rejected(), &total(&rejected), "span {span}, {n} rows, {level:?}");
                 assert_eq!(metrics.weights(), &total(&vec![1.0; n]));

@@ -2,13 +2,14 @@
 
 use std::num::NonZeroUsize;
 
-use preflane::{Backend, batch};
+use preflane::{Backend, Run};
 
 use crate::failure::Failure;
 
-/// The back end that `PREFLANE_LEVEL` names, or the best there is.
-pub fn backend() -> Result<Backend, Failure> {
-    Backend::from_env().map_err(|e| Failure::new(format!("PREFLANE_LEVEL: {e}")))
+/// On the level that `PREFLANE_LEVEL` names, or the best there is, and on the threads that [`start`] starts.
+pub fn run() -> Result<Run, Failure> {
+    let backend = Backend::from_env().map_err(|e| Failure::new(format!("PREFLANE_LEVEL: {e}")))?;
+    Ok(Run::on(backend).in_pool())
 }
 
 /// A kernel needs some 30 KiB; compiled without optimisation, MiB.
@@ -23,7 +24,7 @@ pub fn start(threads: Option<NonZeroUsize>, bytes: Option<u64>) -> Result<(), Fa
     let option = threads.map_or_else(String::new, |threads| format!("--threads {threads}: "));
     let asked = threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let tasks = bytes.map_or(usize::MAX, |bytes| bytes.div_ceil(BYTES_A_THREAD).try_into().unwrap_or(usize::MAX));
-    let count = batch::threads_for(asked, tasks).map_err(|e| Failure::new(format!("{option}{e}")))?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(count.get()).stack_size(STACK);
+    let run = Run::default().threads(asked.get()).map_err(|e| Failure::new(format!("{option}{e}")))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(run.threads_for(tasks).get()).stack_size(STACK);
     pool.build_global().map_err(|e| Failure::new(format!("{option}the threads cannot be started: {e}")))
 }

@@ -24,7 +24,7 @@
 use core::array::from_fn;
 use core::fmt;
 
-use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, Reference};
+use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, Reference, Run};
 use sha2::{Digest as _, Sha256};
 
 pub mod expected;
@@ -341,7 +341,7 @@ impl Runner for Blocks {
             let mut columns = input.columns_mut(len);
             (0..len).for_each(|at| place(rows.row(start + at), &mut columns, at));
             let pairs = form.pairs(input.columns(len));
-            preflane::evaluate(self.0, loss, pairs, form.all(output.columns_mut(len)), Some(&mut metrics))?;
+            Run::on(self.0).evaluate(loss, pairs, form.all(output.columns_mut(len)), Some(&mut metrics))?;
             hasher.rows(&output.columns(len)[..form.outputs()]);
         }
         Ok(metrics)

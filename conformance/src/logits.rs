@@ -4,9 +4,8 @@
 use half::{bf16, f16};
 use preflane::logits::{
     Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, Scaling, Seeds, Targets, TokenOutputs,
-    logits_grad, logits_grad_in_place, token_logps,
 };
-use preflane::{Backend, Error};
+use preflane::{Backend, Error, Run};
 
 use crate::Hasher;
 use crate::inputs::LogitRows;
@@ -58,17 +57,18 @@ pub fn hash(backend: Backend, family: &LogitRows, way: Columns, hasher: &mut Has
         let sums = [sum];
         let seeds = Seeds { log_sum_exps: &sums, grad_logps: &[seed] };
         let logits = Logits::new(single, 1, columns)?;
+        let run = Run::on(backend);
         let how = Gradient { accumulate: false, zero_padding: false };
-        logits_grad(backend, logits, targets, &scaling, seeds, how, LogitsMut::new(grads, 1, columns)?)?;
+        run.logits_grad(logits, targets, &scaling, seeds, how, LogitsMut::new(grads, 1, columns)?)?;
         hasher.rows(&[grads]);
         let how = Gradient { accumulate: true, ..how };
-        logits_grad(backend, logits, targets, &scaling, seeds, how, LogitsMut::new(grads, 1, columns)?)?;
+        run.logits_grad(logits, targets, &scaling, seeds, how, LogitsMut::new(grads, 1, columns)?)?;
         hasher.rows(&[grads]);
-        logits_grad(backend, logits, targets, &scaling, seeds, how, LogitsMut::new(brain, 1, columns)?)?;
+        run.logits_grad(logits, targets, &scaling, seeds, how, LogitsMut::new(brain, 1, columns)?)?;
         brain.iter().for_each(|x| hasher.short(x.to_bits()));
-        logits_grad(backend, logits, targets, &scaling, seeds, how, LogitsMut::new(half, 1, columns)?)?;
+        run.logits_grad(logits, targets, &scaling, seeds, how, LogitsMut::new(half, 1, columns)?)?;
         half.iter().for_each(|x| hasher.short(x.to_bits()));
-        logits_grad_in_place(backend, LogitsMut::new(single, 1, columns)?, targets, &scaling, seeds, false)?;
+        run.logits_grad_in_place(LogitsMut::new(single, 1, columns)?, targets, &scaling, seeds, false)?;
         hasher.rows(&[single]);
     }
     Ok(())
@@ -93,7 +93,7 @@ fn forward<T: Element>(
         mean_logits: Some(&mut mean),
         top1: Some(&mut top1),
     };
-    token_logps(backend, Logits::new(row, 1, row.len())?, targets, scaling, outputs)?;
+    Run::on(backend).token_logps(Logits::new(row, 1, row.len())?, targets, scaling, outputs)?;
     let mut sum = sum[0];
     if way == Columns::Chunks {
         let mut merged = RowSum::new(*scaling);

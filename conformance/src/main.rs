@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, Write as _};
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, batch};
+use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, Run};
 use preflane_conformance::expected::{committed, differences, parse};
 use preflane_conformance::inputs::{Arguments, LogitRows, Rows, Set};
 use preflane_conformance::logits::Columns as Pieces;
@@ -170,7 +169,7 @@ impl Runner for Whole {
         if let Way::Permuted = way {
             let mut columns = Columns::new(rows, (0..len).map(|at| permuted(at, len)));
             let (input, output) = columns.part(0, len);
-            preflane::evaluate(backend, loss, form.pairs(input), form.all(output), Some(&mut metrics))?;
+            Run::on(backend).evaluate(loss, form.pairs(input), form.all(output), Some(&mut metrics))?;
             let mut back = vec![0; len];
             (0..len).for_each(|at| back[permuted(at, len)] = at);
             columns.hash(form, hasher, |row| back[row]);
@@ -179,18 +178,17 @@ impl Runner for Whole {
         let mut columns = Columns::new(rows, 0..len);
         match way {
             Way::Threads(threads) => {
-                let threads = NonZeroUsize::new(threads).expect("thread counts here are not 0");
                 let (input, output) = columns.part(0, len);
                 let pairs = form.pairs(input);
                 let outputs = form.all(output);
-                batch::evaluate_with_threads(threads, backend, loss, pairs, outputs, Some(&mut metrics))?;
+                Run::on(backend).threads(threads)?.evaluate(loss, pairs, outputs, Some(&mut metrics))?;
             }
             Way::Parts => {
                 let mut merge = Vec::new();
                 for (start, end) in parts(len) {
                     let (input, output) = columns.part(start, end);
                     let mut part = Metrics::new();
-                    preflane::evaluate(backend, loss, form.pairs(input), form.all(output), Some(&mut part))?;
+                    Run::on(backend).evaluate(loss, form.pairs(input), form.all(output), Some(&mut part))?;
                     merge.push(part);
                 }
                 merge.iter().rev().for_each(|part| metrics.merge(part));
@@ -198,14 +196,14 @@ impl Runner for Whole {
             Way::Single => {
                 for wanted in 0..form.outputs() {
                     let (input, output) = columns.part(0, len);
-                    preflane::evaluate(backend, loss, form.pairs(input), only(wanted, form.all(output)), None)?;
+                    Run::on(backend).evaluate(loss, form.pairs(input), only(wanted, form.all(output)), None)?;
                 }
                 let (input, _) = columns.part(0, len);
-                preflane::evaluate(backend, loss, form.pairs(input), Outputs::default(), Some(&mut metrics))?;
+                Run::on(backend).evaluate(loss, form.pairs(input), Outputs::default(), Some(&mut metrics))?;
             }
             Way::Blocks | Way::Whole | Way::Permuted => {
                 let (input, output) = columns.part(0, len);
-                preflane::evaluate(backend, loss, form.pairs(input), form.all(output), Some(&mut metrics))?;
+                Run::on(backend).evaluate(loss, form.pairs(input), form.all(output), Some(&mut metrics))?;
             }
         }
         columns.hash(form, hasher, |row| row);
@@ -345,7 +343,7 @@ fn rows(wanted: &str) -> Result<ExitCode, Error> {
                     found = true;
                     let mut columns = Columns::new(family, 0..family.len);
                     let (input, output) = columns.part(0, family.len);
-                    preflane::evaluate(backend, &named.loss()?, form.pairs(input), form.all(output), None)?;
+                    Run::on(backend).evaluate(&named.loss()?, form.pairs(input), form.all(output), None)?;
                     let weights = if form.weights { "weighted" } else { "plain" };
                     for at in 0..family.len {
                         let outputs: Vec<f32> = columns.output[..form.outputs()].iter().map(|c| c[at]).collect();

@@ -8,9 +8,9 @@ use crate::{Choices, bits, choices};
 use preflane::capi::*;
 use preflane::logits::{
     Gradient, Labels, Layout, LogSumExp, Logits, LogitsMut, Reduction, RowSum, RowSumState, Scaling, Seeds, Sequences,
-    Step, StepBuffers, StepOutputs, Targets, TokenCounts, TokenOutputs, logits_grad, logits_grad_in_place, token_logps,
+    Step, StepBuffers, StepOutputs, Targets, TokenCounts, TokenOutputs,
 };
-use preflane::{Backend, ExactSum, Loss, Metrics, Pairs, Reference, evaluate};
+use preflane::{Backend, ExactSum, Loss, Metrics, Pairs, Reference, Run};
 use preflane_judge::Random;
 use preflane_judge::classes::{Source, Values};
 
@@ -263,7 +263,9 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
     let mut results = crate::Results::new(n);
     let mut counted = Metrics::new();
     let loss = loss.expect("it is good");
-    evaluate(Backend::SCALAR, &loss, copies, results.outputs(usize::MAX), Some(&mut counted)).expect("C took it");
+    Run::on(Backend::SCALAR)
+        .evaluate(&loss, copies, results.outputs(usize::MAX), Some(&mut counted))
+        .expect("C took it");
     for (at, want) in outputs.into_iter().zip(&results.0) {
         if !at.is_null() && n > 0 {
             assert_eq!(bits(&floats(arena, base, at, n)), bits(want));
@@ -384,8 +386,9 @@ fn tokens(v: &mut Choices<'_>, arena: &mut Arena) {
     };
     let mut want = vec![7.0; n];
     let outputs = TokenOutputs { logps: Some(&mut want), ..Default::default() };
-    let counted =
-        token_logps(Backend::SCALAR, view, Targets::new(Labels::I64(&y)), &scaling, outputs).expect("C took it");
+    let counted = Run::on(Backend::SCALAR)
+        .token_logps(view, Targets::new(Labels::I64(&y)), &scaling, outputs)
+        .expect("C took it");
     let got = floats(arena, base, logps.wrapping_add(first), n);
     let level = run.level;
     assert_eq!(
@@ -467,12 +470,13 @@ fn gradient(v: &mut Choices<'_>, arena: &mut Arena) {
     let mut want = floats(&before, base, to.data.cast(), n);
     let view = LogitsMut::with_stride(&mut want, rows, columns, stride).expect("C took it");
     if in_place {
-        logits_grad_in_place(Backend::SCALAR, view, targets, &Scaling::NONE, seeds, how.zero_padding)
+        Run::on(Backend::SCALAR)
+            .logits_grad_in_place(view, targets, &Scaling::NONE, seeds, how.zero_padding)
             .expect("C took it");
     } else {
         let x = floats(&before, base, data.cast(), (rows - 1) * stride + columns);
         let x = Logits::with_stride(&x, rows, columns, stride).expect("C took it");
-        logits_grad(Backend::SCALAR, x, targets, &Scaling::NONE, seeds, how, view).expect("C took it");
+        Run::on(Backend::SCALAR).logits_grad(x, targets, &Scaling::NONE, seeds, how, view).expect("C took it");
     }
     assert_eq!(bits(&floats(arena, base, to.data.cast(), n)), bits(&want));
 }
@@ -571,7 +575,6 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
     let read = |at: *const f32| if at.is_null() { vec![] } else { floats(&before, base, at, pairs) };
     let [rc, rr, weights] = [ref_chosen_logps, ref_rejected_logps, weights].map(|at| read(at));
     let rust = Step {
-        backend: Backend::SCALAR,
         loss: loss_of(&loss).expect("C took it"),
         scaling: Scaling::NONE,
         sequences,
@@ -597,7 +600,8 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
     let rust_outputs = StepOutputs { losses: Some(losses_want), margins: Some(margins_want), ..Default::default() };
     let mut counted = Metrics::new();
     let view = LogitsMut::with_stride(&mut x, rows, columns, stride).expect("C took it");
-    let found = rust.run(view, rust_buffers, rust_outputs, Some(&mut counted)).expect("C took it");
+    let found =
+        Run::on(Backend::SCALAR).step(&rust, view, rust_buffers, rust_outputs, Some(&mut counted)).expect("C took it");
     assert_eq!((counts, metrics), (found, counted));
     assert_eq!(bits(&floats(arena, base, data.cast(), n)), bits(&x));
     let [chosen, rejected, grad_chosen, grad_rejected, losses_want, margins_want] = &by_pair;

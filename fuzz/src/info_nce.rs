@@ -1,7 +1,8 @@
 //! InfoNCE and its symmetric form against the judge.
 
 use crate::{Choices, bits, check_nan, choices, on_every_level};
-use preflane::contrastive::{InfoNceOutputs, Similarities, SymmetricSums, info_nce, symmetric};
+use preflane::Run;
+use preflane::contrastive::{InfoNceOutputs, Similarities, SymmetricSums};
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
 use preflane_judge::{Float, contrastive as exact, ulps};
 
@@ -42,7 +43,7 @@ fn row(v: &mut Choices<'_>, temperature: f64) {
             negatives: (m > 0).then(|| Logits::new(&negatives, 1, m).expect("one row")),
             mask: mask.as_deref(),
         };
-        let nonfinite = info_nce(backend, rows, temperature, outputs).expect("good arguments");
+        let nonfinite = Run::on(backend).info_nce(rows, temperature, outputs).expect("good arguments");
         assert_eq!(nonfinite, u64::from(!loss[0].is_finite()));
         bits(&[vec![loss[0], by_positive[0], by_temperature[0]], by_negatives].concat())
     });
@@ -97,7 +98,7 @@ fn batch(v: &mut Choices<'_>, temperature: f64) {
         let sums = SymmetricSums { rows: &mut rows, columns: &mut columns };
         let view = LogitsMut::new(&mut grads, n, n).expect("n rows");
         let matrix = Logits::new(&s, n, n).expect("n rows");
-        let means = symmetric(backend, matrix, temperature, sums, Some(view)).expect("good arguments");
+        let means = Run::on(backend).symmetric(matrix, temperature, sums, Some(view)).expect("good arguments");
         grads.extend(means);
         bits(&grads)
     });

@@ -5,9 +5,9 @@ use crate::{Choices, Columns, Results, bits, check_nan, choices, loss, on_every_
 use half::{bf16, f16};
 use preflane::logits::{
     Element, Gradient, Labels, Layout, LogSumExp, Logits, LogitsMut, Reduction, Seeds, Sequences, Step, StepBuffers,
-    StepOutputs, Targets, TokenOutputs, logits_grad, token_logps,
+    StepOutputs, Targets, TokenOutputs,
 };
-use preflane::{Backend, Metrics, Outputs, Pairs, evaluate};
+use preflane::{Backend, Metrics, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
 use preflane_judge::{Random, crc32};
 
@@ -35,7 +35,8 @@ fn pairs(v: &mut Choices<'_>, mut windows: Random) {
     let (_, metrics) = on_every_level(|backend| {
         let mut metrics = Metrics::new();
         results = Results::new(n);
-        evaluate(backend, &loss, columns.pairs(0..n), results.outputs(wanted), Some(&mut metrics))
+        Run::on(backend)
+            .evaluate(&loss, columns.pairs(0..n), results.outputs(wanted), Some(&mut metrics))
             .expect("good arguments");
         (results.bits(), metrics)
     });
@@ -46,7 +47,8 @@ fn pairs(v: &mut Choices<'_>, mut windows: Random) {
         let (start, end) = (a.min(b), a.max(b));
         on_every_level(|backend| {
             let (mut some, mut metrics) = (Results::new(end - start), Metrics::new());
-            evaluate(backend, &loss, columns.pairs(start..end), some.outputs(wanted), Some(&mut metrics))
+            Run::on(backend)
+                .evaluate(&loss, columns.pairs(start..end), some.outputs(wanted), Some(&mut metrics))
                 .expect("good arguments");
             for (some, all) in some.0.iter().zip(&results.0) {
                 assert_eq!(bits(some), bits(&all[start..end]), "rows {start} to {end} of {n}");
@@ -58,7 +60,8 @@ fn pairs(v: &mut Choices<'_>, mut windows: Random) {
     let row = v.below(n.max(1));
     if row < n {
         let mut alone = Results::new(1);
-        evaluate(Backend::SCALAR, &loss, columns.pairs(row..row + 1), alone.outputs(usize::MAX), None)
+        Run::on(Backend::SCALAR)
+            .evaluate(&loss, columns.pairs(row..row + 1), alone.outputs(usize::MAX), None)
             .expect("good arguments");
         for (k, (alone, together)) in alone.0.iter().zip(&results.0).enumerate() {
             let want = if wanted >> k & 1 == 1 { alone[0].to_bits() } else { 0xdead };
@@ -98,7 +101,7 @@ fn matrix<T: Element>(v: &mut Choices<'_>, narrow: fn(f32) -> T, widen: fn(T) ->
             log_sum_squares: Some(&mut squares),
             ..Default::default()
         };
-        token_logps(backend, logits, targets, &scaling, outputs).expect("good arguments");
+        Run::on(backend).token_logps(logits, targets, &scaling, outputs).expect("good arguments");
         check_nan(&logps);
         let results: Vec<_> = (0..rows)
             .map(|i| [logps[i].to_bits(), entropies[i].to_bits(), squares[i].to_bits(), sums[i].max.to_bits()])
@@ -111,7 +114,7 @@ fn matrix<T: Element>(v: &mut Choices<'_>, narrow: fn(f32) -> T, widen: fn(T) ->
             let mut grads: Vec<f32> = (0..rows * stride).map(|i| i as f32 / 64.0).collect();
             let view = LogitsMut::with_stride(&mut grads, rows, columns, stride).expect("it fits");
             let seeds = Seeds { log_sum_exps: sums, grad_logps: seeds };
-            logits_grad(backend, logits, targets, &scaling, seeds, how, view).expect("good arguments");
+            Run::on(backend).logits_grad(logits, targets, &scaling, seeds, how, view).expect("good arguments");
             bits(&grads)
         };
     let (results, rests, grads) = on_every_level(|backend| {
@@ -170,7 +173,6 @@ fn step(v: &mut Choices<'_>) {
         let mut log_sum_exps = vec![LogSumExp::default(); rows];
         let [mut chosen, mut rejected, mut by_chosen, mut by_rejected, mut losses] = [(); 5].map(|()| vec![7.0; pairs]);
         let step = Step {
-            backend,
             loss,
             scaling,
             sequences,
@@ -191,7 +193,7 @@ fn step(v: &mut Choices<'_>) {
         let outputs = StepOutputs { losses: Some(&mut losses), ..Default::default() };
         let mut metrics = Metrics::new();
         let view = LogitsMut::new(&mut logits, rows, columns).expect("it fits");
-        let counts = step.run(view, buffers, outputs, Some(&mut metrics));
+        let counts = Run::on(backend).step(&step, view, buffers, outputs, Some(&mut metrics));
         counts.map(|counts| (counts, metrics, bits(&losses), bits(&logits)))
     };
     let Ok((counts, metrics, losses, grads)) = on_every_level(run) else {
@@ -204,7 +206,7 @@ fn step(v: &mut Choices<'_>) {
     let logits = Logits::new(&data, rows, columns).expect("it fits");
     let (mut logps, mut sums) = (vec![7.0; rows], vec![LogSumExp::default(); rows]);
     let outputs = TokenOutputs { logps: Some(&mut logps), log_sum_exps: Some(&mut sums), ..Default::default() };
-    let parts = token_logps(backend, logits, targets, &scaling, outputs).expect("good arguments");
+    let parts = Run::on(backend).token_logps(logits, targets, &scaling, outputs).expect("good arguments");
     assert_eq!(parts, counts);
     let [mut chosen, mut rejected, mut by_chosen, mut by_rejected, mut again] = [(); 5].map(|()| vec![7.0; pairs]);
     sequences.logps(&logps, &mut chosen, &mut rejected).expect("the step did it");
@@ -216,13 +218,13 @@ fn step(v: &mut Choices<'_>) {
     };
     let mut counted = Metrics::new();
     let batch = Pairs { policy_chosen_logps: &chosen, policy_rejected_logps: &rejected, ..given };
-    evaluate(backend, &loss, batch, outputs, Some(&mut counted)).expect("the step did it");
+    Run::on(backend).evaluate(&loss, batch, outputs, Some(&mut counted)).expect("the step did it");
     assert_eq!((bits(&again), counted), (losses, metrics));
     let mut token_grads = vec![7.0; rows];
     sequences.token_grads(&by_chosen, &by_rejected, grad_scale, &mut token_grads).expect("the step did it");
     let mut apart = vec![7.0; rows * columns];
     let view = LogitsMut::new(&mut apart, rows, columns).expect("it fits");
     let seeds = Seeds { log_sum_exps: &sums, grad_logps: &token_grads };
-    logits_grad(backend, logits, targets, &scaling, seeds, Gradient::default(), view).expect("the step did it");
+    Run::on(backend).logits_grad(logits, targets, &scaling, seeds, Gradient::default(), view).expect("the step did it");
     assert_eq!(bits(&apart), grads);
 }

@@ -2,10 +2,8 @@
 
 use crate::{bits, choices, on_every_level, scaling};
 use half::{bf16, f16};
-use preflane::logits::{
-    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, Seeds, Targets, TokenOutputs, logits_grad,
-    logits_grad_in_place, token_logps,
-};
+use preflane::Run;
+use preflane::logits::{Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, Seeds, Targets, TokenOutputs};
 use preflane_judge::logits::{Parameters, Row, mean};
 use preflane_judge::{Float, Format, ulps};
 
@@ -67,7 +65,7 @@ fn judge<T: Element>(row: &[T], widen: fn(T) -> f32, format: Format, target: usi
             mean_logits: Some(&mut means),
             top1: Some(&mut top1),
         };
-        token_logps(backend, logits, targets, &scaling, outputs).expect("good arguments");
+        Run::on(backend).token_logps(logits, targets, &scaling, outputs).expect("good arguments");
         let all = [logps[0], entropies[0], squares[0], means[0], u8::from(top1[0]).into()];
         all.map(f32::to_bits)
     })
@@ -90,10 +88,12 @@ fn judge<T: Element>(row: &[T], widen: fn(T) -> f32, format: Format, target: usi
     let grads = on_every_level(|backend| {
         let mut apart = row.to_vec();
         let view = LogitsMut::new(&mut apart, 1, n).expect("one row");
-        logits_grad(backend, logits, targets, &scaling, seeds, Gradient::default(), view).expect("good arguments");
+        Run::on(backend)
+            .logits_grad(logits, targets, &scaling, seeds, Gradient::default(), view)
+            .expect("good arguments");
         let mut place = row.to_vec();
         let view = LogitsMut::new(&mut place, 1, n).expect("one row");
-        logits_grad_in_place(backend, view, targets, &scaling, seeds, false).expect("good arguments");
+        Run::on(backend).logits_grad_in_place(view, targets, &scaling, seeds, false).expect("good arguments");
         let [apart, place] = [apart, place].map(|x| bits(&x.into_iter().map(widen).collect::<Vec<_>>()));
         assert_eq!(apart, place, "{}: in place", what());
         apart

@@ -1,7 +1,7 @@
 //! Exact sums and metrics: every order, partition, level and tree of merges gives the same state, and the state is the truth.
 
 use crate::{Choices, Columns, Results, backends, check_mean, choices, loss, ratio_order};
-use preflane::{ExactSum, Metrics, Outputs, evaluate};
+use preflane::{ExactSum, Metrics, Outputs, Run};
 use preflane_judge::classes::Values;
 
 /// Of some bytes.
@@ -61,7 +61,8 @@ fn metrics<'a>(v: &mut Choices<'a>, value: fn(&mut Choices<'a>) -> f32) {
     let mut results = Results::new(n);
     let mut whole = Metrics::new();
     let backend = v.pick(backends());
-    evaluate(backend, &loss, columns.pairs(0..n), results.outputs(usize::MAX), Some(&mut whole))
+    Run::on(backend)
+        .evaluate(&loss, columns.pairs(0..n), results.outputs(usize::MAX), Some(&mut whole))
         .expect("good arguments");
 
     let mut parts = vec![Metrics::new(); 1 + v.below(4)];
@@ -73,7 +74,9 @@ fn metrics<'a>(v: &mut Choices<'a>, value: fn(&mut Choices<'a>) -> f32) {
         // With the outputs that the metrics are made of, or without.
         let mut some = Results::new(end - start);
         let outputs = if v.once_in(2) { some.outputs(v.below(512)) } else { Outputs::default() };
-        evaluate(backend, &loss, columns.pairs(start..end), outputs, Some(&mut parts[at])).expect("good arguments");
+        Run::on(backend)
+            .evaluate(&loss, columns.pairs(start..end), outputs, Some(&mut parts[at]))
+            .expect("good arguments");
         start = end;
     }
     let merged = v.merge(parts, Metrics::merge);

@@ -1,7 +1,7 @@
 //! Every loss, reward, margin and gradient of a pair against the judge.
 
 use crate::{Columns, JUDGED, Results, choices, loss, on_every_level, pair_results};
-use preflane::{evaluate, evaluate_pair};
+use preflane::{Run, evaluate_pair};
 use preflane_judge::classes::Values;
 use preflane_judge::{RESULTS, pair, ulps};
 
@@ -18,7 +18,9 @@ pub fn run(data: &[u8]) {
     let columns = Columns::new(&mut v, n, value);
     let mut results = Results::new(n);
     on_every_level(|backend| {
-        evaluate(backend, &loss, columns.pairs(0..n), results.outputs(usize::MAX), None).expect("good arguments");
+        Run::on(backend)
+            .evaluate(&loss, columns.pairs(0..n), results.outputs(usize::MAX), None)
+            .expect("good arguments");
         results.bits()
     });
     for row in 0..n {

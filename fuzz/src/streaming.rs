@@ -9,7 +9,7 @@ use crate::{
 use preflane::logits::{LogSumExp, Reduction};
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slot, Slots, Storage, StorageError};
 use preflane::streaming::{Alarm, Answer, Evaluator, Limits, Monitor, ReferenceAnswer, Scored, Side, Threshold};
-use preflane::{Error, Loss, Metrics, Pairs, evaluate};
+use preflane::{Error, Loss, Metrics, Pairs, Run};
 use preflane_judge::classes::{Source, Values};
 use preflane_judge::sums::mean;
 use preflane_judge::{crc32, float, k3, ulps};
@@ -224,7 +224,8 @@ fn whole(v: &mut Choices<'_>, loss: &Loss, scored: &[Scored]) -> Metrics {
         let [pc, pr, rc, rr] = &apart;
         let pairs = if referenced { Pairs::new(pc, pr, rc, rr) } else { Pairs::reference_free(pc, pr) };
         let mut results = Results::new(these.len());
-        evaluate(v.pick(backends()), loss, pairs, results.outputs(usize::MAX), Some(&mut metrics))
+        Run::on(v.pick(backends()))
+            .evaluate(loss, pairs, results.outputs(usize::MAX), Some(&mut metrics))
             .expect("columns of one length");
         for (row, scored) in these.iter().enumerate() {
             let got = pair_results(&scored.pair);

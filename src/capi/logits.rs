@@ -5,7 +5,7 @@ use super::failure::{Failure, Outcome, flag, preflane_error, report, reserved};
 use super::run::preflane_run;
 use super::views::*;
 use crate::logits::{Element, Gradient, LogSumExp, Logits, LogitsMut, Scaling, Seeds, TokenCounts, TokenOutputs};
-use crate::{Backend, Error};
+use crate::{Error, Run};
 use half::{bf16, f16};
 use preflane_dtype::*;
 
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn preflane_token_logps(
     error: *mut preflane_error,
 ) -> i32 {
     let body = || {
-        let backend = run.check()?;
+        let run = run.check()?;
         // SAFETY: as the function's own.
         let logits = unsafe { read("logits", logits) }?;
         // SAFETY: likewise.
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn preflane_token_logps(
         let outputs = unsafe { read("outputs", outputs) }?;
         // SAFETY: likewise.
         let scaling = unsafe { preflane_scaling::checked(scaling) }?;
-        let forward = Forward { run, backend, logits, targets, scaling, rows, outputs, counts };
+        let forward = Forward { run, logits, targets, scaling, rows, outputs, counts };
         // SAFETY: likewise.
         unsafe {
             match preflane_dtype::of(logits.dtype)? {
@@ -96,8 +96,7 @@ pub unsafe extern "C" fn preflane_token_logps(
 }
 
 struct Forward {
-    run: preflane_run,
-    backend: Backend,
+    run: Run,
     logits: preflane_logits,
     targets: preflane_targets,
     scaling: Scaling,
@@ -110,7 +109,7 @@ impl Forward {
     /// # Safety
     /// As [`preflane_token_logps`].
     unsafe fn run<T: Element>(self) -> Outcome {
-        let Self { run, backend, logits, targets, scaling, rows, outputs, counts } = self;
+        let Self { run, logits, targets, scaling, rows, outputs, counts } = self;
         let (first, n) = rows.of(logits.rows)?;
         crate::error::check_length("targets", logits.rows, targets.length)?;
         let mut arguments = Arguments::new();
@@ -141,14 +140,7 @@ impl Forward {
             };
             (outputs, counts.slice_if(&checked))
         };
-        let found = match run.threads() {
-            #[cfg(feature = "std")]
-            Some(threads) => {
-                let job = || crate::batch::token_logps(backend, logits, targets, &scaling, outputs);
-                crate::batch::with_threads_for(threads, crate::batch::row_tasks(n, logits.columns()), job)??
-            }
-            _ => crate::logits::token_logps(backend, logits, targets, &scaling, outputs)?,
-        };
+        let found = run.token_logps(logits, targets, &scaling, outputs)?;
         counts.unwrap_or_default().fill(found);
         Ok(())
     }
@@ -225,8 +217,7 @@ pub unsafe extern "C" fn preflane_logits_grad_in_place(
 }
 
 struct Backward {
-    run: preflane_run,
-    backend: Backend,
+    run: Run,
     /// None: in place.
     logits: Option<preflane_logits>,
     targets: preflane_targets,
@@ -257,13 +248,13 @@ impl Backward {
             accumulate: flag("accumulate", gradient.accumulate)?,
             zero_padding: flag("zero_padding", gradient.zero_padding)?,
         };
-        let backend = run.check()?;
+        let run = run.check()?;
         // SAFETY: the caller's.
         let (targets, scaling, grads) = unsafe {
             let grads = read(if logits.is_some() { "grads" } else { "logits" }, grads)?;
             (read("targets", targets)?, preflane_scaling::checked(scaling)?, grads)
         };
-        Ok(Self { run, backend, logits, targets, scaling, rows, log_sum_exps, grad_logps, how, grads })
+        Ok(Self { run, logits, targets, scaling, rows, log_sum_exps, grad_logps, how, grads })
     }
 
     /// # Safety
@@ -291,7 +282,7 @@ impl Backward {
     /// # Safety
     /// As [`preflane_logits_grad`].
     unsafe fn run<T: Element, G: Element>(self) -> Outcome {
-        let Self { run, backend, logits, targets, scaling, rows, log_sum_exps, grad_logps, how, grads } = self;
+        let Self { run, logits, targets, scaling, rows, log_sum_exps, grad_logps, how, grads } = self;
         let (first, n) = rows.of(grads.rows)?;
         if let Some(logits) = logits {
             crate::error::check_length("rows of grads", logits.rows, grads.rows)?;
@@ -330,14 +321,6 @@ impl Backward {
             Some((x, stride)) => Some(Logits::with_stride(unsafe { x.slice(&checked) }, n, grads.columns, stride)?),
             None => None,
         };
-        match run.threads() {
-            #[cfg(feature = "std")]
-            Some(threads) => {
-                let job = || crate::batch::split_backward::<T, G>(backend, from, targets, &scaling, seeds, how, out);
-                crate::batch::with_threads_for(threads, crate::batch::row_tasks(n, grads.columns), job)?;
-            }
-            _ => crate::logits::backward::grads::<T, G>(backend, from, targets, &scaling, seeds, how, out),
-        }
-        Ok(())
+        Ok(run.grads(from, targets, &scaling, seeds, how, out)?)
     }
 }

@@ -153,7 +153,7 @@ pub unsafe extern "C" fn preflane_evaluate(
     error: *mut preflane_error,
 ) -> i32 {
     let body = || {
-        let backend = run.check()?;
+        let run = run.check()?;
         // SAFETY: as the function's own.
         let loss = unsafe { read("loss", loss) }?.checked()?;
         // SAFETY: likewise.
@@ -203,11 +203,7 @@ pub unsafe extern "C" fn preflane_evaluate(
             )
         };
         metrics.as_deref().map_or(Ok(()), |metrics| sound_metrics("metrics", metrics))?;
-        Ok(match run.threads() {
-            #[cfg(feature = "std")]
-            Some(threads) => crate::batch::evaluate_with_threads(threads, backend, &loss, pairs, outputs, metrics),
-            _ => crate::evaluate(backend, &loss, pairs, outputs, metrics),
-        }?)
+        Ok(run.evaluate(&loss, pairs, outputs, metrics)?)
     };
     // SAFETY: as the function's own.
     unsafe { report(error, body) }

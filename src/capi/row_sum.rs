@@ -74,7 +74,7 @@ unsafe fn add<T: Element>(
     length: usize,
     given: i64,
 ) -> Outcome {
-    let backend = run.check()?;
+    let backend = run.check()?.backend();
     let mut arguments = Arguments::new();
     let columns = arguments.input("columns", columns, length);
     let state = arguments.output("state", state, 1);

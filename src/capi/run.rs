@@ -2,9 +2,8 @@
 
 use super::arguments::Arguments;
 use super::failure::{Failure, constants, preflane_error, report};
-use crate::{Backend, Level};
+use crate::{Backend, Level, Run};
 use core::ffi::{CStr, c_char};
-use core::num::NonZeroUsize;
 use preflane_level::*;
 
 /// Instruction-set levels. All give the same bits; they differ in speed.
@@ -40,21 +39,16 @@ pub struct preflane_run {
 }
 
 impl preflane_run {
-    /// The threads to start, if it is not the calling thread alone.
-    pub(super) fn threads(self) -> Option<NonZeroUsize> {
-        NonZeroUsize::new(self.threads as usize).filter(|threads| threads.get() > 1)
-    }
-
     /// That this build can do it, before anything is written.
-    pub(super) fn check(self) -> Result<Backend, Failure> {
-        if self.threads().is_some() && !cfg!(feature = "std") {
-            return Err(Failure::NotThreaded);
+    pub(super) fn check(self) -> Result<Run, Failure> {
+        let run = Run::on(backend(self.level)?);
+        match self.threads {
+            0 | 1 => Ok(run),
+            #[cfg(feature = "std")]
+            threads => Ok(run.threads(threads as usize)?),
+            #[cfg(not(feature = "std"))]
+            _ => Err(Failure::NotThreaded),
         }
-        #[cfg(feature = "std")]
-        if let Some(threads) = self.threads() {
-            crate::batch::threads_for(threads, usize::MAX)?;
-        }
-        backend(self.level)
     }
 }
 

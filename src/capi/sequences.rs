@@ -285,7 +285,7 @@ impl StepCall {
     /// As [`preflane_step_run`].
     unsafe fn run<T: Element>(self) -> Outcome {
         let Self { run, step, logits, buffers, outputs, metrics, counts } = self;
-        let backend = run.check()?;
+        let run = run.check()?;
         let loss = step.loss.checked()?;
         let (layout, reduction) = step.sequences.how()?;
         let zero_padding = flag("zero_padding", step.zero_padding)?;
@@ -319,7 +319,6 @@ impl StepCall {
         unsafe {
             let sequences = Sequences::new(targets.slices(&checked)?, step.sequences.tokens, layout, reduction)?;
             let step = Step {
-                backend,
                 loss,
                 scaling,
                 sequences,
@@ -328,8 +327,6 @@ impl StepCall {
                 grad_scale: step.grad_scale,
                 zero_padding,
             };
-            #[cfg(feature = "std")]
-            let tasks = crate::batch::row_tasks(rows, logits.columns);
             let logits = LogitsMut::<T>::with_stride(data.slice(&checked), rows, logits.columns, logits.stride)?;
             let buffers = StepBuffers {
                 token_logps: token_logps.slice(&checked),
@@ -348,14 +345,7 @@ impl StepCall {
             };
             let metrics = metrics.slice_if(&checked).and_then(|metrics| metrics.first_mut());
             metrics.as_deref().map_or(Ok(()), |metrics| sound_metrics("metrics", metrics))?;
-            let found = match run.threads() {
-                #[cfg(feature = "std")]
-                Some(threads) => {
-                    let job = || crate::batch::step(&step, logits, buffers, outputs, metrics);
-                    crate::batch::with_threads_for(threads, tasks, job)??
-                }
-                _ => step.run(logits, buffers, outputs, metrics)?,
-            };
+            let found = run.step(&step, logits, buffers, outputs, metrics)?;
             counts.slice_if(&checked).unwrap_or_default().fill(found);
         }
         Ok(())

@@ -3,7 +3,8 @@
 use crate::error::check_length;
 use crate::lanes::Backend;
 use crate::logits::{LogSumExp, Logits, LogitsMut, Probability, RowSum, Scaling, softmax_row};
-use crate::{Error, NAN};
+use crate::run::{join, tasks};
+use crate::{Error, NAN, Run};
 
 /// Similarities of some rows: one positive each, and m negatives.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,18 @@ pub struct Similarities<'a> {
     /// `[rows, m]` without padding: a negative counts where this is true. `None`: all do. What does not count may hold
     /// anything, NaN included.
     pub mask: Option<&'a [bool]>,
+}
+
+impl Similarities<'_> {
+    /// `n` rows from `start` on. Lengths were checked.
+    fn range(&self, start: usize, n: usize) -> Self {
+        let m = self.negatives.map_or(0, |x| x.columns());
+        Self {
+            positives: self.positives.get(start..start + n).unwrap_or_default(),
+            negatives: self.negatives.map(|x| x.rows_from(start, n)),
+            mask: self.mask.map(|x| x.get(start * m..(start + n) * m).unwrap_or_default()),
+        }
+    }
 }
 
 /// Where the results go; any may be left out.
@@ -31,44 +44,92 @@ pub struct InfoNceOutputs<'a> {
     pub grad_temperature: Option<&'a mut [f32]>,
 }
 
+impl InfoNceOutputs<'_> {
+    /// The first `n` rows of every output, and the others.
+    fn split(self, n: usize) -> (Self, Self) {
+        let cut = |x: Option<_>| x.and_then(|x: &mut [f32]| x.split_at_mut_checked(n)).unzip();
+        let (losses, grad_positives, grad_temperature) =
+            (cut(self.losses), cut(self.grad_positives), cut(self.grad_temperature));
+        let grad_negatives = self.grad_negatives.map(|x| x.split(n)).unzip();
+        (
+            Self {
+                losses: losses.0,
+                grad_positives: grad_positives.0,
+                grad_negatives: grad_negatives.0,
+                grad_temperature: grad_temperature.0,
+            },
+            Self {
+                losses: losses.1,
+                grad_positives: grad_positives.1,
+                grad_negatives: grad_negatives.1,
+                grad_temperature: grad_temperature.1,
+            },
+        )
+    }
+}
+
 /// Negatives that are gathered at a time where a mask leaves some out.
 const GATHER: usize = 64;
 
-/// InfoNCE of every row, on the calling thread. Returns how many rows' losses are not finite.
-///
-/// A row's results depend on that row alone, and not on the order of its negatives (but for the last bits of the gradient
-/// by the temperature). A NaN or +inf that counts makes its row NaN; a negative of -inf is as good as masked.
-///
-/// # Errors
-/// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`]; before anything is written.
-pub fn info_nce(
+impl Run {
+    /// InfoNCE of every row. Returns how many rows' losses are not finite.
+    ///
+    /// A row's results depend on that row alone, and not on the order of its negatives (but for the last bits of the gradient
+    /// by the temperature). A NaN or +inf that counts makes its row NaN; a negative of -inf is as good as masked.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`] and [`Error::Threads`]; before anything
+    /// is written.
+    pub fn info_nce(
+        self,
+        similarities: Similarities<'_>,
+        temperature: f64,
+        outputs: InfoNceOutputs<'_>,
+    ) -> Result<u64, Error> {
+        Scaling::temperature(temperature)?;
+        let Similarities { positives, negatives, mask } = similarities;
+        let rows = positives.len();
+        let m = negatives.map_or(0, |x| x.columns());
+        if let Some(negatives) = negatives {
+            check_length("rows of negatives", rows, negatives.rows())?;
+        }
+        if let Some(mask) = mask {
+            check_length("mask", rows.saturating_mul(m), mask.len())?;
+        }
+        for (name, output) in [
+            ("losses", &outputs.losses),
+            ("grad_positives", &outputs.grad_positives),
+            ("grad_temperature", &outputs.grad_temperature),
+        ] {
+            output.as_ref().map_or(Ok(()), |x| check_length(name, rows, x.len()))?;
+        }
+        if let Some(grads) = &outputs.grad_negatives {
+            check_length("rows of grad_negatives", if m > 0 { rows } else { 0 }, grads.rows())?;
+            check_length("columns of grad_negatives", m, if m > 0 { grads.columns() } else { 0 })?;
+        }
+        self.job(tasks(rows, m), |split| info_nce(self.backend(), split, similarities, temperature, outputs))?
+    }
+}
+
+/// The same, of arguments that were checked.
+fn info_nce(
     backend: Backend,
+    split: bool,
     similarities: Similarities<'_>,
     temperature: f64,
     mut outputs: InfoNceOutputs<'_>,
 ) -> Result<u64, Error> {
     let scaling = Scaling::temperature(temperature)?;
     let Similarities { positives, negatives, mask } = similarities;
-    let rows = positives.len();
-    let m = negatives.map_or(0, |x| x.columns());
-    if let Some(negatives) = negatives {
-        check_length("rows of negatives", rows, negatives.rows())?;
+    let (rows, m) = (positives.len(), negatives.map_or(0, |x| x.columns()));
+    if split && tasks(rows, m) > 1 {
+        let half = rows / 2;
+        let (head, tail) = outputs.split(half);
+        let (a, b) = (similarities.range(0, half), similarities.range(half, rows - half));
+        let (a, b) =
+            join(|| info_nce(backend, true, a, temperature, head), || info_nce(backend, true, b, temperature, tail));
+        return Ok(a? + b?);
     }
-    if let Some(mask) = mask {
-        check_length("mask", rows.saturating_mul(m), mask.len())?;
-    }
-    for (name, output) in [
-        ("losses", &outputs.losses),
-        ("grad_positives", &outputs.grad_positives),
-        ("grad_temperature", &outputs.grad_temperature),
-    ] {
-        output.as_ref().map_or(Ok(()), |x| check_length(name, rows, x.len()))?;
-    }
-    if let Some(grads) = &outputs.grad_negatives {
-        check_length("rows of grad_negatives", if m > 0 { rows } else { 0 }, grads.rows())?;
-        check_length("columns of grad_negatives", m, if m > 0 { grads.columns() } else { 0 })?;
-    }
-
     let mut nonfinite = 0;
     for (row, &positive) in positives.iter().enumerate() {
         let negatives = negatives.map_or(&[][..], |x| x.row(row));

@@ -3,7 +3,8 @@
 use crate::error::check_length;
 use crate::lanes::{Backend, Kernel, Lanes, dispatch};
 use crate::logits::Logits;
-use crate::{Error, NAN};
+use crate::run::{join, tasks};
+use crate::{Error, NAN, Run};
 
 /// What a similarity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +36,9 @@ pub struct Vectors<'a> {
     pub queries: Logits<'a, f32>,
     /// `[keys, d]`, as many as the pairing says.
     pub keys: Logits<'a, f32>,
-    /// Of a query and a key.
+    /// What the similarity of a query and a key is.
     pub similarity: Similarity,
-    /// Of which.
+    /// Which keys each query is compared with.
     pub pairing: Pairing,
 }
 
@@ -76,24 +77,94 @@ impl Pairing {
     }
 }
 
-/// Similarities of queries `[n, d]` and keys, on the calling thread. The sum is in `f64`, in sixteen running sums of exact
-/// products that are added in a fixed tree, and is rounded once: within half a ULP and (d/16 + 5) 2^-53 of the sum of the
-/// products' magnitudes (of the cosine: of it by the lengths).
-///
-/// # Errors
-/// [`Error::Length`], and for the cosine [`Error::ZeroVector`]; before anything is written.
-pub fn similarities(backend: Backend, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), Error> {
-    let each = vectors.check(backend)?;
-    let Vectors { queries, keys, similarity, pairing } = vectors;
-    check_length("out", queries.rows().saturating_mul(each), out.len())?;
-    for (query, out) in out.chunks_mut(each.max(1)).enumerate() {
-        let q = queries.row(query);
-        for (place, out) in out.iter_mut().enumerate() {
-            let value = similarity.of(backend, q, keys.row(pairing.key(query, place))) as f32;
-            *out = if value.is_nan() { NAN } else { value };
+impl Run {
+    /// Similarities of queries `[n, d]` and keys. The sum is in `f64`, in sixteen running sums of exact
+    /// products that are added in a fixed tree, and is rounded once: within half a ULP and (d/16 + 5) 2^-53 of the sum of the
+    /// products' magnitudes (of the cosine: of it by the lengths).
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::Threads`], and for the cosine [`Error::ZeroVector`]; before anything is written.
+    pub fn similarities(self, vectors: Vectors<'_>, out: &mut [f32]) -> Result<(), Error> {
+        let each = vectors.check(self.backend())?;
+        let queries = vectors.queries.rows();
+        check_length("out", queries.saturating_mul(each), out.len())?;
+        self.job(tasks(queries, each.saturating_mul(vectors.queries.columns())), |split| {
+            vectors.similarities(self.backend(), split, each, 0, out);
+        })
+    }
+
+    /// The gradient by the vectors, given that by the similarities (laid out as [`similarities`](Run::similarities) gives them),
+    /// added to what `grad_queries` and `grad_keys` hold (`[rows, d]` without padding): in `f32`, a rounding for each
+    /// similarity. These sums have an order, so one thread does them.
+    ///
+    /// The gradient by the dot product is `g k` and `g q`; by the cosine s it is `g (k/|k| - s q/|q|) / |q|` for the query, and for
+    /// the key the same with both exchanged.
+    ///
+    /// # Errors
+    /// [`Error::Length`], and for the cosine [`Error::ZeroVector`]; before anything is written.
+    pub fn similarities_grad(
+        self,
+        vectors: Vectors<'_>,
+        grads: &[f32],
+        grad_queries: &mut [f32],
+        grad_keys: &mut [f32],
+    ) -> Result<(), Error> {
+        let backend = self.backend();
+        let each = vectors.check(backend)?;
+        let Vectors { queries, keys, similarity, pairing } = vectors;
+        let d = queries.columns();
+        check_length("grads", queries.rows().saturating_mul(each), grads.len())?;
+        check_length("grad_queries", queries.rows().saturating_mul(d), grad_queries.len())?;
+        check_length("grad_keys", keys.rows().saturating_mul(d), grad_keys.len())?;
+        for (query, grads) in grads.chunks(each.max(1)).enumerate() {
+            let q = queries.row(query);
+            for (place, &grad) in grads.iter().enumerate() {
+                let key = pairing.key(query, place);
+                let k = keys.row(key);
+                let to_query = grad_queries.get_mut(query * d..(query + 1) * d).unwrap_or_default();
+                let to_key = grad_keys.get_mut(key * d..(key + 1) * d).unwrap_or_default();
+                let grad = f64::from(grad);
+                let (other, own_q, own_k) = match similarity {
+                    Similarity::Dot => (grad, 0.0, 0.0),
+                    Similarity::Cosine => {
+                        let (qq, kk) = (dot(backend, q, q), dot(backend, k, k));
+                        let lengths = root(qq) * root(kk);
+                        let s = dot(backend, q, k) / lengths;
+                        (grad / lengths, grad * s / qq, grad * s / kk)
+                    }
+                };
+                for (((to_query, to_key), &q), &k) in to_query.iter_mut().zip(to_key).zip(q).zip(k) {
+                    let (q, k) = (f64::from(q), f64::from(k));
+                    *to_query = added(*to_query, other * k - own_q * q);
+                    *to_key = added(*to_key, other * q - own_k * k);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Vectors<'_> {
+    /// The similarities of the queries from `first` on, `each` a query.
+    fn similarities(&self, backend: Backend, split: bool, each: usize, first: usize, out: &mut [f32]) {
+        let Self { queries, keys, similarity, pairing } = *self;
+        let here = out.len() / each.max(1);
+        if split && tasks(here, each.saturating_mul(queries.columns())) > 1 {
+            let (head, tail) = out.split_at_mut(here / 2 * each);
+            join(
+                || self.similarities(backend, true, each, first, head),
+                || self.similarities(backend, true, each, first + here / 2, tail),
+            );
+            return;
+        }
+        for (query, out) in (first..).zip(out.chunks_mut(each.max(1))) {
+            let q = queries.row(query);
+            for (place, out) in out.iter_mut().enumerate() {
+                let value = similarity.of(backend, q, keys.row(pairing.key(query, place))) as f32;
+                *out = if value.is_nan() { NAN } else { value };
+            }
         }
     }
-    Ok(())
 }
 
 impl Similarity {
@@ -105,53 +176,6 @@ impl Similarity {
             Self::Cosine => product / (root(dot(backend, a, a)) * root(dot(backend, b, b))),
         }
     }
-}
-
-/// The gradient by the vectors, given that by the similarities (laid out as [`similarities`] gives them), added to what
-/// `grad_queries` and `grad_keys` hold (`[rows, d]` without padding): in `f32`, a rounding for each similarity.
-///
-/// By the dot product `g k` and `g q`; by the cosine s `g (k/|k| - s q/|q|) / |q|` and likewise for the key.
-///
-/// # Errors
-/// As [`similarities`].
-pub fn similarities_grad(
-    backend: Backend,
-    vectors: Vectors<'_>,
-    grads: &[f32],
-    grad_queries: &mut [f32],
-    grad_keys: &mut [f32],
-) -> Result<(), Error> {
-    let each = vectors.check(backend)?;
-    let Vectors { queries, keys, similarity, pairing } = vectors;
-    let d = queries.columns();
-    check_length("grads", queries.rows().saturating_mul(each), grads.len())?;
-    check_length("grad_queries", queries.rows().saturating_mul(d), grad_queries.len())?;
-    check_length("grad_keys", keys.rows().saturating_mul(d), grad_keys.len())?;
-    for (query, grads) in grads.chunks(each.max(1)).enumerate() {
-        let q = queries.row(query);
-        for (place, &grad) in grads.iter().enumerate() {
-            let key = pairing.key(query, place);
-            let k = keys.row(key);
-            let to_query = grad_queries.get_mut(query * d..(query + 1) * d).unwrap_or_default();
-            let to_key = grad_keys.get_mut(key * d..(key + 1) * d).unwrap_or_default();
-            let grad = f64::from(grad);
-            let (other, own_q, own_k) = match similarity {
-                Similarity::Dot => (grad, 0.0, 0.0),
-                Similarity::Cosine => {
-                    let (qq, kk) = (dot(backend, q, q), dot(backend, k, k));
-                    let lengths = root(qq) * root(kk);
-                    let s = dot(backend, q, k) / lengths;
-                    (grad / lengths, grad * s / qq, grad * s / kk)
-                }
-            };
-            for (((to_query, to_key), &q), &k) in to_query.iter_mut().zip(to_key).zip(q).zip(k) {
-                let (q, k) = (f64::from(q), f64::from(k));
-                *to_query = added(*to_query, other * k - own_q * q);
-                *to_key = added(*to_key, other * q - own_k * k);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn added(to: f32, more: f64) -> f32 {

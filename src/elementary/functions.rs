@@ -2,7 +2,7 @@
 
 use super::lanes;
 use crate::error::check_length;
-use crate::exact::Wide;
+use crate::exact::Float384;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, dispatch};
 use crate::{Error, NAN};
 use core::marker::PhantomData;
@@ -16,7 +16,7 @@ trait Function {
     /// The result outside of that domain, and where it is no finite number; x is not NaN.
     fn special(x: f32) -> Option<f32>;
     /// The value at a finite x that is not special, in place.
-    fn wide(x: &mut Wide);
+    fn wide(x: &mut Float384);
 }
 
 /// All but NaN.
@@ -32,18 +32,18 @@ fn finite_above<L: Lanes>(x: L, low: f64) -> L::Mask {
 }
 
 /// `ln(1+x)` for x > -1.
-fn wide_log1p(x: &mut Wide) {
+fn wide_log1p(x: &mut Float384) {
     // The series' range; outside of it 1 + x is as good as x.
-    if x.abs().lt(&Wide::from_f64(0.25)) {
+    if x.abs().lt(&Float384::from_f64(0.25)) {
         x.log1p();
     } else {
-        *x += &Wide::ONE;
+        *x += &Float384::ONE;
         x.log();
     }
 }
 
 /// `ln(1+e^x)`.
-fn wide_softplus(x: &mut Wide) {
+fn wide_softplus(x: &mut Float384) {
     let linear = *x;
     x.logistic();
     if linear.sign().is_gt() {
@@ -68,7 +68,7 @@ macro_rules! functions {
                 fn special(x: f32) -> Option<f32> {
                     $special(x)
                 }
-                fn wide(x: &mut Wide) {
+                fn wide(x: &mut Float384) {
                     $wide(x);
                 }
             }
@@ -102,7 +102,7 @@ functions! {
     exp Exp {
         covers: |x| ordered(x),
         special: |x: f32| if x > 100.0 { Some(f32::INFINITY) } else if x < -120.0 { Some(0.0) } else { None },
-        wide: Wide::exp,
+        wide: Float384::exp,
     }
     /// Natural logarithm. `log(0)` is -inf, `log` of a negative number NaN.
     log Log {
@@ -110,7 +110,7 @@ functions! {
         special: |x: f32| {
             if x < 0.0 { Some(NAN) } else if x == 0.0 { Some(f32::NEG_INFINITY) } else { infinite(x) }
         },
-        wide: Wide::log,
+        wide: Float384::log,
     }
     /// `ln(1+x)`. -inf at -1, NaN below.
     log1p Log1p {
@@ -124,9 +124,9 @@ functions! {
     expm1 Expm1 {
         covers: |x| ordered(x),
         special: |x: f32| if x > 100.0 { Some(f32::INFINITY) } else if x < -50.0 { Some(-1.0) } else { None },
-        wide: |x: &mut Wide| {
+        wide: |x: &mut Float384| {
             x.exp();
-            *x -= &Wide::ONE;
+            *x -= &Float384::ONE;
         },
     }
     /// `ln(1 - e^x)`: the logarithm of the complement of a probability, from its logarithm. -inf at 0, NaN above.
@@ -136,7 +136,7 @@ functions! {
             if x > 0.0 { Some(NAN) } else if x == 0.0 { Some(f32::NEG_INFINITY) }
             else if x < -120.0 { Some(-0.0) } else { None }
         },
-        wide: |x: &mut Wide| {
+        wide: |x: &mut Float384| {
             x.exp();
             x.negate();
             wide_log1p(x);
@@ -146,7 +146,7 @@ functions! {
     sigmoid Sigmoid {
         covers: |x| ordered(x),
         special: |x: f32| if x > 120.0 { Some(1.0) } else if x < -120.0 { Some(0.0) } else { None },
-        wide: |x: &mut Wide| {
+        wide: |x: &mut Float384| {
             x.negate();
             *x = x.logistic();
         },
@@ -161,7 +161,7 @@ functions! {
     log_sigmoid LogSigmoid {
         covers: |x| ordered(x),
         special: |x: f32| if x < -120.0 { Some(x) } else if x > 120.0 { Some(-0.0) } else { None },
-        wide: |x: &mut Wide| {
+        wide: |x: &mut Float384| {
             x.negate();
             wide_softplus(x);
             x.negate();
@@ -207,7 +207,7 @@ fn settle<F: Function>(x: f32) -> f32 {
         return NAN;
     }
     F::special(x).unwrap_or_else(|| {
-        let mut y = Wide::from_f64(x.into());
+        let mut y = Float384::from_f64(x.into());
         F::wide(&mut y);
         // A zero from a zero keeps its sign (log1p, expm1); no other function here is 0 at a finite number,
         // but for log and log1mexp, whose zeros are positive.

@@ -1,9 +1,11 @@
 //! Exact arithmetic of fixed size: the sum that no order can change, and the wide number that settles what `f64` leaves
 //! in doubt.
 
+mod log_ratio;
 mod number;
 mod sum;
 
-pub(crate) use number::Wide;
+pub(crate) use log_ratio::{log_ratio, reward, rough_log_ratio, scaled};
+pub(crate) use number::Float384;
 pub use sum::ExactSum;
 pub(crate) use sum::{BLOCK, Exponents};

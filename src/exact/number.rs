@@ -4,11 +4,23 @@
 //! `f64` parameter (332 bits). What cancels in a formula beyond that is the distance of a transcendental value from a
 //! value that four `f32` and a parameter reach, 149 bits of freedom; more than 200 bits remain.
 //! Operations truncate (relative error below 2^-382) and are exact where the result fits.
+//!
+//! Ties: sums and products of inputs and parameters fit 356 bits, so two such values, or their quotients by parameters, that
+//! differ at all differ by more than 2^-358. Two rules make [`Float384::rounded`] decide every tie by the exact value then:
+//! what lies within 2^-370 of a midpoint is the midpoint, from which truncation alone has moved it; and a term
+//! of a sum is never taken to be less than 2^-362 of the other, so that one that is far smaller (`e^-300` beside
+//! 300) still says on which side of a midpoint the sum lies.
 
 use core::cmp::Ordering;
-use core::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
+use core::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 const BITS: u32 = 384;
+
+/// Bits by which the terms of a sum differ at most: see the module's word on ties.
+const APART: u32 = 362;
+
+/// Bits from the top one on within which a value that is next to a midpoint is taken to be one.
+const CERTAIN: u32 = 370;
 
 /// As wide as what the target multiplies in one instruction. The bits of a number do not depend on it.
 #[cfg(target_pointer_width = "64")]
@@ -33,7 +45,7 @@ type Limbs = [Limb; LIMBS];
 
 /// `±0.m * 2^exponent`, the top bit of m set; or 0. No infinities and no NaN: callers settle those first.
 #[derive(Clone, Copy, Debug)]
-pub struct Wide {
+pub struct Float384 {
     negative: bool,
     exponent: i32,
     /// Most significant limb first. All zero for 0.
@@ -41,7 +53,7 @@ pub struct Wide {
 }
 
 /// The top 384 bits of ln 2, which is in [1/2, 1).
-const LN2: Wide = Wide {
+const LN2: Float384 = Float384 {
     negative: false,
     exponent: 0,
     limbs: limbs([
@@ -125,6 +137,11 @@ fn add_limbs(to: &mut Limbs, more: &Limbs, subtract: bool) -> Signed {
     carry
 }
 
+/// The top 64 bits.
+fn top_of(limbs: &Limbs) -> u64 {
+    limbs[..TOP].iter().fold(0 as Double, |top, &limb| top << Limb::BITS | Double::from(limb)) as u64
+}
+
 /// Half a limb more of a division by d: the next digit, and the rest, which takes that half in first. For a rest below d, and d
 /// less than half a limb; `inverse` is the largest limb divided by d, for no division is as fast as a product.
 #[inline]
@@ -160,7 +177,7 @@ fn divide_limb(high: Limb, low: Limb, d: Limb) -> Limb {
     quotient
 }
 
-impl Wide {
+impl Float384 {
     /// 0.
     pub const ZERO: Self = Self { negative: false, exponent: i32::MIN, limbs: [0; LIMBS] };
     /// 1.
@@ -265,8 +282,8 @@ impl Wide {
         let swapped = self.compare_magnitude(other) == Ordering::Less;
         let other_negative = other.negative != subtract;
         let opposite = self.negative != other_negative;
-        // No further than past the last bit: a distance beyond i32 is none that matters. Nor does a zero's exponent.
-        let distance = self.exponent.saturating_sub(other.exponent).unsigned_abs().min(BITS);
+        // A zero's exponent does not matter.
+        let distance = self.exponent.saturating_sub(other.exponent).unsigned_abs().min(APART);
         let (shift, other_shift) = if swapped { (distance, 0) } else { (0, distance) };
         let (minus, other_minus) = (opposite && swapped, opposite && !swapped);
         if swapped {
@@ -291,7 +308,7 @@ impl Wide {
 
     /// Adds a finite `f64`.
     #[inline(never)]
-    pub fn add(&mut self, term: f64) {
+    pub fn add_f64(&mut self, term: f64) {
         *self += &Self::from_f64(term);
     }
 
@@ -336,27 +353,39 @@ impl Wide {
     fn divide_by_u64(&mut self, n: u64) {
         let mut divisor = Self::from_f64(((n >> 32) as u32).into());
         divisor.scale(32);
-        divisor.add((n as u32).into());
+        divisor.add_f64((n as u32).into());
         *self /= &divisor;
     }
 
     /// The top 64 bits.
     fn top(&self) -> u64 {
-        self.limbs[..TOP].iter().fold(0 as Double, |top, &limb| top << Limb::BITS | Double::from(limb)) as u64
+        top_of(&self.limbs)
     }
 
     /// Rounded to the nearest `f32`, ties to even, subnormals and overflow as IEEE 754 says.
     #[inline(never)]
     pub fn rounded(&self) -> f32 {
+        // To the bits that are certain, first.
+        let mut exponent = self.exponent;
+        let mut limbs = self.limbs;
+        let mut half = [0; LIMBS];
+        half[(CERTAIN / Limb::BITS) as usize] = 1 << (Limb::BITS - 1 - CERTAIN % Limb::BITS);
+        if add_limbs(&mut limbs, &half, false) != 0 {
+            shift_in(&mut limbs);
+            exponent = exponent.saturating_add(1);
+        }
+        if let Some(last) = limbs.last_mut() {
+            *last &= Limb::MAX << (BITS - CERTAIN);
+        }
         let sign = u32::from(self.negative) << 31;
-        let top = self.top();
-        let sticky = self.limbs[TOP..].iter().any(|&x| x != 0);
+        let top = top_of(&limbs);
+        let sticky = limbs[TOP..].iter().any(|&x| x != 0);
         // Bits that fit: 24, fewer below 2^-126.
-        let fit = (self.exponent.saturating_add(149)).min(24);
-        if top == 0 || fit < 0 {
+        let fit = (exponent.saturating_add(149)).min(24);
+        if self.is_zero() || fit < 0 {
             return f32::from_bits(sign);
         }
-        if self.exponent > 128 {
+        if exponent > 128 {
             return f32::from_bits(sign | 0x7f80_0000);
         }
         let kept = if fit == 0 { 0 } else { top >> (64 - fit) };
@@ -365,7 +394,7 @@ impl Wide {
         let up = rest > half || rest == half && (sticky || kept & 1 == 1);
         let significand = kept as u32 + u32::from(up);
         // The leading bit of a normal significand adds 1 to the exponent field, and so does a carry.
-        let field = (self.exponent + 125).max(0) as u32;
+        let field = (exponent + 125).max(0) as u32;
         f32::from_bits(sign | ((field << 23) + significand))
     }
 
@@ -487,19 +516,46 @@ impl Wide {
     }
 }
 
-impl AddAssign<&Self> for Wide {
+/// Operators on values, for formulas. Each is the function in place, which alone stands in flash.
+macro_rules! operator {
+    ($trait:ident $method:ident, $in_place:ident) => {
+        impl $trait for Float384 {
+            type Output = Self;
+            #[inline]
+            fn $method(mut self, other: Self) -> Self {
+                self.$in_place(&other);
+                self
+            }
+        }
+    };
+}
+operator!(Add add, add_assign);
+operator!(Sub sub, sub_assign);
+operator!(Mul mul, mul_assign);
+operator!(Div div, div_assign);
+
+impl Neg for Float384 {
+    type Output = Self;
+    #[inline]
+    fn neg(mut self) -> Self {
+        self.negate();
+        self
+    }
+}
+
+impl AddAssign<&Self> for Float384 {
     fn add_assign(&mut self, other: &Self) {
         self.accumulate(other, false);
     }
 }
 
-impl SubAssign<&Self> for Wide {
+impl SubAssign<&Self> for Float384 {
     fn sub_assign(&mut self, other: &Self) {
         self.accumulate(other, true);
     }
 }
 
-impl MulAssign<&Self> for Wide {
+impl MulAssign<&Self> for Float384 {
     #[inline(never)]
     fn mul_assign(&mut self, other: &Self) {
         if self.is_zero() || other.is_zero() {
@@ -541,7 +597,7 @@ impl MulAssign<&Self> for Wide {
     }
 }
 
-impl DivAssign<&Self> for Wide {
+impl DivAssign<&Self> for Float384 {
     /// Limb by limb.
     #[inline(never)]
     fn div_assign(&mut self, other: &Self) {
@@ -587,9 +643,9 @@ mod tests {
     use super::*;
 
     /// Bit by bit, from the weight of 1 down: compare, subtract, double.
-    fn plain_quotient(x: &Wide, y: &Wide) -> Wide {
+    fn plain_quotient(x: &Float384, y: &Float384) -> Float384 {
         let exponent = x.exponent - y.exponent + 1;
-        let mut quotient = Wide { negative: x.negative != y.negative, exponent, limbs: [0; LIMBS] };
+        let mut quotient = Float384 { negative: x.negative != y.negative, exponent, limbs: [0; LIMBS] };
         let (mut rest, mut over) = (x.limbs, false);
         let mut bits = 0;
         while bits < BITS {
@@ -631,7 +687,7 @@ mod tests {
                     }
                 }
                 words[0] |= 1 << 63;
-                Wide { negative: random() % 2 == 0, exponent: (random() % 200) as i32 - 100, limbs: limbs(words) }
+                Float384 { negative: random() % 2 == 0, exponent: (random() % 200) as i32 - 100, limbs: limbs(words) }
             });
             let mut got = x;
             got /= &y;

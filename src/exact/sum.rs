@@ -1,6 +1,6 @@
 //! The exact sum of `f32` values.
 
-use super::Wide;
+use super::Float384;
 use crate::lanes::{Lanes, MAX_LANES, Two};
 
 /// Limbs of 64 bits; of the last one only the lower 60 count. Two's complement of 316 bits, from 2^-149 (the least
@@ -326,7 +326,7 @@ impl ExactSum {
         if negative {
             magnitude = negated(magnitude);
         }
-        let mut quotient = Wide::from_limbs(negative, magnitude, -149);
+        let mut quotient = Float384::from_limbs(negative, magnitude, -149);
         if count != 1 {
             // A quotient that is not halfway between two f32 is at least 2^-150 / count away from there, more than 2^-214.
             // What the division drops is less, 2^-218 at most: that far are 384 bits below a sum of 2^166.

@@ -37,6 +37,8 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn load(x: &[f32], at: usize) -> Self;
     /// Rounds each lane to the nearest `f32`, ties to even, and writes it to `out[at..at + N]`; nothing if out of range.
     fn store(self, out: &mut [f32], at: usize);
+    /// The same, with every zero as +0.
+    fn store_result(self, out: &mut [f32], at: usize);
     /// Rounds each lane to the nearest `f32`, ties to even.
     fn round_f32(self) -> Self;
     /// Clears the sign bit.

@@ -21,6 +21,12 @@ impl Lanes for f64 {
         }
     }
     #[inline(always)]
+    fn store_result(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at) {
+            *out = self as f32 + 0.0;
+        }
+    }
+    #[inline(always)]
     fn round_f32(self) -> Self {
         self as f32 as f64
     }

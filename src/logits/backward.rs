@@ -8,7 +8,8 @@ use super::{Element, Logits, LogitsMut, Scaling, Targets};
 use crate::elementary::lanes::expm1;
 use crate::error::check_length;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
-use crate::{Error, NAN};
+use crate::run::{join, tasks};
+use crate::{Error, NAN, Run};
 use core::marker::PhantomData;
 
 /// How the gradient is written.
@@ -23,7 +24,7 @@ pub struct Gradient {
 /// The rows' log-sum-exps and the derivatives of the loss by the rows' log-probabilities.
 #[derive(Clone, Copy, Debug)]
 pub struct Seeds<'a> {
-    /// From [`token_logps`](super::token_logps) on the same logits with the same scaling.
+    /// From [`Run::token_logps`] on the same logits with the same scaling.
     pub log_sum_exps: &'a [LogSumExp],
     /// dL/dlogp of every row.
     pub grad_logps: &'a [f32],
@@ -35,8 +36,7 @@ impl Seeds<'_> {
         check_length("grad_logps", rows, self.grad_logps.len())
     }
 
-    #[cfg(feature = "std")]
-    pub(crate) fn range(&self, start: usize, n: usize) -> Self {
+    fn range(&self, start: usize, n: usize) -> Self {
         Seeds {
             log_sum_exps: self.log_sum_exps.get(start..start + n).unwrap_or_default(),
             grad_logps: self.grad_logps.get(start..start + n).unwrap_or_default(),
@@ -49,28 +49,61 @@ impl Seeds<'_> {
     }
 }
 
-/// `dL/dx = dL/dlogp (onehot(target) - softmax(y)) dy/dx` of every row, into a matrix of its own, on the calling thread.
-///
-/// Within 0.51 ULP of `f32`, 0.501 ULP of bf16 and f16; the target's entry is `-dL/dlogp expm1(logp)`, accurate also
-/// for a token that is nearly certain. A masked row's gradient is 0 whatever its logits; a row without a log-sum-exp, or whose seed is not finite, gets NaN. A seed of 0 gives zeros.
-///
-/// # Errors
-/// [`Error::Length`] and [`Error::Target`], before anything is written.
-pub fn logits_grad<T: Element, G: Element>(
-    backend: Backend,
-    logits: Logits<'_, T>,
-    targets: Targets<'_>,
-    scaling: &Scaling,
-    seeds: Seeds<'_>,
-    how: Gradient,
-    grads: LogitsMut<'_, G>,
-) -> Result<(), Error> {
-    check(logits, targets, seeds, &grads)?;
-    self::grads(backend, Some(logits), targets, scaling, seeds, how, grads);
-    Ok(())
+impl Run {
+    /// `dL/dx = dL/dlogp (onehot(target) - softmax(y)) dy/dx` of every row, into a matrix of its own.
+    ///
+    /// Within 0.51 ULP of `f32`, 0.501 ULP of bf16 and f16; the target's entry is `-dL/dlogp expm1(logp)`, accurate also
+    /// for a token that is nearly certain. A masked row's gradient is 0 whatever its logits; a row without a log-sum-exp, or whose
+    /// seed is not finite, gets NaN. A seed of 0 gives zeros.
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::Target`] and [`Error::Threads`], before anything is written.
+    pub fn logits_grad<T: Element, G: Element>(
+        self,
+        logits: Logits<'_, T>,
+        targets: Targets<'_>,
+        scaling: &Scaling,
+        seeds: Seeds<'_>,
+        how: Gradient,
+        grads: LogitsMut<'_, G>,
+    ) -> Result<(), Error> {
+        check(logits, targets, seeds, &grads)?;
+        self.grads(Some(logits), targets, scaling, seeds, how, grads)
+    }
+
+    /// The gradient of [`logits_grad`](Run::logits_grad) in the place of the logits.
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::Target`] and [`Error::Threads`], before anything is written.
+    pub fn logits_grad_in_place<T: Element>(
+        self,
+        logits: LogitsMut<'_, T>,
+        targets: Targets<'_>,
+        scaling: &Scaling,
+        seeds: Seeds<'_>,
+        zero_padding: bool,
+    ) -> Result<(), Error> {
+        check(logits.view(), targets, seeds, &logits)?;
+        self.grads::<T, T>(None, targets, scaling, seeds, Gradient { accumulate: false, zero_padding }, logits)
+    }
+
+    /// In place if no logits are given. Arguments were checked.
+    pub(crate) fn grads<T: Element, G: Element>(
+        self,
+        logits: Option<Logits<'_, T>>,
+        targets: Targets<'_>,
+        scaling: &Scaling,
+        seeds: Seeds<'_>,
+        how: Gradient,
+        grads: LogitsMut<'_, G>,
+    ) -> Result<(), Error> {
+        self.job(tasks(grads.rows(), grads.columns()), |split| {
+            self::grads(self.backend(), split, logits, targets, scaling, seeds, how, grads);
+        })
+    }
 }
 
-pub(crate) fn check<T: Element, G: Element>(
+fn check<T: Element, G: Element>(
     logits: Logits<'_, T>,
     targets: Targets<'_>,
     seeds: Seeds<'_>,
@@ -82,9 +115,11 @@ pub(crate) fn check<T: Element, G: Element>(
     check_length("columns of grads", logits.columns(), grads.columns())
 }
 
-/// In place if no logits are given. Arguments were checked.
+/// The same within a job.
+#[expect(clippy::too_many_arguments, reason = "each is one of the computation's")]
 pub(crate) fn grads<T: Element, G: Element>(
     backend: Backend,
+    split: bool,
     logits: Option<Logits<'_, T>>,
     targets: Targets<'_>,
     scaling: &Scaling,
@@ -92,7 +127,19 @@ pub(crate) fn grads<T: Element, G: Element>(
     how: Gradient,
     mut grads: LogitsMut<'_, G>,
 ) {
-    for row in 0..grads.rows() {
+    let rows = grads.rows();
+    if split && tasks(rows, grads.columns()) > 1 {
+        let half = rows / 2;
+        let (head, tail) = grads.split(half);
+        let part = |start, n| (logits.map(|x| x.rows_from(start, n)), targets.range(start, n), seeds.range(start, n));
+        let (a, b) = (part(0, half), part(half, rows - half));
+        join(
+            || self::grads(backend, true, a.0, a.1, scaling, a.2, how, head),
+            || self::grads(backend, true, b.0, b.1, scaling, b.2, how, tail),
+        );
+        return;
+    }
+    for row in 0..rows {
         let (out, padding) = grads.row_and_padding(row);
         let (sum, seed) = seeds.get(row);
         let (from, target) = (logits.map(|x| T::columns(x.row(row))), targets.column(row));
@@ -101,24 +148,6 @@ pub(crate) fn grads<T: Element, G: Element>(
             padding.fill(G::narrowed(0.0));
         }
     }
-}
-
-/// As [`logits_grad`], in the place of the logits.
-///
-/// # Errors
-/// As [`logits_grad`].
-pub fn logits_grad_in_place<T: Element>(
-    backend: Backend,
-    logits: LogitsMut<'_, T>,
-    targets: Targets<'_>,
-    scaling: &Scaling,
-    seeds: Seeds<'_>,
-    zero_padding: bool,
-) -> Result<(), Error> {
-    check(logits.view(), targets, seeds, &logits)?;
-    let how = Gradient { accumulate: false, zero_padding };
-    grads::<T, T>(backend, None, targets, scaling, seeds, how, logits);
-    Ok(())
 }
 
 /// One row's gradient; `from` is where the logits are if not in `out`.

@@ -5,7 +5,8 @@ use super::statistics::Statistics;
 use super::{Element, Logits, Scaling, Targets};
 use crate::error::check_length;
 use crate::lanes::Backend;
-use crate::{Error, ExactSum};
+use crate::run::{join, tasks};
+use crate::{Error, ExactSum, Run};
 
 /// Where the results go, one a row; any of them may be left out. A masked row gets 0 everywhere.
 ///
@@ -61,8 +62,7 @@ impl TokenOutputs<'_> {
     }
 
     /// The first `n` elements of every output, and the others.
-    #[cfg(feature = "std")]
-    pub(crate) fn split(self, n: usize) -> (Self, Self) {
+    fn split(self, n: usize) -> (Self, Self) {
         fn cut<T>(x: Option<&mut [T]>, n: usize) -> (Option<&mut [T]>, Option<&mut [T]>) {
             x.and_then(|x| x.split_at_mut_checked(n)).map_or((None, None), |(a, b)| (Some(a), Some(b)))
         }
@@ -92,34 +92,55 @@ impl TokenOutputs<'_> {
     }
 }
 
-/// The target's log-probability of every row, on the calling thread, and what else is asked for.
-///
-/// A row's results depend on that row alone: not on its place, the other rows, the stride, the padding or the back end.
-/// -inf is a masked column. bf16 and f16 logits count with their exact values.
-///
-/// # Errors
-/// [`Error::Length`] and [`Error::Target`], before anything is written.
-pub fn token_logps<T: Element>(
+impl Run {
+    /// The target's log-probability of every row, and what else is asked for.
+    ///
+    /// A row's results depend on that row alone: not on its place, the other rows, the stride, the padding or where this runs.
+    /// -inf is a masked column. bf16 and f16 logits count with their exact values.
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::Target`] and [`Error::Threads`], before anything is written.
+    pub fn token_logps<T: Element>(
+        self,
+        logits: Logits<'_, T>,
+        targets: Targets<'_>,
+        scaling: &Scaling,
+        outputs: TokenOutputs<'_>,
+    ) -> Result<TokenCounts, Error> {
+        targets.check(logits.rows(), logits.columns())?;
+        outputs.check(logits.rows())?;
+        self.job(tasks(logits.rows(), logits.columns()), |split| {
+            token_logps(self.backend(), split, logits, targets, scaling, outputs)
+        })
+    }
+}
+
+/// The same, of arguments that were checked.
+pub(crate) fn token_logps<T: Element>(
     backend: Backend,
+    split: bool,
     logits: Logits<'_, T>,
     targets: Targets<'_>,
     scaling: &Scaling,
     outputs: TokenOutputs<'_>,
-) -> Result<TokenCounts, Error> {
-    check(logits, targets, &outputs)?;
-    Ok(token_logps_checked(backend, logits, targets, scaling, outputs))
+) -> TokenCounts {
+    let rows = logits.rows();
+    if !split || tasks(rows, logits.columns()) <= 1 {
+        return rows_of(backend, logits, targets, scaling, outputs);
+    }
+    let half = rows / 2;
+    let (head, tail) = outputs.split(half);
+    let part = |start, n| (logits.rows_from(start, n), targets.range(start, n));
+    let (a, b) = (part(0, half), part(half, rows - half));
+    let (mut counts, more) = join(
+        || token_logps(backend, true, a.0, a.1, scaling, head),
+        || token_logps(backend, true, b.0, b.1, scaling, tail),
+    );
+    counts.merge(&more);
+    counts
 }
 
-pub(crate) fn check<T: Element>(
-    logits: Logits<'_, T>,
-    targets: Targets<'_>,
-    outputs: &TokenOutputs<'_>,
-) -> Result<(), Error> {
-    targets.check(logits.rows(), logits.columns())?;
-    outputs.check(logits.rows())
-}
-
-pub(crate) fn token_logps_checked<T: Element>(
+fn rows_of<T: Element>(
     backend: Backend,
     logits: Logits<'_, T>,
     targets: Targets<'_>,

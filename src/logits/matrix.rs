@@ -141,7 +141,6 @@ impl<'a, T: Element> LogitsMut<'a, T> {
     }
 
     /// The first `rows` rows and the others.
-    #[cfg(feature = "std")]
     pub(crate) fn split(self, rows: usize) -> (Self, Self) {
         let rows = rows.min(self.rows);
         let at = (rows * self.stride).min(self.data.len());
@@ -157,6 +156,44 @@ pub enum Labels<'a> {
     I32(&'a [i32]),
     /// 64-bit.
     I64(&'a [i64]),
+}
+
+impl<'a> From<&'a [i32]> for Labels<'a> {
+    fn from(labels: &'a [i32]) -> Self {
+        Self::I32(labels)
+    }
+}
+
+impl<'a> From<&'a [i64]> for Labels<'a> {
+    fn from(labels: &'a [i64]) -> Self {
+        Self::I64(labels)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [i32; N]> for Labels<'a> {
+    fn from(labels: &'a [i32; N]) -> Self {
+        Self::I32(labels)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [i64; N]> for Labels<'a> {
+    fn from(labels: &'a [i64; N]) -> Self {
+        Self::I64(labels)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<'a> From<&'a std::vec::Vec<i32>> for Labels<'a> {
+    fn from(labels: &'a std::vec::Vec<i32>) -> Self {
+        Self::I32(labels)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<'a> From<&'a std::vec::Vec<i64>> for Labels<'a> {
+    fn from(labels: &'a std::vec::Vec<i64>) -> Self {
+        Self::I64(labels)
+    }
 }
 
 impl Labels<'_> {
@@ -230,7 +267,6 @@ impl<'a> Targets<'a> {
     }
 
     /// `rows` rows from `start` on.
-    #[cfg(any(feature = "std", feature = "capi"))]
     pub(crate) fn range(&self, start: usize, rows: usize) -> Self {
         Self { first: self.first + start, rows, ..*self }
     }

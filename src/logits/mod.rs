@@ -10,26 +10,28 @@
 //! depend on lanes, chunks, shards or threads, and [`LogSumExp`] merges in any order. The largest logit is kept apart:
 //! where it is the target, `logp = -ln(1 + the others / it)` keeps its relative accuracy down to the least `f32`.
 
-pub(crate) mod backward;
+mod backward;
 mod element;
-pub(crate) mod forward;
+mod forward;
 mod log_sum_exp;
 mod matrix;
 mod probability;
 mod scaling;
 mod sequences;
 mod statistics;
-pub(crate) mod step;
+mod step;
 mod terms;
 mod total;
 
 pub(crate) use backward::softmax_row;
-pub use backward::{Gradient, Seeds, logits_grad, logits_grad_in_place};
+pub use backward::{Gradient, Seeds};
 pub use element::Element;
-pub use forward::{TokenCounts, TokenOutputs, token_logps};
+pub use forward::{TokenCounts, TokenOutputs};
 pub use log_sum_exp::{LogSumExp, RowSum, RowSumState};
 pub use matrix::{Labels, Logits, LogitsMut, Targets};
 pub(crate) use probability::Probability;
 pub use scaling::Scaling;
 pub use sequences::{Layout, Reduction, Sequences};
+#[cfg(feature = "std")]
+pub(crate) use step::check_grad_scale;
 pub use step::{Step, StepBuffers, StepOutputs};

@@ -9,13 +9,12 @@ use crate::error::check_length;
 use crate::evaluate::evaluate_checked;
 use crate::lanes::Backend;
 use crate::pairs::{self, Outputs, Pairs, Reference};
-use crate::{Error, Metrics};
+use crate::run::tasks;
+use crate::{Error, Metrics, Run};
 
 /// What a step computes with.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a, L> {
-    /// Instruction-set level.
-    pub backend: Backend,
     /// The loss of a pair.
     pub loss: L,
     /// What happens to a logit before the softmax.
@@ -32,13 +31,6 @@ pub struct Step<'a, L> {
     /// Sets the padding beyond the columns to 0, for a host whose backward pass goes over all of a row; else it keeps what stood
     /// there, which is no gradient.
     pub zero_padding: bool,
-}
-
-impl<L> Step<'_, L> {
-    /// How the gradient is written.
-    pub(crate) fn gradient(&self) -> Gradient {
-        Gradient { accumulate: false, zero_padding: self.zero_padding }
-    }
 }
 
 /// Memory of a step, the caller's: 24 bytes a row and 16 a pair. All of it is overwritten and may be read afterwards.
@@ -73,35 +65,65 @@ pub struct StepOutputs<'a> {
     pub margins: Option<&'a mut [f32]>,
 }
 
-impl<L: PairLoss> Step<'_, L> {
-    /// Runs it on the calling thread. The logits are replaced by the loss's gradient; rows of masked tokens become 0.
+impl Run {
+    /// A whole step. The logits are replaced by the loss's gradient; rows of masked tokens become 0.
     ///
     /// # Errors
-    /// [`Error::Length`], [`Error::Target`], [`Error::Weight`] and [`Error::Parameter`], before anything is written.
-    pub fn run<T: Element>(
-        &self,
+    /// [`Error::Length`], [`Error::Target`], [`Error::Weight`], [`Error::Parameter`] and [`Error::Threads`], before anything is
+    /// written.
+    pub fn step<T: Element, L: PairLoss>(
+        self,
+        step: &Step<'_, L>,
         logits: LogitsMut<'_, T>,
-        buffers: StepBuffers<'_>,
-        outputs: StepOutputs<'_>,
+        mut buffers: StepBuffers<'_>,
+        mut outputs: StepOutputs<'_>,
         metrics: Option<&mut Metrics>,
     ) -> Result<TokenCounts, Error> {
-        self.run_by(logits, buffers, outputs, metrics, forward::token_logps_checked, |logits, seeds| {
-            let (targets, how) = (self.sequences.targets(), self.gradient());
-            backward::grads::<T, T>(self.backend, None, targets, &self.scaling, seeds, how, logits);
-        })
+        step.check(&logits, &mut buffers, &mut outputs)?;
+        self.job(tasks(logits.rows(), logits.columns()), |split| {
+            step.run(self.backend(), split, logits, buffers, outputs, metrics)
+        })?
+    }
+}
+
+impl<L: PairLoss> Step<'_, L> {
+    /// All that is checked before anything is written.
+    fn check<T: Element>(
+        &self,
+        logits: &LogitsMut<'_, T>,
+        buffers: &mut StepBuffers<'_>,
+        outputs: &mut StepOutputs<'_>,
+    ) -> Result<(), Error> {
+        let (rows, pairs) = (logits.rows(), self.sequences.pairs());
+        self.sequences.targets().check(rows, logits.columns())?;
+        check_length("token_logps", rows, buffers.token_logps.len())?;
+        check_length("log_sum_exps", rows, buffers.log_sum_exps.len())?;
+        check_length("token_grads", rows, buffers.token_grads.len())?;
+        check_length("chosen_logps", pairs, buffers.chosen_logps.len())?;
+        check_length("rejected_logps", pairs, buffers.rejected_logps.len())?;
+        check_grad_scale(self.grad_scale)?;
+        // Lengths and weights are known before the log-probabilities are.
+        let StepBuffers { chosen_logps, rejected_logps, grad_chosen_logps, grad_rejected_logps, .. } = buffers;
+        let outputs = outputs.with_grads(grad_chosen_logps, grad_rejected_logps);
+        pairs::check(self.pairs(chosen_logps, rejected_logps), outputs).map(drop)
     }
 
-    /// With the two passes over the logits as given.
-    pub(crate) fn run_by<T: Element>(
+    fn pairs<'a>(&'a self, policy_chosen_logps: &'a [f32], policy_rejected_logps: &'a [f32]) -> Pairs<'a> {
+        let Self { reference, weights, .. } = *self;
+        Pairs { policy_chosen_logps, policy_rejected_logps, reference, weights }
+    }
+
+    /// Of arguments that were checked.
+    fn run<T: Element>(
         &self,
+        backend: Backend,
+        split: bool,
         logits: LogitsMut<'_, T>,
         buffers: StepBuffers<'_>,
-        outputs: StepOutputs<'_>,
+        mut outputs: StepOutputs<'_>,
         metrics: Option<&mut Metrics>,
-        forward: impl Fn(Backend, super::Logits<'_, T>, super::Targets<'_>, &Scaling, TokenOutputs<'_>) -> TokenCounts,
-        backward: impl Fn(LogitsMut<'_, T>, Seeds<'_>),
     ) -> Result<TokenCounts, Error> {
-        let Self { backend, ref loss, ref scaling, sequences, reference, weights, grad_scale, .. } = *self;
+        let Self { ref loss, ref scaling, sequences, grad_scale, zero_padding, .. } = *self;
         let StepBuffers {
             token_logps,
             log_sum_exps,
@@ -111,43 +133,44 @@ impl<L: PairLoss> Step<'_, L> {
             grad_chosen_logps,
             grad_rejected_logps,
         } = buffers;
-        let (rows, pairs) = (logits.rows(), sequences.pairs());
-        sequences.targets().check(rows, logits.columns())?;
-        check_length("token_logps", rows, token_logps.len())?;
-        check_length("log_sum_exps", rows, log_sum_exps.len())?;
-        check_length("token_grads", rows, token_grads.len())?;
-        check_length("chosen_logps", pairs, chosen_logps.len())?;
-        check_length("rejected_logps", pairs, rejected_logps.len())?;
-        if !grad_scale.is_finite() || grad_scale == 0.0 {
-            let requirement = "finite and not 0: 1 / pairs for the mean loss";
-            return Err(Error::Parameter { name: "grad_scale", value: grad_scale, requirement });
-        }
-        let outputs = Outputs {
-            losses: outputs.losses,
-            chosen_rewards: outputs.chosen_rewards,
-            rejected_rewards: outputs.rejected_rewards,
-            margins: outputs.margins,
-            grad_chosen_logps: Some(&mut *grad_chosen_logps),
-            grad_rejected_logps: Some(&mut *grad_rejected_logps),
-            ..Default::default()
-        };
-        // Lengths and weights are checked before the log-probabilities are known.
-        let unknown =
-            Pairs { policy_chosen_logps: chosen_logps, policy_rejected_logps: rejected_logps, reference, weights };
-        let mut outputs = pairs::check(unknown, outputs)?;
-
+        let targets = sequences.targets();
         let tokens = TokenOutputs {
             logps: Some(&mut *token_logps),
             log_sum_exps: Some(&mut *log_sum_exps),
             ..Default::default()
         };
-        let counts = forward(backend, logits.view(), sequences.targets(), scaling, tokens);
+        let counts = forward::token_logps(backend, split, logits.view(), targets, scaling, tokens);
         sequences.logps(token_logps, chosen_logps, rejected_logps)?;
-        let known =
-            Pairs { policy_chosen_logps: chosen_logps, policy_rejected_logps: rejected_logps, reference, weights };
-        evaluate_checked(backend, loss, known, &mut outputs, metrics);
+        let pairs = self.pairs(chosen_logps, rejected_logps);
+        let mut outputs = pairs::check(pairs, outputs.with_grads(grad_chosen_logps, grad_rejected_logps))?;
+        evaluate_checked(backend, loss, pairs, &mut outputs, metrics);
         sequences.token_grads(grad_chosen_logps, grad_rejected_logps, grad_scale, token_grads)?;
-        backward(logits, Seeds { log_sum_exps, grad_logps: token_grads });
+        let (seeds, how) =
+            (Seeds { log_sum_exps, grad_logps: token_grads }, Gradient { accumulate: false, zero_padding });
+        backward::grads::<T, T>(backend, split, None, targets, scaling, seeds, how, logits);
         Ok(counts)
+    }
+}
+
+pub(crate) fn check_grad_scale(grad_scale: f64) -> Result<(), Error> {
+    if grad_scale.is_finite() && grad_scale != 0.0 {
+        return Ok(());
+    }
+    let requirement = "finite and not 0: 1 / pairs for the mean loss";
+    Err(Error::Parameter { name: "grad_scale", value: grad_scale, requirement })
+}
+
+impl StepOutputs<'_> {
+    /// With those that the step itself needs.
+    fn with_grads<'a>(&'a mut self, chosen: &'a mut [f32], rejected: &'a mut [f32]) -> Outputs<'a> {
+        Outputs {
+            losses: self.losses.as_deref_mut(),
+            chosen_rewards: self.chosen_rewards.as_deref_mut(),
+            rejected_rewards: self.rejected_rewards.as_deref_mut(),
+            margins: self.margins.as_deref_mut(),
+            grad_chosen_logps: Some(chosen),
+            grad_rejected_logps: Some(rejected),
+            ..Default::default()
+        }
     }
 }

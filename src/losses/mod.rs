@@ -1,111 +1,273 @@
-//! Pairwise preference losses: one file a formula, written once over [`Real`].
+//! Preference losses: one file a formula, written once over [`Real`], and the list of them all.
 //!
 //! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference,
-//! `h = u - v`, `z = beta h`. A formula gives the loss and its derivatives by `u`, `v` and `beta`; the kernel in
-//! `pairs` does the rest, which is the same for all: log-ratios, rewards, weights, the rare path.
+//! `h = u - v`, `z = beta h`. A labelled answer has one log-ratio `u` and `z = beta u`, and a reference point `z0`; of listed answers
+//! each has its `z_j = beta u_j`. `sigmoid(x) = 1/(1+e^-x)`, `softplus(x) = ln(1+e^x)`.
+//!
+//! A formula gives the loss and its derivatives; the kernel of its shape does the rest, which is the same for all:
+//! log-ratios, rewards, weights, the rare path.
 
-mod any;
+mod cdpo;
+mod checked;
+mod dpo;
+mod exact;
+mod formula;
 mod hinge;
 mod ipo;
-mod logistic;
+mod kto;
+mod list;
+mod one_of;
+mod parameter;
+mod plackett_luce;
 mod real;
-mod row;
+mod robust;
+mod simpo;
+mod tracked;
 
-pub use any::Any;
-pub use hinge::Hinge;
-pub use ipo::Ipo;
-pub use logistic::{ConservativeDpo, Dpo, RobustDpo};
-pub use real::Real;
-pub use row::Row;
+pub use one_of::OneOf;
+pub use parameter::Parameter;
+pub(crate) use checked::Checked;
+pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
+pub(crate) use real::{Logistic, Real};
+pub(crate) use tracked::Tracked;
 
 use crate::Error;
+use parameter::{BETA, CLASS_WEIGHT, GAMMA, LABEL_SMOOTHING};
 
-/// A loss as mathematics.
-#[doc(hidden)]
-pub trait Formula: Copy + Send + Sync {
-    /// The scale of the rewards.
-    fn beta(&self) -> f64;
-    /// Hands the loss of one pair and its derivatives to `row`. Every sum whose terms may cancel goes through
-    /// [`Row::add`] or [`Row::sub`].
-    fn evaluate<R: Real>(&self, row: &mut impl Row<R>);
+/// What a loss compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A chosen and a rejected answer to one prompt.
+    Pairwise,
+    /// One answer, desirable or not.
+    Labelled,
+    /// Any number of answers to one prompt, from best to worst.
+    Listed,
 }
 
-/// beta as every loss needs it.
-fn check_beta(beta: f64) -> Result<f64, Error> {
-    if beta > 0.0 && beta < f64::INFINITY {
-        Ok(beta)
-    } else {
-        Err(Error::Parameter { name: "beta", value: beta, requirement: "finite and greater than 0" })
-    }
-}
-
-/// The share of labels taken to be flipped.
-fn check_label_smoothing(label_smoothing: f64) -> Result<f64, Error> {
-    if (0.0..0.5).contains(&label_smoothing) {
-        Ok(label_smoothing)
-    } else {
-        Err(Error::Parameter {
-            name: "label_smoothing",
-            value: label_smoothing,
-            requirement: "at least 0 and less than 1/2",
-        })
-    }
-}
-
-/// Any of the losses, chosen at run time.
+/// A loss as the list has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Loss {
-    /// See [`Dpo`].
-    Dpo(Dpo),
-    /// See [`ConservativeDpo`].
-    ConservativeDpo(ConservativeDpo),
-    /// See [`RobustDpo`].
-    RobustDpo(RobustDpo),
-    /// See [`Ipo`].
-    Ipo(Ipo),
-    /// See [`Hinge`].
-    Hinge(Hinge),
+pub struct Description {
+    /// The number that stands for it in C programs and files. It never changes.
+    pub number: i32,
+    /// Its name.
+    pub name: &'static str,
+    /// What trainers call it.
+    pub aliases: &'static [&'static str],
+    /// What it compares.
+    pub shape: Shape,
+    /// Its parameters, in the order of its constructor; the scale of the rewards, beta, comes first.
+    pub parameters: &'static [Parameter],
+    /// Whether it is defined with a reference model. One that is not takes none by default.
+    pub reference: bool,
+    /// The loss in the notation of [`losses`](self): `h = (policy_chosen_logps - ref_chosen_logps) - (policy_rejected_logps -
+    /// ref_rejected_logps)`, `z = beta h`.
+    pub formula: &'static str,
+    /// Where the formula is from.
+    pub source: &'static str,
 }
 
-impl Loss {
-    /// [`Dpo::new`].
-    ///
-    /// # Errors
-    /// [`Error::Parameter`].
-    pub fn dpo(beta: f64) -> Result<Self, Error> {
-        Dpo::new(beta).map(Self::Dpo)
-    }
+/// The most parameters that a loss has.
+pub const MOST_PARAMETERS: usize = 3;
 
-    /// [`ConservativeDpo::new`].
-    ///
-    /// # Errors
-    /// [`Error::Parameter`].
-    pub fn cdpo(beta: f64, label_smoothing: f64) -> Result<Self, Error> {
-        ConservativeDpo::new(beta, label_smoothing).map(Self::ConservativeDpo)
-    }
+/// The parameters of a loss as numbers, as many as its description names.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Values {
+    values: [f64; MOST_PARAMETERS],
+    used: usize,
+}
 
-    /// [`RobustDpo::new`].
-    ///
-    /// # Errors
-    /// [`Error::Parameter`].
-    pub fn robust(beta: f64, label_smoothing: f64) -> Result<Self, Error> {
-        RobustDpo::new(beta, label_smoothing).map(Self::RobustDpo)
-    }
-
-    /// [`Ipo::new`].
-    ///
-    /// # Errors
-    /// [`Error::Parameter`].
-    pub fn ipo(beta: f64) -> Result<Self, Error> {
-        Ipo::new(beta).map(Self::Ipo)
-    }
-
-    /// [`Hinge::new`].
-    ///
-    /// # Errors
-    /// [`Error::Parameter`].
-    pub fn hinge(beta: f64) -> Result<Self, Error> {
-        Hinge::new(beta).map(Self::Hinge)
+impl Values {
+    fn new<const N: usize>(given: [f64; N]) -> Self {
+        const { assert!(N <= MOST_PARAMETERS) };
+        let mut values = [0.0; MOST_PARAMETERS];
+        values[..N].copy_from_slice(&given);
+        Self { values, used: N }
     }
 }
+
+impl core::ops::Deref for Values {
+    type Target = [f64];
+    fn deref(&self) -> &[f64] {
+        self.values.get(..self.used).unwrap_or_default()
+    }
+}
+
+/// The loss of that name or alias. Case does not matter, and `-` is as good as `_`.
+pub fn find(name: &str) -> Option<&'static Description> {
+    let plain = |c: u8| if c == b'-' { b'_' } else { c.to_ascii_lowercase() };
+    let same = |known: &str| known.bytes().map(plain).eq(name.bytes().map(plain));
+    LOSSES.iter().copied().find(|loss| same(loss.name) || loss.aliases.iter().any(|alias| same(alias)))
+}
+
+/// The loss of that number.
+pub fn find_number(number: i32) -> Option<&'static Description> {
+    LOSSES.iter().copied().find(|loss| loss.number == number)
+}
+
+/// Makes the type of every loss.
+macro_rules! types {
+    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
+        $formula:literal $source:literal;)*) => {$(
+        #[doc = concat!("The loss `", stringify!($name), "`: `", $formula, "`.")]
+        ///
+        #[doc = concat!("Source: ", $source, ".")]
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub struct $Type {
+            $($parameter: f64,)*
+        }
+
+        impl $Type {
+            /// The loss with these parameters, each taken exactly. Their ranges stand in [`LOSSES`].
+            ///
+            /// # Errors
+            /// [`Error::Parameter`] for one outside its range.
+            pub fn new($($parameter: f64),*) -> Result<Self, Error> {
+                $(let $parameter = $KIND.named(stringify!($parameter)).check($parameter)?;)*
+                Ok(Self { $($parameter),* })
+            }
+        }
+    )*};
+}
+
+/// Makes the enum of all losses of a shape.
+macro_rules! any_loss {
+    ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+        ($($parameter:ident: $KIND:ident),*) $reference:literal $formula:literal $source:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum $Any {
+            $(
+                #[doc = concat!("The loss `", stringify!($name), "`: `", $formula, "`.")]
+                $Type($Type),
+            )*
+        }
+
+        impl $Formula for $Any {
+            fn beta(&self) -> f64 {
+                match self {
+                    $(Self::$Type(loss) => loss.beta(),)*
+                }
+            }
+            #[inline(always)]
+            fn evaluate<R: Real>(&self, row: &mut impl $Row<R>) {
+                match self {
+                    $(Self::$Type(loss) => loss.evaluate(row),)*
+                }
+            }
+        }
+
+        impl $Any {
+            $(
+                #[doc = concat!("The loss `", stringify!($name), "`: `", $formula, "`.")]
+                ///
+                /// # Errors
+                /// [`Error::Parameter`] for a parameter outside its range.
+                pub fn $name($($parameter: f64),*) -> Result<Self, Error> {
+                    $Type::new($($parameter),*).map(Self::$Type)
+                }
+            )*
+
+            /// The loss that is described, with parameters in the order of its description.
+            ///
+            /// # Errors
+            /// [`Error::Parameter`] for a parameter outside its range, and for a loss of another shape; [`Error::Length`] for too many
+            /// or too few parameters.
+            pub fn new(description: &Description, parameters: &[f64]) -> Result<Self, Error> {
+                crate::error::check_length("parameters", description.parameters.len(), parameters.len())?;
+                match (description.number, parameters) {
+                    $(($number, &[$($parameter),*]) => Self::$name($($parameter),*),)*
+                    _ => Err(Error::Parameter {
+                        name: "loss",
+                        value: description.number.into(),
+                        requirement: "a loss of the shape that this call evaluates",
+                    }),
+                }
+            }
+
+            /// Its place in the list.
+            pub fn description(&self) -> &'static Description {
+                match self {
+                    $(Self::$Type(_) => &describe::$Type,)*
+                }
+            }
+
+            /// Its parameters, in the order of the description.
+            pub fn parameters(&self) -> Values {
+                match self {
+                    $(Self::$Type(loss) => Values::new([$(loss.$parameter),*]),)*
+                }
+            }
+        }
+    };
+}
+
+macro_rules! everything {
+    (pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* }) => {
+        types!($($pairwise)* $($labelled)* $($listed)*);
+        any_loss! {
+            /// Any loss of pairs, chosen at run time.
+            Loss PairFormula Pair { $($pairwise)* }
+        }
+        any_loss! {
+            /// Any loss of labelled answers, chosen at run time.
+            LabelledLoss AnswerFormula Answer { $($labelled)* }
+        }
+        any_loss! {
+            /// Any loss of listed answers, chosen at run time.
+            ListedLoss ListFormula List { $($listed)* }
+        }
+        of_two!($($listed)*);
+
+        /// The descriptions, by the type's name.
+        #[allow(non_upper_case_globals, reason = "named as the types")]
+        mod describe {
+            use super::*;
+            descriptions!(Pairwise $($pairwise)*);
+            descriptions!(Labelled $($labelled)*);
+            descriptions!(Listed $($listed)*);
+        }
+        all!($($pairwise)* $($labelled)* $($listed)*);
+    };
+}
+
+/// Which loss of pairs each loss of lists is where there are two answers.
+macro_rules! of_two {
+    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
+        $formula:literal $source:literal;)*) => {
+        impl ListedLoss {
+            pub(crate) fn as_pair(&self) -> Option<Dpo> {
+                match self {
+                    $(Self::$Type(loss) => $Type::of_two(loss),)*
+                }
+            }
+        }
+    };
+}
+
+macro_rules! descriptions {
+    ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
+        $reference:literal $formula:literal $source:literal;)*) => {$(
+        pub static $Type: Description = Description {
+            number: $number,
+            name: stringify!($name),
+            aliases: &[$($alias),*],
+            shape: Shape::$Shape,
+            parameters: const { &[$($KIND.named(stringify!($parameter))),*] },
+            reference: $reference,
+            formula: $formula,
+            source: $source,
+        };
+    )*};
+}
+
+macro_rules! all {
+    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
+        $formula:literal $source:literal;)*) => {
+        /// Every loss, in the order of their numbers.
+        pub static LOSSES: &[&Description] = &[$(&describe::$Type),*];
+    };
+}
+
+crate::for_each_loss!(everything);

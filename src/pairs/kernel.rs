@@ -1,11 +1,10 @@
-//! The pair kernel: what all losses share, over lanes, and the rare path of a single row.
+//! The pair kernel: what all losses share, over lanes.
 
-use super::{OutputSlices, Pairs, RESULTS, Reference, SUMMED};
-use crate::NAN;
-use crate::exact::{Exponents, Wide};
+use super::settle::{settle, settle_rows};
+use super::{OutputSlices, Pairs, RESULTS, Reference, place};
+use crate::exact::Exponents;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
-use crate::losses::{Formula, Real, Row};
-use core::cmp::Ordering;
+use crate::losses::{Checked, Pair, PairFormula};
 
 /// What the metrics count rather than sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,7 +30,7 @@ impl Counts {
 }
 
 /// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
-pub fn block<F: Formula>(backend: Backend, formula: &F, pairs: Pairs<'_>, outputs: &mut OutputSlices<'_>) -> Counts {
+pub fn block<F: PairFormula>(backend: Backend, formula: &F, pairs: Pairs<'_>, outputs: &mut OutputSlices<'_>) -> Counts {
     let rows = pairs.len();
     let backend = backend.for_rows(rows);
     let tail = rows % backend.lanes();
@@ -84,7 +83,7 @@ fn pad(to: &mut [f32; MAX_LANES], from: &[f32]) {
 }
 
 /// The first `rows` of the pairs; the slices reach to the next multiple of the lanes.
-fn run<F: Formula>(
+fn run<F: PairFormula>(
     backend: Backend,
     formula: &F,
     pairs: Pairs<'_>,
@@ -92,10 +91,10 @@ fn run<F: Formula>(
     rows: usize,
     counts: &mut Counts,
 ) {
-    dispatch(backend, Rows { formula, pairs, outputs, rows, counts });
+    dispatch(backend, PairKernel { formula, pairs, outputs, rows, counts });
 }
 
-struct Rows<'k, 'a, 'o, F> {
+struct PairKernel<'k, 'a, 'o, F> {
     formula: &'k F,
     pairs: Pairs<'a>,
     outputs: &'k mut OutputSlices<'o>,
@@ -112,38 +111,38 @@ fn difference<L: Lanes>(a: L, b: L) -> (L, L) {
     (d, (a - a_part) - (b - b_part))
 }
 
-/// Log-ratios as lanes hold them.
-struct Margins<L> {
-    chosen: L,
-    rejected: L,
-    margin: L,
+/// The chosen and the rejected log-ratio, and their difference.
+pub struct LogRatios<L> {
+    u: L,
+    v: L,
+    pub h: L,
 }
 
 /// `u`, `v` and `h = u - v`, each within 2^-51 of itself, h of the exact sign; NaN where one of them is infinite.
-/// Adding 0 last makes every zero margin +0, whichever way it came about.
+/// Adding 0 last makes every zero of h +0, whichever way it came about.
 ///
-/// The errors of the three differences add up to what the rough margin lacks. Can adding them cancel and leave their own
-/// rounding? Only if they are as large as the rough margin, which then is a few units of the last place of u and v, and
+/// The errors of the three differences add up to what the rough h lacks. Can adding them cancel and leave their own
+/// rounding? Only if they are as large as the rough h, which then is a few units of the last place of u and v, and
 /// its own error 0. The error of u has at most 24 bits, all from its smaller term, and is at most half of such a unit, and
 /// so is that of v: either they are close enough for an exact difference, or one dwarfs the other and, at half a unit, cannot
 /// cancel a whole one.
 #[inline(always)]
-fn margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
-    let (chosen, chosen_error) = difference(pc, rc);
-    let (rejected, rejected_error) = difference(pr, rr);
-    let (rough, rough_error) = difference(chosen, rejected);
-    let margin = rough + ((chosen_error - rejected_error) + rough_error);
-    Margins { chosen, rejected, margin: margin + L::splat(0.0) }
+pub fn log_ratios<L: Lanes>([pc, pr, rc, rr]: [L; 4]) -> LogRatios<L> {
+    let (u, u_error) = difference(pc, rc);
+    let (v, v_error) = difference(pr, rr);
+    let (rough, rough_error) = difference(u, v);
+    let h = rough + ((u_error - v_error) + rough_error);
+    LogRatios { u, v, h: h + L::splat(0.0) }
 }
 
 /// The same bits, where every difference is exact.
 #[inline(always)]
-fn exact_margins<L: Lanes>(pc: L, pr: L, rc: L, rr: L) -> Margins<L> {
-    let (chosen, rejected) = (pc - rc, pr - rr);
-    Margins { chosen, rejected, margin: (chosen - rejected) + L::splat(0.0) }
+fn exact_log_ratios<L: Lanes>([pc, pr, rc, rr]: [L; 4]) -> LogRatios<L> {
+    let (u, v) = (pc - rc, pr - rr);
+    LogRatios { u, v, h: (u - v) + L::splat(0.0) }
 }
 
-impl<'a, F: Formula> Kernel for Rows<'_, 'a, '_, F> {
+impl<'a, F: PairFormula> Kernel for PairKernel<'_, 'a, '_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -183,7 +182,7 @@ fn is_ordinary<'a>(beta: f64, pairs: &Pairs<'a>, n: usize) -> bool {
         && beta >= 1.0 / limit
 }
 
-impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
+impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
     /// The rows from `at` on, as long as `n` has whole groups; returns where it stopped.
     #[inline(always)]
     fn rows<L: Lanes, const ORDINARY: bool>(&mut self, mut at: usize, n: usize) -> usize {
@@ -218,7 +217,7 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
             };
             let valid = u32::MAX >> (32 - (*rows - at).min(L::N));
             let mut columns = Columns { results: &mut results, at };
-            let group = Group { inputs: [pc, pr, rc, rr], weight, valid };
+            let group = LaneBlock { inputs: [pc, pr, rc, rr], weight, valid };
             let unsettled = group.evaluate::<F, ORDINARY>(formula, &mut columns, &mut seen);
             if unsettled != 0 {
                 settle_rows(*formula, *pairs, &mut results, at, unsettled, counts);
@@ -230,12 +229,12 @@ impl<'a, F: Formula> Rows<'_, 'a, '_, F> {
     }
 }
 
-/// Takes the results of a group of rows, by their place among [`RESULTS`].
+/// Takes the results of a block of rows, by their [`place`].
 trait Sink<L> {
-    fn put<const RESULT: usize>(&mut self, value: L);
+    fn put<const PLACE: usize>(&mut self, value: L);
 }
 
-/// The group from row `at` on in columns, of which some may not be asked for.
+/// The block from row `at` on in columns, of which some may not be asked for.
 struct Columns<'r, 'o> {
     results: &'r mut OutputSlices<'o>,
     at: usize,
@@ -243,9 +242,9 @@ struct Columns<'r, 'o> {
 
 impl<L: Lanes> Sink<L> for Columns<'_, '_> {
     #[inline(always)]
-    fn put<const RESULT: usize>(&mut self, value: L) {
-        if let Some(to) = &mut self.results[RESULT] {
-            value.store(to, self.at);
+    fn put<const PLACE: usize>(&mut self, value: L) {
+        if let Some(to) = &mut self.results[PLACE] {
+            value.store_result(to, self.at);
         }
     }
 }
@@ -253,77 +252,75 @@ impl<L: Lanes> Sink<L> for Columns<'_, '_> {
 /// A row alone.
 impl Sink<f64> for [f32; RESULTS] {
     #[inline(always)]
-    fn put<const RESULT: usize>(&mut self, value: f64) {
-        self[RESULT] = value as f32;
+    fn put<const PLACE: usize>(&mut self, value: f64) {
+        value.store_result(self, PLACE);
     }
 }
 
-/// What the formula sees and says of a group.
-struct Terms<L: Lanes> {
+/// What the formula sees and says of a block.
+struct LaneResults<L: Lanes> {
     beta: L,
-    margin: L,
+    h: L,
     loss: L,
-    by_chosen: L,
-    by_rejected: L,
+    by_u: L,
+    by_v: L,
     by_beta: L,
-    doubt: <L as Lanes>::Mask,
+    doubt: L::Mask,
 }
 
-impl<L: Lanes> Terms<L> {
+impl<L: Lanes> LaneResults<L> {
     #[inline(always)]
-    fn new(beta: L, margin: L) -> Self {
+    fn new(beta: L, h: L) -> Self {
         let zero = L::splat(0.0);
-        let doubt = L::nowhere();
-        Self { beta, margin, loss: zero, by_chosen: zero, by_rejected: zero, by_beta: zero, doubt }
+        Self { beta, h, loss: zero, by_u: zero, by_v: zero, by_beta: zero, doubt: Checked::new(zero).doubt }
+    }
+
+    /// A result, in doubt where one of its sums has cancelled.
+    #[inline(always)]
+    fn take(&mut self, result: Checked<L>) -> L {
+        self.doubt = L::or(self.doubt, result.doubt);
+        result.value
     }
 
     /// Weights multiply the loss and what derives from it.
     #[inline(always)]
     fn weigh(&mut self, weight: L) {
         self.loss = self.loss * weight;
-        self.by_chosen = self.by_chosen * weight;
-        self.by_rejected = self.by_rejected * weight;
+        self.by_u = self.by_u * weight;
+        self.by_v = self.by_v * weight;
         self.by_beta = self.by_beta * weight;
     }
 }
 
-impl<L: Lanes> Row<L> for Terms<L> {
+impl<L: Lanes> Pair<Checked<L>> for LaneResults<L> {
     #[inline(always)]
-    fn scale(&self, x: &mut L) {
-        *x = *x * self.beta;
+    fn beta(&self) -> Checked<L> {
+        Checked::new(self.beta)
     }
     #[inline(always)]
-    fn beta(&self) -> L {
-        self.beta
+    fn h(&self) -> Checked<L> {
+        Checked::new(self.h)
     }
     #[inline(always)]
-    fn margin(&self) -> L {
-        self.margin
+    fn loss(&mut self, loss: Checked<L>) {
+        self.loss = self.take(loss);
     }
     #[inline(always)]
-    fn loss(&mut self, loss: &L) {
-        self.loss = *loss;
+    fn by_u(&mut self, derivative: Checked<L>) {
+        self.by_u = self.take(derivative);
     }
     #[inline(always)]
-    fn by_chosen(&mut self, derivative: &L) {
-        self.by_chosen = *derivative;
+    fn by_v(&mut self, derivative: Checked<L>) {
+        self.by_v = self.take(derivative);
     }
     #[inline(always)]
-    fn by_rejected(&mut self, derivative: &L) {
-        self.by_rejected = *derivative;
-    }
-    #[inline(always)]
-    fn by_beta(&mut self, derivative: &L) {
-        self.by_beta = *derivative;
-    }
-    #[inline(always)]
-    fn doubt(&mut self, doubtful: <L as Lanes>::Mask) {
-        self.doubt = <L as Lanes>::or(self.doubt, doubtful);
+    fn by_beta(&mut self, derivative: Checked<L>) {
+        self.by_beta = self.take(derivative);
     }
 }
 
 /// As many rows as there are lanes.
-struct Group<L> {
+struct LaneBlock<L> {
     /// Log-probabilities: policy chosen, policy rejected, reference chosen, reference rejected.
     inputs: [L; 4],
     weight: Option<L>,
@@ -331,49 +328,50 @@ struct Group<L> {
     valid: u32,
 }
 
-impl<L: Lanes> Group<L> {
+impl<L: Lanes> LaneBlock<L> {
     /// Hands all results to `sink` and returns the rows that must be settled, which are not counted yet.
     #[inline(always)]
-    fn evaluate<F: Formula, const ORDINARY: bool>(
+    fn evaluate<F: PairFormula, const ORDINARY: bool>(
         self,
         formula: &F,
         sink: &mut impl Sink<L>,
         seen: &mut Counts,
     ) -> u32 {
-        let Self { inputs: [pc, pr, rc, rr], weight, valid } = self;
+        let Self { inputs, weight, valid } = self;
         let (zero, beta) = (L::splat(0.0), L::splat(formula.beta()));
-        let m = if ORDINARY { exact_margins(pc, pr, rc, rr) } else { margins(pc, pr, rc, rr) };
-        let (chosen_reward, rejected_reward) = (beta * m.chosen, beta * m.rejected);
-        let mut terms = Terms::new(beta, m.margin);
-        sink.put::<1>(chosen_reward);
-        sink.put::<2>(rejected_reward);
-        sink.put::<3>(beta * m.margin);
+        let LogRatios { u, v, h } = if ORDINARY { exact_log_ratios(inputs) } else { log_ratios(inputs) };
+        let (chosen_reward, rejected_reward) = (beta * u, beta * v);
+        sink.put::<{ place::CHOSEN_REWARD }>(chosen_reward);
+        sink.put::<{ place::REJECTED_REWARD }>(rejected_reward);
+        sink.put::<{ place::MARGIN }>(beta * h);
 
-        formula.evaluate(&mut terms);
+        let mut results = LaneResults::new(beta, h);
+        formula.evaluate(&mut results);
         if let Some(weight) = weight {
-            terms.weigh(weight);
+            results.weigh(weight);
         }
-        sink.put::<0>(terms.loss);
-        sink.put::<4>(terms.by_chosen);
-        sink.put::<5>(terms.by_rejected);
-        sink.put::<6>(zero - terms.by_chosen);
-        sink.put::<7>(zero - terms.by_rejected);
-        sink.put::<8>(terms.by_beta);
+        sink.put::<{ place::LOSS }>(results.loss);
+        sink.put::<{ place::GRAD_CHOSEN }>(results.by_u);
+        sink.put::<{ place::GRAD_REJECTED }>(results.by_v);
+        sink.put::<{ place::GRAD_REF_CHOSEN }>(zero - results.by_u);
+        sink.put::<{ place::GRAD_REF_REJECTED }>(zero - results.by_v);
+        sink.put::<{ place::GRAD_BETA }>(results.by_beta);
 
-        let mut unsettled = L::bits(terms.doubt);
+        let mut unsettled = L::bits(results.doubt);
         if !ORDINARY {
             // False for NaN and infinity too, whether given or reached: those rows are settled, and counted, apart.
-            let size = terms.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
+            let size = results.loss.abs() + (chosen_reward.abs() + rejected_reward.abs());
             let tame = size.lt(L::splat(f32::MAX as f64));
             unsettled |= !L::bits(tame);
             // A derivative beyond f64 times a weight of 0, which the loss does not show.
-            let derivatives = (terms.by_chosen - terms.by_rejected) + terms.by_beta;
+            let derivatives = (results.by_u - results.by_v) + results.by_beta;
             unsettled |= !L::bits(derivatives.eq(derivatives));
         }
         unsettled &= valid;
         let settled = valid & !unsettled;
-        seen.accurate += (L::bits(zero.lt(m.margin)) & settled).count_ones();
-        seen.ties += (L::bits(m.margin.eq(zero)) & settled).count_ones();
+        seen.accurate += (L::bits(zero.lt(h)) & settled).count_ones();
+        seen.ties += (L::bits(h.eq(zero)) & settled).count_ones();
+        let [pc, pr, rc, rr] = inputs;
         let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
         seen.chosen_fell += chosen_fell.count_ones();
         seen.rejected_fell += rejected_fell.count_ones();
@@ -384,153 +382,27 @@ impl<L: Lanes> Group<L> {
 
 /// One row, with the bits that it has among others: policy chosen, policy rejected, reference chosen, reference rejected
 /// (0 without a reference).
-pub fn one<F: Formula>(formula: &F, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) {
-    if one_in_f64(formula, inputs, results, counts) {
-        settle(formula, inputs, 1.0, results, counts);
+pub fn one<F: PairFormula>(
+    formula: &F,
+    inputs: &[f32; 4],
+    weight: f32,
+    results: &mut [f32; RESULTS],
+    counts: &mut Counts,
+) {
+    if one_in_f64(formula, inputs, weight, results, counts) {
+        settle(formula, inputs, weight, results, counts);
     }
 }
 
 /// Whether the row must be settled. On its own, for its stack to be free by then.
 #[inline(never)]
-fn one_in_f64<F: Formula>(formula: &F, inputs: &[f32; 4], results: &mut [f32; RESULTS], counts: &mut Counts) -> bool {
-    let group = Group { inputs: inputs.map(f64::from), weight: None, valid: 1 };
-    group.evaluate::<F, false>(formula, results, counts) != 0
-}
-
-/// Settles the rows `at + i` for every bit `i` of `rows`.
-#[cold]
-#[inline(never)]
-fn settle_rows<F: Formula>(
+fn one_in_f64<F: PairFormula>(
     formula: &F,
-    pairs: Pairs<'_>,
-    outputs: &mut OutputSlices<'_>,
-    at: usize,
-    mut rows: u32,
-    counts: &mut Counts,
-) {
-    while rows != 0 {
-        let row = at + rows.trailing_zeros() as usize;
-        rows &= rows - 1;
-        let get = |x: &[f32]| x.get(row).copied().unwrap_or(NAN);
-        let (rc, rr) = pairs.reference.map_or((0.0, 0.0), |r| (get(r.chosen_logps), get(r.rejected_logps)));
-        let inputs = [get(pairs.policy_chosen_logps), get(pairs.policy_rejected_logps), rc, rr];
-        let mut results = [NAN; RESULTS];
-        settle(formula, &inputs, pairs.weights.map_or(1.0, get), &mut results, counts);
-        for (output, result) in outputs.iter_mut().zip(results) {
-            if let Some(output) = output.as_mut().and_then(|output| output.get_mut(row)) {
-                *output = result;
-            }
-        }
-    }
-}
-
-/// `(pc - rc) - (pr - rr)` in `f64`, where finite `f32` cannot overflow.
-fn rough_log_ratio(&[pc, pr, rc, rr]: &[f32; 4]) -> f64 {
-    (f64::from(pc) - f64::from(rc)) - (f64::from(pr) - f64::from(rr))
-}
-
-/// The same exactly, where it is not NaN; a stand-in for infinity.
-#[inline(never)]
-fn log_ratio(inputs: &[f32; 4]) -> Wide {
-    let rough = rough_log_ratio(inputs);
-    let mut exact = Wide::ZERO;
-    if rough.is_infinite() {
-        exact.set_infinite(rough < 0.0);
-    } else {
-        let &[pc, pr, rc, rr] = inputs;
-        for term in [pc, -rc, -pr, rr] {
-            exact.add(term.into());
-        }
-    }
-    exact
-}
-
-/// One row in wide arithmetic: what is asked for is computed each time, and what comes is rounded at once.
-struct WideTerms<'r> {
-    beta: f64,
-    inputs: &'r [f32; 4],
+    inputs: &[f32; 4],
     weight: f32,
-    results: &'r mut [f32; RESULTS],
-}
-
-impl WideTerms<'_> {
-    fn put<const RESULT: usize>(&mut self, value: &Wide) {
-        self.results[RESULT] = scaled(self.weight.into(), value);
-    }
-}
-
-impl Row<Wide> for WideTerms<'_> {
-    fn scale(&self, x: &mut Wide) {
-        x.multiply(self.beta);
-    }
-    fn beta(&self) -> Wide {
-        Wide::from_f64(self.beta)
-    }
-    fn margin(&self) -> Wide {
-        log_ratio(self.inputs)
-    }
-    fn loss(&mut self, loss: &Wide) {
-        self.put::<0>(loss);
-    }
-    fn by_chosen(&mut self, derivative: &Wide) {
-        self.put::<4>(derivative);
-        self.results[6] = -self.results[4];
-    }
-    fn by_rejected(&mut self, derivative: &Wide) {
-        self.put::<5>(derivative);
-        self.results[7] = -self.results[5];
-    }
-    fn by_beta(&mut self, derivative: &Wide) {
-        self.put::<8>(derivative);
-    }
-    fn doubt(&mut self, _: bool) {}
-}
-
-/// `factor x` rounded.
-#[inline(never)]
-fn scaled(factor: f64, x: &Wide) -> f32 {
-    let mut product = *x;
-    product.multiply(factor);
-    product.rounded()
-}
-
-/// `beta` times a log-ratio, rounded.
-#[inline(never)]
-fn reward(beta: f64, inputs: &[f32; 4]) -> f32 {
-    if rough_log_ratio(inputs).is_nan() { NAN } else { scaled(beta, &log_ratio(inputs)) }
-}
-
-/// Both rewards and the margin.
-#[inline(never)]
-fn rewards(beta: f64, inputs: &[f32; 4], results: &mut [f32; RESULTS]) {
-    let &[pc, pr, rc, rr] = inputs;
-    results[1] = reward(beta, &[pc, 0.0, rc, 0.0]);
-    results[2] = reward(beta, &[pr, 0.0, rr, 0.0]);
-    results[3] = reward(beta, inputs);
-}
-
-/// The loss and its derivatives. On its own, for its many numbers of 384 bits to be off the stack afterwards.
-#[inline(never)]
-fn wide_terms<F: Formula>(formula: &F, mut row: WideTerms<'_>) {
-    formula.evaluate(&mut row);
-}
-
-/// All results of a row in wide arithmetic; counts what of them is counted after all.
-#[cold]
-#[inline(never)]
-fn settle<F: Formula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
-    let beta = formula.beta();
-    *results = [NAN; RESULTS];
-    rewards(beta, inputs, results);
-    if !results[3].is_nan() {
-        wide_terms(formula, WideTerms { beta, inputs, weight, results });
-        match log_ratio(inputs).sign() {
-            Ordering::Greater => counts.accurate += 1,
-            Ordering::Equal => counts.ties += 1,
-            Ordering::Less => {}
-        }
-    }
-    // The inputs and what the metrics sum.
-    let finite = inputs.iter().chain(&results[..SUMMED]).all(|x| x.is_finite());
-    counts.nonfinite += u32::from(!finite);
+    results: &mut [f32; RESULTS],
+    counts: &mut Counts,
+) -> bool {
+    let group = LaneBlock { inputs: inputs.map(f64::from), weight: Some(weight.into()), valid: 1 };
+    group.evaluate::<F, false>(formula, results, counts) != 0
 }

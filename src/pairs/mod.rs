@@ -1,10 +1,15 @@
 //! Preference pairs as slices, where their results go, and the kernel between.
 
 mod kernel;
+mod outputs;
+mod settle;
 
 use crate::Error;
-use crate::error::check_length;
+use crate::error::{check_length, check_weights};
 pub(crate) use kernel::{Counts, block, one};
+pub(crate) use settle::sign_of_h;
+pub(crate) use outputs::{OutputSlices, RESULTS, SUMMED, place};
+pub use outputs::{Outputs, Pair};
 
 /// Log-probabilities of preference pairs, one row a pair. All slices have the same length.
 ///
@@ -95,81 +100,7 @@ impl<'a> Pairs<'a> {
             check_length("ref_chosen_logps", n, reference.chosen_logps.len())?;
             check_length("ref_rejected_logps", n, reference.rejected_logps.len())?;
         }
-        if let Some(weights) = self.weights {
-            check_length("weights", n, weights.len())?;
-            // A NaN is not in the range either.
-            if let Some((row, &value)) = weights.iter().enumerate().find(|(_, w)| !(0.0..=f32::MAX).contains(*w)) {
-                return Err(Error::Weight { row, value });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where the results go; any of them may be left out. Each is as long as the pairs.
-///
-/// A zero's sign follows IEEE arithmetic and is not part of the accuracy bound, but is the same everywhere.
-#[derive(Debug, Default)]
-pub struct Outputs<'a> {
-    /// Loss, times the weight.
-    pub losses: Option<&'a mut [f32]>,
-    /// `beta (policy_chosen_logps - ref_chosen_logps)`.
-    pub chosen_rewards: Option<&'a mut [f32]>,
-    /// `beta (policy_rejected_logps - ref_rejected_logps)`.
-    pub rejected_rewards: Option<&'a mut [f32]>,
-    /// The exact difference of the two rewards, rounded once.
-    pub margins: Option<&'a mut [f32]>,
-    /// Derivative of the weighted loss by `policy_chosen_logps`.
-    pub grad_chosen_logps: Option<&'a mut [f32]>,
-    /// By `policy_rejected_logps`.
-    pub grad_rejected_logps: Option<&'a mut [f32]>,
-    /// By `ref_chosen_logps`.
-    pub grad_ref_chosen_logps: Option<&'a mut [f32]>,
-    /// By `ref_rejected_logps`.
-    pub grad_ref_rejected_logps: Option<&'a mut [f32]>,
-    /// By beta, row by row.
-    pub grad_beta: Option<&'a mut [f32]>,
-}
-
-/// The results in the order of [`Outputs`]; the first four are what the metrics sum.
-pub(crate) const RESULTS: usize = 9;
-pub(crate) const SUMMED: usize = 4;
-const NAMES: [&str; RESULTS] = [
-    "losses",
-    "chosen_rewards",
-    "rejected_rewards",
-    "margins",
-    "grad_chosen_logps",
-    "grad_rejected_logps",
-    "grad_ref_chosen_logps",
-    "grad_ref_rejected_logps",
-    "grad_beta",
-];
-
-/// The outputs as an array.
-pub(crate) type OutputSlices<'a> = [Option<&'a mut [f32]>; RESULTS];
-
-impl<'a> Outputs<'a> {
-    /// After checking every length.
-    #[inline]
-    pub(crate) fn into_slices(self, n: usize) -> Result<OutputSlices<'a>, Error> {
-        let slices = [
-            self.losses,
-            self.chosen_rewards,
-            self.rejected_rewards,
-            self.margins,
-            self.grad_chosen_logps,
-            self.grad_rejected_logps,
-            self.grad_ref_chosen_logps,
-            self.grad_ref_rejected_logps,
-            self.grad_beta,
-        ];
-        for (name, slice) in NAMES.iter().zip(&slices) {
-            if let Some(slice) = slice {
-                check_length(name, n, slice.len())?;
-            }
-        }
-        Ok(slices)
+        self.weights.map_or(Ok(()), |weights| check_weights(n, weights))
     }
 }
 

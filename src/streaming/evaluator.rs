@@ -220,7 +220,7 @@ fn scored<L: PairLoss>(loss: &L, chosen: &Answer, rejected: &Answer) -> Result<O
     let reference = |answer: &Answer| answer.reference.map_or(0.0, |reference| reference.logps);
     let inputs = [chosen.logps, rejected.logps, reference(chosen), reference(rejected)];
     let (mut results, mut counts) = ([0.0; RESULTS], Counts::default());
-    score(loss, &inputs, &mut results, &mut counts);
+    score(loss, &inputs, 1.0, &mut results, &mut counts);
     assembled(&results, chosen, rejected, &counts)
 }
 

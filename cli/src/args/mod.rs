@@ -67,9 +67,9 @@ pub enum Command {
 }
 
 fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
-    let count = text.parse().ok().filter(|count: &NonZeroUsize| count.get() <= preflane::batch::MOST_THREADS);
+    let count = text.parse().ok().filter(|count: &NonZeroUsize| count.get() <= preflane::Run::MOST_THREADS);
     count.ok_or_else(|| {
-        let most = preflane::batch::MOST_THREADS;
+        let most = preflane::Run::MOST_THREADS;
         format!("a whole number from 1 to {most} is needed; no machine has more threads")
     })
 }

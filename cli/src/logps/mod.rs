@@ -7,8 +7,8 @@ mod sums;
 
 use std::marker::PhantomData;
 
+use preflane::Run;
 use preflane::logits::{Element, Labels, Logits, Scaling, Targets, TokenOutputs};
-use preflane::{Backend, batch as parallel};
 use safetensors::Dtype;
 
 use crate::args;
@@ -41,7 +41,7 @@ pub struct Summary<'a> {
 
 /// The command: what it prints.
 pub fn run(options: &args::Logps) -> Result<String, Failure> {
-    let backend = machine::backend()?;
+    let run = machine::run()?;
     let scaling = scaling(options)?;
     input::check_safetensors(&options.file)?;
     let format = output::check(&options.out, [options.file.as_path()])?;
@@ -64,7 +64,7 @@ pub fn run(options: &args::Logps) -> Result<String, Failure> {
     }
     let out = output::create(&options.out, &fields, &provenance.to_entries())?;
     let mut sums = Sums::new(&batch, &counted.lengths, options.reduce, out, write_tokens);
-    let work = Work { backend, scaling, batch: &batch };
+    let work = Work { run, scaling, batch: &batch };
     match batch.logits.dtype {
         Dtype::BF16 => work.all::<AsIs<half::bf16>>(&mut sums),
         Dtype::F16 => work.all::<AsIs<half::f16>>(&mut sums),
@@ -188,7 +188,7 @@ impl Source for Narrowed {
 
 /// What stays the same for all pieces.
 struct Work<'a> {
-    backend: Backend,
+    run: Run,
     scaling: Scaling,
     batch: &'a Batch<'a>,
 }
@@ -213,14 +213,14 @@ impl Work<'_> {
             let numbers = S::numbers(batch, start, &targets, &bytes, &mut buffer)?;
             let logits = Logits::new(numbers, end - start, batch.vocabulary).map_err(fail)?;
             let outputs = TokenOutputs { logps: Some(logps), ..TokenOutputs::default() };
-            parallel::token_logps(
-                self.backend,
-                logits,
-                Targets::new(Labels::I64(&targets)).with_ignore_index(batch::MASKED),
-                &self.scaling,
-                outputs,
-            )
-            .map_err(fail)?;
+            self.run
+                .token_logps(
+                    logits,
+                    Targets::new(Labels::I64(&targets)).with_ignore_index(batch::MASKED),
+                    &self.scaling,
+                    outputs,
+                )
+                .map_err(fail)?;
             sums.add(&targets, logps)?;
             progress.update((end * row_bytes) as u64);
         }

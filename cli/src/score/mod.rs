@@ -14,7 +14,7 @@ mod watched;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use preflane::{Backend, Loss, Metrics, Outputs, Pairs, batch};
+use preflane::{Loss, Metrics, Outputs, Pairs, Run};
 
 use crate::args::{LossName, Score, Sequences};
 use crate::failure::Failure;
@@ -81,7 +81,7 @@ pub fn run(options: &Score) -> Result<String, Failure> {
 fn score(options: &Score) -> Result<Scored, Failure> {
     let loss = plan::loss(options)?;
     let wanted = plan::columns(options)?;
-    let backend = machine::backend()?;
+    let run = machine::run()?;
     let reading = options.reading.reading();
     let files = input::expand(&options.files, &reading)?;
     let sources = Source::all(options, &files, &wanted, &reading);
@@ -94,8 +94,8 @@ fn score(options: &Score) -> Result<Scored, Failure> {
 
     let scale = (options.loss != LossName::Ipo).then_some(options.beta);
     let logps = if options.reference_free { 2 } else { 4 };
-    let mut run = Run {
-        backend,
+    let mut scoring = Scoring {
+        run,
         loss,
         logps,
         weights: options.columns.weights.as_deref(),
@@ -123,19 +123,19 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let mut bytes_before = 0;
     for (file, source) in sources.iter().enumerate() {
         let mut reader = checked.reader.take().map_or_else(|| source.open(), Ok)?;
-        run.scored.watched.integers &= reader.is_all_integers();
+        scoring.scored.watched.integers &= reader.is_all_integers();
         let mut chunk = Chunk::default();
-        let pairs_before = run.scored.metrics.pairs();
+        let pairs_before = scoring.scored.metrics.pairs();
         loop {
             reader.read(&mut chunk)?;
             if chunk.rows() == 0 {
                 break;
             }
-            run.chunk(file, &chunk)?;
+            scoring.chunk(file, &chunk)?;
             let share = reader.progress().clamp(0.0, 1.0);
             progress.update(bytes_before + (share * bytes[file] as f64) as u64);
         }
-        let (pairs, skipped) = (run.scored.metrics.pairs() - pairs_before, chunk.skipped());
+        let (pairs, skipped) = (scoring.scored.metrics.pairs() - pairs_before, chunk.skipped());
         if pairs == 0 {
             let message = match skipped {
                 0 => "has no rows; at least one pair is needed".to_owned(),
@@ -143,21 +143,21 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             };
             return Err(Failure::of_file(source.path(), message));
         }
-        run.scored.skipped += skipped;
-        run.scored.notes.extend(reader.notes());
-        run.rows_before += pairs + skipped;
-        run.scored.file_pairs.push(pairs);
+        scoring.scored.skipped += skipped;
+        scoring.scored.notes.extend(reader.notes());
+        scoring.rows_before += pairs + skipped;
+        scoring.scored.file_pairs.push(pairs);
         bytes_before += bytes[file];
     }
-    if let Some(out) = run.out.take() {
+    if let Some(out) = scoring.out.take() {
         out.finish()?;
     }
-    Ok(run.scored)
+    Ok(scoring.scored)
 }
 
 /// The state between chunks.
-struct Run<'a> {
-    backend: Backend,
+struct Scoring<'a> {
+    run: Run,
     loss: Loss,
     /// How many columns of log-probabilities there are: without a reference two.
     logps: usize,
@@ -169,7 +169,7 @@ struct Run<'a> {
     scored: Scored,
 }
 
-impl Run<'_> {
+impl Scoring<'_> {
     fn chunk(&mut self, file: usize, chunk: &Chunk) -> Result<(), Failure> {
         let pairs = self.pairs(&chunk.columns);
         let rows = chunk.rows();
@@ -186,14 +186,12 @@ impl Run<'_> {
                 grad_rejected_logps: grad_rejected,
                 ..Outputs::default()
             };
-            batch::evaluate(self.backend, &self.loss, pairs, outputs, Some(&mut metrics)).map_err(|e| {
-                match (e, self.weights) {
-                    (preflane::Error::Weight { row, value }, Some(column)) => {
-                        let message = format!("{}; a weight must be finite and at least 0", short(value));
-                        Failure::of_value(&self.scored.files[file], chunk.place(row), column, message)
-                    }
-                    (error, _) => Failure::of_file(&self.scored.files[file], error),
+            self.run.evaluate(&self.loss, pairs, outputs, Some(&mut metrics)).map_err(|e| match (e, self.weights) {
+                (preflane::Error::Weight { row, value }, Some(column)) => {
+                    let message = format!("{}; a weight must be finite and at least 0", short(value));
+                    Failure::of_value(&self.scored.files[file], chunk.place(row), column, message)
                 }
+                (error, _) => Failure::of_file(&self.scored.files[file], error),
             })?;
         }
         let at = At { before: self.rows_before, file, chunk };
@@ -236,8 +234,7 @@ impl Run<'_> {
     /// The metrics of pairs that have been accepted before.
     fn measure(&self, pairs: Pairs<'_>) -> Result<Metrics, Failure> {
         let mut metrics = Metrics::new();
-        batch::evaluate(self.backend, &self.loss, pairs, Outputs::default(), Some(&mut metrics))
-            .map_err(Failure::new)?;
+        self.run.evaluate(&self.loss, pairs, Outputs::default(), Some(&mut metrics)).map_err(Failure::new)?;
         Ok(metrics)
     }
 

@@ -3,12 +3,11 @@
 use std::sync::Mutex;
 
 use half::{bf16, f16};
-use preflane::contrastive::{InfoNceOutputs, Similarities, info_nce};
+use preflane::contrastive::{InfoNceOutputs, Similarities};
 use preflane::logits::{
-    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Targets, TokenOutputs, logits_grad,
-    token_logps,
+    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Targets, TokenOutputs,
 };
-use preflane::{Backend, ExactSum, Loss, Outputs, Pairs, evaluate};
+use preflane::{Backend, ExactSum, Loss, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
 use preflane_judge::logits::{Parameters, Row};
 use preflane_judge::{Float, Format, Kind, RESULTS, Random, contrastive, pair, sums};
@@ -147,7 +146,7 @@ fn pairs(v: &mut Values<Random>, backend: Backend, table: &mut Table) {
         grad_ref_rejected_logps: by_rr.map(Vec::as_mut_slice),
         grad_beta: by_beta.map(Vec::as_mut_slice),
     };
-    evaluate(backend, &loss, Pairs::new(pc, pr, rc, rr), outputs, None).expect("columns of one length");
+    Run::on(backend).evaluate(&loss, Pairs::new(pc, pr, rc, rr), outputs, None).expect("columns of one length");
     for row in 0..PAIRS {
         let logps = columns.each_ref().map(|column| column[row]);
         for (k, exact) in pair(kind, beta, logps, 1.0).iter().enumerate() {
@@ -198,11 +197,11 @@ fn judge_row<T: Element>(
         log_sum_squares: Some(&mut squares),
         ..Default::default()
     };
-    token_logps(backend, logits, targets, &scaling, outputs).expect("a target that is a column");
+    Run::on(backend).token_logps(logits, targets, &scaling, outputs).expect("a target that is a column");
     let mut grads = row.to_vec();
     let view = LogitsMut::new(&mut grads, 1, n).expect("one row");
     let seeds = Seeds { log_sum_exps: &sums, grad_logps: &[seed] };
-    logits_grad(backend, logits, targets, &scaling, seeds, Gradient::default(), view).expect("one row of each");
+    Run::on(backend).logits_grad(logits, targets, &scaling, seeds, Gradient::default(), view).expect("one row of each");
 
     let exact = Row::new(&single, parameters);
     let input = || format!("{format:?} {single:?} target {target} scaling {parameters:?} seed {seed:e}");
@@ -233,7 +232,7 @@ fn similarities(v: &mut Values<Random>, backend: Backend, table: &mut Table) {
         grad_temperature: None,
     };
     let rows = Similarities { positives: &[positive], negatives: Logits::new(negatives, 1, m).ok(), mask: None };
-    info_nce(backend, rows, temperature, outputs).expect("one row of each");
+    Run::on(backend).info_nce(rows, temperature, outputs).expect("one row of each");
     let exact = contrastive::info_nce(positive, negatives, temperature);
     let input = || format!("positive {positive:e}, negatives {negatives:?}, temperature {temperature}");
     table.add(INFO_NCE, Format::F32, loss[0], &exact.loss, input);

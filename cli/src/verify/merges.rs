@@ -1,7 +1,7 @@
 //! The same state for every order and partition, across levels.
 
 use preflane::logits::{LogSumExp, RowSum, Scaling};
-use preflane::{Backend, ExactSum, Loss, Metrics, Outputs, Pairs, evaluate};
+use preflane::{Backend, ExactSum, Loss, Metrics, Outputs, Pairs, Run};
 use preflane_judge::Random;
 use preflane_judge::classes::Values;
 
@@ -54,7 +54,9 @@ fn metrics(v: &mut Values<Random>, backends: &[Backend]) -> Option<String> {
     let loss = Loss::robust(0.1, 0.1).expect("parameters within their ranges");
     let add = |backend, range: std::ops::Range<usize>, metrics: &mut Metrics| {
         let [pc, pr, rc, rr] = columns.each_ref().map(|column| &column[range.clone()]);
-        evaluate(backend, &loss, Pairs::new(pc, pr, rc, rr), Outputs::default(), Some(metrics)).expect("of one length");
+        Run::on(backend)
+            .evaluate(&loss, Pairs::new(pc, pr, rc, rr), Outputs::default(), Some(metrics))
+            .expect("of one length");
     };
     let mut whole = Metrics::new();
     add(backends[0], 0..n, &mut whole);

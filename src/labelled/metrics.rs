@@ -1,0 +1,113 @@
+//! Running metrics of labelled answers: exact sums and counts, under the names of TRL's KTO trainer.
+
+use super::Inputs;
+use super::outputs::{RESULTS, place};
+use crate::ExactSum;
+use crate::tally::tally;
+
+tally! {
+    /// Exact sums and counts over any number of labelled answers.
+    ///
+    /// Plain data of a fixed size, which has the same bits for every order of the answers and every partition of them among batches,
+    /// threads, ranks and restarts: [`merge`](Self::merge) adds the parts.
+    LabelledMetrics {
+        counts: 4 {
+            /// Desirable answers seen.
+            desirable;
+            /// Other answers seen.
+            undesirable;
+            /// Answers that came with a reference.
+            referenced;
+            /// Answers with an infinite or NaN log-probability, loss or reward.
+            nonfinite;
+        }
+        sums: 6 {
+            /// Sum of the weights; each is 1 where none were given.
+            weights;
+            /// Sum of the weighted losses.
+            loss;
+            /// Sum of the rewards of desirable answers.
+            rewards_chosen;
+            /// Sum of the rewards of the others.
+            rewards_rejected;
+            /// Sum of the policy's log-probabilities of desirable answers.
+            logps_chosen;
+            /// Sum of the policy's log-probabilities of the others.
+            logps_rejected;
+        }
+    }
+}
+
+/// Means over the answers, each correctly rounded from an exact sum; NaN where a class has no answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LabelledReport {
+    /// Number of desirable answers: TRL's `count/chosen`.
+    pub desirable: u64,
+    /// Number of the others: TRL's `count/rejected`.
+    pub undesirable: u64,
+    /// Answers with an infinite or NaN log-probability, loss or reward.
+    pub nonfinite: u64,
+    /// Mean of the weighted losses.
+    pub loss: f32,
+    /// TRL's `rewards/chosen`: the mean reward of desirable answers.
+    pub rewards_chosen: f32,
+    /// TRL's `rewards/rejected`: the mean reward of the others.
+    pub rewards_rejected: f32,
+    /// TRL's `rewards/margins`: the difference of the two means, each rounded before.
+    pub rewards_margins: f32,
+    /// TRL's `logps/chosen`: the policy's mean log-probability of desirable answers.
+    pub logps_chosen: f32,
+    /// TRL's `logps/rejected`: the policy's mean log-probability of the others.
+    pub logps_rejected: f32,
+}
+
+impl LabelledMetrics {
+    /// Answers seen.
+    pub const fn answers(&self) -> u64 {
+        self.desirable.saturating_add(self.undesirable)
+    }
+
+    /// Counts a row in.
+    pub(super) fn add(&mut self, inputs: &Inputs, referenced: bool, results: &[f32; RESULTS]) {
+        let (loss, reward) = (results[place::LOSS], results[place::REWARD]);
+        let (count, rewards, logps) = if inputs.desirable {
+            (&mut self.desirable, &mut self.rewards_chosen, &mut self.logps_chosen)
+        } else {
+            (&mut self.undesirable, &mut self.rewards_rejected, &mut self.logps_rejected)
+        };
+        *count = count.saturating_add(1);
+        rewards.add(reward);
+        logps.add(inputs.policy);
+        self.loss.add(loss);
+        self.weights.add(inputs.weight);
+        self.referenced = self.referenced.saturating_add(referenced.into());
+        let finite = [inputs.policy, inputs.reference, loss, reward].into_iter().all(f32::is_finite);
+        self.nonfinite = self.nonfinite.saturating_add((!finite).into());
+    }
+
+    /// Whether some answers could have given it: bytes from elsewhere may be anything.
+    #[cfg_attr(not(feature = "capi"), allow(dead_code, reason = "states come from elsewhere in C"))]
+    pub(crate) fn is_sound(&self) -> bool {
+        self.sums().into_iter().all(ExactSum::is_sound) && self.referenced.max(self.nonfinite) <= self.answers()
+    }
+
+    /// The means over all answers.
+    pub fn report(&self) -> LabelledReport {
+        let [rewards_chosen, rewards_rejected] =
+            [self.rewards_chosen.mean(self.desirable), self.rewards_rejected.mean(self.undesirable)];
+        let margin = rewards_chosen - rewards_rejected;
+        LabelledReport {
+            desirable: self.desirable,
+            undesirable: self.undesirable,
+            nonfinite: self.nonfinite,
+            loss: self.loss.mean(self.answers()),
+            rewards_chosen,
+            rewards_rejected,
+            rewards_margins: if margin.is_nan() { crate::NAN } else { margin },
+            logps_chosen: self.logps_chosen.mean(self.desirable),
+            logps_rejected: self.logps_rejected.mean(self.undesirable),
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Listed answers: any number of answers to one prompt, from best to worst.
+//!
+//! Every result is the nearest `f32` to the exact value of the formula on the given numbers, ties to even, and every zero is +0; so
+//! the bits depend on nothing else. A list of two answers has the bits of [`evaluate`](crate::evaluate) on that pair, where
+//! the loss is DPO then.
+
+mod metrics;
+
+pub use metrics::{ListMetrics, ListReport};
+
+use crate::error::{check_length, check_weights};
+use crate::evaluate::score;
+use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
+use crate::losses::{List, ListFormula, ListedLoss, Real, Tracked};
+use crate::pairs::{self, Counts, place};
+use crate::{Error, NAN};
+
+/// Log-probabilities of answers, list after list.
+#[derive(Clone, Copy, Debug)]
+pub struct Lists<'a> {
+    /// The policy's log-probability of each answer, in nats: the sum over its tokens or their mean. Within a list the best answer
+    /// comes first.
+    pub policy_logps: &'a [f32],
+    /// The reference model's; `None` is the reference-free form, with 0 for each.
+    pub ref_logps: Option<&'a [f32]>,
+    /// Where each list begins among the answers, and the number of answers last: `[0, 3, 5]` are a list of three answers and one of
+    /// two. A list may be empty.
+    pub offsets: &'a [usize],
+    /// Weights of the lists, finite and >= 0: they multiply loss and gradients, not rewards. `None`: 1.
+    pub weights: Option<&'a [f32]>,
+}
+
+impl<'a> Lists<'a> {
+    /// Lists with a reference.
+    pub fn new(policy_logps: &'a [f32], ref_logps: &'a [f32], offsets: &'a [usize]) -> Self {
+        Self { policy_logps, ref_logps: Some(ref_logps), offsets, weights: None }
+    }
+
+    /// Number of lists.
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Answers of the longest list: as much memory a call needs.
+    pub fn longest(&self) -> usize {
+        self.offsets.windows(2).map(|ends| ends.get(1).unwrap_or(&0).saturating_sub(ends[0])).max().unwrap_or(0)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let n = self.policy_logps.len();
+        if let Some(reference) = self.ref_logps {
+            check_length("ref_logps", n, reference.len())?;
+        }
+        let mut before = 0;
+        for (index, &value) in self.offsets.iter().enumerate() {
+            let fault = |requirement| Err(Error::Offsets { index, value, requirement });
+            if index == 0 && value != 0 {
+                return fault("0, where the first list begins");
+            }
+            if value < before {
+                return fault("at least the offset before it");
+            }
+            before = value;
+        }
+        if before != n || self.offsets.is_empty() {
+            let requirement = "the number of answers, where the last list ends";
+            return Err(Error::Offsets { index: self.offsets.len().saturating_sub(1), value: before, requirement });
+        }
+        self.weights.map_or(Ok(()), |weights| check_weights(self.len(), weights))
+    }
+}
+
+/// Where the results go; any of them may be left out. No result is -0: every zero is +0.
+#[derive(Debug, Default)]
+pub struct ListOutputs<'a> {
+    /// Loss of each list, times its weight.
+    pub losses: Option<&'a mut [f32]>,
+    /// Derivative of each list's weighted loss by beta.
+    pub grad_beta: Option<&'a mut [f32]>,
+    /// Implicit reward of each answer: `beta (policy_logps - ref_logps)`.
+    pub rewards: Option<&'a mut [f32]>,
+    /// Derivative of the weighted loss by `policy_logps`, answer by answer.
+    pub grad_logps: Option<&'a mut [f32]>,
+    /// Derivative of the weighted loss by `ref_logps`, answer by answer.
+    pub grad_ref_logps: Option<&'a mut [f32]>,
+}
+
+impl ListOutputs<'_> {
+    fn check(&self, lists: usize, answers: usize) -> Result<(), Error> {
+        let columns = [
+            ("losses", &self.losses, lists),
+            ("grad_beta", &self.grad_beta, lists),
+            ("rewards", &self.rewards, answers),
+            ("grad_logps", &self.grad_logps, answers),
+            ("grad_ref_logps", &self.grad_ref_logps, answers),
+        ];
+        for (name, column, expected) in columns {
+            if let Some(column) = column {
+                check_length(name, expected, column.len())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Memory of one answer while its list is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub struct ListScratch {
+    bounded: Tracked,
+    exact: Float384,
+    /// The answer's results so far.
+    reward: f32,
+    gradient: f32,
+}
+
+impl Default for ListScratch {
+    fn default() -> Self {
+        Self { bounded: Tracked::new(0.0), exact: Float384::ZERO, reward: 0.0, gradient: 0.0 }
+    }
+}
+
+/// Loss of every list, rewards and gradients of every answer, and the metrics of all.
+///
+/// `metrics`, if given, is added to: it may go through many batches. A list with a NaN, or with a difference of equal infinities between
+/// neighbours, has NaN for its loss and gradients; an infinite log-probability gives the formula's limit. Lists of one
+/// answer, and of none, have a loss of 0. `scratch` has at least [`Lists::longest`] elements, whose contents do not matter.
+///
+/// # Errors
+/// [`Error::Length`], [`Error::Offsets`], [`Error::Weight`], [`Error::Full`] for too little scratch; nothing is written then.
+pub fn evaluate(
+    loss: &ListedLoss,
+    lists: Lists<'_>,
+    mut outputs: ListOutputs<'_>,
+    mut metrics: Option<&mut ListMetrics>,
+    scratch: &mut [ListScratch],
+) -> Result<(), Error> {
+    lists.check()?;
+    outputs.check(lists.len(), lists.policy_logps.len())?;
+    if scratch.len() < lists.longest() {
+        return Err(Error::Full { what: "scratch", capacity: scratch.len() });
+    }
+    for (i, ends) in lists.offsets.windows(2).enumerate() {
+        let &[start, end] = ends else { continue };
+        let policy = lists.policy_logps.get(start..end).unwrap_or_default();
+        let reference = lists.ref_logps.map(|x| x.get(start..end).unwrap_or_default());
+        let weight = lists.weights.map_or(1.0, |x| x.get(i).copied().unwrap_or(NAN));
+        let inputs = Inputs { policy, reference, weight };
+        let scratch = scratch.get_mut(..end - start).unwrap_or_default();
+        let (list_loss, by_beta) = one(loss, &inputs, scratch);
+        let put = |to: &mut Option<&mut [f32]>, at: usize, value: f32| {
+            if let Some(to) = to.as_mut().and_then(|to| to.get_mut(at)) {
+                *to = value;
+            }
+        };
+        put(&mut outputs.losses, i, list_loss);
+        put(&mut outputs.grad_beta, i, by_beta);
+        for (answer, scratch) in (start..).zip(&*scratch) {
+            put(&mut outputs.rewards, answer, scratch.reward);
+            put(&mut outputs.grad_logps, answer, scratch.gradient);
+            put(&mut outputs.grad_ref_logps, answer, 0.0 - scratch.gradient);
+        }
+        if let Some(metrics) = &mut metrics {
+            metrics.add(&inputs, list_loss, scratch);
+        }
+    }
+    Ok(())
+}
+
+/// A list.
+struct Inputs<'a> {
+    policy: &'a [f32],
+    reference: Option<&'a [f32]>,
+    weight: f32,
+}
+
+impl Inputs<'_> {
+    fn at(&self, i: usize) -> (f32, f32) {
+        let get = |x: &[f32]| x.get(i).copied().unwrap_or(NAN);
+        (get(self.policy), self.reference.map_or(0.0, get))
+    }
+
+    /// Answer `i` as the inputs of a log-ratio.
+    fn log_ratio(&self, i: usize) -> [f32; 4] {
+        let (policy, reference) = self.at(i);
+        [policy, 0.0, reference, 0.0]
+    }
+
+    /// Answers `i` and `j` as those of a difference of log-ratios.
+    fn difference(&self, i: usize, j: usize) -> [f32; 4] {
+        let ((pi, ri), (pj, rj)) = (self.at(i), self.at(j));
+        [pi, pj, ri, rj]
+    }
+}
+
+/// The loss of a list and its derivative by beta; rewards and gradients stand in the scratch then.
+fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (f32, f32) {
+    if let (&[_, _], Some(dpo)) = (inputs.policy, loss.as_pair()) {
+        let mut results = [NAN; pairs::RESULTS];
+        score(&dpo, &inputs.difference(0, 1), inputs.weight, &mut results, &mut Counts::default());
+        if let [best, worst] = scratch {
+            (best.reward, worst.reward) = (results[place::CHOSEN_REWARD], results[place::REJECTED_REWARD]);
+            (best.gradient, worst.gradient) = (results[place::GRAD_CHOSEN], results[place::GRAD_REJECTED]);
+        }
+        return (results[place::LOSS], results[place::GRAD_BETA]);
+    }
+    let beta = loss.beta();
+    for (i, scratch) in scratch.iter_mut().enumerate() {
+        scratch.reward = rounded_reward(beta, &inputs.log_ratio(i));
+        scratch.gradient = NAN;
+    }
+    let neighbours = (1..scratch.len()).map(|i| rough_log_ratio(&inputs.difference(i, i - 1)));
+    let (mut defined, mut finite) = (true, true);
+    for h in neighbours {
+        defined &= !h.is_nan();
+        finite &= h.is_finite();
+    }
+    if !defined {
+        return (NAN, NAN);
+    }
+    let mut sums = [NAN; 2];
+    if finite {
+        let weight = Tracked::from_f64(inputs.weight.into());
+        let mut list = Bounded { beta: Tracked::from_f64(beta), weight, inputs, scratch, sums, decided: true };
+        loss.evaluate(&mut list);
+        if list.decided {
+            return (list.sums[0], list.sums[1]);
+        }
+    }
+    exact(loss, inputs, scratch, &mut sums);
+    (sums[0], sums[1])
+}
+
+/// `beta` times a log-ratio, rounded.
+fn rounded_reward(beta: f64, inputs: &[f32; 4]) -> f32 {
+    let &[policy, _, reference, _] = inputs;
+    let bounded = Tracked::from_f64(beta) * Tracked::difference(policy, reference);
+    bounded.rounded().unwrap_or_else(|| reward(beta, inputs))
+}
+
+/// A list in one `f64` a number, with bounds of errors.
+struct Bounded<'i, 's> {
+    beta: Tracked,
+    weight: Tracked,
+    inputs: &'i Inputs<'i>,
+    scratch: &'s mut [ListScratch],
+    /// The loss and its derivative by beta.
+    sums: [f32; 2],
+    decided: bool,
+}
+
+impl Bounded<'_, '_> {
+    fn rounded(&mut self, value: Tracked) -> f32 {
+        (value * self.weight).rounded().unwrap_or_else(|| {
+            self.decided = false;
+            NAN
+        })
+    }
+}
+
+impl List<Tracked> for Bounded<'_, '_> {
+    fn len(&self) -> usize {
+        self.scratch.len()
+    }
+    fn beta(&self) -> Tracked {
+        self.beta
+    }
+    fn h(&self, i: usize, j: usize) -> Tracked {
+        let [pi, pj, ri, rj] = self.inputs.difference(i, j);
+        Tracked::difference(pi, ri) - Tracked::difference(pj, rj)
+    }
+    fn keep(&mut self, i: usize, number: Tracked) {
+        if let Some(scratch) = self.scratch.get_mut(i) {
+            scratch.bounded = number;
+        }
+    }
+    fn kept(&self, i: usize) -> Tracked {
+        self.scratch.get(i).map_or(Tracked::new(0.0), |scratch| scratch.bounded)
+    }
+    fn loss(&mut self, loss: Tracked) {
+        self.sums[0] = self.rounded(loss);
+    }
+    fn by_u(&mut self, i: usize, derivative: Tracked) {
+        let gradient = self.rounded(derivative);
+        if let Some(scratch) = self.scratch.get_mut(i) {
+            scratch.gradient = gradient;
+        }
+    }
+    fn by_beta(&mut self, derivative: Tracked) {
+        self.sums[1] = self.rounded(derivative);
+    }
+}
+
+/// A list in 384 bits.
+struct Exact<'i, 's> {
+    beta: f64,
+    inputs: &'i Inputs<'i>,
+    scratch: &'s mut [ListScratch],
+    sums: &'s mut [f32; 2],
+}
+
+impl List<Float384> for Exact<'_, '_> {
+    fn len(&self) -> usize {
+        self.scratch.len()
+    }
+    fn beta(&self) -> Float384 {
+        Float384::from_f64(self.beta)
+    }
+    fn h(&self, i: usize, j: usize) -> Float384 {
+        if i == j { Float384::ZERO } else { log_ratio(&self.inputs.difference(i, j)) }
+    }
+    fn keep(&mut self, i: usize, number: Float384) {
+        if let Some(scratch) = self.scratch.get_mut(i) {
+            scratch.exact = number;
+        }
+    }
+    fn kept(&self, i: usize) -> Float384 {
+        self.scratch.get(i).map_or(Float384::ZERO, |scratch| scratch.exact)
+    }
+    fn loss(&mut self, loss: Float384) {
+        self.sums[0] = scaled(self.inputs.weight.into(), &loss);
+    }
+    fn by_u(&mut self, i: usize, derivative: Float384) {
+        if let Some(scratch) = self.scratch.get_mut(i) {
+            scratch.gradient = scaled(self.inputs.weight.into(), &derivative);
+        }
+    }
+    fn by_beta(&mut self, derivative: Float384) {
+        self.sums[1] = scaled(self.inputs.weight.into(), &derivative);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn exact(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], sums: &mut [f32; 2]) {
+    loss.evaluate(&mut Exact { beta: loss.beta(), inputs, scratch, sums });
+}

@@ -1,0 +1,38 @@
+//! 384 bits: the tier that decides what the others leave open.
+
+use super::{Logistic, Real};
+use crate::exact::Float384;
+
+impl Real for Float384 {
+    type Mask = bool;
+
+    fn from_f64(x: f64) -> Self {
+        Self::from_f64(x)
+    }
+    fn recip(mut self) -> Self {
+        self.invert();
+        self
+    }
+    fn abs(self) -> Self {
+        Self::abs(self)
+    }
+    #[inline(always)]
+    fn exact(self) -> Self {
+        self
+    }
+    fn is_positive(self) -> bool {
+        self.sign().is_gt()
+    }
+    fn is_negative(self) -> bool {
+        self.sign().is_lt()
+    }
+    fn select(mask: bool, a: Self, b: Self) -> Self {
+        if mask { a } else { b }
+    }
+    #[inline(always)]
+    fn logistic(self) -> Logistic<Self> {
+        let mut log1p_exp = self;
+        let sigmoid_of_minus = Float384::logistic(&mut log1p_exp);
+        Logistic { z: self, log1p_exp, sigmoid_of_minus }
+    }
+}

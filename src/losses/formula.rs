@@ -1,0 +1,105 @@
+//! What a formula is given and what it gives, shape by shape.
+
+use super::Real;
+
+/// One pair as a formula sees it: it gives what the formula needs, and takes its results, each as soon as it is known, for a number
+/// of 384 bits is large where stack is scarce.
+pub trait Pair<R: Real> {
+    /// The scale of the rewards.
+    fn beta(&self) -> R;
+    /// The chosen log-ratio less the rejected one.
+    fn h(&self) -> R;
+    /// `beta h`.
+    #[inline(always)]
+    fn z(&self) -> R {
+        self.h() * self.beta()
+    }
+
+    /// Takes the loss.
+    fn loss(&mut self, loss: R);
+    /// Takes its derivative by the chosen log-ratio.
+    fn by_u(&mut self, derivative: R);
+    /// Takes its derivative by the rejected log-ratio.
+    fn by_v(&mut self, derivative: R);
+    /// Takes its derivative by beta.
+    fn by_beta(&mut self, derivative: R);
+
+    /// Takes the derivative by h of a loss that depends on the log-ratios through h alone.
+    #[inline(always)]
+    fn by_h(&mut self, derivative: R) {
+        self.by_u(derivative);
+        self.by_v(-derivative);
+    }
+    /// Takes the derivative by z of a loss that depends on the log-ratios and beta through z alone.
+    #[inline(always)]
+    fn by_z(&mut self, derivative: R) {
+        self.by_h(derivative * self.beta());
+        self.by_beta(derivative * self.h());
+    }
+}
+
+/// A loss of a pair as mathematics.
+pub trait PairFormula: Copy + Send + Sync {
+    /// The scale of the rewards.
+    fn beta(&self) -> f64;
+    /// Hands the loss of one pair and its derivatives to it.
+    fn evaluate<R: Real>(&self, pair: &mut impl Pair<R>);
+}
+
+/// One labelled answer as a formula sees it; results are taken as those of a [`Pair`].
+pub trait Answer<R: Real> {
+    /// Whether it is a desirable one.
+    fn is_desirable(&self) -> bool;
+    /// The scale of the rewards.
+    fn beta(&self) -> R;
+    /// The log-ratio less the reference point.
+    fn shifted(&self) -> R;
+
+    /// Takes the loss.
+    fn loss(&mut self, loss: R);
+    /// Takes its derivative by the log-ratio.
+    fn by_u(&mut self, derivative: R);
+    /// Takes its derivative by beta.
+    fn by_beta(&mut self, derivative: R);
+}
+
+/// A loss of a labelled answer as mathematics.
+pub trait AnswerFormula: Copy + Send + Sync {
+    /// The scale of the rewards.
+    fn beta(&self) -> f64;
+    /// Hands the loss of one answer and its derivatives to it.
+    fn evaluate<R: Real>(&self, answer: &mut impl Answer<R>);
+}
+
+/// A list of answers from best to worst as a formula sees it, with one number of memory an answer.
+pub trait List<R: Real> {
+    /// How many answers there are.
+    fn len(&self) -> usize;
+    /// The scale of the rewards.
+    fn beta(&self) -> R;
+    /// The log-ratio of answer `i` less that of answer `j`.
+    fn h(&self, i: usize, j: usize) -> R;
+    /// Keeps a number for answer `i`.
+    fn keep(&mut self, i: usize, number: R);
+    /// The number that was kept for answer `i`.
+    fn kept(&self, i: usize) -> R;
+
+    /// Takes the loss.
+    fn loss(&mut self, loss: R);
+    /// Takes its derivative by the log-ratio of answer `i`.
+    fn by_u(&mut self, i: usize, derivative: R);
+    /// Takes its derivative by beta.
+    fn by_beta(&mut self, derivative: R);
+}
+
+/// A loss of listed answers as mathematics.
+pub trait ListFormula: Copy + Send + Sync {
+    /// The scale of the rewards.
+    fn beta(&self) -> f64;
+    /// The loss of pairs that this one is for lists of two answers, if it is one.
+    fn of_two(&self) -> Option<super::Dpo> {
+        None
+    }
+    /// Hands the loss of a list and its derivatives to it.
+    fn evaluate<R: Real>(&self, list: &mut impl List<R>);
+}

@@ -1,0 +1,47 @@
+//! The one list of losses. Whatever repeats the losses is made from it: types, enums, constructors, kernels, the C header, the
+//! command's options, tests, digests and the tables of the docs.
+
+/// Hands the list to a macro: shape by shape, one entry a loss.
+///
+/// An entry: `number Type name [aliases] (parameter: KIND, ..) reference "formula" "source";`. The number is the one that C
+/// programs hold: it never changes, and one that is retired is never given again. The name is also the constructor's; aliases
+/// are what trainers call the loss. `reference` says whether the loss is defined with a reference model or without. The formula is
+/// in the notation of `losses`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! for_each_loss {
+    ($then:path) => {
+        $then! {
+            pairwise {
+                1 Dpo dpo ["sigmoid"] (beta: BETA) true
+                    "softplus(-z)"
+                    "Rafailov et al. 2023, arXiv 2305.18290, eq. 7";
+                2 Cdpo cdpo ["conservative_dpo", "label_smoothed_dpo"] (beta: BETA, label_smoothing: LABEL_SMOOTHING) true
+                    "(1 - label_smoothing) softplus(-z) + label_smoothing softplus(z)"
+                    "Mitchell 2023, A note on DPO with noisy preferences";
+                3 Robust robust ["rdpo", "robust_dpo"] (beta: BETA, label_smoothing: LABEL_SMOOTHING) true
+                    "((1 - label_smoothing) softplus(-z) - label_smoothing softplus(z)) / (1 - 2 label_smoothing)"
+                    "Chowdhury et al. 2024, arXiv 2403.00409";
+                4 Ipo ipo [] (beta: BETA) true
+                    "(h - 1/(2 beta))^2"
+                    "Azar et al. 2023, arXiv 2310.12036, eq. 17";
+                5 Hinge hinge [] (beta: BETA) true
+                    "max(0, 1 - z)"
+                    "Liu et al. 2023, arXiv 2309.06657 (RSO), the normalised form of SLiC";
+                6 SimPo simpo [] (beta: BETA, gamma: GAMMA) false
+                    "softplus(-(z - gamma)), on token means"
+                    "Meng et al. 2024, arXiv 2405.14734, with gamma not scaled by beta as in TRL and Liger";
+            }
+            labelled {
+                7 Kto kto [] (beta: BETA, desirable_weight: CLASS_WEIGHT, undesirable_weight: CLASS_WEIGHT) true
+                    "desirable_weight sigmoid(-(z - z0)) where desirable, undesirable_weight sigmoid(z - z0) elsewhere"
+                    "Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7";
+            }
+            listed {
+                8 PlackettLuce plackett_luce ["pl_dpo"] (beta: BETA) true
+                    "sum over k of (log-sum-exp of z_j over j >= k) - z_k, answers from best to worst"
+                    "Rafailov et al. 2023, arXiv 2305.18290, appendix A.3";
+            }
+        }
+    };
+}

@@ -1,0 +1,87 @@
+//! The parameters of losses: each kind with its range, its default and a grid, in one place.
+
+use crate::Error;
+
+/// A parameter of a loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name, which is an argument's and an option's too.
+    pub name: &'static str,
+    /// What it is.
+    pub meaning: &'static str,
+    /// The values that it may have, in words.
+    pub requirement: &'static str,
+    /// The value that people mean who do not give one.
+    pub default: f64,
+    /// Values from everyday ones to the ends of the range, for tests and studies.
+    pub grid: &'static [f64],
+    range: Range,
+}
+
+/// The numbers from `low` to `high`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Range {
+    low: f64,
+    high: f64,
+    /// Whether `low` and `high` are in it.
+    closed: [bool; 2],
+}
+
+impl Parameter {
+    /// The value, if it is in the range.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`], also for NaN.
+    pub fn check(&self, value: f64) -> Result<f64, Error> {
+        let Range { low, high, closed: [with_low, with_high] } = self.range;
+        let above = value > low || with_low && value == low;
+        let below = value < high || with_high && value == high;
+        if above && below {
+            Ok(value)
+        } else {
+            Err(Error::Parameter { name: self.name, value, requirement: self.requirement })
+        }
+    }
+
+    /// The same kind of parameter under another name.
+    pub(super) const fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+}
+
+pub(super) const BETA: Parameter = Parameter {
+    name: "beta",
+    meaning: "the scale of the rewards: the strength of the pull to the reference",
+    requirement: "finite and greater than 0",
+    default: 0.1,
+    grid: &[0.1, 0.01, 0.05, 0.3, 0.5, 1.0, 2.5, 5.0, 1e-30, 1e30],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false] },
+};
+
+pub(super) const LABEL_SMOOTHING: Parameter = Parameter {
+    name: "label_smoothing",
+    meaning: "the share of labels that are taken to be flipped",
+    requirement: "at least 0 and less than 1/2",
+    default: 0.1,
+    grid: &[0.1, 0.0, 0.01, 0.25, 0.4, 0.499_999_9, 0.499_999_999_999],
+    range: Range { low: 0.0, high: 0.5, closed: [true, false] },
+};
+
+// So that its difference from a margin that matters keeps 2^-36 of the margin's precision: see simpo.rs.
+pub(super) const GAMMA: Parameter = Parameter {
+    name: "gamma",
+    meaning: "the margin that z is to exceed, not scaled by beta",
+    requirement: "at least 0 and at most 65536",
+    default: 0.5,
+    grid: &[0.5, 0.0, 0.3, 1.4, 5.0, 65536.0],
+    range: Range { low: 0.0, high: 65536.0, closed: [true, true] },
+};
+
+pub(super) const CLASS_WEIGHT: Parameter = Parameter {
+    name: "class_weight",
+    meaning: "the weight of a class of answers",
+    requirement: "finite and at least 0",
+    default: 1.0,
+    grid: &[1.0, 1.33, 0.5, 0.0, 1e30],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+};

@@ -1,0 +1,201 @@
+//! The rare path of a single row: every result is the nearest `f32` to the exact value.
+//!
+//! First one `f64` with a bound of its error tries, which decides most rows and costs little; what it leaves, and what is NaN
+//! or infinite, goes to 384 bits. A microcontroller, where flash is scarce, goes there at once: the bits are the same.
+
+use super::kernel::{Counts, log_ratios};
+use super::{OutputSlices, Pairs, RESULTS, SUMMED, place};
+use crate::NAN;
+use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
+use crate::lanes::HAS_WIDE;
+use crate::losses::{Pair, PairFormula, Real, Tracked};
+
+/// Settles the rows `at + i` for every bit `i` of `rows`.
+#[cold]
+#[inline(never)]
+pub fn settle_rows<F: PairFormula>(
+    formula: &F,
+    pairs: Pairs<'_>,
+    outputs: &mut OutputSlices<'_>,
+    at: usize,
+    mut rows: u32,
+    counts: &mut Counts,
+) {
+    while rows != 0 {
+        let row = at + rows.trailing_zeros() as usize;
+        rows &= rows - 1;
+        let get = |x: &[f32]| x.get(row).copied().unwrap_or(NAN);
+        let (rc, rr) = pairs.reference.map_or((0.0, 0.0), |r| (get(r.chosen_logps), get(r.rejected_logps)));
+        let inputs = [get(pairs.policy_chosen_logps), get(pairs.policy_rejected_logps), rc, rr];
+        let mut results = [NAN; RESULTS];
+        settle(formula, &inputs, pairs.weights.map_or(1.0, get), &mut results, counts);
+        for (output, result) in outputs.iter_mut().zip(results) {
+            if let Some(output) = output.as_mut().and_then(|output| output.get_mut(row)) {
+                *output = result;
+            }
+        }
+    }
+}
+
+/// All results of a row, each the nearest to the exact value; counts what of them is counted after all.
+#[cold]
+#[inline(never)]
+pub fn settle<F: PairFormula>(
+    formula: &F,
+    inputs: &[f32; 4],
+    weight: f32,
+    results: &mut [f32; RESULTS],
+    counts: &mut Counts,
+) {
+    if !HAS_WIDE || !settle_by_bounds(formula, inputs, weight, results) {
+        settle_exactly(formula, inputs, weight, results);
+    }
+    let h = sign_of_h(inputs);
+    counts.accurate += u32::from(h > 0.0);
+    counts.ties += u32::from(h == 0.0);
+    // The inputs and what the metrics sum.
+    let finite = inputs.iter().chain(&results[..SUMMED]).all(|x| x.is_finite());
+    counts.nonfinite += u32::from(!finite);
+}
+
+/// A number of the exact sign of h; NaN where h is.
+pub fn sign_of_h(inputs: &[f32; 4]) -> f64 {
+    // NaN for an infinite difference, whose sign the rough one has.
+    let h = log_ratios(inputs.map(f64::from)).h;
+    if h.is_nan() { rough_log_ratio(inputs) } else { h }
+}
+
+/// One row with bounds of errors: each result that they decide is rounded at once.
+struct BoundedResults<'r> {
+    beta: Tracked,
+    h: Tracked,
+    weight: Tracked,
+    results: &'r mut [f32; RESULTS],
+    decided: bool,
+}
+
+impl BoundedResults<'_> {
+    fn put<const PLACE: usize>(&mut self, value: Tracked) {
+        match value.rounded() {
+            Some(result) => self.results[PLACE] = result,
+            None => self.decided = false,
+        }
+    }
+}
+
+impl Pair<Tracked> for BoundedResults<'_> {
+    fn beta(&self) -> Tracked {
+        self.beta
+    }
+    fn h(&self) -> Tracked {
+        self.h
+    }
+    fn loss(&mut self, loss: Tracked) {
+        self.put::<{ place::LOSS }>(loss * self.weight);
+    }
+    fn by_u(&mut self, derivative: Tracked) {
+        self.put::<{ place::GRAD_CHOSEN }>(derivative * self.weight);
+        self.put::<{ place::GRAD_REF_CHOSEN }>(-derivative * self.weight);
+    }
+    fn by_v(&mut self, derivative: Tracked) {
+        self.put::<{ place::GRAD_REJECTED }>(derivative * self.weight);
+        self.put::<{ place::GRAD_REF_REJECTED }>(-derivative * self.weight);
+    }
+    fn by_beta(&mut self, derivative: Tracked) {
+        self.put::<{ place::GRAD_BETA }>(derivative * self.weight);
+    }
+}
+
+/// Whether bounds of the errors decide every result.
+#[inline(never)]
+fn settle_by_bounds<F: PairFormula>(
+    formula: &F,
+    inputs: &[f32; 4],
+    weight: f32,
+    results: &mut [f32; RESULTS],
+) -> bool {
+    if !rough_log_ratio(inputs).is_finite() {
+        return false;
+    }
+    let &[pc, pr, rc, rr] = inputs;
+    let (u, v) = (Tracked::difference(pc, rc), Tracked::difference(pr, rr));
+    let (beta, h) = (Tracked::from_f64(formula.beta()), u - v);
+    let weight = Tracked::from_f64(weight.into());
+    let mut row = BoundedResults { beta, h, weight, results, decided: true };
+    row.put::<{ place::CHOSEN_REWARD }>(beta * u);
+    row.put::<{ place::REJECTED_REWARD }>(beta * v);
+    row.put::<{ place::MARGIN }>(beta * h);
+    if row.decided {
+        formula.evaluate(&mut row);
+    }
+    row.decided
+}
+
+/// One row in 384 bits: what is asked for is computed each time, and what comes is rounded at once.
+struct ExactResults<'r> {
+    beta: f64,
+    inputs: &'r [f32; 4],
+    weight: f32,
+    results: &'r mut [f32; RESULTS],
+}
+
+impl ExactResults<'_> {
+    #[inline(never)]
+    fn put(&mut self, place: usize, opposite: usize, value: &Float384) {
+        let result = scaled(self.weight.into(), value);
+        self.results[place] = result;
+        if opposite != place {
+            self.results[opposite] = 0.0 - result;
+        }
+    }
+}
+
+impl Pair<Float384> for ExactResults<'_> {
+    fn beta(&self) -> Float384 {
+        Float384::from_f64(self.beta)
+    }
+    fn h(&self) -> Float384 {
+        log_ratio(self.inputs)
+    }
+    fn z(&self) -> Float384 {
+        let mut z = log_ratio(self.inputs);
+        z.multiply(self.beta);
+        z
+    }
+    fn loss(&mut self, loss: Float384) {
+        self.put(place::LOSS, place::LOSS, &loss);
+    }
+    fn by_u(&mut self, derivative: Float384) {
+        self.put(place::GRAD_CHOSEN, place::GRAD_REF_CHOSEN, &derivative);
+    }
+    fn by_v(&mut self, derivative: Float384) {
+        self.put(place::GRAD_REJECTED, place::GRAD_REF_REJECTED, &derivative);
+    }
+    fn by_beta(&mut self, derivative: Float384) {
+        self.put(place::GRAD_BETA, place::GRAD_BETA, &derivative);
+    }
+}
+
+/// Both rewards and the margin.
+#[inline(never)]
+fn rewards(beta: f64, inputs: &[f32; 4], results: &mut [f32; RESULTS]) {
+    let &[pc, pr, rc, rr] = inputs;
+    results[place::CHOSEN_REWARD] = reward(beta, &[pc, 0.0, rc, 0.0]);
+    results[place::REJECTED_REWARD] = reward(beta, &[pr, 0.0, rr, 0.0]);
+    results[place::MARGIN] = reward(beta, inputs);
+}
+
+/// In 384 bits. The loss and its derivatives come apart, for their many numbers to be off the stack afterwards.
+fn settle_exactly<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS]) {
+    let beta = formula.beta();
+    *results = [NAN; RESULTS];
+    rewards(beta, inputs, results);
+    if !results[place::MARGIN].is_nan() {
+        evaluate_exactly(formula, ExactResults { beta, inputs, weight, results });
+    }
+}
+
+#[inline(never)]
+fn evaluate_exactly<F: PairFormula>(formula: &F, mut row: ExactResults<'_>) {
+    formula.evaluate(&mut row);
+}
