@@ -285,18 +285,33 @@ impl Arithmetic {
         self.operation(result, brought)
     }
 
+    /// `e^x`.
     pub fn exp(&self, x: &Ball) -> Ball {
-        self.note(|trace| trace.exp = Some(trace.exp.unwrap_or(f64::NEG_INFINITY).max(x.middle.to_f64())));
         let middle = Float::with_val(self.precision, x.middle.exp_ref());
         let brought = Radius::of_float(&middle) * x.radius.exp_m1();
         if x.is_exactly_zero() { self.exact(1.0) } else { self.rounded(middle, brought, -1) }
     }
 
+    /// That a formula takes the exp of x.
+    pub fn meets_exp(&self, x: &Ball) {
+        self.note(|trace| trace.exp = Some(trace.exp.unwrap_or(f64::NEG_INFINITY).max(x.middle.to_f64())));
+    }
+
+    /// That a formula takes the sigmoid of x, or its logarithm, or the logarithm of a sum with `e^x`.
+    pub fn meets_sigmoid(&self, x: &Ball) {
+        let size = x.middle.to_f64().abs();
+        self.note(|trace| trace.sigmoid = Some(trace.sigmoid.unwrap_or(0.0).max(size)));
+    }
+
+    /// That a formula takes `y = e^x - 1`.
+    pub fn meets_exp_m1(&self, y: &Ball) {
+        let size = y.middle.to_f64().abs();
+        self.note(|trace| trace.exp_m1 = Some(trace.exp_m1.unwrap_or(f64::INFINITY).min(size)));
+    }
+
     /// `e^x - 1`.
     pub fn exp_m1(&self, x: &Ball) -> Ball {
         let middle = Float::with_val(self.precision, x.middle.exp_m1_ref());
-        let size = middle.to_f64().abs();
-        self.note(|trace| trace.exp_m1 = Some(trace.exp_m1.unwrap_or(f64::INFINITY).min(size)));
         let power =
             if middle.is_sign_negative() { Radius::of(1.0) } else { Radius::of_float(&middle) + Radius::of(1.0) };
         let brought = power * x.radius.exp_m1();
@@ -330,7 +345,6 @@ impl Arithmetic {
 
     /// `ln(1 + e^x)`.
     pub fn softplus(&self, x: &Ball) -> Ball {
-        self.meets_sigmoid(x);
         let (middle, upper) = self.logistic(&x.middle, |logistic| {
             let upper = if x.middle.is_sign_negative() { &logistic.lower } else { &logistic.upper };
             (logistic.softplus(&x.middle), Radius::of_float(upper))
@@ -341,7 +355,6 @@ impl Arithmetic {
 
     /// `1/(1 + e^-x)`.
     pub fn sigmoid(&self, x: &Ball) -> Ball {
-        self.meets_sigmoid(x);
         if x.is_exactly_zero() {
             return self.exact(0.5);
         }
@@ -374,11 +387,6 @@ impl Arithmetic {
             let (upper, lower) = (logistic.upper.clone(), logistic.lower.clone());
             if x.middle.is_sign_negative() { [lower, upper] } else { [upper, lower] }
         })
-    }
-
-    fn meets_sigmoid(&self, x: &Ball) {
-        let size = x.middle.to_f64().abs();
-        self.note(|trace| trace.sigmoid = Some(trace.sigmoid.unwrap_or(0.0).max(size)));
     }
 
     /// Whether x is above 0; and whether that is certain.

@@ -44,6 +44,12 @@ impl<'a> Dual<'a> {
 
     /// `e^x`.
     pub fn exp(&self) -> Self {
+        self.at.meets_exp(&self.value);
+        self.power()
+    }
+
+    /// The same, of an argument that is none of the formula's own.
+    fn power(&self) -> Self {
         let value = self.at.exp(&self.value);
         self.chain(value.clone(), || value)
     }
@@ -51,6 +57,7 @@ impl<'a> Dual<'a> {
     /// `e^x - 1`.
     pub fn exp_m1(&self) -> Self {
         let value = self.at.exp_m1(&self.value);
+        self.at.meets_exp_m1(&value);
         self.chain(value, || self.at.exp(&self.value))
     }
 
@@ -69,11 +76,13 @@ impl<'a> Dual<'a> {
 
     /// `1/(1 + e^-x)`. What is left of it to 1 is that of `-x`.
     pub fn sigmoid(&self) -> Self {
+        self.at.meets_sigmoid(&self.value);
         self.chain(self.at.sigmoid(&self.value), || self.at.sigmoid_slope(&self.value))
     }
 
     /// `ln(1 + e^x)`.
     pub fn softplus(&self) -> Self {
+        self.at.meets_sigmoid(&self.value);
         self.chain(self.at.softplus(&self.value), || self.at.sigmoid(&self.value))
     }
 
@@ -168,14 +177,15 @@ pub fn ln_one_plus_exps<'a>(terms: &[Dual<'a>]) -> Option<Dual<'a>> {
     if terms.len() == 1 {
         return Some(first.softplus());
     }
+    terms.iter().for_each(|term| term.at.meets_sigmoid(&term.value));
     if largest.value.middle > 0 {
         // x_max + ln(1 + e^-x_max + the others less x_max).
-        let others = terms.iter().filter(|term| !std::ptr::eq(*term, largest)).map(|term| (term - largest).exp());
-        let sum = others.fold((-largest).exp(), |sum, term| sum + term);
+        let others = terms.iter().filter(|term| !std::ptr::eq(*term, largest)).map(|term| (term - largest).power());
+        let sum = others.fold((-largest).power(), |sum, term| sum + term);
         Some(largest + sum.ln_1p())
     } else {
-        let powers = terms.iter().skip(1).map(Dual::exp);
-        Some(powers.fold(first.exp(), |sum, power| sum + power).ln_1p())
+        let powers = terms.iter().skip(1).map(Dual::power);
+        Some(powers.fold(first.power(), |sum, power| sum + power).ln_1p())
     }
 }
 

@@ -30,6 +30,7 @@ mod zeros;
 
 use ball::Logistic;
 
+pub use ball::Trace;
 pub use drift::k3;
 pub use error::{Format, ulps};
 pub use float::{Float, Incomplete, PRECISIONS, Special, Value};
