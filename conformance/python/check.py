@@ -69,9 +69,17 @@ class Digest:
         return self.sha.hexdigest()[:16]
 
 
-def parameters(text):
-    """The values in `beta=0.1,eps=0.25`."""
-    return tuple(float(part.split("=")[1]) for part in text.split(","))
+def cases():
+    """The parameters of `dpo/1` and its like, from the file's head: `# dpo/1: beta 0.5`."""
+    found = {}
+    for line in DIGESTS.read_text(encoding="utf-8").splitlines():
+        case, colon, values = line.removeprefix("# ").partition(": ")
+        if line.startswith("#") and colon and "/" in case:
+            found[case] = tuple(float(value.split()[1]) for value in values.split(", "))
+    return found
+
+
+CASES = cases()
 
 
 def pairs(loss, values, family, length):
@@ -124,8 +132,8 @@ def compute(group):
     """The digests of a group: names that differ in their last part alone."""
     set_name, what, *middle = group.split("/")
     if what in losses.PAIRS:
-        values, family = middle
-        return pairs(what, parameters(values), *rows_of(family, set_name))
+        case, family = middle
+        return pairs(what, CASES[f"{what}/{case}"], *rows_of(family, set_name))
     family = middle[0]
     if what == "logits":
         make, rows, columns = next(x for x in inputs.LOGITS[set_name] if x[0].__name__ == family)

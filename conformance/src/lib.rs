@@ -130,7 +130,7 @@ pub struct Function {
     pub name: &'static str,
     /// Over a slice.
     pub slice: SliceFunction,
-    /// Of one number.
+    /// A function of one number.
     pub one: fn(f32) -> f32,
 }
 

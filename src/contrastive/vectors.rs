@@ -30,6 +30,20 @@ pub enum Pairing {
 }
 
 /// Two sets of vectors and what is asked of them.
+///
+/// ```
+/// use preflane::Run;
+/// use preflane::contrastive::{Pairing, Similarity, Vectors};
+/// use preflane::logits::Logits;
+///
+/// let queries = Logits::new(&[3.0, 4.0], 1, 2)?;
+/// let keys = Logits::new(&[4.0, 3.0, 0.0, 2.0], 2, 2)?;
+/// let mut out = [0.0; 2];
+/// let vectors = Vectors { queries, keys, similarity: Similarity::Cosine, pairing: Pairing::All };
+/// Run::default().similarities(vectors, &mut out)?;
+/// assert_eq!(out, [0.96, 0.8]);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Vectors<'a> {
     /// `[n, d]`.

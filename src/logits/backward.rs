@@ -26,7 +26,7 @@ pub struct Gradient {
 pub struct Seeds<'a> {
     /// From [`Run::token_logps`] on the same logits with the same scaling.
     pub log_sum_exps: &'a [LogSumExp],
-    /// dL/dlogp of every row.
+    /// The loss's derivative by every row's log-probability.
     pub grad_logps: &'a [f32],
 }
 
@@ -73,6 +73,23 @@ impl Run {
 
     /// The gradient of [`logits_grad`](Run::logits_grad) in the place of the logits.
     ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::logits::{Labels, LogSumExp, LogitsMut, Scaling, Seeds, Targets, TokenOutputs};
+    ///
+    /// let (run, mut data) = (Run::default(), [0.0_f32, 0.0]);
+    /// let targets = Targets::new(Labels::I32(&[0]));
+    /// let logits = LogitsMut::new(&mut data, 1, 2)?;
+    /// let mut sums = [LogSumExp::default()];
+    /// let outputs = TokenOutputs { log_sum_exps: Some(&mut sums), ..Default::default() };
+    /// run.token_logps(logits.view(), targets, &Scaling::NONE, outputs)?;
+    /// // The loss is the negative log-probability.
+    /// let seeds = Seeds { log_sum_exps: &sums, grad_logps: &[-1.0] };
+    /// run.logits_grad_in_place(logits, targets, &Scaling::NONE, seeds, false)?;
+    /// assert_eq!(data, [-0.5, 0.5]);
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Length`], [`Error::Target`] and [`Error::Threads`], before anything is written.
     pub fn logits_grad_in_place<T: Element>(
@@ -115,7 +132,7 @@ fn check<T: Element, G: Element>(
     check_length("columns of grads", logits.columns(), grads.columns())
 }
 
-/// The same within a job.
+/// The work of [`Run::grads`] within a job.
 #[expect(clippy::too_many_arguments, reason = "each is one of the computation's")]
 pub(crate) fn grads<T: Element, G: Element>(
     backend: Backend,

@@ -66,6 +66,18 @@ impl Reduction {
 }
 
 /// Pairs of sequences in a matrix of token rows: `[2 * pairs, tokens]`.
+///
+/// ```
+/// use preflane::logits::{Labels, Layout, Reduction, Sequences, Targets};
+///
+/// // One pair of three tokens each, the chosen answer first; the last token of the rejected one does not count.
+/// let targets = Targets::new(Labels::I64(&[1, 2, 3, 4, 5, -100]));
+/// let sequences = Sequences::new(targets, 3, Layout::ChosenFirst, Reduction::Sum)?;
+/// let (mut chosen, mut rejected) = ([0.0], [0.0]);
+/// sequences.logps(&[-1.0, -0.5, -0.25, -2.0, -1.0, 0.0], &mut chosen, &mut rejected)?;
+/// assert_eq!((chosen, rejected), ([-1.75], [-3.0]));
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a> {
     targets: Targets<'a>,

@@ -10,7 +10,7 @@ use crate::elementary::lanes::{exp_neg, expm1, log, log1p};
 use crate::lanes::{Backend, Kernel, Lanes};
 use core::marker::PhantomData;
 
-/// Of one row.
+/// Statistics of one row.
 #[derive(Clone, Copy)]
 pub struct Statistics {
     /// `-sum p ln p`.

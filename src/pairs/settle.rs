@@ -124,12 +124,7 @@ impl Pair<Tracked> for BoundedResults<'_> {
 
 /// Whether bounds of the errors decide every result.
 #[inline(never)]
-fn settle_by_bounds<F: PairFormula>(
-    formula: &F,
-    inputs: &[f32; 4],
-    weight: f32,
-    results: &mut [f32; RESULTS],
-) -> bool {
+fn settle_by_bounds<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS]) -> bool {
     if !rough_log_ratio(inputs).is_finite() {
         return false;
     }
@@ -285,7 +280,8 @@ mod tests {
             results
         };
         // The loss is 300 + 2^-15 and e^-300 beside it: above the midpoint.
-        let results = settled(Loss::dpo(0.5).unwrap(), [-(600.0 + f32::powi(2.0, -14)), -f32::powi(2.0, -15), 0.0, 0.0]);
+        let results =
+            settled(Loss::dpo(0.5).unwrap(), [-(600.0 + f32::powi(2.0, -14)), -f32::powi(2.0, -15), 0.0, 0.0]);
         assert_eq!(results[place::LOSS], 300.0 + f32::powi(2.0, -15));
         // The derivative is -(1 + 3 2^-24): a midpoint, of a quotient by 3/4. To even: 1 + 2^-22.
         let beta = 1.5 * (1.0 + 3.0 * f64::powi(2.0, -24));
