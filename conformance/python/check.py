@@ -101,6 +101,56 @@ def pairs(loss, values, family, length):
     return {part: digest.hex() for part, digest in digests.items()}
 
 
+#: Of labelled answers, row by row in turn.
+POINTS = (0.0, 0.25, 1.5, -3.0)
+#: Answers of the longest list.
+LONGEST = 5
+
+
+def labelled(values, rows, reference, weighted, digest):
+    """The chosen answer of each row as a desirable one, the rejected one as another."""
+    metrics = losses.LabelledMetrics()
+    for at, (pc, pr, rc, rr, w) in enumerate(rows):
+        for p, r, desirable in ((pc, rc, True), (pr, rr, False)):
+            row = p, r if reference else 0.0, desirable, w if weighted else 1.0
+            found = losses.kto(*values, row, POINTS[at % 4])
+            metrics.add(row, reference, *found[:2])
+            digest.floats(found)
+    return metrics
+
+
+def listed(values, rows, reference, weighted, digest):
+    """The chosen answers of none to five rows in turn as a list, with the weight of the first."""
+    metrics = losses.ListMetrics()
+    first = at = 0
+    while first < len(rows):
+        part = rows[first : first + at % (LONGEST + 1)]
+        answers = [(pc, rc if reference else 0.0) for pc, _, rc, _, _ in part]
+        w = rows[first][4] if weighted else 1.0
+        loss, by_beta, rewards, grads = losses.plackett_luce(*values, answers, w)
+        metrics.add(answers, w, loss, rewards)
+        digest.floats([loss, by_beta])
+        digest.floats([x for reward, grad in zip(rewards, grads) for x in (reward, grad, 0.0 - grad)])
+        first, at = first + len(part), at + 1
+    return metrics
+
+
+ANSWERS = {"kto": labelled, "plackett_luce": listed}
+
+
+def answers(loss, values, family, length):
+    """The digest of a loss of labelled or listed answers."""
+    rows = [family(i) for i in range(length)]
+    digest = Digest()
+    for reference in (True, False):
+        for weighted in (False, True):
+            metrics = ANSWERS[loss](values, rows, reference, weighted, digest)
+            digest.integers(*metrics.counts())
+            for total in metrics.sums:
+                digest.sum(total, metrics.of())
+    return {"answers": digest.hex()}
+
+
 def sums(arguments):
     """Running sums, and sums merged from seven parts."""
     digest, whole, parts = Digest(), exact.Sum(), [exact.Sum() for _ in range(7)]
@@ -134,6 +184,9 @@ def compute(group):
     if what in losses.PAIRS:
         case, family = middle
         return pairs(what, CASES[f"{what}/{case}"], *rows_of(family, set_name))
+    if what in ANSWERS:
+        case, family = middle
+        return answers(what, CASES[f"{what}/{case}"], *rows_of(family, set_name))
     family = middle[0]
     if what == "logits":
         make, rows, columns = next(x for x in inputs.LOGITS[set_name] if x[0].__name__ == family)
@@ -151,7 +204,7 @@ def compute(group):
 
 def known(group):
     what = group.split("/")[1]
-    return what in losses.PAIRS or what in elementary.FUNCTIONS or what in ("logits", "exact-sum")
+    return what in losses.PAIRS or what in ANSWERS or what in elementary.FUNCTIONS or what in ("logits", "exact-sum")
 
 
 def main(arguments):
