@@ -12,21 +12,8 @@ pub fn path() -> PathBuf {
     root().join("capi/include/preflane.h")
 }
 
-/// Without what only rustdoc understands: links, and its word for the duties of an unsafe function's caller.
-fn plain(text: &str) -> String {
-    let text = text.replace("# Safety", "The caller vouches for this:");
-    let mut parts = text.split("[`");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (name, rest) = part.split_once("`]").unwrap_or((part, ""));
-        let link = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-        out += &format!("`{name}`{}", link.map_or(rest, |(_, rest)| rest));
-    }
-    out
-}
-
 /// What the documentation of types that Rust and C share says, and what it says in C.
-const IN_C: [(&str, &str); 5] = [
+pub const IN_C: [(&str, &str); 5] = [
     ("any number of `f32` values", "any number of floats"),
     ("so that `sum` and `mean` say what IEEE", "so that preflane_sum_value says what IEEE"),
     ("Least significant first: LIMBS of them, as a number for the C header.", "The least significant comes first."),
@@ -35,7 +22,7 @@ const IN_C: [(&str, &str); 5] = [
 ];
 
 /// In the words of C: without examples in Rust and the empty line before each.
-fn in_c(text: &str) -> Result<String, String> {
+fn in_c(text: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     let mut is_example = false;
     for line in text.lines() {
@@ -48,25 +35,31 @@ fn in_c(text: &str) -> Result<String, String> {
             lines.push(line);
         }
     }
-    let mut text = lines.join("\n") + "\n";
-    for (rust, c) in IN_C {
-        if !text.contains(rust) {
-            return Err(format!("nothing says any more: {rust}"));
-        }
-        text = text.replace(rust, c);
+    IN_C.iter().fold(lines.join("\n") + "\n", |text, (rust, c)| text.replace(rust, c))
+}
+
+/// Without what only rustdoc understands: links, and its word for the duties of an unsafe function's caller.
+fn plain(text: &str) -> String {
+    let text = in_c(text).replace("# Safety", "The caller vouches for this:");
+    let mut parts = text.split("[`");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("`]").unwrap_or((part, ""));
+        let link = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+        out += &format!("`{name}`{}", link.map_or(rest, |(_, rest)| rest));
     }
-    Ok(text)
+    out
 }
 
 /// What it must hold.
 ///
 /// # Errors
-/// cbindgen's, those of its configuration, and words of [`IN_C`] that nothing says any more.
+/// cbindgen's, and those of its configuration, in words.
 pub fn text() -> Result<String, String> {
     let config = cbindgen::Config::from_file(root().join("capi/cbindgen.toml"))?;
     let bindings =
         cbindgen::Builder::new().with_crate(root()).with_config(config).generate().map_err(|e| e.to_string())?;
     let mut text = Vec::new();
     bindings.write(&mut text);
-    in_c(&plain(&String::from_utf8_lossy(&text)))
+    Ok(plain(&String::from_utf8_lossy(&text)))
 }
