@@ -105,6 +105,8 @@ mod batch;
 #[doc(hidden)]
 pub mod capi;
 pub mod contrastive;
+#[cfg(test)]
+mod definition;
 pub mod elementary;
 mod error;
 mod evaluate;
@@ -138,6 +140,10 @@ pub use run::Run;
 pub use scores::Scores;
 #[cfg(feature = "std")]
 pub use trainer::{AnswerLogps, Batch, StepResults, Trainer};
+
+/// The version of the definition that this build computes: which bits every result has, operation by operation, stands in
+/// `docs/definition.md`. Within a version no result of a loss that was there ever changes.
+pub const DEFINITION: u32 = 1;
 
 /// The one NaN that is ever returned: hardware differs in sign and payload.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);

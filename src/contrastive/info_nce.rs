@@ -150,8 +150,7 @@ fn info_nce(
         let mask = mask.and_then(|x| x.get(row * m..(row + 1) * m));
         let counts = |column: usize| mask.is_none_or(|x| x.get(column).copied().unwrap_or(false));
         let sum = log_sum_exp(backend, positive, negatives, mask, scaling)?;
-        // + 0: a loss of 0 is +0.
-        let loss = 0.0 - sum.logp(positive, &scaling) + 0.0;
+        let loss = 0.0 - sum.logp(positive, &scaling);
         nonfinite += u64::from(!loss.is_finite());
         put(&mut outputs.losses, row, loss);
         put(&mut outputs.grad_positives, row, (sum.probability_less_one(positive, &scaling) / temperature) as f32);
@@ -181,7 +180,8 @@ fn info_nce(
 
 fn put(to: &mut Option<&mut [f32]>, row: usize, value: f32) {
     if let Some(to) = to.as_mut().and_then(|to| to.get_mut(row)) {
-        *to = if value.is_nan() { NAN } else { value };
+        // Zeros are +0.
+        *to = if value.is_nan() { NAN } else { value + 0.0 };
     }
 }
 

@@ -159,7 +159,7 @@ impl Matrix<'_> {
                     of_row.value(x) + Probability::new(column_sum, &self.scaling).value(x)
                 };
                 let value = (sum * factor) as f32;
-                *out = if value.is_nan() { NAN } else { value };
+                *out = if value.is_nan() { NAN } else { value + 0.0 };
             }
         }
     }

@@ -175,7 +175,7 @@ impl Vectors<'_> {
             let q = queries.row(query);
             for (place, out) in out.iter_mut().enumerate() {
                 let value = similarity.of(backend, q, keys.row(pairing.key(query, place))) as f32;
-                *out = if value.is_nan() { NAN } else { value };
+                *out = if value.is_nan() { NAN } else { value + 0.0 };
             }
         }
     }
@@ -194,7 +194,7 @@ impl Similarity {
 
 fn added(to: f32, more: f64) -> f32 {
     let value = (f64::from(to) + more) as f32;
-    if value.is_nan() { NAN } else { value }
+    if value.is_nan() { NAN } else { value + 0.0 }
 }
 
 /// The square root by Newton's method from above, to 2^-52; NaN and infinity as they are. (`core` has none.)

@@ -252,7 +252,7 @@ impl<G: Element, L: Lanes> Visitor for OverLanes<'_, G, L> {
             start += n;
         }
         if let Some(out) = out.get_mut(target) {
-            *out = G::narrowed(if entry.is_nan() || logp.is_nan() { NAN } else { entry as f32 });
+            *out = G::narrowed(if entry.is_nan() || logp.is_nan() { NAN } else { entry as f32 + 0.0 });
         }
     }
 }
@@ -303,7 +303,7 @@ impl<L: Lanes> Visitor for SoftmaxOverLanes<'_, L> {
     fn visit<M: Map>(self, map: M) {
         let Self { x, out, sum, factor, .. } = self;
         let softmax = Softmax::new(&Base::new(map.scale()), map.map(sum.max.into()), sum.rest, factor);
-        values::<M, L, f32>(map, &softmax, Some(x), out, false, &[]);
+        values::<M, L, f32, true>(map, &softmax, Some(x), out, false, &[]);
     }
 }
 
@@ -320,7 +320,7 @@ fn chunk<G: Element, M: Map, L: Lanes, N>(
 ) {
     let n = out.len();
     if let Some(out) = G::as_f32(out) {
-        return values::<M, Two<L>, N>(map, softmax, x, out, accumulate, next);
+        return values::<M, Two<L>, N, true>(map, softmax, x, out, accumulate, next);
     }
     let Some(wide) = buffer.get_mut(..n) else { return };
     if accumulate || x.is_none() {
@@ -328,14 +328,15 @@ fn chunk<G: Element, M: Map, L: Lanes, N>(
             *wide = out.widened();
         }
     }
-    values::<M, Two<L>, N>(map, softmax, x, wide, accumulate, next);
+    values::<M, Two<L>, N, false>(map, softmax, x, wide, accumulate, next);
     for (out, wide) in out.iter_mut().zip(&*wide) {
         *out = G::narrowed(*wide);
     }
 }
 
+/// `LAST`: nothing rounds them again, and zeros become +0.
 #[inline(always)]
-fn values<M: Map, L: Lanes, N>(
+fn values<M: Map, L: Lanes, N, const LAST: bool>(
     map: M,
     softmax: &Softmax,
     x: Option<&[f32]>,
@@ -354,7 +355,11 @@ fn values<M: Map, L: Lanes, N>(
             None => before,
         };
         let value = value(map, softmax, logits, accumulate.then_some(before));
-        value.store(block, 0);
+        if LAST {
+            value.store_result(block, 0);
+        } else {
+            value.store(block, 0);
+        }
         sum = sum + value;
         at += L::N;
     }
@@ -367,7 +372,7 @@ fn values<M: Map, L: Lanes, N>(
         logits.iter_mut().zip(given).for_each(|(to, x)| *to = *x);
         let before_lanes = if accumulate { Some(L::load(&before, 0)) } else { None };
         let value = value(map, softmax, L::load(&logits, 0), before_lanes);
-        value.store(&mut before, 0);
+        value.store_result(&mut before, 0);
         sum = sum + value;
         tail.iter_mut().zip(&before).for_each(|(to, x)| *to = *x);
     }

@@ -163,7 +163,7 @@ impl<'a> Sequences<'a> {
             Reduction::LengthDesensitized { alpha: 0.0 } => sum.sum(),
             Reduction::LengthDesensitized { alpha } => {
                 let logp = sum.to_f64() + alpha * tail.to_f64();
-                if logp.is_nan() { crate::NAN } else { logp as f32 }
+                if logp.is_nan() { crate::NAN } else { logp as f32 + 0.0 }
             }
             Reduction::Sum | Reduction::Mean => {
                 sum.merge(&tail);
@@ -193,7 +193,7 @@ impl<'a> Sequences<'a> {
                 for (place, row) in self.rows(sequence).enumerate() {
                     let value = f64::from(*grad) * (self.reduction.weight(place, length, common) * scale);
                     if let Some(out) = grads.get_mut(row) {
-                        *out = if value.is_nan() { crate::NAN } else { value as f32 };
+                        *out = if value.is_nan() { crate::NAN } else { value as f32 + 0.0 };
                     }
                 }
             }

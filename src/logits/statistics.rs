@@ -90,7 +90,8 @@ impl<T: Element, L: Lanes> Visitor for OverLanes<'_, T, L> {
         } else {
             log(squares + largest * (p * p))
         };
-        Statistics { entropy: entropy as f32, log_sum_squares: log_sum_squares as f32 }
+        // Tiny ones round to +0.
+        Statistics { entropy: entropy as f32, log_sum_squares: log_sum_squares as f32 + 0.0 }
     }
 }
 

@@ -32,7 +32,7 @@ impl Row {
         let drifts = drift(&scored.chosen).zip(drift(&scored.rejected));
         let mean = |a: f32, b: f32| {
             let mean = ((f64::from(a) + f64::from(b)) * 0.5) as f32;
-            if mean.is_nan() { crate::NAN } else { mean }
+            if mean.is_nan() { crate::NAN } else { mean + 0.0 }
         };
         let (k1, k3) = drifts.map_or((0.0, 0.0), |(a, b)| (mean(a.k1, b.k1), mean(a.k3, b.k3)));
         Self {
