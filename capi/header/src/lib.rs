@@ -21,7 +21,7 @@ pub const IN_C: [(&str, &str); 5] = [
     ("in the making (`RowSum`) as plain bytes", "in the making as plain bytes"),
 ];
 
-/// In the words of C: without examples in Rust and the empty line before each.
+/// In the words of C: without examples in Rust and the empty line before each, and without the constants of Rust's interface.
 fn in_c(text: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     let mut is_example = false;
@@ -29,6 +29,13 @@ fn in_c(text: &str) -> String {
         if line.trim() == "// ```" {
             is_example = !is_example;
             if is_example && lines.last().is_some_and(|line| line.trim() == "//") {
+                lines.pop();
+            }
+        } else if line.strip_prefix("#define ").is_some_and(|name| !name.starts_with("PREFLANE_")) {
+            while lines.last().is_some_and(|line| line.starts_with("//")) {
+                lines.pop();
+            }
+            while lines.last().is_some_and(|line| line.is_empty()) {
                 lines.pop();
             }
         } else if !is_example {
@@ -40,7 +47,7 @@ fn in_c(text: &str) -> String {
 
 /// Without what only rustdoc understands: links, and its word for the duties of an unsafe function's caller.
 fn plain(text: &str) -> String {
-    let text = in_c(text).replace("# Safety", "The caller vouches for this:");
+    let text = text.replace("# Safety", "The caller vouches for this:");
     let mut parts = text.split("[`");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -48,7 +55,7 @@ fn plain(text: &str) -> String {
         let link = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
         out += &format!("`{name}`{}", link.map_or(rest, |(_, rest)| rest));
     }
-    out
+    in_c(&out)
 }
 
 /// What it must hold.
