@@ -17,4 +17,7 @@ fn its_comments_speak_c() {
             assert!(!comment.contains(rust), "{rust}: {comment}");
         }
     }
+    for (rust, c) in preflane_header::IN_C {
+        assert!(text.contains(c), "nothing says any more: {rust}");
+    }
 }
