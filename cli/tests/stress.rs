@@ -283,6 +283,12 @@ fn what_cannot_be_run() {
         (&["--label-smoothing", "0.1"], "belongs to cdpo and robust"),
         (&["--beta", "0"], "--beta 0"),
         (&["--tau", "1"], "belongs to discopop"),
+        (&["--parameter", "tau"], "beta=0.1"),
+        (&["--parameter", "beta=1", "--beta", "1"], "given twice"),
+        (&["--parameter", "delta=1"], "has no parameter delta; it has beta"),
+        (&["--loss", "kto", "--parameter", "desirable-weight=-1"], "at least 0 is needed"),
+        (&["--loss", "nothing"], "one of dpo, cdpo"),
+        (&["--loss", "sum-logps", "--beta", "1"], "belongs to the losses"),
         (&["--bound", "-1"], "8ulp"),
         (&["--seed", "x"], "--seed"),
     ] {

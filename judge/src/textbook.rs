@@ -25,6 +25,8 @@ pub enum Form {
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
+    /// What it is.
+    pub meaning: &'static str,
     /// The value that people use; none where each has to choose.
     pub default: Option<f64>,
     /// What it must be, in words.
@@ -46,21 +48,26 @@ impl Parameter {
 
 const fn parameter(
     name: &'static str,
+    meaning: &'static str,
     default: Option<f64>,
     requirement: &'static str,
     is_allowed: fn(f64) -> bool,
 ) -> Parameter {
-    Parameter { name, default, requirement, is_allowed }
+    Parameter { name, meaning, default, requirement, is_allowed }
 }
 
 /// All of them.
 pub static PARAMETERS: &[Parameter] = &[
-    parameter("beta", Some(0.1), "a finite number above 0", |x| x > 0.0),
-    parameter("label_smoothing", None, "at least 0 and below 0.5", |x| (0.0..0.5).contains(&x)),
-    parameter("tau", Some(0.05), "a finite number above 0", |x| x > 0.0),
-    parameter("gamma", Some(0.5), "a finite number", |_| true),
-    parameter("desirable_weight", Some(1.0), "a finite number of at least 0", |x| x >= 0.0),
-    parameter("undesirable_weight", Some(1.0), "a finite number of at least 0", |x| x >= 0.0),
+    parameter("beta", "the scale of the rewards", Some(0.1), "a finite number above 0", |x| x > 0.0),
+    parameter("label_smoothing", "the share of flipped labels", None, "at least 0 and below 0.5", |x| {
+        (0.0..0.5).contains(&x)
+    }),
+    parameter("tau", "the temperature", Some(0.05), "a finite number above 0", |x| x > 0.0),
+    parameter("gamma", "the margin", Some(0.5), "a finite number", |_| true),
+    parameter("desirable_weight", "the weight of desirable answers", Some(1.0), "a finite number of at least 0", |x| {
+        x >= 0.0
+    }),
+    parameter("undesirable_weight", "the weight of the others", Some(1.0), "a finite number of at least 0", |x| x >= 0.0),
 ];
 
 /// A loss by its definition.
