@@ -2,6 +2,7 @@
 //! until nothing that cancelled matters.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -67,7 +68,9 @@ pub static PARAMETERS: &[Parameter] = &[
     parameter("desirable_weight", "the weight of desirable answers", Some(1.0), "a finite number of at least 0", |x| {
         x >= 0.0
     }),
-    parameter("undesirable_weight", "the weight of the others", Some(1.0), "a finite number of at least 0", |x| x >= 0.0),
+    parameter("undesirable_weight", "the weight of the others", Some(1.0), "a finite number of at least 0", |x| {
+        x >= 0.0
+    }),
 ];
 
 /// A loss by its definition.
@@ -330,22 +333,27 @@ impl Textbook {
     /// # Panics
     /// If there are fewer log-ratios than the form takes.
     pub fn exact(&self, inputs: &Inputs) -> Derivatives {
-        let all = self.known(LEAST, inputs, Ball::is_known).0;
+        let all = self.known(LEAST..=MOST, inputs, Ball::is_known).0;
         let mut all = all.into_iter().map(|ball| ball.middle);
         let loss = all.next().unwrap_or_else(crate::nan);
         let by_log_ratios = all.by_ref().take(inputs.log_ratios.len()).collect();
         Derivatives { loss, by_log_ratios, by_beta: all.next().unwrap_or_else(crate::nan) }
     }
 
-    /// The loss, its derivatives by the log-ratios and by beta, and what the formula met, in the first precision from `least` on in
-    /// which all is known that should be.
-    pub(crate) fn known(&self, least: u32, inputs: &Inputs, is_known: impl Fn(&Ball) -> bool) -> (Balls, Trace) {
-        let mut precision = least;
+    /// The loss, its derivatives by the log-ratios and by beta, and what the formula met, in the first of some precisions in which
+    /// all is known that should be, or the last.
+    pub(crate) fn known(
+        &self,
+        precisions: RangeInclusive<u32>,
+        inputs: &Inputs,
+        is_known: impl Fn(&Ball) -> bool,
+    ) -> (Balls, Trace) {
+        let mut precision = *precisions.start();
         loop {
             let at = Arithmetic::new(precision, Rounding::OfPrecision);
             let results = self.evaluated(&at, inputs, &[]);
             let is_known = |ball: &Ball| !ball.middle.is_finite() || is_known(ball);
-            if precision > MOST || results.iter().all(is_known) {
+            if 2 * precision > *precisions.end() || results.iter().all(is_known) {
                 return (results, at.trace.get());
             }
             precision *= 2;
