@@ -140,7 +140,9 @@ impl Judge {
             if !self.strict && self.task.is_sequences() {
                 allowed += losses.floor + 2.0 * losses.unit * truth.terms[result];
             } else if !self.strict && self.share(exact, got, &allowed) > WORTH_A_LOOK {
-                allowed += &doubt.get_or_insert_with(|| self.task.doubt(row, losses))[result];
+                // What it moves to is rounded too.
+                let moved = &doubt.get_or_insert_with(|| self.task.doubt(row, losses))[result];
+                allowed += self.plain(moved) + moved;
             }
             let share = self.share(exact, got, &allowed);
             let ulps = (Float::with_val(64, exact - got).abs() / self.ulp(exact)).to_f64();
