@@ -9,6 +9,18 @@ use crate::{Error, saved};
 ///
 /// Plain data of a fixed size. It has the same bits for every order of the pairs and every partition of them among
 /// batches, threads, ranks and restarts: [`merge`](Self::merge) adds the parts.
+///
+/// ```
+/// use preflane::{Loss, Metrics, Outputs, Pairs, Run};
+///
+/// let (run, loss) = (Run::default(), Loss::dpo(0.1)?);
+/// let (mut first, mut second) = (Metrics::new(), Metrics::new());
+/// run.evaluate(&loss, Pairs::reference_free(&[-1.0], &[-2.0]), Outputs::default(), Some(&mut first))?;
+/// run.evaluate(&loss, Pairs::reference_free(&[-3.0], &[-2.0]), Outputs::default(), Some(&mut second))?;
+/// first.merge(&second);
+/// assert_eq!((first.pairs(), first.report().rewards_accuracies), (2, 0.5));
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -25,13 +25,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Version of the library.
+// Major version of the library.
 #define PREFLANE_VERSION_MAJOR 0
 
-// Likewise.
+// Minor version of the library.
 #define PREFLANE_VERSION_MINOR 1
 
-// Likewise.
+// Patch version of the library.
 #define PREFLANE_VERSION_PATCH 0
 
 // Version of the binary interface: it changes whenever a program must be compiled anew.
@@ -319,7 +319,8 @@ typedef struct preflane_rows {
 // A row's log-sum-exp, kept in two parts so that the log-probability of a token that is nearly certain keeps its
 // relative accuracy, and so does its gradient.
 typedef struct preflane_log_sum_exp {
-  // The log-sum-exp less the largest scaled logit: >= 0; NaN for a row that has none.
+  // The log-sum-exp less the largest scaled logit: >= 0; NaN for a row that has none. It is rounded to 34 significant
+  // bits, 35 from 16 on.
   double rest;
   // The largest logit, as it was given.
   float max;
@@ -347,7 +348,7 @@ typedef struct preflane_token_outputs {
 typedef struct preflane_token_counts {
   // Rows with a target.
   uint64_t tokens;
-  // Rows without.
+  // Rows without a target.
   uint64_t masked;
   // Rows with a target whose log-probability is not finite: NaN, or -inf of a masked column.
   uint64_t nonfinite;
@@ -393,13 +394,13 @@ typedef struct preflane_loss {
 typedef struct preflane_pairs {
   // How many pairs: the length of each array.
   size_t length;
-  // Of the chosen answers, by the policy.
+  // The policy's log-probabilities of the chosen answers.
   const float *policy_chosen_logps;
-  // Of the rejected answers, by the policy.
+  // The policy's log-probabilities of the rejected answers.
   const float *policy_rejected_logps;
-  // Of the chosen answers, by the reference model.
+  // The reference model's log-probabilities of the chosen answers.
   const float *ref_chosen_logps;
-  // Of the rejected answers, by the reference model.
+  // The reference model's log-probabilities of the rejected answers.
   const float *ref_rejected_logps;
   // Weights of the pairs, finite and at least 0; null: all are 1.
   const float *weights;
@@ -421,30 +422,30 @@ typedef struct preflane_pair_outputs {
   float *margins;
   // Derivative of the weighted loss by policy_chosen_logps.
   float *grad_chosen_logps;
-  // By policy_rejected_logps.
+  // Derivative of the weighted loss by policy_rejected_logps.
   float *grad_rejected_logps;
-  // By ref_chosen_logps.
+  // Derivative of the weighted loss by ref_chosen_logps.
   float *grad_ref_chosen_logps;
-  // By ref_rejected_logps.
+  // Derivative of the weighted loss by ref_rejected_logps.
   float *grad_ref_rejected_logps;
-  // By beta, pair by pair.
+  // Derivative of each pair's weighted loss by beta.
   float *grad_beta;
 } preflane_pair_outputs;
 
-// The exact sum of any number of `f32` values: an integer in units of 2^-149.
+// The exact sum of any number of floats: an integer in units of 2^-149.
 //
 // Plain data of a fixed size. Equal multisets of values give equal bits, whatever the order, grouping or merging.
-// Infinities and NaN are remembered apart, so that `sum` and `mean` say what IEEE
+// Infinities and NaN are remembered apart, so that preflane_sum_value says what IEEE
 // arithmetic would.
 typedef struct preflane_sum {
-  // Least significant first: LIMBS of them, as a number for the C header. The last one's highest 4 bits are flags.
+  // The least significant comes first. The last one's highest 4 bits are flags.
   uint64_t limbs[5];
 } preflane_sum;
 
 // Exact sums and counts over any number of pairs.
 //
 // Plain data of a fixed size. It has the same bits for every order of the pairs and every partition of them among
-// batches, threads, ranks and restarts: `merge` adds the parts.
+// batches, threads, ranks and restarts: preflane_metrics_merge adds the parts.
 typedef struct preflane_metrics {
   uint64_t pairs;
   uint64_t referenced;
@@ -495,19 +496,19 @@ typedef struct preflane_report {
   float both_fell;
 } preflane_report;
 
-// A row's log-sum-exp in the making (`RowSum`) as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
+// A row's log-sum-exp in the making as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
 typedef struct preflane_row_sum {
-  // The scaling that the row began with.
+  // The temperature of the scaling that the row began with.
   double temperature;
-  // Likewise.
+  // The logit scale of that scaling.
   double logit_scale;
-  // Likewise; 0: none.
+  // The soft cap of that scaling; 0: none.
   double soft_cap;
-  // The window of the total.
+  // The window of the total of the other logits: it says what the integers count.
   int64_t window;
-  // Its integers, 64 bits at a time, the lower first.
+  // The higher integer of the total, 64 bits at a time, the lower first.
   uint64_t high[2];
-  // Likewise.
+  // The lower integer of the total, 64 bits at a time, the lower first.
   uint64_t low[2];
   // How many others equal the largest, where only those count.
   uint64_t ties;
@@ -545,7 +546,7 @@ typedef struct preflane_step {
   const struct preflane_scaling *scaling;
   // The reference model's log-probabilities of the chosen answers, one a pair, reduced in the same way.
   const float *ref_chosen_logps;
-  // Of the rejected answers.
+  // The reference model's log-probabilities of the rejected answers, one a pair, reduced in the same way.
   const float *ref_rejected_logps;
   // Weights of the pairs; null: all are 1.
   const float *weights;
@@ -563,17 +564,17 @@ typedef struct preflane_step {
 typedef struct preflane_step_buffers {
   // Tokens' log-probabilities, one a row; 0 for masked ones.
   float *token_logps;
-  // One a row.
+  // The rows' log-sum-exps, one a row.
   struct preflane_log_sum_exp *log_sum_exps;
   // The derivatives by token_logps, one a row.
   float *token_grads;
   // The chosen answers' log-probabilities, one a pair.
   float *chosen_logps;
-  // The rejected answers', one a pair.
+  // The rejected answers' log-probabilities, one a pair.
   float *rejected_logps;
   // The derivatives by chosen_logps, without grad_scale.
   float *grad_chosen_logps;
-  // By rejected_logps.
+  // The derivatives by rejected_logps, without grad_scale.
   float *grad_rejected_logps;
 } preflane_step_buffers;
 
@@ -583,9 +584,9 @@ typedef struct preflane_step_outputs {
   float *losses;
   // Implicit rewards of the chosen answers.
   float *chosen_rewards;
-  // Of the rejected answers.
+  // Implicit rewards of the rejected answers.
   float *rejected_rewards;
-  // Their differences.
+  // The exact differences of the two rewards, rounded once.
   float *margins;
 } preflane_step_outputs;
 
@@ -669,10 +670,10 @@ int32_t preflane_logits_grad(struct preflane_run run,
                              const struct preflane_logits_mut *grads,
                              struct preflane_error *error);
 
-// The same in the place of the logits.
+// The gradient of preflane_logits_grad in the place of the logits: they are read and overwritten.
 //
 // The caller vouches for this:
-// As preflane_logits_grad.
+// The pointers are those that `preflane_logits_grad` takes, but for `grads`; `logits` points to logits that may be written.
 int32_t preflane_logits_grad_in_place(struct preflane_run run,
                                       const struct preflane_logits_mut *logits,
                                       const struct preflane_targets *targets,
@@ -838,7 +839,8 @@ int32_t preflane_sequence_logps(const struct preflane_sequences *sequences,
 // Errors: as preflane_sequence_logps.
 //
 // The caller vouches for this:
-// As preflane_sequence_logps.
+// `sequences` points to its struct, `grad_chosen_logps` and `grad_rejected_logps` to a float for each pair, `token_grads` to a float
+// for each target; `error` is null or points to a preflane_error.
 int32_t preflane_token_grads(const struct preflane_sequences *sequences,
                              const float *grad_chosen_logps,
                              const float *grad_rejected_logps,

@@ -200,7 +200,7 @@ impl<'a, T> Input<'a, T> {
     /// The memory, if there is any.
     ///
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a [T]> {
         // SAFETY: the caller's.
         if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
@@ -211,7 +211,7 @@ impl<'a, T> Output<'a, T> {
     /// The memory.
     ///
     /// # Safety
-    /// As [`Input::slice`]; also, T takes any bits, and nothing else uses the memory during the call.
+    /// The caller vouches for the memory, as [`Input::slice`] demands; also, T takes any bits, and nothing else uses the memory during the call.
     pub unsafe fn slice(self, _: &Checked) -> &'a mut [T] {
         if self.length == 0 {
             return &mut [];
@@ -223,7 +223,7 @@ impl<'a, T> Output<'a, T> {
     /// The memory, if it is not left out.
     ///
     /// # Safety
-    /// As [`Output::slice`].
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
     pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a mut [T]> {
         // SAFETY: the caller's.
         if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
@@ -232,7 +232,7 @@ impl<'a, T> Output<'a, T> {
     /// The memory, if it is not left out, after zeroing it, for a T that does not take any bits but 0.
     ///
     /// # Safety
-    /// As [`Output::slice`], with a T for which 0 is a value.
+    /// The caller vouches for the memory, as [`Output::slice`] demands, with a T for which 0 is a value.
     pub unsafe fn zeroed_if(self, checked: &Checked) -> Option<&'a mut [T]> {
         if self.length > 0 {
             // SAFETY: as in Input::slice.

@@ -128,7 +128,8 @@ pub unsafe extern "C" fn preflane_sequence_logps(
 /// Errors: as preflane_sequence_logps.
 ///
 /// # Safety
-/// As preflane_sequence_logps.
+/// `sequences` points to its struct, `grad_chosen_logps` and `grad_rejected_logps` to a float for each pair, `token_grads` to a float
+/// for each target; `error` is null or points to a preflane_error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn preflane_token_grads(
     sequences: *const preflane_sequences,
@@ -171,7 +172,7 @@ pub struct preflane_step {
     pub scaling: *const preflane_scaling,
     /// The reference model's log-probabilities of the chosen answers, one a pair, reduced in the same way.
     pub ref_chosen_logps: *const f32,
-    /// Of the rejected answers.
+    /// The reference model's log-probabilities of the rejected answers, one a pair, reduced in the same way.
     pub ref_rejected_logps: *const f32,
     /// Weights of the pairs; null: all are 1.
     pub weights: *const f32,
@@ -191,17 +192,17 @@ pub struct preflane_step {
 pub struct preflane_step_buffers {
     /// Tokens' log-probabilities, one a row; 0 for masked ones.
     pub token_logps: *mut f32,
-    /// One a row.
+    /// The rows' log-sum-exps, one a row.
     pub log_sum_exps: *mut LogSumExp,
     /// The derivatives by token_logps, one a row.
     pub token_grads: *mut f32,
     /// The chosen answers' log-probabilities, one a pair.
     pub chosen_logps: *mut f32,
-    /// The rejected answers', one a pair.
+    /// The rejected answers' log-probabilities, one a pair.
     pub rejected_logps: *mut f32,
     /// The derivatives by chosen_logps, without grad_scale.
     pub grad_chosen_logps: *mut f32,
-    /// By rejected_logps.
+    /// The derivatives by rejected_logps, without grad_scale.
     pub grad_rejected_logps: *mut f32,
 }
 
@@ -213,9 +214,9 @@ pub struct preflane_step_outputs {
     pub losses: *mut f32,
     /// Implicit rewards of the chosen answers.
     pub chosen_rewards: *mut f32,
-    /// Of the rejected answers.
+    /// Implicit rewards of the rejected answers.
     pub rejected_rewards: *mut f32,
-    /// Their differences.
+    /// The exact differences of the two rewards, rounded once.
     pub margins: *mut f32,
 }
 
@@ -282,7 +283,7 @@ struct StepCall {
 
 impl StepCall {
     /// # Safety
-    /// As [`preflane_step_run`].
+    /// The pointers are those that [`preflane_step_run`] takes, and its caller vouches for them.
     unsafe fn run<T: Element>(self) -> Outcome {
         let Self { run, step, logits, buffers, outputs, metrics, counts } = self;
         let run = run.check()?;
