@@ -19,6 +19,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use preflane::logits::Scaling;
+use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use preflane::{Backend, ExactSum, Level, Loss, Outputs, Pair, Pairs, Reference};
 use preflane_judge::classes::{Source, Values};
 use preflane_judge::logits::Parameters;
