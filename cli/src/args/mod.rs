@@ -29,7 +29,7 @@ mod verify;
 pub use logps::{Logps, Reduce};
 pub use score::{LossName, Score, Sequences};
 #[cfg(feature = "judge")]
-pub use stress::{Bound, Formula, Language};
+pub use stress::{Bound, Language};
 pub use stress::{Stress, StressHost};
 pub use verify::Verify;
 
