@@ -35,10 +35,10 @@ pub fn by_name() -> impl TypedValueParser<Value = &'static Description> {
     PossibleValuesParser::new(values).map(|name| losses::find(&name).expect("the parser lets no other name through"))
 }
 
-/// Every parameter that some loss has, each once.
-fn all_parameters() -> Vec<&'static Parameter> {
+/// The parameters of some losses, each once.
+pub fn parameters<'l>(losses: impl IntoIterator<Item = &'l &'static Description>) -> Vec<&'static Parameter> {
     let mut all: Vec<&Parameter> = Vec::new();
-    for parameter in LOSSES.iter().flat_map(|loss| loss.parameters) {
+    for parameter in losses.into_iter().flat_map(|loss| loss.parameters) {
         if all.iter().all(|other| other.name != parameter.name) {
             all.push(parameter);
         }
@@ -90,7 +90,7 @@ impl FromArgMatches for Parameters {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for parameter in all_parameters() {
+        for parameter in parameters(LOSSES) {
             let value = matches.try_get_one::<f64>(parameter.name);
             if let Some(value) = value.map_err(|e| clap::Error::raw(ErrorKind::InvalidValue, e))? {
                 self.0.push((parameter, *value));
@@ -109,12 +109,12 @@ impl Args for Parameters {
             Arg::new(*name)
                 .long(name.replace('_', "-"))
                 .value_name("X")
-                .help(format!("{meaning}: {requirement} ({}) [default: {default}]", losses_with(parameter)))
+                .help(format!("{meaning}; {requirement} ({}) [default: {default}]", losses_with(parameter)))
                 .value_parser(value_parser!(f64))
                 .allow_negative_numbers(true)
                 .help_heading("Parameters of losses")
         };
-        command.args(all_parameters().into_iter().map(arg)).next_help_heading(None::<&str>)
+        command.args(parameters(LOSSES).into_iter().map(arg))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -27,6 +27,8 @@ pub enum Problem {
 pub struct Header {
     /// Its shape.
     pub shape: Vec<u64>,
+    /// Whether the first index runs fastest: the rows of a matrix do not lie in a row then.
+    pub is_fortran: bool,
     /// The bytes of an item: of a number, or of a record.
     item: usize,
     /// The bytes before the first item.
@@ -181,15 +183,15 @@ impl Header {
             _ => return Err(corrupt("its header has no shape")),
         };
         let shape = shape.collect::<Option<Vec<u64>>>().ok_or_else(|| corrupt("its header has no shape of numbers"))?;
-        if !matches!(entry("fortran_order"), Some(Value::Boolean(_))) {
+        let Some(Value::Boolean(is_fortran)) = entry("fortran_order") else {
             return Err(corrupt("its header does not tell its fortran_order"));
-        }
+        };
         if kind.has_objects() {
             return Err(Problem::Holds("Python objects (pickle), which are not read".to_owned()));
         }
         let item = kind.size().filter(|&item| item <= LARGEST_ITEM);
         let item = item.ok_or_else(|| corrupt(&format!("items of more than {} MiB", LARGEST_ITEM >> 20)))?;
-        Ok(Self { shape, item, length: bytes.len(), kind })
+        Ok(Self { shape, is_fortran: *is_fortran, item, length: bytes.len(), kind })
     }
 
     /// The bytes of a whole array of so many items, its header too.

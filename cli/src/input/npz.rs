@@ -138,6 +138,10 @@ fn source(path: &Path, archive: &mut Archive, wanted: &Wanted) -> Result<Source,
     };
     let column = column.of_kind(wanted.kind).map_err(|found| wrong_type(path, wanted, found))?;
     let (rows, width) = check_shape(path, wanted, &header.shape)?;
+    if header.is_fortran && rows > 1 && width > 1 {
+        let message = format!("column {name} is in the order of Fortran; numpy.ascontiguousarray makes rows of it");
+        return Err(Failure::of_file(path, message));
+    }
     check_size(path, &header, rows.saturating_mul(width as u64), size)?;
     Ok(Source { name: name.clone(), entry, rows, width, header, column })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use serde::Serialize;
 
-use crate::args::{Losses, option};
+use crate::args::{Losses, option, parameters};
 use crate::json;
 use crate::layout::{HEADING, QUIET, WIDTH, quiet, wrapped};
 
@@ -30,7 +30,7 @@ pub fn shape(shape: Shape) -> (&'static str, &'static str) {
 /// The command: what it prints.
 pub fn run(options: &Losses) -> String {
     let all = LOSSES.iter().copied();
-    let named: Vec<&Description> =
+    let named: Vec<&'static Description> =
         all.filter(|loss| options.names.is_empty() || options.names.contains(loss)).collect();
     if options.json {
         json::text(&named.into_iter().map(Object::of).collect::<Vec<_>>())
@@ -41,64 +41,68 @@ pub fn run(options: &Losses) -> String {
     }
 }
 
-/// One paragraph a loss.
-fn text(losses: &[&Description]) -> String {
+/// The shapes, in the order in which they are told.
+const SHAPES: [Shape; 3] = [Shape::Pairwise, Shape::Labelled, Shape::Listed];
+
+/// A title with a capital letter.
+fn title(shape: Shape) -> String {
+    let text = self::shape(shape).1;
+    text[..1].to_ascii_uppercase() + &text[1..]
+}
+
+/// For the terminal: shape by shape one paragraph a loss, then the options and the notation.
+fn text(losses: &[&'static Description]) -> String {
     let mut text = String::new();
-    for loss in losses {
-        let aliases = if loss.aliases.is_empty() { String::new() } else { format!("  {}", aliases(loss)) };
-        // Writing into memory does not fail.
-        let _ = writeln!(text, "{HEADING}{}{HEADING:#}{}", loss.name, quiet(&aliases));
-        let compares = format!("{}, {}", shape(loss.shape).1, reference(loss));
-        let lines = [("compares", compares), ("loss", loss.formula.to_owned())];
-        let option = |parameter: &Parameter| (option(parameter), range(parameter));
-        let options = loss.parameters.iter().map(option);
-        let lines = lines.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(options);
-        for (name, value) in lines.chain([("source".to_owned(), loss.source.to_owned())]) {
-            let width = names_width();
-            let _ = writeln!(text, "{}", wrapped(&value, &format!("  {name:width$}  "), WIDTH));
+    for kind in SHAPES {
+        let mut heading = format!("{HEADING}{}{HEADING:#}\n", title(kind));
+        for loss in losses.iter().filter(|loss| loss.shape == kind) {
+            text += &std::mem::take(&mut heading);
+            text += "\n";
+            let aliases = (!loss.aliases.is_empty()).then(|| format!("also {}", loss.aliases.join(", ")));
+            let reference = (!loss.reference).then(|| "without a reference".to_owned());
+            let notes: Vec<String> = [aliases, reference].into_iter().flatten().collect();
+            let notes = if notes.is_empty() { String::new() } else { format!("  {}", quiet(&notes.join("; "))) };
+            // Writing into memory does not fail.
+            let _ = writeln!(text, "  {HEADING}{}{HEADING:#}{notes}", loss.name);
+            let options = loss.parameters.iter().map(|p| format!("{} {}", option(p), p.default));
+            let options = options.collect::<Vec<_>>().join(", ");
+            for (name, value) in [("loss", loss.formula), ("options", &options), ("source", loss.source)] {
+                let _ = writeln!(text, "{}", wrapped(value, &format!("    {name:7}  "), WIDTH));
+            }
         }
-        text += "\n";
+        if heading.is_empty() {
+            text += "\n";
+        }
     }
+    let _ =
+        writeln!(text, "{HEADING}Options{HEADING:#} {QUIET}(of preflane score; above with their defaults){QUIET:#}\n");
+    let all = parameters(losses);
+    let width = all.iter().map(|parameter| option(parameter).len()).max().unwrap_or(0);
+    for parameter in all {
+        let told = format!("{}; {}", parameter.meaning, parameter.requirement);
+        let _ = writeln!(text, "{}", wrapped(&told, &format!("  {:width$}  ", option(parameter)), WIDTH));
+    }
+    let _ = writeln!(text, "\n{HEADING}Notation{HEADING:#}\n");
     for sentence in NOTATION {
-        let _ = writeln!(text, "{QUIET}{}{QUIET:#}", wrapped(sentence, "", WIDTH));
+        let _ = writeln!(text, "{}", wrapped(sentence, "  ", WIDTH));
     }
     text
 }
 
-/// The width of the longest name of an option: it does not depend on which losses are asked for.
-fn names_width() -> usize {
-    let names = LOSSES.iter().flat_map(|loss| loss.parameters).map(|parameter| option(parameter).len());
-    names.max().unwrap_or(0)
-}
-
-fn aliases(loss: &Description) -> String {
-    format!("also {}", loss.aliases.join(", "))
-}
-
-fn reference(loss: &Description) -> &'static str {
-    if loss.reference { "with a reference" } else { "without a reference" }
-}
-
-/// The values of a parameter.
-fn range(parameter: &Parameter) -> String {
-    format!("{}: {}; {} unless given", parameter.meaning, parameter.requirement, parameter.default)
-}
-
 /// The page of the documentation.
-fn markdown(losses: &[&Description]) -> String {
+fn markdown(losses: &[&'static Description]) -> String {
     let mut text = "# The losses\n\nThis page is printed by `preflane losses --markdown`; the terminal has it without that option, \
                     programs with `--json`.\n\n"
         .to_owned();
     for sentence in NOTATION {
         let _ = writeln!(text, "- {sentence}");
     }
-    for kind in [Shape::Pairwise, Shape::Labelled, Shape::Listed] {
+    for kind in SHAPES {
         let rows: Vec<_> = losses.iter().filter(|loss| loss.shape == kind).collect();
         if rows.is_empty() {
             continue;
         }
-        let title = shape(kind).1;
-        let _ = writeln!(text, "\n## {}{}\n", title[..1].to_ascii_uppercase(), &title[1..]);
+        let _ = writeln!(text, "\n## {}\n", title(kind));
         text += "| loss | formula | parameters | reference | source |\n|---|---|---|---|---|\n";
         for loss in rows {
             let others = loss.aliases.iter().map(|alias| format!(", `{alias}`")).collect::<String>();
@@ -115,13 +119,9 @@ fn markdown(losses: &[&Description]) -> String {
         }
     }
     text += "\n## The parameters\n\n| option | what it is | values | default |\n|---|---|---|---|\n";
-    let mut seen: Vec<&str> = Vec::new();
-    for parameter in losses.iter().flat_map(|loss| loss.parameters) {
-        if !seen.contains(&parameter.name) {
-            seen.push(parameter.name);
-            let Parameter { meaning, requirement, default, .. } = parameter;
-            let _ = writeln!(text, "| `{}` | {meaning} | {requirement} | {default} |", option(parameter));
-        }
+    for parameter in parameters(losses) {
+        let Parameter { meaning, requirement, default, .. } = parameter;
+        let _ = writeln!(text, "| `{}` | {meaning} | {requirement} | {default} |", option(parameter));
     }
     text
 }

@@ -104,7 +104,7 @@ impl Shape for LabelledRows {
     }
 
     fn margin(&self) -> &'static str {
-        "how far an answer is on the right side of the reference point, times beta"
+        "reward less that of the reference point, with the sign of the label"
     }
 
     fn fields(&self) -> &'static [Field] {
