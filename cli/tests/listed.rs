@@ -8,8 +8,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::builder::{FixedSizeListBuilder, Float64Builder, LargeListBuilder, ListBuilder, ListViewBuilder};
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StringDictionaryBuilder};
+use arrow_array::builder::{
+    FixedSizeListBuilder, Float64Builder, LargeListBuilder, ListBuilder, ListViewBuilder, StringDictionaryBuilder,
+};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use common::*;
 use preflane::ListedLoss;
 use preflane::listed::{ListOutputs, ListScratch, Lists, evaluate};

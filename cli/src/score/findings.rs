@@ -462,7 +462,7 @@ fn outliers(scored: &Scored) -> Vec<Finding> {
             let what = means.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ");
             let without: Vec<_> = (means.iter())
                 .map(|(name, carried)| {
-                    let finite = &scored.finite;
+                    let finite = scored.shape.sums();
                     let is_margin = *name == "margin";
                     let (all, units) =
                         if is_margin { (finite.margins, finite.compared) } else { (finite.losses, finite.units) };

@@ -5,7 +5,7 @@ use preflane::losses::Description;
 use preflane::{ExactSum, LabelledLoss, Run};
 
 use super::findings::{Code, Finding};
-use super::shape::{Counts, Fault, Figure, Mean, Shape, Share, Summary, Units, resize, without};
+use super::shape::{Counts, Fault, Figure, Mean, Shape, Share, Summary, Sums, Units, resize, without};
 use super::source::Source;
 use crate::failure::Failure;
 use crate::input::{Chunk, Wanted};
@@ -29,6 +29,7 @@ pub struct LabelledRows {
     metrics: LabelledMetrics,
     /// Over the answers whose numbers are all finite.
     finite: LabelledMetrics,
+    finite_margins: ExactSum,
     /// Desirable answers, and others, that the policy finds less likely than the reference does.
     fell: [u64; 2],
 }
@@ -71,6 +72,7 @@ impl LabelledRows {
             nonfinite: Vec::new(),
             metrics: LabelledMetrics::new(),
             finite: LabelledMetrics::new(),
+            finite_margins: ExactSum::new(),
             fell: [0; 2],
         })
     }
@@ -183,10 +185,17 @@ impl Shape for LabelledRows {
         }
         if metrics.nonfinite() == 0 {
             self.finite.merge(&metrics);
+            self.margins.iter().for_each(|&margin| self.finite_margins.add(margin));
             return Ok(());
         }
         let looked_at = || chunk.columns[..logps].iter().chain([losses, rewards]);
-        self.nonfinite.extend((0..rows).filter(|&row| looked_at().any(|column| !column[row].is_finite())));
+        for row in 0..rows {
+            if looked_at().all(|column| column[row].is_finite()) {
+                self.finite_margins.add(self.margins[row]);
+            } else {
+                self.nonfinite.push(row);
+            }
+        }
         let finite = without(&chunk.columns, &self.nonfinite);
         let desirable: Vec<bool> = finite[logps].iter().map(|&label| label > 0.5).collect();
         let answers = self.answers(&finite, &desirable);
@@ -207,6 +216,11 @@ impl Shape for LabelledRows {
     fn counts(&self) -> Counts {
         let units = self.metrics.answers();
         Counts { units, rows: units, nonfinite: self.metrics.nonfinite(), ties: None }
+    }
+
+    fn sums(&self) -> Sums {
+        let units = self.finite.answers();
+        Sums { units, losses: *self.finite.loss(), compared: units, margins: self.finite_margins }
     }
 
     fn summary(&self) -> Summary {
@@ -244,7 +258,7 @@ impl Shape for LabelledRows {
                     finite.rewards_rejected,
                     &format!("of {} undesirable", all.undesirable),
                 ),
-                mean("rewards/margins", all.rewards_margins, finite.rewards_margins, "the difference of the two"),
+                mean("rewards/margins", all.rewards_margins, finite.rewards_margins, "their difference"),
                 mean("logps/chosen", all.logps_chosen, finite.logps_chosen, ""),
                 mean("logps/rejected", all.logps_rejected, finite.logps_rejected, ""),
             ],

@@ -2,10 +2,10 @@
 
 use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists, evaluate};
 use preflane::losses::Description;
-use preflane::{ListedLoss, Run};
+use preflane::{ExactSum, ListedLoss, Run};
 
 use super::findings::{Code, Finding};
-use super::shape::{Counts, Fault, Figure, Mean, NAN, Shape, Summary, Units};
+use super::shape::{Counts, Fault, Figure, Mean, NAN, Shape, Summary, Sums, Units};
 use crate::failure::Failure;
 use crate::input::Chunk;
 use crate::layout::{counted, percent, short};
@@ -36,6 +36,9 @@ pub struct ListRows {
     metrics: ListMetrics,
     /// Over the lists whose numbers are all finite.
     finite: ListMetrics,
+    /// Those of them that have a margin.
+    compared: u64,
+    finite_margins: ExactSum,
     /// Lists of one answer.
     single: u64,
 }
@@ -83,6 +86,8 @@ impl ListRows {
             scratch: Vec::new(),
             metrics: ListMetrics::new(),
             finite: ListMetrics::new(),
+            compared: 0,
+            finite_margins: ExactSum::new(),
             single: 0,
         })
     }
@@ -234,6 +239,9 @@ impl Shape for ListRows {
             let is_bad = |values: &[f32]| values.iter().any(|value| !value.is_finite());
             if !loss.is_finite() || looked_at.iter().any(|x| is_bad(x.get(rows.clone()).unwrap_or_default())) {
                 self.nonfinite.push(list);
+            } else if ends[1] - ends[0] > 1 {
+                self.compared += 1;
+                self.finite_margins.add(self.margins[list]);
             }
         }
         if self.nonfinite.is_empty() {
@@ -275,6 +283,11 @@ impl Shape for ListRows {
     fn counts(&self) -> Counts {
         let metrics = &self.metrics;
         Counts { units: metrics.lists(), rows: metrics.answers(), nonfinite: metrics.nonfinite(), ties: None }
+    }
+
+    fn sums(&self) -> Sums {
+        let (units, losses) = (self.finite.lists(), *self.finite.loss());
+        Sums { units, losses, compared: self.compared, margins: self.finite_margins }
     }
 
     fn summary(&self) -> Summary {

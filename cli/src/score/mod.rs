@@ -19,7 +19,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use preflane::losses::Description;
-use preflane::{Error, ExactSum, Run};
+use preflane::{Error, Run};
 
 use crate::args::{Score, Sequences};
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ use crate::progress::Progress;
 use crate::provenance::{Entries, Provenance};
 use histogram::Histogram;
 use rows::{At, Row};
-use shape::{Fault, Shape, Units};
+use shape::{Fault, Shape};
 use source::Source;
 use watched::{Results, Watched};
 
@@ -55,8 +55,6 @@ pub struct Scored {
     pub histogram: Histogram,
     /// What else the findings are made of.
     pub watched: Watched,
-    /// The margins and losses of the units that are finite, and their number.
-    pub finite: Finite,
     /// Rows left out for a value that is missing.
     pub skipped: u64,
     /// What the readers said of the files.
@@ -67,19 +65,6 @@ pub struct Scored {
     pub is_one_file: bool,
     /// What the files say of themselves.
     pub provenance: Vec<Provenance>,
-}
-
-/// Sums over the units that are finite.
-#[derive(Default)]
-pub struct Finite {
-    /// How many have a margin.
-    pub compared: u64,
-    /// Of their margins.
-    pub margins: ExactSum,
-    /// How many there are.
-    pub units: u64,
-    /// Of their losses.
-    pub losses: ExactSum,
 }
 
 /// The command: what it prints.
@@ -120,7 +105,6 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             files: sources.iter().map(|source| source.path().to_owned()).collect(),
             histogram: Histogram::new(),
             watched,
-            finite: Finite::default(),
             skipped: 0,
             notes: Vec::new(),
             file_units: Vec::new(),
@@ -177,7 +161,7 @@ struct Scoring<'a> {
 
 impl Scoring<'_> {
     fn chunk(&mut self, file: usize, chunk: &Chunk) -> Result<(), Failure> {
-        let Scored { shape, watched, histogram, finite, files, .. } = &mut self.scored;
+        let Scored { shape, watched, histogram, files, .. } = &mut self.scored;
         let path = &files[file];
         shape.evaluate(&self.run, chunk).map_err(|fault| match (fault, self.weights) {
             (Fault::Library(Error::Weight { row, value }), Some(column)) => {
@@ -192,30 +176,12 @@ impl Scoring<'_> {
         let units = shape.units(chunk);
         let compared = (0..units.margins.len()).filter(|&unit| units.is_compared(unit));
         compared.for_each(|unit| histogram.add(units.margins[unit]));
-        finite.add(&units);
         let logps = &chunk.columns[..watched.columns.len()];
         watched.add(&Results { at, logps, units });
         if let Some(out) = &mut self.out {
             out.write(&shape.out())?;
         }
         Ok(())
-    }
-}
-
-impl Finite {
-    fn add(&mut self, units: &Units<'_>) {
-        let mut bad = units.nonfinite.iter().peekable();
-        for (unit, (&loss, &margin)) in units.losses.iter().zip(units.margins).enumerate() {
-            if bad.next_if_eq(&&unit).is_some() {
-                continue;
-            }
-            self.units += 1;
-            self.losses.add(loss);
-            if units.is_compared(unit) {
-                self.compared += 1;
-                self.margins.add(margin);
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use preflane::losses::Description;
 use preflane::{Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
 
 use super::findings::{Code, Finding, is_much};
-use super::shape::{Counts, Fault, Mean, Shape, Share, Summary, Units, resize, without};
+use super::shape::{Counts, Fault, Mean, Shape, Share, Summary, Sums, Units, resize, without};
 use crate::failure::Failure;
 use crate::input::Chunk;
 use crate::layout::{counted, percent};
@@ -129,6 +129,11 @@ impl Shape for PairRows {
     fn counts(&self) -> Counts {
         let (metrics, units) = (&self.metrics, self.metrics.pairs());
         Counts { units, rows: units, nonfinite: metrics.nonfinite(), ties: Some(metrics.ties()) }
+    }
+
+    fn sums(&self) -> Sums {
+        let (finite, units) = (&self.finite, self.finite.pairs());
+        Sums { units, losses: *finite.loss(), compared: units, margins: *finite.margins() }
     }
 
     fn summary(&self) -> Summary {

@@ -75,7 +75,10 @@ fn metrics(out: &mut String, scored: &Scored, summary: &Summary) -> std::fmt::Re
         if is_split {
             values += &aligned(&if summary.finite > 0 { short(mean.finite) } else { "-".to_owned() });
         }
-        writeln!(out, "  {:NAME$}{values}{}", mean.name, quiet(&mean.note))?;
+        // Beside two columns there is no room for much.
+        let has_room = 2 + NAME + values.chars().count() + mean.note.len() <= WIDTH;
+        let note = if has_room { quiet(&mean.note) } else { String::new() };
+        writeln!(out, "  {:NAME$}{values}{note}", mean.name)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What differs between losses of pairs, of labelled answers and of lists: the one seam of `preflane score`.
 
-use preflane::{Error, Run};
+use preflane::{Error, ExactSum, Run};
 
 use super::findings::Finding;
 use super::source::Source;
@@ -39,6 +39,8 @@ pub trait Shape {
 
     /// What has been counted.
     fn counts(&self) -> Counts;
+    /// Sums over the units that are finite.
+    fn sums(&self) -> Sums;
     /// What the report says of all units.
     fn summary(&self) -> Summary;
     /// What deserves a look in this shape alone.
@@ -111,6 +113,18 @@ pub struct Counts {
     pub nonfinite: u64,
     /// Units with equal rewards, where that can be.
     pub ties: Option<u64>,
+}
+
+/// Sums over the units that are finite.
+pub struct Sums {
+    /// How many there are.
+    pub units: u64,
+    /// Of their losses.
+    pub losses: ExactSum,
+    /// How many of them have a margin.
+    pub compared: u64,
+    /// Of the margins.
+    pub margins: ExactSum,
 }
 
 /// A mean over all units.
