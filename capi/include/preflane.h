@@ -24,6 +24,42 @@
 
 #include <stddef.h>
 #include <stdint.h>
+// Losses: what preflane_loss.kind may be, with the formula of each. u and v are the chosen and the rejected answer's
+// log-ratio of policy to reference (policy_chosen_logps - ref_chosen_logps, say), h = u - v, z = beta h. A labelled
+// answer has one log-ratio u and z = beta u, and a reference point z0; of listed answers each has its z_j = beta u_j.
+// sigmoid(x) = 1/(1+e^-x), softplus(x) = ln(1+e^x). A number never changes, and one that is retired is never given
+// again.
+enum preflane_loss_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif
+ {
+  // softplus(-z): see preflane_dpo.
+  PREFLANE_LOSS_DPO = 1,
+  // (1 - label_smoothing) softplus(-z) + label_smoothing softplus(z): see preflane_cdpo.
+  PREFLANE_LOSS_CDPO = 2,
+  // ((1 - label_smoothing) softplus(-z) - label_smoothing softplus(z)) / (1 - 2 label_smoothing): see preflane_robust.
+  PREFLANE_LOSS_ROBUST = 3,
+  // (h - 1/(2 beta))^2: see preflane_ipo.
+  PREFLANE_LOSS_IPO = 4,
+  // max(0, 1 - z): see preflane_hinge.
+  PREFLANE_LOSS_HINGE = 5,
+  // softplus(-(z - gamma)), on token means: see preflane_simpo.
+  PREFLANE_LOSS_SIMPO = 6,
+  // desirable_weight sigmoid(-(z - z0)) where desirable, undesirable_weight sigmoid(z - z0) elsewhere: see
+  //   preflane_kto.
+  PREFLANE_LOSS_KTO = 7,
+  // sum over k of (log-sum-exp of z_j over j >= k) - z_k, answers from best to worst: see preflane_plackett_luce.
+  PREFLANE_LOSS_PLACKETT_LUCE = 8,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_loss_kind preflane_loss_kind;
+#else
+typedef int32_t preflane_loss_kind;
+#endif
+#endif
+
 
 // Version of the library.
 #define PREFLANE_VERSION_MAJOR 0
@@ -35,7 +71,7 @@
 #define PREFLANE_VERSION_PATCH 0
 
 // Version of the binary interface: it changes whenever a program must be compiled anew.
-#define PREFLANE_ABI_VERSION 1
+#define PREFLANE_ABI_VERSION 2
 
 // Bytes of stack that are enough for a thread that calls any function on one thread of its own (preflane_run.threads 0 or 1): the
 // most that a call was measured to need is 22,720, of preflane_step_run with AVX2, and the rest is a margin for the caller's functions
@@ -52,8 +88,17 @@
 // preflane_error.row where no row is meant.
 #define PREFLANE_NO_ROW UINT64_MAX
 
+// Numbers in preflane_loss.parameters. No loss has as many parameters; the room is there so that losses to come change no struct.
+#define PREFLANE_LOSS_PARAMETERS 8
+
 // The mark of a masked token in PyTorch and Hugging Face.
 #define PREFLANE_IGNORE_INDEX -100
+
+// The most parameters that a loss has.
+#define MOST_PARAMETERS 3
+
+// The most threads that may be asked for; no machine has more.
+#define Run_MOST_THREADS (1 << 16)
 
 
 
@@ -91,6 +136,16 @@ enum preflane_code
   PREFLANE_ERROR_ENVIRONMENT = 12,
   // Any other error.
   PREFLANE_ERROR_OTHER = 13,
+  // Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers.
+  PREFLANE_ERROR_OFFSETS = 14,
+  // A vector of length 0, whose cosine does not exist.
+  PREFLANE_ERROR_ZERO_VECTOR = 15,
+  // A call of the streaming evaluator that does not fit what came before.
+  PREFLANE_ERROR_ORDER = 16,
+  // A counter that can take no more.
+  PREFLANE_ERROR_FULL = 17,
+  // Saved bytes that are cut off, damaged, of another version or of another kind.
+  PREFLANE_ERROR_SAVED_STATE = 18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -184,31 +239,6 @@ typedef int32_t preflane_level;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// Losses of a pair.
-enum preflane_loss_kind
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-  // DPO: arXiv 2305.18290.
-  PREFLANE_LOSS_DPO = 1,
-  // Conservative DPO, with label_smoothing.
-  PREFLANE_LOSS_CDPO = 2,
-  // Robust DPO: arXiv 2403.00409, with label_smoothing.
-  PREFLANE_LOSS_ROBUST = 3,
-  // IPO: arXiv 2310.12036.
-  PREFLANE_LOSS_IPO = 4,
-  // Hinge, as in SLiC-HF and RSO.
-  PREFLANE_LOSS_HINGE = 5,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum preflane_loss_kind preflane_loss_kind;
-#else
-typedef int32_t preflane_loss_kind;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
 // How the log-probabilities of an answer's tokens become one number.
 enum preflane_reduction
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -228,6 +258,27 @@ enum preflane_reduction
 typedef enum preflane_reduction preflane_reduction;
 #else
 typedef int32_t preflane_reduction;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a loss compares.
+enum preflane_shape
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // A chosen and a rejected answer to one prompt: preflane_evaluate and the steps take such a loss.
+  PREFLANE_SHAPE_PAIRWISE = 1,
+  // One answer, desirable or not: preflane_evaluate_labelled takes such a loss.
+  PREFLANE_SHAPE_LABELLED = 2,
+  // Any number of answers to one prompt, from best to worst: preflane_evaluate_listed takes such a loss.
+  PREFLANE_SHAPE_LISTED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_shape preflane_shape;
+#else
+typedef int32_t preflane_shape;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -319,7 +370,8 @@ typedef struct preflane_rows {
 // A row's log-sum-exp, kept in two parts so that the log-probability of a token that is nearly certain keeps its
 // relative accuracy, and so does its gradient.
 typedef struct preflane_log_sum_exp {
-  // The log-sum-exp less the largest scaled logit: >= 0; NaN for a row that has none.
+  // The log-sum-exp less the largest scaled logit: >= 0; NaN for a row that has none. It is rounded to 34 significant
+  // bits, 35 from 16 on.
   double rest;
   // The largest logit, as it was given.
   float max;
@@ -377,17 +429,54 @@ typedef struct preflane_logits_mut {
   uint32_t reserved;
 } preflane_logits_mut;
 
-// A loss with its parameters.
+// A loss with its parameters. Functions named after the losses make it, as preflane_dpo does; preflane_loss_by_name makes it of a
+// text.
 typedef struct preflane_loss {
   // A preflane_loss_kind.
   int32_t kind;
   // Always 0.
   uint32_t reserved;
-  // Finite and greater than 0.
-  double beta;
-  // At least 0 and less than 1/2; 0 for losses without it.
-  double label_smoothing;
+  // The parameters in the order of the loss's description. Those that the loss does not have are 0.
+  double parameters[PREFLANE_LOSS_PARAMETERS];
 } preflane_loss;
+
+// A parameter of a loss. The texts are the library's, and stay.
+typedef struct preflane_loss_parameter {
+  // Its name.
+  const char *name;
+  // What it is.
+  const char *meaning;
+  // The values that it may have, in words.
+  const char *requirement;
+  // Values from everyday ones to the ends of the range, for tests and studies.
+  const double *grid;
+  // How many values the grid has.
+  size_t grid_length;
+  // The value that people mean who do not give one.
+  double default_value;
+} preflane_loss_parameter;
+
+// A loss as the library's list has it. The texts are the library's, and stay.
+typedef struct preflane_loss_description {
+  // Its name.
+  const char *name;
+  // What trainers call it: names with ", " between them, or an empty text.
+  const char *aliases;
+  // The formula, in the notation of preflane_loss_kind.
+  const char *formula;
+  // Where the formula is from.
+  const char *source;
+  // The number that stands for it: a preflane_loss_kind.
+  int32_t kind;
+  // What it compares: a preflane_shape.
+  int32_t shape;
+  // 1: it is defined with a reference model. 0: it is defined without one.
+  int32_t reference;
+  // How many parameters it has.
+  uint32_t parameter_count;
+  // Its parameters, in the order of preflane_loss.parameters; null pointers and zeros beyond the count.
+  struct preflane_loss_parameter parameters[PREFLANE_LOSS_PARAMETERS];
+} preflane_loss_description;
 
 // Log-probabilities of answers in nats, one a pair.
 typedef struct preflane_pairs {
@@ -683,6 +772,25 @@ int32_t preflane_logits_grad_in_place(struct preflane_run run,
                                       struct preflane_gradient gradient,
                                       struct preflane_error *error);
 
+// The loss of a name or alias, with the defaults of its parameters. Case does not matter, and `-` is as good as `_`.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (a name that no loss has); nothing is written then.
+//
+// The caller vouches for this:
+// `name` points to a text that ends with a 0, `out` to a preflane_loss; `error` is null or points to a preflane_error.
+int32_t preflane_loss_by_name(const char *name, struct preflane_loss *out, struct preflane_error *error);
+
+// How many losses the library has.
+size_t preflane_loss_count(void);
+
+// What the library's list says of a loss; `index` counts the losses from 0, in the order of their numbers.
+//
+// Errors: NULL, ALIGNMENT, PARAMETER (an index that no loss has); nothing is written then.
+//
+// The caller vouches for this:
+// `out` points to a preflane_loss_description; `error` is null or points to a preflane_error.
+int32_t preflane_loss_describe(size_t index, struct preflane_loss_description *out, struct preflane_error *error);
+
 // Losses, rewards, margins and gradients of pairs, each within 0.501 ULP of the formula; adds them to `metrics` unless that is
 // null. The bits do not depend on the level, the threads or how pairs are split into calls.
 //
@@ -874,3 +982,134 @@ struct preflane_targets preflane_targets_i64(const int64_t *labels, size_t lengt
 #endif  // __cplusplus
 
 #endif  /* PREFLANE_H */
+
+// The functions that make losses, one for each. They check nothing: the call that takes the loss does.
+#if defined(__cplusplus) && __cplusplus >= 201402L
+#define PREFLANE_CONSTRUCTOR constexpr
+#else
+#define PREFLANE_CONSTRUCTOR static inline
+#endif
+
+// The loss dpo of pairs, defined with a reference model: softplus(-z).
+//
+// Source: Rafailov et al. 2023, arXiv 2305.18290, eq. 7.
+// Trainers also call it sigmoid.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_dpo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_DPO, 0, {beta}};
+  return loss;
+}
+
+// The loss cdpo of pairs, defined with a reference model: (1 - label_smoothing) softplus(-z) + label_smoothing
+// softplus(z).
+//
+// Source: Mitchell 2023, A note on DPO with noisy preferences.
+// Trainers also call it conservative_dpo and label_smoothed_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_cdpo(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_CDPO, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss robust of pairs, defined with a reference model: ((1 - label_smoothing) softplus(-z) - label_smoothing
+// softplus(z)) / (1 - 2 label_smoothing).
+//
+// Source: Chowdhury et al. 2024, arXiv 2403.00409.
+// Trainers also call it rdpo and robust_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_robust(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_ROBUST, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss ipo of pairs, defined with a reference model: (h - 1/(2 beta))^2.
+//
+// Source: Azar et al. 2023, arXiv 2310.12036, eq. 17.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_ipo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_IPO, 0, {beta}};
+  return loss;
+}
+
+// The loss hinge of pairs, defined with a reference model: max(0, 1 - z).
+//
+// Source: Liu et al. 2023, arXiv 2309.06657 (RSO), the normalised form of SLiC.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_hinge(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_HINGE, 0, {beta}};
+  return loss;
+}
+
+// The loss simpo of pairs, defined without a reference model: softplus(-(z - gamma)), on token means.
+//
+// Source: Meng et al. 2024, arXiv 2405.14734, with gamma not scaled by beta as in TRL and Liger.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - gamma: the margin that z is to exceed, not scaled by beta. It must be at least 0 and at most 65536. By default it
+//   is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_simpo(double beta, double gamma) {
+  preflane_loss loss = {PREFLANE_LOSS_SIMPO, 0, {beta, gamma}};
+  return loss;
+}
+
+// The loss kto of labelled answers, defined with a reference model: desirable_weight sigmoid(-(z - z0)) where
+// desirable, undesirable_weight sigmoid(z - z0) elsewhere.
+//
+// Source: Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - desirable_weight: the weight of a class of answers. It must be finite and at least 0. By default it is 1.
+// - undesirable_weight: the weight of a class of answers. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_kto(double beta, double desirable_weight, double undesirable_weight) {
+  preflane_loss loss = {PREFLANE_LOSS_KTO, 0, {beta, desirable_weight, undesirable_weight}};
+  return loss;
+}
+
+// The loss plackett_luce of listed answers, defined with a reference model: sum over k of (log-sum-exp of z_j over j >=
+// k) - z_k, answers from best to worst.
+//
+// Source: Rafailov et al. 2023, arXiv 2305.18290, appendix A.3.
+// Trainers also call it pl_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_plackett_luce(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_PLACKETT_LUCE, 0, {beta}};
+  return loss;
+}
+
+// Every loss, for a macro X(name, (parameters as declared), (parameters as given)). Such a macro makes a function for
+// each loss, for example, as preflane.hpp does.
+#define PREFLANE_FOR_EACH_LOSS(X) \
+  X(dpo, (double beta), (beta)) \
+  X(cdpo, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(robust, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(ipo, (double beta), (beta)) \
+  X(hinge, (double beta), (beta)) \
+  X(simpo, (double beta, double gamma), (beta, gamma)) \
+  X(kto, (double beta, double desirable_weight, double undesirable_weight), (beta, desirable_weight, undesirable_weight)) \
+  X(plackett_luce, (double beta), (beta))

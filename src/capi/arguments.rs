@@ -184,6 +184,18 @@ impl Arguments {
 }
 
 impl<'a, T> Input<'a, T> {
+    /// The first elements of it, which are no more than there are.
+    pub fn first(self, length: usize) -> Self {
+        self.range(0, length)
+    }
+
+    /// Some elements of it, which are there.
+    pub fn range(self, first: usize, length: usize) -> Self {
+        let there = first.checked_add(length).is_some_and(|end| end <= self.length);
+        let length = if there { length } else { 0 };
+        Self { start: self.start.wrapping_add(if there { first } else { 0 }), length, ..self }
+    }
+
     /// The memory.
     ///
     /// # Safety
@@ -208,6 +220,18 @@ impl<'a, T> Input<'a, T> {
 }
 
 impl<'a, T> Output<'a, T> {
+    /// Some elements of it, which are there: other calls may write the others meanwhile.
+    pub fn range(self, first: usize, length: usize) -> Self {
+        let there = first.checked_add(length).is_some_and(|end| end <= self.length);
+        let length = if there { length } else { 0 };
+        Self { start: self.start.wrapping_add(if there { first } else { 0 }), length, ..self }
+    }
+
+    /// The same memory where this call only reads it.
+    pub fn read_only(self) -> Input<'a, T> {
+        Input { start: self.start, length: self.length, call: PhantomData }
+    }
+
     /// The memory.
     ///
     /// # Safety

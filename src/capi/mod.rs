@@ -11,6 +11,8 @@ mod arguments;
 mod environment;
 mod failure;
 mod logits;
+mod losses;
+mod metrics;
 mod pairs;
 #[cfg(all(not(feature = "std"), not(test), panic = "abort"))]
 mod panic;
@@ -24,6 +26,8 @@ use core::ffi::c_char;
 pub use environment::preflane_check_environment;
 pub use failure::*;
 pub use logits::*;
+pub use losses::*;
+pub use metrics::*;
 pub use pairs::*;
 pub use row_sum::*;
 pub use run::*;
@@ -37,7 +41,7 @@ pub const PREFLANE_VERSION_MINOR: u32 = 1;
 /// Likewise.
 pub const PREFLANE_VERSION_PATCH: u32 = 0;
 /// Version of the binary interface: it changes whenever a program must be compiled anew.
-pub const PREFLANE_ABI_VERSION: u32 = 1;
+pub const PREFLANE_ABI_VERSION: u32 = 2;
 
 /// Bytes of stack that are enough for a thread that calls any function on one thread of its own (preflane_run.threads 0 or 1): the
 /// most that a call was measured to need is 22,720, of preflane_step_run with AVX2, and the rest is a margin for the caller's functions

@@ -2,7 +2,9 @@
 
 use super::arguments::{Arguments, read};
 use super::failure::{Failure, Outcome, constants, flag, preflane_error, report};
-use super::pairs::{preflane_loss, reference, reference_slices, sound_metrics};
+use super::losses::preflane_loss;
+use super::metrics::sound_metrics;
+use super::pairs::{reference, reference_slices};
 use super::run::preflane_run;
 use super::views::{
     TargetArguments, logits_output, preflane_dtype, preflane_dtype::*, preflane_logits_mut, preflane_rows,
@@ -286,7 +288,7 @@ impl StepCall {
     unsafe fn run<T: Element>(self) -> Outcome {
         let Self { run, step, logits, buffers, outputs, metrics, counts } = self;
         let run = run.check()?;
-        let loss = step.loss.checked()?;
+        let loss = step.loss.of_pairs()?;
         let (layout, reduction) = step.sequences.how()?;
         let zero_padding = flag("zero_padding", step.zero_padding)?;
         // SAFETY: the caller's.
