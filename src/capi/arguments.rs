@@ -184,6 +184,12 @@ impl Arguments {
 }
 
 impl<'a, T> Input<'a, T> {
+    /// The same bytes as another type of the same size and alignment, or of less.
+    pub fn cast<U>(self) -> Input<'a, U> {
+        const { assert!(size_of::<U>() == size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        Input { start: self.start.cast(), length: self.length, call: PhantomData }
+    }
+
     /// The first elements of it, which are no more than there are.
     pub fn first(self, length: usize) -> Self {
         self.range(0, length)
@@ -251,6 +257,24 @@ impl<'a, T> Output<'a, T> {
     pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a mut [T]> {
         // SAFETY: the caller's.
         if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
+    }
+
+    /// The first elements as those of a type that is no larger, after setting them to a value.
+    ///
+    /// # Safety
+    /// As [`Output::slice`].
+    pub unsafe fn filled_as<U: Copy>(self, _: &Checked, length: usize, value: U) -> &'a mut [U] {
+        const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        let start = self.start.cast::<U>();
+        if length == 0 || length > self.length {
+            return &mut [];
+        }
+        for place in 0..length {
+            // SAFETY: there is room for as many of the larger type.
+            unsafe { start.add(place).write(value) };
+        }
+        // SAFETY: as in Input::slice, and all of them are written.
+        unsafe { core::slice::from_raw_parts_mut(start, length) }
     }
 
     /// The memory, if it is not left out, after zeroing it, for a T that does not take any bits but 0.

@@ -10,6 +10,8 @@
 mod arguments;
 mod environment;
 mod failure;
+mod labelled;
+mod listed;
 mod logits;
 mod losses;
 mod metrics;
@@ -25,6 +27,8 @@ use core::ffi::c_char;
 
 pub use environment::preflane_check_environment;
 pub use failure::*;
+pub use labelled::*;
+pub use listed::*;
 pub use logits::*;
 pub use losses::*;
 pub use metrics::*;

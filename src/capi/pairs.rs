@@ -69,6 +69,19 @@ pub(super) fn reference<'a>(
     Ok([arguments.input("ref_chosen_logps", chosen, length), arguments.input("ref_rejected_logps", rejected, length)])
 }
 
+/// The reference model's column of answers that are no pairs; null if there is none, never silently.
+pub(super) fn reference_column<'a>(
+    arguments: &mut Arguments,
+    free: bool,
+    logps: *const f32,
+    answers: usize,
+) -> Result<Input<'a, f32>, Failure> {
+    if free && !logps.is_null() {
+        return Err(Failure::Constant("reference_free", 1, "0 where ref_logps is given"));
+    }
+    Ok(arguments.input("ref_logps", logps, if free { 0 } else { answers }))
+}
+
 /// The slices of a reference.
 ///
 /// # Safety

@@ -51,7 +51,7 @@ impl<'a> Lists<'a> {
         self.offsets.windows(2).map(|ends| ends.get(1).unwrap_or(&0).saturating_sub(ends[0])).max().unwrap_or(0)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let n = self.policy_logps.len();
         if let Some(reference) = self.ref_logps {
             check_length("ref_logps", n, reference.len())?;
