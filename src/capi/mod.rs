@@ -8,6 +8,7 @@
 #![allow(non_camel_case_types, reason = "the names that C sees")]
 
 mod arguments;
+mod contrastive;
 mod environment;
 mod failure;
 mod labelled;
@@ -25,6 +26,7 @@ mod views;
 
 use core::ffi::c_char;
 
+pub use contrastive::*;
 pub use environment::preflane_check_environment;
 pub use failure::*;
 pub use labelled::*;
