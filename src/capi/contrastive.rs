@@ -1,7 +1,7 @@
 //! InfoNCE from similarities, its symmetric form, and the similarities of vectors.
 
 use super::arguments::{Arguments, Checked, Input, Output, read};
-use super::failure::{Failure, Outcome, constants, flags, preflane_error, report, reserved};
+use super::failure::{Failure, Outcome, constants, flags, preflane_error, report};
 use super::run::preflane_run;
 use super::views::matrix_length;
 use crate::contrastive::{InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors};

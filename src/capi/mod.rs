@@ -22,6 +22,7 @@ mod panic;
 mod row_sum;
 mod run;
 mod sequences;
+mod step;
 mod views;
 
 use core::ffi::c_char;
@@ -38,6 +39,7 @@ pub use pairs::*;
 pub use row_sum::*;
 pub use run::*;
 pub use sequences::*;
+pub use step::*;
 pub use views::*;
 
 /// Version of the library.
