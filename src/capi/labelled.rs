@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, read};
 use super::failure::{Failure, flag, flags, preflane_error, report};
 use super::losses::{loss_at, preflane_loss};
-use super::metrics::update;
+use super::metrics::{bytes, restore, save, update};
 use super::pairs::reference_column;
 use super::run::preflane_run;
 use crate::ExactSum;
@@ -236,6 +236,44 @@ pub unsafe extern "C" fn preflane_labelled_metrics_report(
     };
     // SAFETY: the caller's word; metrics take any bits.
     unsafe { report(error, || update("out", out, "metrics", metrics.cast(), body)) }
+}
+
+bytes!(LabelledMetrics, sound);
+
+/// Writes metrics of labelled answers as PREFLANE_LABELLED_METRICS_BYTES bytes, which are the same on every machine, with a version and a
+/// checksum.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, LENGTH (too little room), PARAMETER (metrics that no labelled answers give); nothing is written then.
+///
+/// # Safety
+/// `metrics` points to metrics, `bytes` to `length` bytes; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_labelled_metrics_save(
+    metrics: *const preflane_labelled_metrics,
+    bytes: *mut u8,
+    length: usize,
+    error: *mut preflane_error,
+) -> i32 {
+    // SAFETY: as the function's own.
+    unsafe { report(error, || save(metrics.cast::<LabelledMetrics>(), bytes, length)) }
+}
+
+/// Reads metrics of labelled answers from the bytes of preflane_labelled_metrics_save. Bytes behind them are not looked at.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, SAVED_STATE (bytes that are cut off, damaged, of another version or of another kind); nothing is
+/// written then.
+///
+/// # Safety
+/// `bytes` points to `length` bytes, `metrics` to metrics; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_labelled_metrics_restore(
+    bytes: *const u8,
+    length: usize,
+    metrics: *mut preflane_labelled_metrics,
+    error: *mut preflane_error,
+) -> i32 {
+    // SAFETY: as the function's own.
+    unsafe { report(error, || restore(bytes, length, metrics.cast::<LabelledMetrics>())) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, read};
 use super::failure::{Failure, flag, preflane_error, report, reserved};
 use super::losses::{loss_at, preflane_loss};
-use super::metrics::update;
+use super::metrics::{bytes, restore, save, update};
 use super::pairs::reference_column;
 use super::run::preflane_run;
 use crate::listed::{ListMetrics, ListOutputs, ListScratch, Lists, evaluate};
@@ -268,6 +268,44 @@ pub unsafe extern "C" fn preflane_listed_metrics_report(
     };
     // SAFETY: the caller's word; metrics take any bits.
     unsafe { report(error, || update("out", out, "metrics", metrics.cast(), body)) }
+}
+
+bytes!(ListMetrics, sound);
+
+/// Writes metrics of lists as PREFLANE_LISTED_METRICS_BYTES bytes, which are the same on every machine, with a version and a
+/// checksum.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, LENGTH (too little room), PARAMETER (metrics that no lists give); nothing is written then.
+///
+/// # Safety
+/// `metrics` points to metrics, `bytes` to `length` bytes; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_listed_metrics_save(
+    metrics: *const preflane_listed_metrics,
+    bytes: *mut u8,
+    length: usize,
+    error: *mut preflane_error,
+) -> i32 {
+    // SAFETY: as the function's own.
+    unsafe { report(error, || save(metrics.cast::<ListMetrics>(), bytes, length)) }
+}
+
+/// Reads metrics of lists from the bytes of preflane_listed_metrics_save. Bytes behind them are not looked at.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, SAVED_STATE (bytes that are cut off, damaged, of another version or of another kind); nothing is
+/// written then.
+///
+/// # Safety
+/// `bytes` points to `length` bytes, `metrics` to metrics; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_listed_metrics_restore(
+    bytes: *const u8,
+    length: usize,
+    metrics: *mut preflane_listed_metrics,
+    error: *mut preflane_error,
+) -> i32 {
+    // SAFETY: as the function's own.
+    unsafe { report(error, || restore(bytes, length, metrics.cast::<ListMetrics>())) }
 }
 
 #[cfg(test)]

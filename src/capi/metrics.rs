@@ -2,7 +2,9 @@
 
 use super::arguments::Arguments;
 use super::failure::{Failure, Outcome, preflane_error, report};
-use crate::{ExactSum, Metrics};
+use crate::labelled::LabelledMetrics;
+use crate::listed::ListMetrics;
+use crate::{Error, ExactSum, Metrics};
 
 /// That pairs could have given it.
 pub(super) fn sound_metrics(name: &'static str, metrics: &Metrics) -> Result<(), Failure> {
@@ -108,6 +110,125 @@ pub unsafe extern "C" fn preflane_metrics_report(
     };
     // SAFETY: the caller's word.
     unsafe { report(error, || update("out", out, "metrics", metrics, body)) }
+}
+
+/// Bytes of saved metrics of pairs.
+pub const PREFLANE_METRICS_BYTES: usize = 360;
+/// Bytes of saved metrics of labelled answers.
+pub const PREFLANE_LABELLED_METRICS_BYTES: usize = 288;
+/// Bytes of saved metrics of lists.
+pub const PREFLANE_LISTED_METRICS_BYTES: usize = 296;
+
+const _: () = assert!(
+    PREFLANE_METRICS_BYTES == Metrics::BYTES
+        && PREFLANE_LABELLED_METRICS_BYTES == LabelledMetrics::BYTES
+        && PREFLANE_LISTED_METRICS_BYTES == ListMetrics::BYTES
+);
+
+/// Metrics that go to bytes and back.
+pub(super) trait Bytes: Copy {
+    /// How many.
+    const LENGTH: usize;
+    /// That rows could have given them.
+    fn check(&self, name: &'static str) -> Outcome;
+    /// Into as many bytes.
+    fn save(&self, into: &mut [u8]);
+    /// From bytes.
+    fn restore(bytes: &[u8]) -> Result<Self, Error>;
+}
+
+/// Says how metrics of a type go to bytes and back.
+macro_rules! bytes {
+    ($Metrics:ty, $sound:path) => {
+        impl $crate::capi::metrics::Bytes for $Metrics {
+            const LENGTH: usize = <$Metrics>::BYTES;
+            fn check(&self, name: &'static str) -> $crate::capi::failure::Outcome {
+                $sound(name, self)
+            }
+            fn save(&self, into: &mut [u8]) {
+                for (to, byte) in into.iter_mut().zip(self.to_bytes()) {
+                    *to = byte;
+                }
+            }
+            fn restore(bytes: &[u8]) -> Result<Self, $crate::Error> {
+                <$Metrics>::from_bytes(bytes)
+            }
+        }
+    };
+}
+pub(super) use bytes;
+bytes!(Metrics, sound_metrics);
+
+/// Writes metrics as bytes.
+///
+/// # Safety
+/// `metrics` is null or points to metrics, which take any bits, and `bytes` is null or points to `length` bytes.
+pub(super) unsafe fn save<M: Bytes>(metrics: *const M, bytes: *mut u8, length: usize) -> Outcome {
+    let mut arguments = Arguments::new();
+    let metrics = arguments.input("metrics", metrics, 1);
+    let into = arguments.output("bytes", bytes, length);
+    let checked = arguments.check()?;
+    if length < M::LENGTH {
+        return Err(Error::Length { argument: "bytes", expected: M::LENGTH, got: length }.into());
+    }
+    // SAFETY: all arguments are checked; the rest is the caller's word.
+    if let ([metrics], into) = unsafe { (metrics.slice(&checked), into.slice(&checked)) } {
+        metrics.check("metrics")?;
+        metrics.save(into);
+    }
+    Ok(())
+}
+
+/// Reads metrics from bytes.
+///
+/// # Safety
+/// `bytes` is null or points to `length` bytes, and `metrics` is null or points to metrics, which take any bits.
+pub(super) unsafe fn restore<M: Bytes>(bytes: *const u8, length: usize, metrics: *mut M) -> Outcome {
+    let mut arguments = Arguments::new();
+    let from = arguments.input("bytes", bytes, length);
+    let metrics = arguments.output("metrics", metrics, 1);
+    let checked = arguments.check()?;
+    // SAFETY: all arguments are checked; the rest is the caller's word.
+    unsafe {
+        let found = M::restore(from.slice(&checked))?;
+        metrics.slice(&checked).fill(found);
+    }
+    Ok(())
+}
+
+/// Writes metrics as PREFLANE_METRICS_BYTES bytes, which are the same on every machine, with a version and a checksum.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, LENGTH (too little room), PARAMETER (metrics that no pairs give); nothing is written then.
+///
+/// # Safety
+/// `metrics` points to metrics, `bytes` to `length` bytes; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_metrics_save(
+    metrics: *const Metrics,
+    bytes: *mut u8,
+    length: usize,
+    error: *mut preflane_error,
+) -> i32 {
+    // SAFETY: as the function's own.
+    unsafe { report(error, || save(metrics, bytes, length)) }
+}
+
+/// Reads metrics from the bytes of preflane_metrics_save. Bytes behind them are not looked at.
+///
+/// Errors: NULL, ALIGNMENT, OVERLAP, SAVED_STATE (bytes that are cut off, damaged, of another version or of another kind); nothing is
+/// written then.
+///
+/// # Safety
+/// `bytes` points to `length` bytes, `metrics` to metrics; `error` is null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_metrics_restore(
+    bytes: *const u8,
+    length: usize,
+    metrics: *mut Metrics,
+    error: *mut preflane_error,
+) -> i32 {
+    // SAFETY: as the function's own.
+    unsafe { report(error, || restore(bytes, length, metrics)) }
 }
 
 /// Changes one struct with the help of another.
