@@ -190,6 +190,16 @@ impl<'a, T> Input<'a, T> {
         Input { start: self.start.cast(), length: self.length, call: PhantomData }
     }
 
+    /// A struct that stands at the beginning of the one element, and takes any bits.
+    ///
+    /// # Safety
+    /// As [`Input::slice`].
+    pub unsafe fn as_part<U>(self, _: &Checked) -> &'a [U] {
+        const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        // SAFETY: as in Input::slice: the larger type is there.
+        unsafe { core::slice::from_raw_parts(self.start.cast(), 1) }
+    }
+
     /// The first elements of it, which are no more than there are.
     pub fn first(self, length: usize) -> Self {
         self.range(0, length)
@@ -231,6 +241,22 @@ impl<'a, T> Output<'a, T> {
         let there = first.checked_add(length).is_some_and(|end| end <= self.length);
         let length = if there { length } else { 0 };
         Self { start: self.start.wrapping_add(if there { first } else { 0 }), length, ..self }
+    }
+
+    /// The same bytes as another type of the same size and alignment, or of less.
+    pub fn cast<U>(self) -> Output<'a, U> {
+        const { assert!(size_of::<U>() == size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        Output { start: self.start.cast(), length: self.length, call: PhantomData }
+    }
+
+    /// A struct that stands at the beginning of the one element, and takes any bits.
+    ///
+    /// # Safety
+    /// As [`Output::slice`].
+    pub unsafe fn as_part<U>(self, _: &Checked) -> &'a mut [U] {
+        const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        // SAFETY: as in Output::slice: the larger type is there.
+        unsafe { core::slice::from_raw_parts_mut(self.start.cast(), 1) }
     }
 
     /// The same memory where this call only reads it.

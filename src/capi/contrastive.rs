@@ -407,15 +407,13 @@ pub unsafe extern "C" fn preflane_vector_similarities_grad(
         // SAFETY: as the function's own.
         let vectors = unsafe { read("vectors", vectors) }?;
         let checks = vectors.check()?;
-        let elements = |matrix: &preflane_matrix, name| {
-            matrix.rows.checked_mul(matrix.columns).ok_or(Failure::TooLarge(name))
-        };
+        let elements =
+            |matrix: &preflane_matrix, name| matrix.rows.checked_mul(matrix.columns).ok_or(Failure::TooLarge(name));
         let mut arguments = Arguments::new();
         let queries = vectors.queries.input(&mut arguments, "queries")?;
         let keys = vectors.keys.input(&mut arguments, "keys")?;
         let grads = arguments.input("grad_similarities", grad_similarities, checks.length);
-        let to_queries =
-            arguments.output("grad_queries", grad_queries, elements(&vectors.queries, "grad_queries")?);
+        let to_queries = arguments.output("grad_queries", grad_queries, elements(&vectors.queries, "grad_queries")?);
         let to_keys = arguments.output("grad_keys", grad_keys, elements(&vectors.keys, "grad_keys")?);
         let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the rest is the caller's word.

@@ -152,8 +152,10 @@ pub enum Failure {
     Threshold(usize, Error),
     /// An answer without a token: 0 is the chosen one, 1 the rejected one.
     EmptyAnswer(usize),
-    /// A target that is not among so many columns.
+    /// A target that is not among so many columns given, or -1.
     Place(i64, usize),
+    /// A target that is not among so many columns.
+    Column(i64, usize),
     #[cfg_attr(feature = "std", allow(dead_code, reason = "std can"))]
     NoEnvironment,
 }
@@ -210,7 +212,7 @@ impl Failure {
             | Self::Name(..)
             | Self::Threshold(..) => PREFLANE_ERROR_PARAMETER,
             Self::EmptyAnswer(_) => PREFLANE_ERROR_EMPTY_SEQUENCE,
-            Self::Place(..) => PREFLANE_ERROR_TARGET,
+            Self::Place(..) | Self::Column(..) => PREFLANE_ERROR_TARGET,
             Self::NotThreaded => PREFLANE_ERROR_THREADS,
             Self::Environment(_) | Self::Traps(_) => PREFLANE_ERROR_ENVIRONMENT,
             Self::NoEnvironment => PREFLANE_ERROR_OTHER,
@@ -237,7 +239,7 @@ impl Failure {
             | Self::Traps(_)
             | Self::NoEnvironment => "",
             Self::LogSumExp { .. } => "log_sum_exps",
-            Self::Place(..) => "target",
+            Self::Place(..) | Self::Column(..) => "target",
             Self::Null(name)
             | Self::Alignment(name)
             | Self::TooLarge(name)
@@ -363,6 +365,13 @@ impl Failure {
                     }
                     None => out.text("; it must be -1, for no columns are given"),
                 }
+            }
+            Self::Column(place, columns) => {
+                out.text("target is ");
+                out.integer(place);
+                out.text("; it must be one of the ");
+                out.count(columns);
+                out.text(" columns, counted from 0");
             }
             Self::NoEnvironment => out.text("this build cannot read environment variables"),
         }

@@ -335,8 +335,7 @@ mod tests {
         };
         // SAFETY: one size, and any bits are metrics.
         let metrics: ListMetrics = unsafe { core::mem::transmute(given) };
-        let counts =
-            [metrics.lists(), metrics.filled(), metrics.answers(), metrics.accurate(), metrics.nonfinite()];
+        let counts = [metrics.lists(), metrics.filled(), metrics.answers(), metrics.accurate(), metrics.nonfinite()];
         assert_eq!(counts, [9, 8, 7, 6, 5]);
         let sums = [
             metrics.weights(),

@@ -308,7 +308,8 @@ pub unsafe extern "C" fn preflane_loss_describe(
         let out = arguments.output("out", out, 1);
         let checked = arguments.check()?;
         let requirement = "less than preflane_loss_count()";
-        let description = describe(index).ok_or(Error::Parameter { name: "index", value: index as f64, requirement })?;
+        let description =
+            describe(index).ok_or(Error::Parameter { name: "index", value: index as f64, requirement })?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
         unsafe { out.slice(&checked) }.fill(description);
         Ok(())

@@ -10,12 +10,14 @@
 mod arguments;
 mod contrastive;
 mod environment;
+mod evaluator;
 mod failure;
 mod labelled;
 mod listed;
 mod logits;
 mod losses;
 mod metrics;
+mod monitor;
 mod pairs;
 #[cfg(all(not(feature = "std"), not(test), panic = "abort"))]
 mod panic;
@@ -29,12 +31,14 @@ use core::ffi::c_char;
 
 pub use contrastive::*;
 pub use environment::preflane_check_environment;
+pub use evaluator::*;
 pub use failure::*;
 pub use labelled::*;
 pub use listed::*;
 pub use logits::*;
 pub use losses::*;
 pub use metrics::*;
+pub use monitor::*;
 pub use pairs::*;
 pub use row_sum::*;
 pub use run::*;

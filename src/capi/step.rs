@@ -155,9 +155,8 @@ pub unsafe extern "C" fn preflane_step_forward(
 ) -> i32 {
     let body = || {
         // SAFETY: as the function's own.
-        let (call, logits) = unsafe {
-            (StepCall { counts, ..StepCall::new(run, step, buffers)? }, read("logits", logits)?)
-        };
+        let (call, logits) =
+            unsafe { (StepCall { counts, ..StepCall::new(run, step, buffers)? }, read("logits", logits)?) };
         // SAFETY: likewise.
         unsafe {
             match preflane_dtype::of(logits.dtype)? {
@@ -294,18 +293,13 @@ impl StepCall {
         let zero_padding = flag("zero_padding", step.zero_padding)?;
         check_grad_scale(step.grad_scale)?;
         // SAFETY: likewise.
-        let (scaling, buffers) =
-            unsafe { (preflane_scaling::checked(step.scaling)?, read("buffers", buffers)?) };
+        let (scaling, buffers) = unsafe { (preflane_scaling::checked(step.scaling)?, read("buffers", buffers)?) };
         let (metrics, counts) = (core::ptr::null_mut(), core::ptr::null_mut());
         Ok(Self { run, step, loss, scaling, zero_padding, buffers, outputs: NO_OUTPUTS, metrics, counts })
     }
 
     /// That rows of logits are the targets', and their memory.
-    fn logits<'a, T>(
-        &self,
-        arguments: &mut Arguments,
-        logits: preflane_logits_mut,
-    ) -> Result<Output<'a, T>, Failure> {
+    fn logits<'a, T>(&self, arguments: &mut Arguments, logits: preflane_logits_mut) -> Result<Output<'a, T>, Failure> {
         let rows = logits.rows;
         check_length("targets", rows, self.step.sequences.targets.length)?;
         logits_output::<T>(arguments, "logits", logits, preflane_rows::ALL.of(rows)?, self.zero_padding)
@@ -367,8 +361,7 @@ impl StepCall {
                 grad_scale: self.step.grad_scale,
                 zero_padding: self.zero_padding,
             };
-            let logits =
-                LogitsMut::<T>::with_stride(data.slice(checked), logits.rows, logits.columns, logits.stride)?;
+            let logits = LogitsMut::<T>::with_stride(data.slice(checked), logits.rows, logits.columns, logits.stride)?;
             let buffers = StepBuffers {
                 token_logps: memory.token_logps.slice(checked),
                 log_sum_exps: memory.log_sum_exps.slice(checked),

@@ -24,10 +24,10 @@ mod robust;
 mod simpo;
 mod tracked;
 
-pub use one_of::OneOf;
-pub use parameter::Parameter;
 pub(crate) use checked::Checked;
 pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
+pub use one_of::OneOf;
+pub use parameter::Parameter;
 pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::Tracked;
 

@@ -30,7 +30,12 @@ impl Counts {
 }
 
 /// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
-pub fn block<F: PairFormula>(backend: Backend, formula: &F, pairs: Pairs<'_>, outputs: &mut OutputSlices<'_>) -> Counts {
+pub fn block<F: PairFormula>(
+    backend: Backend,
+    formula: &F,
+    pairs: Pairs<'_>,
+    outputs: &mut OutputSlices<'_>,
+) -> Counts {
     let rows = pairs.len();
     let backend = backend.for_rows(rows);
     let tail = rows % backend.lanes();

@@ -108,12 +108,7 @@ impl Pair<Tracked> for BoundedResults<'_> {
 
 /// Whether bounds of the errors decide every result.
 #[inline(never)]
-fn settle_by_bounds<F: PairFormula>(
-    formula: &F,
-    inputs: &[f32; 4],
-    weight: f32,
-    results: &mut [f32; RESULTS],
-) -> bool {
+fn settle_by_bounds<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS]) -> bool {
     if !rough_log_ratio(inputs).is_finite() {
         return false;
     }

@@ -40,6 +40,7 @@ pub fn text() -> Result<String, String> {
     bindings.write(&mut text);
     let text = plain(&String::from_utf8_lossy(&text));
     // cbindgen's own trailer would stand behind the guard.
-    let (header, end) = text.rsplit_once("#endif  /* PREFLANE_H */").ok_or("cbindgen ends the header in another way")?;
+    let (header, end) =
+        text.rsplit_once("#endif  /* PREFLANE_H */").ok_or("cbindgen ends the header in another way")?;
     Ok(format!("{header}{}\n#endif  /* PREFLANE_H */{end}", losses::constructors()))
 }
