@@ -1,26 +1,63 @@
 //! The numeric core of preference optimisation: logits or log-probabilities of preference pairs in; losses, implicit
 //! rewards, margins, gradients (down to the logits') and metrics of DPO and its relatives out.
 //!
-//! `no_std`, no allocation, no global state, no panic. Feature `std` (on by default) adds [`batch`], the multi-threaded
-//! layer, and the environment variable `PREFLANE_LEVEL`.
+//! # From logits: a step of a trainer
+//!
+//! Logits, labels and a loss are enough. [`Trainer`] owns the memory of a step and replaces the logits by their gradient:
 //!
 //! ```
-//! use preflane::{Backend, Loss, Metrics, Outputs, Pairs, evaluate};
+//! # #[cfg(feature = "std")] {
+//! use preflane::{Batch, Loss, Trainer};
 //!
-//! // Log-probabilities of whole answers, in nats: policy chosen, policy rejected, reference chosen, reference rejected.
-//! let pairs = Pairs::new(&[-12.5, -30.0], &[-14.0, -28.0], &[-13.0, -29.0], &[-13.25, -29.5]);
-//! let (mut losses, mut gradients) = ([0.0; 2], [0.0; 2]);
-//! let outputs =
-//!     Outputs { losses: Some(&mut losses), grad_chosen_logps: Some(&mut gradients), ..Default::default() };
-//! let mut metrics = Metrics::new();
-//! evaluate(Backend::detect(), &Loss::dpo(0.1)?, pairs, outputs, Some(&mut metrics))?;
-//! assert_eq!(losses[0], 0.632599035317_f64 as f32);
-//! assert_eq!(metrics.report().rewards_accuracies, 0.5);
+//! // One pair of three tokens each over a vocabulary of four: the chosen answer, then the rejected one. Labels as Hugging Face has
+//! // them: the model shifts them, and -100 does not count.
+//! let shape = [2, 3, 4];
+//! let labels = [[-100, 1, 2], [-100, 3, 0]].concat();
+//! let mut logits = [0.25_f32; 24];
+//!
+//! let mut trainer = Trainer::new(Loss::dpo(0.1)?);
+//! let reference = trainer.logps(&[0.25_f32; 24], Batch::new(shape, &labels))?; // from the reference model's logits
+//! let results = trainer.step(&mut logits, Batch::new(shape, &labels).with_reference(&reference))?;
+//! assert_eq!(results.losses, [core::f32::consts::LN_2]);
+//! assert_eq!(results.report().rewards_margins, 0.0);
+//! assert!(logits[1] < 0.0); // now the gradient: more of the chosen token lowers the loss
+//! # }
 //! # Ok::<(), preflane::Error>(())
 //! ```
 //!
-//! From logits to log-probabilities and back to the logits' gradient: [`logits`], whose
-//! [`Step`](logits::Step) does all of a training step.
+//! # From log-probabilities: losses of pairs
+//!
+//! ```
+//! # #[cfg(feature = "std")] {
+//! use preflane::{Loss, Pairs, Run};
+//!
+//! // Log-probabilities of whole answers, in nats: policy chosen, policy rejected, reference chosen, reference rejected.
+//! let pairs = Pairs::new(&[-12.5, -30.0], &[-14.0, -28.0], &[-13.0, -29.0], &[-13.25, -29.5]);
+//! let scores = Run::default().score(&Loss::dpo(0.1)?, pairs)?;
+//! assert_eq!(scores.losses[0], 0.632599035317_f64 as f32);
+//! assert_eq!(scores.report().rewards_accuracies, 0.5);
+//! # }
+//! # Ok::<(), preflane::Error>(())
+//! ```
+//!
+//! # In the caller's memory
+//!
+//! The core is `no_std`: no allocation, no global state, no panic. A [`Run`] says where work runs, and the work is its methods:
+//!
+//! ```
+//! use preflane::{Loss, Metrics, Outputs, Pairs, Run};
+//!
+//! let pairs = Pairs::new(&[-12.5, -30.0], &[-14.0, -28.0], &[-13.0, -29.0], &[-13.25, -29.5]);
+//! let (mut losses, mut gradients, mut metrics) = ([0.0; 2], [0.0; 2], Metrics::new());
+//! let outputs =
+//!     Outputs { losses: Some(&mut losses), grad_chosen_logps: Some(&mut gradients), ..Default::default() };
+//! Run::default().evaluate(&Loss::dpo(0.1)?, pairs, outputs, Some(&mut metrics))?;
+//! assert_eq!(losses[0], 0.632599035317_f64 as f32);
+//! # Ok::<(), preflane::Error>(())
+//! ```
+//!
+//! Feature `std` (on by default) adds threads, the memory of [`Trainer`] and [`Run::score`], and the environment variable
+//! `PREFLANE_LEVEL`. [`logits`] has the parts of a step, [`streaming`] evaluates token by token in fixed memory.
 //!
 //! # The contract
 //!
@@ -54,8 +91,9 @@
 //! - [`logits`]: token log-probabilities, their mergeable log-sum-exp and the gradient, over rows of a vocabulary; then
 //!   sequences, and the whole step, which goes through `pairs`.
 //! - [`contrastive`]: InfoNCE and its symmetric form, on the same log-sum-exp.
-//! - `metrics`: exact sums and counts; `evaluate`: whole batches on one thread; [`batch`]: on many.
+//! - `metrics`: exact sums and counts; `evaluate`: whole batches of pairs; `run`: where they and all other work run.
 //! - [`streaming`]: evaluation token by token in fixed memory, a window and alarms, state as bytes (`saved`).
+//! - `trainer`, `scores`: what owns its memory.
 //! - `capi`: the C interface; `capi/` beside `src` has its header and what a C project needs.
 #![no_std]
 
@@ -67,6 +105,8 @@ mod batch;
 #[doc(hidden)]
 pub mod capi;
 pub mod contrastive;
+#[cfg(test)]
+mod definition;
 pub mod elementary;
 mod error;
 mod evaluate;
@@ -100,6 +140,10 @@ pub use run::Run;
 pub use scores::Scores;
 #[cfg(feature = "std")]
 pub use trainer::{AnswerLogps, Batch, StepResults, Trainer};
+
+/// The version of the definition that this build computes: which bits every result has, operation by operation, stands in
+/// `docs/definition.md`. Within a version no result of a loss that was there ever changes.
+pub const DEFINITION: u32 = 1;
 
 /// The one NaN that is ever returned: hardware differs in sign and payload.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);

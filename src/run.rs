@@ -95,7 +95,7 @@ impl Run {
 #[cfg(feature = "std")]
 impl Run {
     /// The most threads that may be asked for; no machine has more.
-    pub const MOST_THREADS: usize = 1 << 16;
+    pub const MOST_THREADS: usize = 2_usize.pow(16);
 
     /// On so many threads, which each call starts and ends: that costs some 50 us. For many small calls there is
     /// [`in_pool`](Run::in_pool). A count is a wish: no more are started than the work has parts, and than four a processor; where

@@ -6,6 +6,7 @@
 use preflane::contrastive::{InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors};
 use preflane::elementary::{self, slices};
 use preflane::logits::{Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, Scaling, Seeds, Targets, TokenOutputs};
+use preflane::losses::{Description, LOSSES, Shape};
 use preflane::streaming::{Evaluator, Limits, Monitor, Side, k3};
 use preflane::{Backend, Error, ExactSum, Level, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
 use preflane_judge::Random;
@@ -83,11 +84,14 @@ fn elementary_functions() {
     }
 }
 
-fn losses() -> [Loss; 5] {
-    let new = || -> Result<_, Error> {
-        Ok([Loss::dpo(0.1)?, Loss::cdpo(0.1, 0.1)?, Loss::robust(0.1, 0.2)?, Loss::ipo(0.05)?, Loss::hinge(0.5)?])
+/// Every loss of pairs, with the values that people use.
+fn losses() -> Vec<Loss> {
+    let pairwise = LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise);
+    let usual = |loss: &&Description| {
+        let parameters: Vec<f64> = loss.parameters.iter().map(|parameter| parameter.default).collect();
+        Loss::new(loss, &parameters).unwrap()
     };
-    new().unwrap()
+    pairwise.map(usual).collect()
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn calls_in_any_order() {
     #[derive(Default)]
     struct Model {
         open: Option<Side>,
-        /// Of the open answer: tokens with and without a reference.
+        /// The state of the open answer: tokens with and without a reference.
         tokens: [u32; 2],
         /// The ended answer, and whether it has a reference.
         ended: Option<(Side, bool)>,

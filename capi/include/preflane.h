@@ -62,13 +62,17 @@ typedef int32_t preflane_loss_kind;
 #endif
 
 
-// Version of the library.
+// The version of the definition that this build computes: which bits every result has, operation by operation, stands in
+// `docs/definition.md`. Within a version no result of a loss that was there ever changes.
+#define DEFINITION 1
+
+// Major version of the library.
 #define PREFLANE_VERSION_MAJOR 0
 
-// Likewise.
+// Minor version of the library.
 #define PREFLANE_VERSION_MINOR 1
 
-// Likewise.
+// Patch version of the library.
 #define PREFLANE_VERSION_PATCH 0
 
 // Version of the binary interface: it changes whenever a program must be compiled anew.
@@ -107,8 +111,8 @@ typedef int32_t preflane_loss_kind;
 // The mark of a masked token in PyTorch and Hugging Face.
 #define PREFLANE_IGNORE_INDEX -100
 
-// The most threads that may be asked for; no machine has more.
-#define Run_MOST_THREADS (1 << 16)
+// How many sets of parameters `Description::case` gives that are all different.
+#define CASES 5
 
 
 
@@ -641,13 +645,13 @@ typedef struct preflane_labelled_outputs {
   float *grad_beta;
 } preflane_labelled_outputs;
 
-// The exact sum of any number of `f32` values: an integer in units of 2^-149.
+// The exact sum of any number of floats: an integer in units of 2^-149.
 //
 // Plain data of a fixed size. Equal multisets of values give equal bits, whatever the order, grouping or merging.
-// Infinities and NaN are remembered apart, so that `sum` and `mean` say what IEEE
+// Infinities and NaN are remembered apart, so that preflane_sum_value says what IEEE
 // arithmetic would.
 typedef struct preflane_sum {
-  // Least significant first: LIMBS of them, as a number for the C header. The last one's highest 4 bits are flags.
+  // The least significant comes first. The last one's highest 4 bits are flags.
   uint64_t limbs[5];
 } preflane_sum;
 
@@ -859,7 +863,7 @@ typedef struct preflane_token_outputs {
 typedef struct preflane_token_counts {
   // Rows with a target.
   uint64_t tokens;
-  // Rows without.
+  // Rows without a target.
   uint64_t masked;
   // Rows with a target whose log-probability is not finite: NaN, or -inf of a masked column.
   uint64_t nonfinite;
@@ -930,22 +934,37 @@ typedef struct preflane_loss_description {
 // Exact sums and counts over any number of pairs.
 //
 // Plain data of a fixed size. It has the same bits for every order of the pairs and every partition of them among
-// batches, threads, ranks and restarts: `merge` adds the parts.
+// batches, threads, ranks and restarts: preflane_metrics_merge adds the parts.
 typedef struct preflane_metrics {
+  // Pairs seen.
   uint64_t pairs;
+  // Pairs that came with a reference.
   uint64_t referenced;
+  // Pairs whose chosen log-ratio exceeds the rejected one: exactly, before any rounding.
   uint64_t accurate;
+  // Pairs whose two log-ratios are exactly equal. They count as not accurate.
   uint64_t ties;
+  // Pairs with an infinite or NaN log-probability, loss, reward or margin.
   uint64_t nonfinite;
+  // Pairs whose chosen log-probability is below the reference's: likelihood displacement.
   uint64_t chosen_fell;
+  // Pairs whose rejected log-probability is below the reference's.
   uint64_t rejected_fell;
+  // Pairs whose chosen and rejected log-probabilities are both below the reference's.
   uint64_t both_fell;
+  // Sum of the weights; each is 1 where none were given.
   struct preflane_sum weights;
+  // Sum of the (weighted) losses.
   struct preflane_sum loss;
+  // Sum of the chosen rewards.
   struct preflane_sum rewards_chosen;
+  // Sum of the rejected rewards.
   struct preflane_sum rewards_rejected;
+  // Sum of the margins.
   struct preflane_sum margins;
+  // Sum of the policy's chosen log-probabilities.
   struct preflane_sum logps_chosen;
+  // Sum of the policy's rejected log-probabilities.
   struct preflane_sum logps_rejected;
 } preflane_metrics;
 
@@ -1052,13 +1071,13 @@ typedef struct preflane_window_report {
 typedef struct preflane_pairs {
   // How many pairs: the length of each array.
   size_t length;
-  // Of the chosen answers, by the policy.
+  // The policy's log-probabilities of the chosen answers.
   const float *policy_chosen_logps;
-  // Of the rejected answers, by the policy.
+  // The policy's log-probabilities of the rejected answers.
   const float *policy_rejected_logps;
-  // Of the chosen answers, by the reference model.
+  // The reference model's log-probabilities of the chosen answers.
   const float *ref_chosen_logps;
-  // Of the rejected answers, by the reference model.
+  // The reference model's log-probabilities of the rejected answers.
   const float *ref_rejected_logps;
   // Weights of the pairs, finite and at least 0; null: all are 1.
   const float *weights;
@@ -1080,29 +1099,29 @@ typedef struct preflane_pair_outputs {
   float *margins;
   // Derivative of the weighted loss by policy_chosen_logps.
   float *grad_chosen_logps;
-  // By policy_rejected_logps.
+  // Derivative of the weighted loss by policy_rejected_logps.
   float *grad_rejected_logps;
-  // By ref_chosen_logps.
+  // Derivative of the weighted loss by ref_chosen_logps.
   float *grad_ref_chosen_logps;
-  // By ref_rejected_logps.
+  // Derivative of the weighted loss by ref_rejected_logps.
   float *grad_ref_rejected_logps;
-  // By beta, pair by pair.
+  // Derivative of each pair's weighted loss by beta.
   float *grad_beta;
 } preflane_pair_outputs;
 
-// A row's log-sum-exp in the making (`RowSum`) as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
+// A row's log-sum-exp in the making as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
 typedef struct preflane_row_sum {
-  // The scaling that the row began with.
+  // The temperature of the scaling that the row began with.
   double temperature;
-  // Likewise.
+  // The logit scale of that scaling.
   double logit_scale;
-  // Likewise; 0: none.
+  // The soft cap of that scaling; 0: none.
   double soft_cap;
-  // The window of the total.
+  // The window of the total of the other logits: it says what the integers count.
   int64_t window;
-  // Its integers, 64 bits at a time, the lower first.
+  // The higher integer of the total, 64 bits at a time, the lower first.
   uint64_t high[2];
-  // Likewise.
+  // The lower integer of the total, 64 bits at a time, the lower first.
   uint64_t low[2];
   // How many others equal the largest, where only those count.
   uint64_t ties;
@@ -1140,7 +1159,7 @@ typedef struct preflane_step {
   const struct preflane_scaling *scaling;
   // The reference model's log-probabilities of the chosen answers, one a pair, reduced in the same way.
   const float *ref_chosen_logps;
-  // Of the rejected answers.
+  // The reference model's log-probabilities of the rejected answers, one a pair, reduced in the same way.
   const float *ref_rejected_logps;
   // Weights of the pairs; null: all are 1.
   const float *weights;
@@ -1158,17 +1177,17 @@ typedef struct preflane_step {
 typedef struct preflane_step_buffers {
   // Tokens' log-probabilities, one a row; 0 for masked ones.
   float *token_logps;
-  // One a row.
+  // The rows' log-sum-exps, one a row.
   struct preflane_log_sum_exp *log_sum_exps;
   // The derivatives by token_logps, one a row.
   float *token_grads;
   // The chosen answers' log-probabilities, one a pair.
   float *chosen_logps;
-  // The rejected answers', one a pair.
+  // The rejected answers' log-probabilities, one a pair.
   float *rejected_logps;
   // The derivatives by chosen_logps, without grad_scale.
   float *grad_chosen_logps;
-  // By rejected_logps.
+  // The derivatives by rejected_logps, without grad_scale.
   float *grad_rejected_logps;
 } preflane_step_buffers;
 
@@ -1178,9 +1197,9 @@ typedef struct preflane_step_outputs {
   float *losses;
   // Implicit rewards of the chosen answers.
   float *chosen_rewards;
-  // Of the rejected answers.
+  // Implicit rewards of the rejected answers.
   float *rejected_rewards;
-  // Their differences.
+  // The exact differences of the two rewards, rounded once.
   float *margins;
 } preflane_step_outputs;
 
@@ -1567,10 +1586,10 @@ int32_t preflane_logits_grad(struct preflane_run run,
                              const struct preflane_logits_mut *grads,
                              struct preflane_error *error);
 
-// The same in the place of the logits.
+// The gradient of preflane_logits_grad in the place of the logits: they are read and overwritten.
 //
 // The caller vouches for this:
-// As preflane_logits_grad.
+// The pointers are those that `preflane_logits_grad` takes, but for `grads`; `logits` points to logits that may be written.
 int32_t preflane_logits_grad_in_place(struct preflane_run run,
                                       const struct preflane_logits_mut *logits,
                                       const struct preflane_targets *targets,
@@ -1612,7 +1631,7 @@ int32_t preflane_metrics_merge(struct preflane_metrics *into,
 
 // The means of what the metrics have seen.
 //
-// Errors: as preflane_metrics_merge.
+// Errors: those of preflane_metrics_merge; nothing is written then.
 //
 // The caller vouches for this:
 // `metrics` points to metrics, `out` to a preflane_report; `error` is null or points to a preflane_error.
@@ -1656,7 +1675,7 @@ int32_t preflane_sum_add(struct preflane_sum *sum,
 
 // Adds one exact sum to another.
 //
-// Errors: as preflane_sum_add.
+// Errors: those of preflane_sum_add; nothing is written then.
 //
 // The caller vouches for this:
 // Both point to sums; `error` is null or points to a preflane_error.
@@ -1665,7 +1684,7 @@ int32_t preflane_sum_merge(struct preflane_sum *into, const struct preflane_sum 
 // The sum, and its mean over `count` (a global number of pairs or tokens, say), each rounded once; either pointer may be
 // null. The mean over 0 is NaN.
 //
-// Errors: as preflane_sum_add.
+// Errors: those of preflane_sum_add; nothing is written then.
 //
 // The caller vouches for this:
 // `sum` points to a sum, `value` and `mean` to a float or are null; `error` is null or points to a preflane_error.
@@ -1870,10 +1889,11 @@ int32_t preflane_sequence_logps(const struct preflane_sequences *sequences,
 // batch's share of an accumulated one; 0 where a host's own rule gives this loss no part): the grad_logps of preflane_logits_grad. 0
 // for masked tokens.
 //
-// Errors: as preflane_sequence_logps.
+// Errors: those of preflane_sequence_logps; nothing is written then.
 //
 // The caller vouches for this:
-// As preflane_sequence_logps.
+// `sequences` points to its struct, `grad_chosen_logps` and `grad_rejected_logps` to a float for each pair, `token_grads` to a float
+// for each target; `error` is null or points to a preflane_error.
 int32_t preflane_token_grads(const struct preflane_sequences *sequences,
                              const float *grad_chosen_logps,
                              const float *grad_rejected_logps,

@@ -41,7 +41,7 @@ class span {
   constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
   template <std::size_t N>
   constexpr span(T (&array)[N]) noexcept : data_(array), size_(N) {}
-  /// Of anything with data() and size(): std::vector, std::array, another span.
+  /// A span of anything with data() and size(): std::vector, std::array, another span.
   template <class C, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<C &>().data()), T *>>>
   constexpr span(C &&container) noexcept : data_(container.data()), size_(container.size()) {}
   constexpr T *data() const noexcept { return data_; }

@@ -19,7 +19,7 @@ const ARENA: usize = 2048;
 
 type Arena = [u64; ARENA / 8 + 1];
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let mut arena: Arena = [0; ARENA / 8 + 1];

@@ -11,7 +11,7 @@ use preflane::{Backend, Metrics, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
 use preflane_judge::{Random, crc32};
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     match v.below(4) {

@@ -47,7 +47,7 @@ impl Source for Bytes<'_> {
 /// Whether the judge is asked: not under Miri, which is for unsafe code, of which the judge has none, and slow at arithmetic.
 pub const JUDGED: bool = !cfg!(miri);
 
-/// Of some bytes.
+/// The choices that some bytes make.
 pub fn choices(data: &[u8]) -> Choices<'_> {
     Values::new(Bytes { given: Unstructured::new(data), then: Random(crc32(data).into()) })
 }
@@ -68,7 +68,7 @@ pub fn on_every_level<R: PartialEq + Debug>(mut run: impl FnMut(Backend) -> R) -
     first
 }
 
-/// As integers, for comparing.
+/// The values as integers, for comparing.
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|x| x.to_bits()).collect()
 }

@@ -4,7 +4,7 @@ use crate::{Choices, Columns, Results, backends, check_mean, choices, loss, rati
 use preflane::{ExactSum, Metrics, Outputs, Run};
 use preflane_judge::classes::Values;
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let value = if v.once_in(4) { Values::any } else { Values::finite };

@@ -8,7 +8,7 @@ use preflane_judge::{RESULTS, pair, ulps};
 /// The published bound.
 const BOUND: f64 = 0.501;
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let (kind, beta, loss) = loss(&mut v);

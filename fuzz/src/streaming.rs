@@ -20,7 +20,7 @@ const WINDOW: usize = 3;
 /// A monitor of the size that is fuzzed.
 type Fuzzed = Monitor<WINDOW>;
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let states = calls(&mut v);

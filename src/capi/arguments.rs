@@ -193,7 +193,7 @@ impl<'a, T> Input<'a, T> {
     /// A struct that stands at the beginning of the one element, and takes any bits.
     ///
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     pub unsafe fn as_part<U>(self, _: &Checked) -> &'a [U] {
         const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
         // SAFETY: as in Input::slice: the larger type is there.
@@ -228,7 +228,7 @@ impl<'a, T> Input<'a, T> {
     /// The memory, if there is any.
     ///
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a [T]> {
         // SAFETY: the caller's.
         if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
@@ -252,7 +252,7 @@ impl<'a, T> Output<'a, T> {
     /// A struct that stands at the beginning of the one element, and takes any bits.
     ///
     /// # Safety
-    /// As [`Output::slice`].
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
     pub unsafe fn as_part<U>(self, _: &Checked) -> &'a mut [U] {
         const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
         // SAFETY: as in Output::slice: the larger type is there.
@@ -267,7 +267,7 @@ impl<'a, T> Output<'a, T> {
     /// The memory.
     ///
     /// # Safety
-    /// As [`Input::slice`]; also, T takes any bits, and nothing else uses the memory during the call.
+    /// The caller vouches for the memory, as [`Input::slice`] demands; also, T takes any bits, and nothing else uses the memory during the call.
     pub unsafe fn slice(self, _: &Checked) -> &'a mut [T] {
         if self.length == 0 {
             return &mut [];
@@ -279,7 +279,7 @@ impl<'a, T> Output<'a, T> {
     /// The memory, if it is not left out.
     ///
     /// # Safety
-    /// As [`Output::slice`].
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
     pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a mut [T]> {
         // SAFETY: the caller's.
         if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
@@ -288,7 +288,7 @@ impl<'a, T> Output<'a, T> {
     /// The first elements as those of a type that is no larger, after setting them to a value.
     ///
     /// # Safety
-    /// As [`Output::slice`].
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
     pub unsafe fn filled_as<U: Copy>(self, _: &Checked, length: usize, value: U) -> &'a mut [U] {
         const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
         let start = self.start.cast::<U>();
@@ -306,7 +306,7 @@ impl<'a, T> Output<'a, T> {
     /// The memory, if it is not left out, after zeroing it, for a T that does not take any bits but 0.
     ///
     /// # Safety
-    /// As [`Output::slice`], with a T for which 0 is a value.
+    /// The caller vouches for the memory, as [`Output::slice`] demands, with a T for which 0 is a value.
     pub unsafe fn zeroed_if(self, checked: &Checked) -> Option<&'a mut [T]> {
         if self.length > 0 {
             // SAFETY: as in Input::slice.

@@ -53,7 +53,7 @@ impl preflane_matrix {
     }
 
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     unsafe fn view<'a>(&self, data: Input<'a, f32>, checked: &Checked) -> Result<Logits<'a, f32>, Failure> {
         // A matrix of no rows has no elements, whatever its stride.
         let stride = if self.rows == 0 { self.columns } else { self.stride };
@@ -70,7 +70,7 @@ impl preflane_matrix_mut {
     }
 
     /// # Safety
-    /// As [`Output::slice`].
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
     unsafe fn view<'a>(&self, data: Output<'a, f32>, checked: &Checked) -> Result<LogitsMut<'a, f32>, Failure> {
         let stride = if self.rows == 0 { self.columns } else { self.stride };
         // SAFETY: the caller's.
@@ -333,7 +333,7 @@ impl preflane_vectors {
     }
 
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     unsafe fn view<'a>(
         &self,
         checks: &Checks,

@@ -416,7 +416,7 @@ struct Token {
 
 impl Token {
     /// # Safety
-    /// As [`preflane_evaluator_logits`].
+    /// The pointers are those that [`preflane_evaluator_logits`] takes, and its caller vouches for them.
     unsafe fn add<T: Element>(self, row: *const T) -> Outcome {
         let Self { evaluator, columns, target, scaling, ref_logp } = self;
         let mut arguments = Arguments::new();

@@ -78,7 +78,7 @@ pub struct preflane_report {
 
 /// The means of what the metrics have seen.
 ///
-/// Errors: as preflane_metrics_merge.
+/// Errors: those of preflane_metrics_merge; nothing is written then.
 ///
 /// # Safety
 /// `metrics` points to metrics, `out` to a preflane_report; `error` is null or points to a preflane_error.
@@ -284,7 +284,7 @@ pub unsafe extern "C" fn preflane_sum_add(
 
 /// Adds one exact sum to another.
 ///
-/// Errors: as preflane_sum_add.
+/// Errors: those of preflane_sum_add; nothing is written then.
 ///
 /// # Safety
 /// Both point to sums; `error` is null or points to a preflane_error.
@@ -310,7 +310,7 @@ pub unsafe extern "C" fn preflane_sum_merge(
 /// The sum, and its mean over `count` (a global number of pairs or tokens, say), each rounded once; either pointer may be
 /// null. The mean over 0 is NaN.
 ///
-/// Errors: as preflane_sum_add.
+/// Errors: those of preflane_sum_add; nothing is written then.
 ///
 /// # Safety
 /// `sum` points to a sum, `value` and `mean` to a float or are null; `error` is null or points to a preflane_error.

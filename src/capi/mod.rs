@@ -46,11 +46,11 @@ pub use sequences::*;
 pub use step::*;
 pub use views::*;
 
-/// Version of the library.
+/// Major version of the library.
 pub const PREFLANE_VERSION_MAJOR: u32 = 0;
-/// Likewise.
+/// Minor version of the library.
 pub const PREFLANE_VERSION_MINOR: u32 = 1;
-/// Likewise.
+/// Patch version of the library.
 pub const PREFLANE_VERSION_PATCH: u32 = 0;
 /// Version of the binary interface: it changes whenever a program must be compiled anew.
 pub const PREFLANE_ABI_VERSION: u32 = 2;

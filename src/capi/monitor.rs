@@ -175,7 +175,7 @@ impl<'a> Written<'a> {
     }
 
     /// # Safety
-    /// As [`Output::slice`].
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
     unsafe fn parts(self, checked: &Checked) -> (&'a mut [Held], &'a mut [Row]) {
         // SAFETY: the caller's; both take any bits.
         unsafe { (self.0.as_part::<Held>(checked), self.1.cast::<Row>().slice(checked)) }
@@ -195,7 +195,7 @@ impl<'a> Looked<'a> {
     /// What stands there, and the window.
     ///
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     unsafe fn parts(self, checked: &Checked) -> Result<(&'a Held, Window<'a>, Alarms), Failure> {
         // SAFETY: the caller's; both take any bits.
         let (held, rows) = unsafe { (self.0.as_part::<Held>(checked), self.1.cast::<Row>().slice(checked)) };

@@ -12,13 +12,13 @@ use crate::{Metrics, Outputs, Pairs, Reference};
 pub struct preflane_pairs {
     /// How many pairs: the length of each array.
     pub length: usize,
-    /// Of the chosen answers, by the policy.
+    /// The policy's log-probabilities of the chosen answers.
     pub policy_chosen_logps: *const f32,
-    /// Of the rejected answers, by the policy.
+    /// The policy's log-probabilities of the rejected answers.
     pub policy_rejected_logps: *const f32,
-    /// Of the chosen answers, by the reference model.
+    /// The reference model's log-probabilities of the chosen answers.
     pub ref_chosen_logps: *const f32,
-    /// Of the rejected answers, by the reference model.
+    /// The reference model's log-probabilities of the rejected answers.
     pub ref_rejected_logps: *const f32,
     /// Weights of the pairs, finite and at least 0; null: all are 1.
     pub weights: *const f32,
@@ -42,13 +42,13 @@ pub struct preflane_pair_outputs {
     pub margins: *mut f32,
     /// Derivative of the weighted loss by policy_chosen_logps.
     pub grad_chosen_logps: *mut f32,
-    /// By policy_rejected_logps.
+    /// Derivative of the weighted loss by policy_rejected_logps.
     pub grad_rejected_logps: *mut f32,
-    /// By ref_chosen_logps.
+    /// Derivative of the weighted loss by ref_chosen_logps.
     pub grad_ref_chosen_logps: *mut f32,
-    /// By ref_rejected_logps.
+    /// Derivative of the weighted loss by ref_rejected_logps.
     pub grad_ref_rejected_logps: *mut f32,
-    /// By beta, pair by pair.
+    /// Derivative of each pair's weighted loss by beta.
     pub grad_beta: *mut f32,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn reference_column<'a>(
 /// The slices of a reference.
 ///
 /// # Safety
-/// As [`Input::slice`].
+/// The caller vouches for the memory, as [`Input::slice`] demands.
 pub(super) unsafe fn reference_slices<'a>(
     [chosen, rejected]: [Input<'a, f32>; 2],
     checked: &Checked,

@@ -116,10 +116,11 @@ pub unsafe extern "C" fn preflane_sequence_logps(
 /// batch's share of an accumulated one; 0 where a host's own rule gives this loss no part): the grad_logps of preflane_logits_grad. 0
 /// for masked tokens.
 ///
-/// Errors: as preflane_sequence_logps.
+/// Errors: those of preflane_sequence_logps; nothing is written then.
 ///
 /// # Safety
-/// As preflane_sequence_logps.
+/// `sequences` points to its struct, `grad_chosen_logps` and `grad_rejected_logps` to a float for each pair, `token_grads` to a float
+/// for each target; `error` is null or points to a preflane_error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn preflane_token_grads(
     sequences: *const preflane_sequences,

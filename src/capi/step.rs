@@ -32,7 +32,7 @@ pub struct preflane_step {
     pub scaling: *const preflane_scaling,
     /// The reference model's log-probabilities of the chosen answers, one a pair, reduced in the same way.
     pub ref_chosen_logps: *const f32,
-    /// Of the rejected answers.
+    /// The reference model's log-probabilities of the rejected answers, one a pair, reduced in the same way.
     pub ref_rejected_logps: *const f32,
     /// Weights of the pairs; null: all are 1.
     pub weights: *const f32,
@@ -52,17 +52,17 @@ pub struct preflane_step {
 pub struct preflane_step_buffers {
     /// Tokens' log-probabilities, one a row; 0 for masked ones.
     pub token_logps: *mut f32,
-    /// One a row.
+    /// The rows' log-sum-exps, one a row.
     pub log_sum_exps: *mut LogSumExp,
     /// The derivatives by token_logps, one a row.
     pub token_grads: *mut f32,
     /// The chosen answers' log-probabilities, one a pair.
     pub chosen_logps: *mut f32,
-    /// The rejected answers', one a pair.
+    /// The rejected answers' log-probabilities, one a pair.
     pub rejected_logps: *mut f32,
     /// The derivatives by chosen_logps, without grad_scale.
     pub grad_chosen_logps: *mut f32,
-    /// By rejected_logps.
+    /// The derivatives by rejected_logps, without grad_scale.
     pub grad_rejected_logps: *mut f32,
 }
 
@@ -74,9 +74,9 @@ pub struct preflane_step_outputs {
     pub losses: *mut f32,
     /// Implicit rewards of the chosen answers.
     pub chosen_rewards: *mut f32,
-    /// Of the rejected answers.
+    /// Implicit rewards of the rejected answers.
     pub rejected_rewards: *mut f32,
-    /// Their differences.
+    /// The exact differences of the two rewards, rounded once.
     pub margins: *mut f32,
 }
 
@@ -279,7 +279,7 @@ impl StepCall {
     /// What can be checked before the memory is.
     ///
     /// # Safety
-    /// As [`preflane_step_run`].
+    /// The pointers are those that [`preflane_step_run`] takes, and its caller vouches for them.
     unsafe fn new(
         run: preflane_run,
         step: *const preflane_step,
@@ -334,7 +334,7 @@ impl StepCall {
     }
 
     /// # Safety
-    /// As [`preflane_step_run`].
+    /// The pointers are those that [`preflane_step_run`] takes, and its caller vouches for them.
     unsafe fn sequences<'a>(&self, memory: &Memory<'a>) -> Result<Sequences<'a>, Failure> {
         let (layout, reduction) = self.step.sequences.how()?;
         // SAFETY: the caller's.
@@ -343,7 +343,7 @@ impl StepCall {
     }
 
     /// # Safety
-    /// As [`preflane_step_run`].
+    /// The pointers are those that [`preflane_step_run`] takes, and its caller vouches for them.
     unsafe fn run<T: Element>(self, logits: preflane_logits_mut) -> Outcome {
         let mut arguments = Arguments::new();
         let data = self.logits::<T>(&mut arguments, logits)?;
@@ -386,7 +386,7 @@ impl StepCall {
     }
 
     /// # Safety
-    /// As [`preflane_step_forward`].
+    /// The pointers are those that [`preflane_step_forward`] takes, and its caller vouches for them.
     unsafe fn forward<T: Element>(self, logits: preflane_logits_mut, rows: preflane_rows) -> Outcome {
         let (first, n) = rows.of(logits.rows)?;
         let mut arguments = Arguments::new();
@@ -414,7 +414,7 @@ impl StepCall {
     }
 
     /// # Safety
-    /// As [`preflane_step_pairs`].
+    /// The pointers are those that [`preflane_step_pairs`] takes, and its caller vouches for them.
     unsafe fn pairs(self) -> Outcome {
         let memory = self.memory(Arguments::new())?;
         // SAFETY: all arguments are checked; the rest is the caller's word.
@@ -452,7 +452,7 @@ impl StepCall {
     }
 
     /// # Safety
-    /// As [`preflane_step_backward`].
+    /// The pointers are those that [`preflane_step_backward`] takes, and its caller vouches for them.
     unsafe fn backward<T: Element>(self, logits: preflane_logits_mut, rows: preflane_rows) -> Outcome {
         let (first, n) = rows.of(logits.rows)?;
         let mut arguments = Arguments::new();

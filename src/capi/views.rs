@@ -186,7 +186,7 @@ impl<'a> TargetArguments<'a> {
     }
 
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     pub(super) unsafe fn slices(&self, checked: &Checked) -> Result<Targets<'a>, Failure> {
         // SAFETY: the caller's.
         let labels = unsafe {

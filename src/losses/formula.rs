@@ -40,6 +40,8 @@ pub trait Pair<R: Real> {
 
 /// A loss of a pair as mathematics.
 pub trait PairFormula: Copy + Send + Sync {
+    /// Whether no loss is below 0, or -0.
+    const NONNEGATIVE: bool = false;
     /// The scale of the rewards.
     fn beta(&self) -> f64;
     /// Hands the loss of one pair and its derivatives to it.
@@ -103,3 +105,16 @@ pub trait ListFormula: Copy + Send + Sync {
     /// Hands the loss of a list and its derivatives to it.
     fn evaluate<R: Real>(&self, list: &mut impl List<R>);
 }
+
+/// Declares how a formula is evaluated apart: one of many may need much stack, which the others should not pay for.
+macro_rules! apart {
+    ($name:ident, $Formula:ident, $Row:ident) => {
+        #[inline(never)]
+        pub fn $name<F: $Formula, R: Real>(formula: &F, row: &mut impl $Row<R>) {
+            formula.evaluate(row);
+        }
+    };
+}
+apart!(pair_apart, PairFormula, Pair);
+apart!(answer_apart, AnswerFormula, Answer);
+apart!(list_apart, ListFormula, List);

@@ -67,6 +67,30 @@ pub struct Description {
     pub source: &'static str,
 }
 
+/// How many sets of parameters [`Description::case`] gives that are all different.
+pub const CASES: usize = 5;
+
+impl Description {
+    /// A set of parameters, for tests: of each parameter the value at `index` in its grid, which is gone through again and again. The
+    /// first set is an everyday one.
+    pub fn case(&self, index: usize) -> Values {
+        let mut values = Values { values: [0.0; MOST_PARAMETERS], used: self.parameters.len() };
+        for (value, parameter) in values.values.iter_mut().zip(self.parameters) {
+            *value = parameter.grid.get(index % parameter.grid.len().max(1)).copied().unwrap_or(parameter.default);
+        }
+        values
+    }
+
+    /// The parameters that people mean who give none.
+    pub fn defaults(&self) -> Values {
+        let mut values = Values { values: [0.0; MOST_PARAMETERS], used: self.parameters.len() };
+        for (value, parameter) in values.values.iter_mut().zip(self.parameters) {
+            *value = parameter.default;
+        }
+        values
+    }
+}
+
 /// The most parameters that a loss has.
 pub const MOST_PARAMETERS: usize = 3;
 
@@ -132,7 +156,7 @@ macro_rules! types {
 
 /// Makes the enum of all losses of a shape.
 macro_rules! any_loss {
-    ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+    ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $formula:literal $source:literal;)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq)]
@@ -153,7 +177,7 @@ macro_rules! any_loss {
             #[inline(always)]
             fn evaluate<R: Real>(&self, row: &mut impl $Row<R>) {
                 match self {
-                    $(Self::$Type(loss) => loss.evaluate(row),)*
+                    $(Self::$Type(loss) => formula::$apart(loss, row),)*
                 }
             }
         }
@@ -208,15 +232,15 @@ macro_rules! everything {
         types!($($pairwise)* $($labelled)* $($listed)*);
         any_loss! {
             /// Any loss of pairs, chosen at run time.
-            Loss PairFormula Pair { $($pairwise)* }
+            Loss PairFormula Pair pair_apart { $($pairwise)* }
         }
         any_loss! {
             /// Any loss of labelled answers, chosen at run time.
-            LabelledLoss AnswerFormula Answer { $($labelled)* }
+            LabelledLoss AnswerFormula Answer answer_apart { $($labelled)* }
         }
         any_loss! {
             /// Any loss of listed answers, chosen at run time.
-            ListedLoss ListFormula List { $($listed)* }
+            ListedLoss ListFormula List list_apart { $($listed)* }
         }
         of_two!($($listed)*);
 

@@ -1,5 +1,6 @@
 //! A device's own small set of losses.
 
+use super::formula::pair_apart;
 use super::{Pair, PairFormula, Real};
 
 /// One of two losses, chosen at run time; either may be a `OneOf` itself. Where flash is scarce, a program that
@@ -32,8 +33,8 @@ impl<A: PairFormula, B: PairFormula> PairFormula for OneOf<A, B> {
     #[inline(always)]
     fn evaluate<R: Real>(&self, pair: &mut impl Pair<R>) {
         match self {
-            Self::First(loss) => loss.evaluate(pair),
-            Self::Second(loss) => loss.evaluate(pair),
+            Self::First(loss) => pair_apart(loss, pair),
+            Self::Second(loss) => pair_apart(loss, pair),
         }
     }
 }

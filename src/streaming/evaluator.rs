@@ -21,7 +21,7 @@ pub enum Side {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Scored {
-    /// Loss, rewards, margin and gradients: the bits of [`evaluate`](crate::evaluate) on the same log-probabilities.
+    /// Loss, rewards, margin and gradients: the bits of [`Run::evaluate`](crate::Run::evaluate) on the same log-probabilities.
     pub pair: Pair,
     /// The chosen answer.
     pub chosen: Answer,
@@ -51,10 +51,25 @@ impl Scored {
 /// For each answer: [`begin`](Self::begin), then [`token`](Self::token) or [`logits`](Self::logits) for each of its
 /// tokens that count (the prompt's do not), then [`end`](Self::end). Either answer of a pair may come first. A call that
 /// is refused changes nothing.
+///
+/// ```
+/// use preflane::Loss;
+/// use preflane::streaming::{Evaluator, Side};
+///
+/// let mut evaluator = Evaluator::new(Loss::dpo(0.1)?);
+/// evaluator.begin(Side::Chosen)?;
+/// evaluator.token(-1.5, None)?;
+/// assert!(evaluator.end(Some(-2.0))?.is_none());
+/// evaluator.begin(Side::Rejected)?;
+/// evaluator.token(-3.0, None)?;
+/// let scored = evaluator.end(Some(-2.5))?;
+/// assert_eq!(scored.map(|scored| scored.pair.margin), Some(0.1));
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluator<L> {
     loss: L,
-    /// Of the open answer, as the next two.
+    /// The sums of the open answer; the next two are of it too.
     sums: Sums,
     tokens: u32,
     /// Whether its tokens came with a reference.
@@ -123,7 +138,7 @@ impl<L: PairLoss> Evaluator<L> {
         Ok(())
     }
 
-    /// One token by its row of logits and its column there: the bits of [`token_logps`](crate::logits::token_logps).
+    /// One token by its row of logits and its column there: the bits of [`Run::token_logps`](crate::Run::token_logps).
     ///
     /// A device that cannot hold a whole row sums it in pieces with [`RowSum`](crate::logits::RowSum), and hands its
     /// log-probability to [`token`](Self::token).

@@ -11,6 +11,18 @@ use crate::{Error, Metrics};
 ///
 /// `N` is from 1 to 65,535; a pair takes 16 bytes. Everything but the construction is in [`MonitorView`], whose code exists
 /// once, whatever the capacities.
+///
+/// ```
+/// use preflane::streaming::Monitor;
+///
+/// let monitor = Monitor::<32>::new();
+/// let mut bytes = [0; Monitor::<32>::BYTES];
+/// let length = monitor.save(&mut bytes)?;
+/// let mut restored = Monitor::<64>::new();
+/// restored.restore(&bytes[..length])?;
+/// assert_eq!(restored.window().len(), 0);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Monitor<const N: usize> {
     metrics: Metrics,
@@ -62,32 +74,39 @@ impl<const N: usize> Monitor<N> {
         MonitorView { metrics, rows, used, oldest, raised }
     }
 
-    /// [`MonitorView::push`].
+    /// Takes a pair in: adds it to the metrics, puts it into the window in the place of the oldest, and says which alarms that
+    /// raised or cleared.
     pub fn push(&mut self, scored: &Scored, limits: &Limits) -> Changes {
         self.view().push(scored, limits)
     }
 
-    /// [`MonitorView::metrics`].
+    /// The exact metrics of all pairs.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// [`MonitorView::window`].
+    /// The window over the last pairs.
     pub fn window(&self) -> Window<'_> {
         Window::new(&self.rows, self.used, self.oldest)
     }
 
-    /// [`MonitorView::raised`].
+    /// The alarms that are raised now.
     pub fn raised(&self) -> Alarms {
         self.raised
     }
 
-    /// [`MonitorView::save`].
+    /// Writes the state as bytes, the same on every machine, and returns their number: [`Monitor::BYTES`] at most.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `into` is too short; nothing is written then.
     pub fn save(&self, into: &mut [u8]) -> Result<usize, Error> {
         save(&self.metrics, self.raised, self.window(), into)
     }
 
-    /// [`MonitorView::restore`].
+    /// Takes the state from bytes that [`save`](Self::save) wrote, in a monitor of any capacity: a smaller window keeps the last pairs.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`] for bytes that are cut off, damaged, of another version or no monitor; this one is as it was then.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.view().restore(bytes)
     }
@@ -160,12 +179,12 @@ impl<'a> MonitorView<'a> {
         }
     }
 
-    /// Of all pairs.
+    /// The exact metrics of all pairs.
     pub fn metrics(&self) -> &Metrics {
         self.metrics
     }
 
-    /// The last pairs.
+    /// The window over the last pairs.
     pub fn window(&self) -> Window<'_> {
         Window::new(self.rows, *self.used, *self.oldest)
     }

@@ -40,7 +40,7 @@ impl Row {
         let drifts = drift(&scored.chosen).zip(drift(&scored.rejected));
         let mean = |a: f32, b: f32| {
             let mean = ((f64::from(a) + f64::from(b)) * 0.5) as f32;
-            if mean.is_nan() { crate::NAN } else { mean }
+            if mean.is_nan() { crate::NAN } else { mean + 0.0 }
         };
         let (k1, k3) = drifts.map_or((0.0, 0.0), |(a, b)| (mean(a.k1, b.k1), mean(a.k3, b.k3)));
         Self {
@@ -82,11 +82,11 @@ pub struct WindowReport {
     pub median_margin: Option<f32>,
     /// Share of the pairs with a reference whose chosen answer fell below it.
     pub chosen_fell: Option<f32>,
-    /// Share where both answers fell.
+    /// Share of the pairs with a reference where both answers fell below it.
     pub both_fell: Option<f32>,
     /// Mean of the k1 estimates, over the pairs whose reference came token by token: of each the mean of its two answers.
     pub kl_k1: Option<f32>,
-    /// Mean of the k3 estimates, likewise.
+    /// Mean of the k3 estimates, over the pairs whose reference came token by token: of each the mean of its two answers.
     pub kl_k3: Option<f32>,
     /// Share of pairs with an infinite or NaN log-probability, loss, reward or margin.
     pub nonfinite: Option<f32>,
@@ -119,7 +119,7 @@ impl<'a> Window<'a> {
         self.capacity
     }
 
-    /// Everything at once.
+    /// All of the window's statistics at once.
     pub fn report(&self) -> WindowReport {
         WindowReport {
             pairs: self.len() as u32,
