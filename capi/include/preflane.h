@@ -111,9 +111,6 @@ typedef int32_t preflane_loss_kind;
 // The mark of a masked token in PyTorch and Hugging Face.
 #define PREFLANE_IGNORE_INDEX -100
 
-// How many sets of parameters `Description::case` gives that are all different.
-#define CASES 5
-
 
 
 // What a monitor watches, over its window.
