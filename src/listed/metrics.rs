@@ -93,7 +93,6 @@ impl ListMetrics {
     }
 
     /// Whether some lists could have given it: bytes from elsewhere may be anything.
-    #[cfg_attr(not(feature = "capi"), allow(dead_code, reason = "states come from elsewhere in C"))]
     pub(crate) fn is_sound(&self) -> bool {
         self.sums().into_iter().all(ExactSum::is_sound)
             && self.filled.max(self.nonfinite) <= self.lists

@@ -68,7 +68,7 @@ impl<'a> Lists<'a> {
         (part(0..n, 0..end), part(n..self.len(), end..all))
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let n = self.policy_logps.len();
         if let Some(reference) = self.ref_logps {
             check_length("ref_logps", n, reference.len())?;
