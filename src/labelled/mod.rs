@@ -13,6 +13,7 @@ use crate::error::{check_length, check_weights};
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{Answer, AnswerFormula, LabelledLoss, Real, Tracked};
 use crate::{Error, NAN};
+pub(crate) use outputs::OutputSlices;
 use outputs::{RESULTS, place};
 
 /// Log-probabilities of answers, one a row. All slices have the same length.
@@ -47,6 +48,18 @@ impl<'a> Labelled<'a> {
         self.len() == 0
     }
 
+    /// `n` rows from `start` on. Lengths were checked.
+    pub(crate) fn rows(&self, start: usize, n: usize) -> Self {
+        let cut = |x: &'a [f32]| x.get(start..start + n).unwrap_or_default();
+        Self {
+            policy_logps: cut(self.policy_logps),
+            ref_logps: self.ref_logps.map(cut),
+            desirable: self.desirable.get(start..start + n).unwrap_or_default(),
+            weights: self.weights.map(cut),
+            ..*self
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
         let n = self.len();
         if let Some(reference) = self.ref_logps {
@@ -61,21 +74,19 @@ impl<'a> Labelled<'a> {
     }
 }
 
-/// Loss, reward and gradients of every labelled answer, and the metrics of all.
-///
-/// `metrics`, if given, is added to: it may go through many batches. A NaN input makes every result of its row that depends on it NaN;
-/// an infinite log-probability gives the formula's limit. A class without answers is no error.
-///
-/// # Errors
-/// [`Error::Length`], [`Error::Weight`], [`Error::Parameter`] for a reference point that is not finite; nothing is written then.
-pub fn evaluate(
+/// All that is checked before anything is written.
+pub(crate) fn check<'o>(answers: &Labelled<'_>, outputs: LabelledOutputs<'o>) -> Result<OutputSlices<'o>, Error> {
+    answers.check()?;
+    outputs.into_slices(answers.len())
+}
+
+/// Arguments that were checked, on the calling thread.
+pub(crate) fn evaluate_checked(
     loss: &LabelledLoss,
     answers: Labelled<'_>,
-    outputs: LabelledOutputs<'_>,
+    outputs: &mut OutputSlices<'_>,
     mut metrics: Option<&mut LabelledMetrics>,
-) -> Result<(), Error> {
-    answers.check()?;
-    let mut outputs = outputs.into_slices(answers.len())?;
+) {
     for (row, (&policy, &desirable)) in answers.policy_logps.iter().zip(answers.desirable).enumerate() {
         let at = |x: &[f32]| x.get(row).copied().unwrap_or(NAN);
         let inputs = Inputs {
@@ -95,7 +106,6 @@ pub fn evaluate(
             metrics.add(&inputs, answers.ref_logps.is_some(), &results);
         }
     }
-    Ok(())
 }
 
 /// One labelled answer, with the bits that it would have in any batch: `reference` is the reference model's log-probability. A reference

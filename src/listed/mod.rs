@@ -1,7 +1,7 @@
 //! Listed answers: any number of answers to one prompt, from best to worst.
 //!
 //! Every result is the nearest `f32` to the exact value of the formula on the given numbers, ties to even, and every zero is +0; so
-//! the bits depend on nothing else. A list of two answers has the bits of [`evaluate`](crate::evaluate) on that pair, where
+//! the bits depend on nothing else. A list of two answers has the bits of [`Run::evaluate`](crate::Run::evaluate) on that pair, where
 //! the loss is DPO then.
 
 mod metrics;
@@ -51,6 +51,23 @@ impl<'a> Lists<'a> {
         self.offsets.windows(2).map(|ends| ends.get(1).unwrap_or(&0).saturating_sub(ends[0])).max().unwrap_or(0)
     }
 
+    /// What the offsets of these answers begin with: more than 0 in a part of a batch.
+    fn base(&self) -> usize {
+        self.offsets.first().copied().unwrap_or(0)
+    }
+
+    /// The first `n` lists and the others. Lengths were checked.
+    pub(crate) fn split(&self, n: usize) -> (Self, Self) {
+        let (end, all) = (self.offsets.get(n).copied().unwrap_or(0) - self.base(), self.policy_logps.len());
+        let part = |lists: core::ops::Range<usize>, answers: core::ops::Range<usize>| Self {
+            policy_logps: self.policy_logps.get(answers.clone()).unwrap_or_default(),
+            ref_logps: self.ref_logps.map(|x| x.get(answers).unwrap_or_default()),
+            offsets: self.offsets.get(lists.start..lists.end + 1).unwrap_or_default(),
+            weights: self.weights.map(|x| x.get(lists).unwrap_or_default()),
+        };
+        (part(0..n, 0..end), part(n..self.len(), end..all))
+    }
+
     fn check(&self) -> Result<(), Error> {
         let n = self.policy_logps.len();
         if let Some(reference) = self.ref_logps {
@@ -90,7 +107,25 @@ pub struct ListOutputs<'a> {
     pub grad_ref_logps: Option<&'a mut [f32]>,
 }
 
-impl ListOutputs<'_> {
+impl<'o> ListOutputs<'o> {
+    /// Those of the first lists, which have so many answers, and the others.
+    pub(crate) fn split(self, lists: usize, answers: usize) -> (Self, Self) {
+        let halve = |x: Option<&'o mut [f32]>, n: usize| x.and_then(|x| x.split_at_mut_checked(n)).unzip();
+        let ((losses, more_losses), (grad_beta, more_beta)) = (halve(self.losses, lists), halve(self.grad_beta, lists));
+        let (rewards, more_rewards) = halve(self.rewards, answers);
+        let (grad_logps, more_logps) = halve(self.grad_logps, answers);
+        let (grad_ref_logps, more_ref) = halve(self.grad_ref_logps, answers);
+        let head = Self { losses, grad_beta, rewards, grad_logps, grad_ref_logps };
+        let tail = Self {
+            losses: more_losses,
+            grad_beta: more_beta,
+            rewards: more_rewards,
+            grad_logps: more_logps,
+            grad_ref_logps: more_ref,
+        };
+        (head, tail)
+    }
+
     fn check(&self, lists: usize, answers: usize) -> Result<(), Error> {
         let columns = [
             ("losses", &self.losses, lists),
@@ -124,28 +159,28 @@ impl Default for ListScratch {
     }
 }
 
-/// Loss of every list, rewards and gradients of every answer, and the metrics of all.
-///
-/// `metrics`, if given, is added to: it may go through many batches. A list with a NaN, or with a difference of equal infinities between
-/// neighbours, has NaN for its loss and gradients; an infinite log-probability gives the formula's limit. Lists of one
-/// answer, and of none, have a loss of 0. `scratch` has at least [`Lists::longest`] elements, whose contents do not matter.
-///
-/// # Errors
-/// [`Error::Length`], [`Error::Offsets`], [`Error::Weight`], [`Error::Full`] for too little scratch; nothing is written then.
-pub fn evaluate(
-    loss: &ListedLoss,
-    lists: Lists<'_>,
-    mut outputs: ListOutputs<'_>,
-    mut metrics: Option<&mut ListMetrics>,
-    scratch: &mut [ListScratch],
-) -> Result<(), Error> {
+/// All that is checked before anything is written.
+pub(crate) fn check(lists: &Lists<'_>, outputs: &ListOutputs<'_>, scratch: &[ListScratch]) -> Result<(), Error> {
     lists.check()?;
     outputs.check(lists.len(), lists.policy_logps.len())?;
     if scratch.len() < lists.longest() {
         return Err(Error::Full { what: "scratch", capacity: scratch.len() });
     }
+    Ok(())
+}
+
+/// Arguments that were checked, on the calling thread.
+pub(crate) fn evaluate_checked(
+    loss: &ListedLoss,
+    lists: Lists<'_>,
+    outputs: &mut ListOutputs<'_>,
+    mut metrics: Option<&mut ListMetrics>,
+    scratch: &mut [ListScratch],
+) {
+    let base = lists.base();
     for (i, ends) in lists.offsets.windows(2).enumerate() {
         let &[start, end] = ends else { continue };
+        let (start, end) = (start - base, end - base);
         let policy = lists.policy_logps.get(start..end).unwrap_or_default();
         let reference = lists.ref_logps.map(|x| x.get(start..end).unwrap_or_default());
         let weight = lists.weights.map_or(1.0, |x| x.get(i).copied().unwrap_or(NAN));
@@ -168,7 +203,6 @@ pub fn evaluate(
             metrics.add(&inputs, list_loss, scratch);
         }
     }
-    Ok(())
 }
 
 /// A list.

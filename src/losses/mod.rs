@@ -1,4 +1,4 @@
-//! Preference losses: one file a formula, written once over [`Real`], and the list of them all.
+//! Preference losses: one file a formula, written once over the numbers of `Real`, and the list of them all.
 //!
 //! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference,
 //! `h = u - v`, `z = beta h`. A labelled answer has one log-ratio `u` and `z = beta u`, and a reference point `z0`; of listed answers
