@@ -1,8 +1,8 @@
 //! Labelled answers against the judge: every result is the nearest `f32`, on random, realistic, edge and adversarial rows.
 
-use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate, evaluate_answer};
+use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate_answer};
 use preflane::losses::{CASES, LOSSES, Shape};
-use preflane::{Error, ExactSum, LabelledLoss};
+use preflane::{Error, ExactSum, LabelledLoss, Run};
 use preflane_judge::{Float, Form, Inputs, Random, Textbook, answers_near, float, is_nearest, midpoint, textbook};
 
 /// A loss and its definition.
@@ -52,6 +52,16 @@ fn results(
     reference: bool,
     reference_point: f32,
 ) -> ([Vec<f32>; 5], LabelledMetrics) {
+    results_of(Run::default(), loss, rows, reference, reference_point)
+}
+
+fn results_of(
+    run: Run,
+    loss: &LabelledLoss,
+    rows: &[Row],
+    reference: bool,
+    reference_point: f32,
+) -> ([Vec<f32>; 5], LabelledMetrics) {
     let [policy, of_reference] = [0, 1].map(|k| rows.iter().map(|row| row.answer[k]).collect::<Vec<_>>());
     let desirable: Vec<bool> = rows.iter().map(|row| row.desirable).collect();
     let weights: Vec<f32> = rows.iter().map(|row| row.weight).collect();
@@ -66,7 +76,7 @@ fn results(
     let mut metrics = LabelledMetrics::new();
     let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = columns.each_mut().map(|x| Some(x.as_mut_slice()));
     let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta };
-    evaluate(loss, answers, outputs, Some(&mut metrics)).unwrap();
+    run.evaluate_labelled(loss, answers, outputs, Some(&mut metrics)).unwrap();
     (columns, metrics)
 }
 
@@ -239,12 +249,45 @@ fn rows_do_not_know_their_neighbours() {
             for (i, &Row { answer: [policy, of_reference], desirable, .. }) in rows.iter().enumerate() {
                 let alone = evaluate_answer(&loss, policy, reference.then_some(of_reference), desirable, 0.5);
                 let alone = [alone.loss, alone.reward, alone.grad_logps, alone.grad_ref_logps, alone.grad_beta];
-                assert_eq!(alone.map(f32::to_bits), columns.each_ref().map(|column| column[i].to_bits()), "{loss:?} {i}");
+                assert_eq!(
+                    alone.map(f32::to_bits),
+                    columns.each_ref().map(|column| column[i].to_bits()),
+                    "{loss:?} {i}"
+                );
             }
         }
         let free: Vec<Row> = rows.iter().map(|row| Row { answer: [row.answer[0], 0.0], ..*row }).collect();
-        let bits = |columns: [Vec<f32>; 5]| columns.map(|column| column.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+        let bits =
+            |columns: [Vec<f32>; 5]| columns.map(|column| column.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
         assert_eq!(bits(results(&loss, &rows, false, 0.5).0), bits(results(&loss, &free, true, 0.5).0));
+    }
+}
+
+/// So many that threads share them.
+#[test]
+fn threads_and_partitions_give_the_same_bits() {
+    let mut random = Random(7);
+    let loss = kto([0.1, 1.0, 1.33]);
+    let mut rows = both((0..1_700).map(|_| [random.logp(), random.logp()]));
+    for (i, row) in rows.iter_mut().enumerate() {
+        row.weight = (i % 7) as f32;
+        if i % 100 == 0 {
+            row.answer[0] = f32::from_bits(random.bits() as u32);
+        }
+    }
+    let bits = |columns: [Vec<f32>; 5]| columns.map(|column| column.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+    let (whole, metrics) = results(&loss, &rows, true, 0.25);
+    let whole = bits(whole);
+    for threads in [2, 3] {
+        let (columns, counted) = results_of(Run::default().threads(threads).unwrap(), &loss, &rows, true, 0.25);
+        assert!(bits(columns) == whole && counted == metrics, "{threads} threads");
+    }
+    let mut first = 0;
+    for part in rows.chunks(1_031) {
+        for (column, whole) in bits(results(&loss, part, true, 0.25).0).iter().zip(&whole) {
+            assert!(*column == whole[first..first + part.len()]);
+        }
+        first += part.len();
     }
 }
 
@@ -349,7 +392,7 @@ fn bad_input_is_named_before_anything_is_written() {
     let mut check = |answers: Labelled<'_>| {
         let mut metrics = LabelledMetrics::new();
         let outputs = LabelledOutputs { losses: Some(&mut out), ..Default::default() };
-        let error = evaluate(&loss, answers, outputs, Some(&mut metrics)).unwrap_err();
+        let error = Run::default().evaluate_labelled(&loss, answers, outputs, Some(&mut metrics)).unwrap_err();
         assert_eq!((out, metrics), ([7.0; 4], LabelledMetrics::new()));
         error
     };
@@ -368,23 +411,18 @@ fn bad_input_is_named_before_anything_is_written() {
         assert!(matches!(error, Error::Parameter { name: "reference_point", .. }), "{error}");
     }
     // A short output: nothing is written to those that fit either.
-    let mut short = [7.0; 3];
     for place in 0..5 {
-        let mut columns = [(); 4].map(|()| vec![7.0_f32; 4]);
-        let mut fit = columns.iter_mut();
-        let mut slices = [(); 5].map(|()| None);
-        for (k, slice) in slices.iter_mut().enumerate() {
-            *slice = if k == place { Some(&mut short[..]) } else { fit.next().map(|column| &mut column[..]) };
-        }
-        let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = slices;
+        let mut columns: [Vec<f32>; 5] = std::array::from_fn(|k| vec![7.0; if k == place { 3 } else { 4 }]);
+        let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = columns.each_mut().map(|x| Some(&mut x[..]));
         let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta };
         let name = ["losses", "rewards", "grad_logps", "grad_ref_logps", "grad_beta"][place];
-        assert_eq!(evaluate(&loss, good, outputs, None), Err(length(name)));
-        assert!(columns.iter().flatten().chain(&short).all(|x| *x == 7.0));
+        assert_eq!(Run::default().evaluate_labelled(&loss, good, outputs, None), Err(length(name)));
+        assert!(columns.iter().flatten().all(|x| *x == 7.0));
     }
-    // Nothing to do is no error, and a value of the reference point that weighs nothing is none either.
+    // Nothing to do is no error.
     let mut metrics = LabelledMetrics::new();
-    evaluate(&loss, Labelled::new(&[], &[], &[]), LabelledOutputs::default(), Some(&mut metrics)).unwrap();
+    let (none, outputs) = (Labelled::new(&[], &[], &[]), LabelledOutputs::default());
+    Run::default().evaluate_labelled(&loss, none, outputs, Some(&mut metrics)).unwrap();
     assert_eq!(metrics, LabelledMetrics::new());
 }
 

@@ -1,6 +1,6 @@
 //! Listed answers against the judge: every result is the nearest `f32`, on random, realistic, edge and adversarial lists.
 
-use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists, evaluate};
+use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
 use preflane::losses::{CASES, LOSSES, Shape};
 use preflane::{Error, ExactSum, ListedLoss, Loss, Outputs, Pairs, Run};
 use preflane_judge::{
@@ -54,12 +54,20 @@ struct Results {
 impl Results {
     fn bits(&self) -> Vec<u32> {
         let [rewards, by_policy, by_reference] = &self.answers;
-        [&self.losses, &self.grad_beta, rewards, by_policy, by_reference].into_iter().flatten().map(|x| x.to_bits()).collect()
+        [&self.losses, &self.grad_beta, rewards, by_policy, by_reference]
+            .into_iter()
+            .flatten()
+            .map(|x| x.to_bits())
+            .collect()
     }
 }
 
 /// `scratch` holds what was there before: nothing that matters.
 fn results(loss: &ListedLoss, lists: &[List], reference: bool, scratch: &mut Vec<ListScratch>) -> Results {
+    results_of(Run::default(), loss, lists, reference, scratch)
+}
+
+fn results_of(run: Run, loss: &ListedLoss, lists: &[List], reference: bool, scratch: &mut Vec<ListScratch>) -> Results {
     let [policy, of_reference] =
         [0, 1].map(|k| lists.iter().flat_map(|list| list.answers.iter().map(move |x| x[k])).collect::<Vec<f32>>());
     let weights: Vec<f32> = lists.iter().map(|list| list.weight).collect();
@@ -90,7 +98,7 @@ fn results(loss: &ListedLoss, lists: &[List], reference: bool, scratch: &mut Vec
     if scratch.len() < given.longest() {
         scratch.resize(given.longest(), ListScratch::default());
     }
-    evaluate(loss, given, outputs, Some(&mut results.metrics), scratch).unwrap();
+    run.evaluate_listed(loss, given, outputs, Some(&mut results.metrics), scratch).unwrap();
     results
 }
 
@@ -183,7 +191,8 @@ fn any_finite_bits() {
 
 #[test]
 fn edges() {
-    let values = [0.0, -0.0, f32::from_bits(1), -f32::MIN_POSITIVE, -1.0 - f32::EPSILON, -104.0, 1e30, f32::MAX, f32::MIN];
+    let values =
+        [0.0, -0.0, f32::from_bits(1), -f32::MIN_POSITIVE, -1.0 - f32::EPSILON, -104.0, 1e30, f32::MAX, f32::MIN];
     let mut all = Vec::new();
     for a in values {
         for b in values {
@@ -298,7 +307,10 @@ fn long_lists() {
     assert_eq!(alike.losses[0], 5_912.128_178_488_163_f64 as f32);
     assert_eq!(alike.answers[1][0], (-0.999 * 0.5) as f32);
     // The answers' sum is 0 of its own accord: each falls by what another rises.
-    assert_eq!((alike.grad_beta[0], alike.answers[1].iter().map(|x| f64::from(*x)).sum::<f64>().abs() < 1e-4), (0.0, true));
+    assert_eq!(
+        (alike.grad_beta[0], alike.answers[1].iter().map(|x| f64::from(*x)).sum::<f64>().abs() < 1e-4),
+        (0.0, true)
+    );
 }
 
 fn close(got: f32, want: f64) {
@@ -324,13 +336,13 @@ fn none_one_and_two() {
     let inf = f32::INFINITY;
     for beta in [0.1, 1.0, 1e30, 1e-30] {
         let (loss, dpo) = (plackett_luce(beta), Loss::dpo(beta).unwrap());
-        let got = results(&loss, &[list([]), list([[-3.0, -2.5]]), list([[f32::MAX, f32::MIN]])], true, &mut Vec::new());
+        let got =
+            results(&loss, &[list([]), list([[-3.0, -2.5]]), list([[f32::MAX, f32::MIN]])], true, &mut Vec::new());
         assert_eq!((got.losses.clone(), got.grad_beta.clone()), (vec![0.0; 3], vec![0.0; 3]));
         assert_eq!((got.answers[1].clone(), got.answers[2].clone()), (vec![0.0; 2], vec![0.0; 2]));
         assert!(got.bits().iter().all(|bits| *bits != (-0.0_f32).to_bits()));
-        let mut rows: Vec<[f32; 4]> = (0..400)
-            .map(|i| [(); 4].map(|()| if i % 3 == 0 { random.finite() } else { random.logp() }))
-            .collect();
+        let mut rows: Vec<[f32; 4]> =
+            (0..400).map(|i| [(); 4].map(|()| if i % 3 == 0 { random.finite() } else { random.logp() })).collect();
         for special in [f32::NAN, inf, -inf, 0.0, f32::MAX, f32::from_bits(1)] {
             for place in 0..4 {
                 let mut row = [-1.0, -2.5, -1.5, -2.0];
@@ -343,7 +355,8 @@ fn none_one_and_two() {
         let columns: [Vec<f32>; 4] = std::array::from_fn(|k| rows.iter().map(|row| row[k]).collect());
         let [pc, pr, rc, rr] = &columns;
         let mut of_dpo = [(); 8].map(|()| vec![7.0; rows.len()]);
-        let [losses, chosen, rejected, by_pc, by_pr, by_rc, by_rr, grad_beta] = of_dpo.each_mut().map(|x| Some(&mut x[..]));
+        let [losses, chosen, rejected, by_pc, by_pr, by_rc, by_rr, grad_beta] =
+            of_dpo.each_mut().map(|x| Some(&mut x[..]));
         let outputs = Outputs {
             losses,
             chosen_rewards: chosen,
@@ -403,6 +416,34 @@ fn lists_do_not_know_their_neighbours() {
     }
 }
 
+/// So many that threads share them, which have scratch of their own.
+#[test]
+fn threads_and_partitions_give_the_same_bits() {
+    let mut random = Random(9);
+    let loss = plackett_luce(0.3);
+    let mut all: Vec<List> = (0..130).flat_map(|_| lists(&mut random, 0..7, realistic)).collect();
+    for (i, list) in all.iter_mut().enumerate() {
+        list.weight = (i % 7) as f32;
+        if let (true, Some(answer)) = (i % 50 == 0, list.answers.last_mut()) {
+            answer[0] = f32::from_bits(random.bits() as u32);
+        }
+    }
+    let whole = results(&loss, &all, true, &mut Vec::new());
+    for threads in [2, 3] {
+        let run = Run::default().threads(threads).unwrap();
+        let threaded = results_of(run, &loss, &all, true, &mut Vec::new());
+        assert!(threaded.bits() == whole.bits() && threaded.metrics == whole.metrics, "{threads} threads");
+    }
+    let (mut losses, mut gradients) = (Vec::new(), Vec::new());
+    for part in all.chunks(311) {
+        let part = results(&loss, part, true, &mut Vec::new());
+        losses.extend(part.losses.iter().map(|x| x.to_bits()));
+        gradients.extend(part.answers[1].iter().map(|x| x.to_bits()));
+    }
+    let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert!(losses == bits(&whole.losses) && gradients == bits(&whole.answers[1]));
+}
+
 #[test]
 fn special_values() {
     const INF: f32 = f32::INFINITY;
@@ -423,7 +464,9 @@ fn special_values() {
             assert_eq!(got.metrics.nonfinite(), 1);
         }
     }
-    assert_eq!(one(&[f32::NAN], 1.0).losses[0].to_bits(), 0x7fc0_0000, "a list with a NaN has NaN for its loss");
+    // One answer has nothing that it depends on.
+    let alone = one(&[f32::NAN], 1.0);
+    assert_eq!((alone.losses[0], alone.answers[1][0], alone.metrics.nonfinite()), (0.0, 0.0, 1));
     assert!(results(&loss, &[list([[INF, INF], [-1.0, 0.0], [0.0, 0.0]])], true, &mut Vec::new()).losses[0].is_nan());
     // The limits: what is left is the loss of the others.
     let rest = one(&[-1.0, -3.0], 1.0);
@@ -438,7 +481,10 @@ fn special_values() {
     assert_eq!((lost.losses[0], lost.answers[1][0], lost.answers[1][2]), (INF, -1.0, 2.0 * by));
     assert_eq!(lost.grad_beta[0], INF);
     let nothing = one(&[-INF, -1.0, -3.0], 0.0);
-    assert_eq!((nothing.losses[0].to_bits(), nothing.grad_beta[0].to_bits(), &nothing.answers[1][..]), (0, 0, &[0.0; 3][..]));
+    assert_eq!(
+        (nothing.losses[0].to_bits(), nothing.grad_beta[0].to_bits(), &nothing.answers[1][..]),
+        (0, 0, &[0.0; 3][..])
+    );
     assert_eq!(lost.answers[0], [-INF, -1.0, -3.0]);
 }
 
@@ -514,7 +560,8 @@ fn bad_input_is_named_before_anything_is_written() {
         let mut metrics = ListMetrics::new();
         let outputs = ListOutputs { losses: Some(&mut losses), ..Default::default() };
         let mut scratch = vec![ListScratch::default(); scratch];
-        let error = evaluate(&loss, lists, outputs, Some(&mut metrics), &mut scratch).unwrap_err();
+        let error =
+            Run::default().evaluate_listed(&loss, lists, outputs, Some(&mut metrics), &mut scratch).unwrap_err();
         assert_eq!((losses, metrics), ([7.0; 2], ListMetrics::new()));
         error
     };
@@ -558,13 +605,13 @@ fn bad_input_is_named_before_anything_is_written() {
             outputs.losses = Some(&mut fits);
         }
         let mut scratch = [ListScratch::default(); 3];
-        let error = evaluate(&loss, good, outputs, None, &mut scratch).unwrap_err();
+        let error = Run::default().evaluate_listed(&loss, good, outputs, None, &mut scratch).unwrap_err();
         assert_eq!(error, Error::Length { argument: name, expected, got: expected - 1 });
         assert!(fits.iter().chain(&short).all(|x| *x == 7.0));
     }
     // No lists, and lists without answers, are no error.
     for offsets in [&[0][..], &[0, 0, 0]] {
         let none = Lists { policy_logps: &[], ref_logps: None, offsets, weights: None };
-        evaluate(&loss, none, ListOutputs::default(), None, &mut []).unwrap();
+        Run::default().evaluate_listed(&loss, none, ListOutputs::default(), None, &mut []).unwrap();
     }
 }
