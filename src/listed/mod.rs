@@ -394,8 +394,8 @@ mod tests {
                 let loss = ListedLoss::new(description, &description.case(case)).unwrap();
                 for round in 0..150 {
                     let n = round % 7;
-                    let mut numbers = || (0..n).map(|_| bits.number()).map(|x| if x.is_finite() { x } else { 0.5 });
-                    let (policy, reference): (Vec<f32>, Vec<f32>) = (numbers().collect(), numbers().collect());
+                    let mut finite = |_| Some(bits.number()).filter(|x| x.is_finite()).unwrap_or(0.5);
+                    let [policy, reference] = [(); 2].map(|()| (0..n).map(&mut finite).collect::<Vec<f32>>());
                     let inputs = Inputs { policy: &policy, reference: Some(&reference), weight: bits.weight() };
                     let mut scratch = std::vec![ListScratch { gradient: NAN, ..Default::default() }; n];
                     let mut sums = [NAN; 2];
