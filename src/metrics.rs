@@ -26,20 +26,35 @@ use crate::{Error, saved};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 pub struct Metrics {
+    /// Pairs seen.
     pairs: u64,
+    /// Pairs that came with a reference.
     referenced: u64,
+    /// Pairs whose chosen log-ratio exceeds the rejected one: exactly, before any rounding.
     accurate: u64,
+    /// Pairs whose two log-ratios are exactly equal. They count as not accurate.
     ties: u64,
+    /// Pairs with an infinite or NaN log-probability, loss, reward or margin.
     nonfinite: u64,
+    /// Pairs whose chosen log-probability is below the reference's: likelihood displacement.
     chosen_fell: u64,
+    /// Pairs whose rejected log-probability is below the reference's.
     rejected_fell: u64,
+    /// Pairs whose chosen and rejected log-probabilities are both below the reference's.
     both_fell: u64,
+    /// Sum of the weights; each is 1 where none were given.
     weights: ExactSum,
+    /// Sum of the (weighted) losses.
     loss: ExactSum,
+    /// Sum of the chosen rewards.
     rewards_chosen: ExactSum,
+    /// Sum of the rejected rewards.
     rewards_rejected: ExactSum,
+    /// Sum of the margins.
     margins: ExactSum,
+    /// Sum of the policy's chosen log-probabilities.
     logps_chosen: ExactSum,
+    /// Sum of the policy's rejected log-probabilities.
     logps_rejected: ExactSum,
 }
 

@@ -390,12 +390,17 @@ impl Textbook {
         let parameter = |(name, x): (&&str, &f64)| {
             if *name == "beta" { Dual::variable(at, at.exact(*x), beta) } else { Dual::constant(at, *x) }
         };
+        let mut reference_point = Dual::constant(at, inputs.reference_point);
+        if let Rounding::OfSums(unit, _) = at.rounding {
+            // It is no more exact than the log-ratio from which it is subtracted.
+            reference_point.value.radius = Radius::of(inputs.reference_point) * unit;
+        }
         let terms = Terms {
             at,
             ratios,
             parameters: self.definition.parameters.iter().zip(&self.parameters).map(parameter).collect(),
             is_desirable: inputs.is_desirable,
-            reference_point: Dual::constant(at, inputs.reference_point),
+            reference_point,
         };
         let loss = (self.definition.formula)(&terms);
         let by = |k: usize| loss.derivative(k).cloned().unwrap_or_else(|| at.zero());

@@ -204,7 +204,7 @@ impl<'a> TargetArguments<'a> {
 }
 
 /// How many elements some rows span: the last one's padding counts if it is to be zeroed.
-fn matrix_length(
+pub(super) fn matrix_length(
     name: &'static str,
     rows: usize,
     columns: usize,

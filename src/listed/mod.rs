@@ -12,7 +12,7 @@ use crate::error::{check_length, check_weights};
 use crate::evaluate::score;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{List, ListFormula, ListedLoss, Real, Tracked};
-use crate::pairs::{self, Counts, place};
+use crate::pairs::{self, Counts, place, sign_of_h};
 use crate::{Error, NAN};
 
 /// Log-probabilities of answers, list after list.
@@ -68,7 +68,7 @@ impl<'a> Lists<'a> {
         (part(0..n, 0..end), part(n..self.len(), end..all))
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let n = self.policy_logps.len();
         if let Some(reference) = self.ref_logps {
             check_length("ref_logps", n, reference.len())?;
@@ -229,6 +229,11 @@ impl Inputs<'_> {
         let ((pi, ri), (pj, rj)) = (self.at(i), self.at(j));
         [pi, pj, ri, rj]
     }
+
+    /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        sign_of_h(&self.difference(i, j)) > 0.0
+    }
 }
 
 /// The loss of a list and its derivative by beta; rewards and gradients stand in the scratch then.
@@ -247,15 +252,23 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (
         scratch.reward = rounded_reward(beta, &inputs.log_ratio(i));
         scratch.gradient = NAN;
     }
-    let neighbours = (1..scratch.len()).map(|i| rough_log_ratio(&inputs.difference(i, i - 1)));
-    let (mut defined, mut finite) = (true, true);
-    for h in neighbours {
-        defined &= !h.is_nan();
-        finite &= h.is_finite();
+    // The log-ratios that are NaN, and infinite ones of either sign.
+    let (mut undefined, mut infinite) = (0, [0; 2]);
+    for i in 0..scratch.len() {
+        let u = rough_log_ratio(&inputs.log_ratio(i));
+        undefined += usize::from(u.is_nan());
+        infinite[usize::from(u < 0.0)] += usize::from(u.is_infinite());
     }
-    if !defined {
+    if scratch.len() < 2 {
+        for scratch in scratch {
+            scratch.gradient = 0.0;
+        }
+        return (0.0, 0.0);
+    }
+    if undefined > 0 || infinite.iter().any(|&n| n > 1) {
         return (NAN, NAN);
     }
+    let finite = infinite == [0; 2];
     let mut sums = [NAN; 2];
     if !finite || !bounded(loss, inputs, scratch, &mut sums) {
         exact(loss, inputs, scratch, &mut sums);
@@ -309,6 +322,9 @@ impl List<Tracked> for Bounded<'_, '_> {
         let [pi, pj, ri, rj] = self.inputs.difference(i, j);
         Tracked::difference(pi, ri) - Tracked::difference(pj, rj)
     }
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        self.inputs.is_above(i, j)
+    }
     fn keep(&mut self, i: usize, number: Tracked) {
         if let Some(scratch) = self.scratch.get_mut(i) {
             scratch.bounded = number;
@@ -348,6 +364,9 @@ impl List<Float384> for Exact<'_, '_> {
     }
     fn h(&self, i: usize, j: usize) -> Float384 {
         if i == j { Float384::ZERO } else { log_ratio(&self.inputs.difference(i, j)) }
+    }
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        self.inputs.is_above(i, j)
     }
     fn keep(&mut self, i: usize, number: Float384) {
         if let Some(scratch) = self.scratch.get_mut(i) {

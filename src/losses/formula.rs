@@ -81,6 +81,8 @@ pub trait List<R: Real> {
     fn beta(&self) -> R;
     /// The log-ratio of answer `i` less that of answer `j`.
     fn h(&self, i: usize, j: usize) -> R;
+    /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
+    fn is_above(&self, i: usize, j: usize) -> bool;
     /// Keeps a number for answer `i`.
     fn keep(&mut self, i: usize, number: R);
     /// The number that was kept for answer `i`.

@@ -2,9 +2,9 @@
 //! `L = sum over k of Z_k - z_k`, with `Z_k` the log-sum-exp of `z_j` over j >= k. `dL/dz_j = (sum over k <= j of e^(z_j - Z_k)) - 1`.
 //! A list of two answers is a pair of DPO, one of fewer gives 0.
 //!
-//! In differences, so that nothing grows with the log-ratios: `d_k = Z_(k+1) - z_k` is `z_(k+1) - z_k` for the last but one and
-//! `(z_(k+1) - z_k) + softplus(d_(k+1))` before it; the loss is the sum of `softplus(d_k)`. With `q_k = sigmoid(d_k)` (0 for the
-//! last), the share that is left to the answers after k, `dL/dz_j = (1 - q_j) b_j - q_j`, where `b_1 = 0` and
+//! In differences, so that nothing grows with the log-ratios: with m the answer of the largest z after k and `s = Z_(k+1) - z_m`, between 0 and
+//! the logarithm of how many there are, `d_k = Z_(k+1) - z_k` is `(z_m - z_k) + s`; the loss is the sum of `softplus(d_k)`. With
+//! `q_k = sigmoid(d_k)` (0 for the last), the share that is left to the answers after k, `dL/dz_j = (1 - q_j) b_j - q_j`, where `b_1 = 0` and
 //! `b_(j+1) = q_j (1 + b_j)`.
 //!
 //! Worked values at z = (0.5, -0.25, 0.1): loss 1.64544261706, gradient (-0.533296189666, -0.366162308879, 0.899458498545).
@@ -21,12 +21,16 @@ impl ListFormula for PlackettLuce {
     fn evaluate<R: Real>(&self, list: &mut impl List<R>) {
         let n = list.len();
         let zero = R::from_f64(0.0);
-        let mut loss = zero;
+        let (mut loss, mut m, mut s) = (zero, n.saturating_sub(1), zero);
         for k in (0..n.saturating_sub(1)).rev() {
-            let step = list.h(k + 1, k) * list.beta();
-            let d = if k + 2 < n { step + softplus(list.kept(k + 1)) } else { step };
+            let d = list.h(m, k) * list.beta() + s;
             list.keep(k, d);
             loss = (loss + softplus(d)).exact();
+            if list.is_above(k, m) {
+                (m, s) = (k, softplus(d));
+            } else {
+                s = (s + softplus(-d)).exact();
+            }
         }
         list.loss(loss);
 

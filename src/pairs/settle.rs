@@ -243,7 +243,7 @@ mod tests {
         for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise) {
             for case in 0..CASES {
                 let loss = Loss::new(description, &description.case(case)).unwrap();
-                for _ in 0..400 {
+                for _ in 0..150 {
                     let inputs = core::array::from_fn(|_| bits.number());
                     if !rough_log_ratio(&inputs).is_finite() {
                         continue;
@@ -262,7 +262,7 @@ mod tests {
                 }
             }
         }
-        assert!(decided > 2_000, "{decided}");
+        assert!(decided > 1_000, "{decided}");
     }
 
     /// The examples in which truncated sums and quotients fall on the wrong side of a midpoint.

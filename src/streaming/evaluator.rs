@@ -229,6 +229,75 @@ impl<L: PairLoss> Evaluator<L> {
     }
 }
 
+/// What an evaluator holds but for its loss, as plain data: for C, from where any bits may come back.
+#[cfg(feature = "capi")]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct EvaluatorState {
+    sums: super::sequence::SumsState,
+    tokens: u32,
+    stage: u32,
+    flags: u32,
+    first_tokens: u32,
+    /// Log-probability, the reference's, k1 and k3 of the first answer.
+    first: [f32; 4],
+}
+
+#[cfg(feature = "capi")]
+mod state {
+    use super::*;
+    use crate::Loss;
+    use crate::streaming::{Drift, ReferenceAnswer};
+
+    const STAGES: [Stage; 7] = [
+        Stage::Before,
+        Stage::First(Side::Chosen),
+        Stage::First(Side::Rejected),
+        Stage::Between(Side::Chosen),
+        Stage::Between(Side::Rejected),
+        Stage::Second(Side::Chosen),
+        Stage::Second(Side::Rejected),
+    ];
+    const REFERENCED: u32 = 1;
+    const MEAN: u32 = 2;
+    const FIRST_REFERENCED: u32 = 4;
+    const FIRST_DRIFT: u32 = 8;
+
+    impl Evaluator<Loss> {
+        /// As plain data.
+        pub(crate) fn state(&self) -> EvaluatorState {
+            let Self { sums, tokens, referenced, mean, stage, first, .. } = *self;
+            let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+            let drift = first.reference.and_then(|reference| reference.drift);
+            let Drift { k1, k3 } = drift.unwrap_or(Drift { k1: 0.0, k3: 0.0 });
+            EvaluatorState {
+                sums: sums.state(),
+                tokens,
+                stage: STAGES.iter().position(|&x| x == stage).unwrap_or(0) as u32,
+                flags: flag(referenced, REFERENCED)
+                    | flag(mean, MEAN)
+                    | flag(first.reference.is_some(), FIRST_REFERENCED)
+                    | flag(drift.is_some(), FIRST_DRIFT),
+                first_tokens: first.tokens,
+                first: [first.logps, first.reference.map_or(0.0, |reference| reference.logps), k1, k3],
+            }
+        }
+
+        /// From plain data, if it is some evaluator's.
+        pub(crate) fn restored(loss: Loss, state: &EvaluatorState) -> Option<Self> {
+            let EvaluatorState { sums, tokens, stage, flags, first_tokens, first: [logps, ref_logps, k1, k3] } = *state;
+            let is = |flag: u32| flags & flag != 0;
+            let sound = flags < 16 && (is(FIRST_REFERENCED) || !is(FIRST_DRIFT));
+            let drift = is(FIRST_DRIFT).then_some(Drift { k1, k3 });
+            let reference = is(FIRST_REFERENCED).then_some(ReferenceAnswer { logps: ref_logps, drift });
+            let stage = *STAGES.get(stage as usize)?;
+            let sums = Sums::restored(&sums)?;
+            let first = Answer { tokens: first_tokens, logps, reference };
+            sound.then_some(Self { loss, sums, tokens, referenced: is(REFERENCED), mean: is(MEAN), stage, first })
+        }
+    }
+}
+
 /// The result of a pair. On its own for its stack, as the next, and typed as what it becomes.
 #[inline(never)]
 fn scored<L: PairLoss>(loss: &L, chosen: &Answer, rejected: &Answer) -> Result<Option<Scored>, Error> {

@@ -137,11 +137,11 @@ impl Alarms {
         self.0 = if raised { self.0 | alarm.bit() } else { self.0 & !alarm.bit() };
     }
 
-    pub(super) const fn bits(self) -> u8 {
+    pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
-    pub(super) fn from_bits(bits: u8) -> Option<Self> {
+    pub(crate) fn from_bits(bits: u8) -> Option<Self> {
         (bits >> Alarm::ALL.len() == 0).then_some(Self(bits))
     }
 }

@@ -6,7 +6,6 @@ use super::storage::Saved;
 use super::window::{Row, Window};
 use crate::saved::{self, Kind};
 use crate::{Error, Metrics};
-use heapless::{Vec, VecView};
 
 /// Keeps the metrics of all pairs, the last `N` of them, and which alarms are raised.
 ///
@@ -27,7 +26,10 @@ use heapless::{Vec, VecView};
 #[derive(Clone, Debug)]
 pub struct Monitor<const N: usize> {
     metrics: Metrics,
-    rows: Vec<Row, N>,
+    /// Places for rows.
+    rows: [Row; N],
+    /// How many places are used, from the first on.
+    used: u16,
     /// The place of the oldest row once there is no more room: the next one takes it.
     oldest: u16,
     raised: Alarms,
@@ -37,7 +39,8 @@ pub struct Monitor<const N: usize> {
 #[derive(Debug)]
 pub struct MonitorView<'a> {
     metrics: &'a mut Metrics,
-    rows: &'a mut VecView<Row>,
+    rows: &'a mut [Row],
+    used: &'a mut u16,
     oldest: &'a mut u16,
     raised: &'a mut Alarms,
 }
@@ -62,13 +65,13 @@ impl<const N: usize> Monitor<N> {
     /// No pairs yet.
     pub const fn new() -> Self {
         const { assert!(0 < N && N <= u16::MAX as usize, "a window has room for 1 to 65,535 pairs") };
-        Self { metrics: Metrics::new(), rows: Vec::new(), oldest: 0, raised: Alarms::NONE }
+        Self { metrics: Metrics::new(), rows: [Row::NONE; N], used: 0, oldest: 0, raised: Alarms::NONE }
     }
 
     /// The same without its capacity in the type.
     pub fn view(&mut self) -> MonitorView<'_> {
-        let Self { metrics, rows, oldest, raised } = self;
-        MonitorView { metrics, rows: rows.as_mut_view(), oldest, raised }
+        let Self { metrics, rows, used, oldest, raised } = self;
+        MonitorView { metrics, rows, used, oldest, raised }
     }
 
     /// Takes a pair in: adds it to the metrics, puts it into the window in the place of the oldest, and says which alarms that
@@ -84,7 +87,7 @@ impl<const N: usize> Monitor<N> {
 
     /// The window over the last pairs.
     pub fn window(&self) -> Window<'_> {
-        Window::new(self.rows.as_view(), self.oldest)
+        Window::new(&self.rows, self.used, self.oldest)
     }
 
     /// The alarms that are raised now.
@@ -113,14 +116,33 @@ impl<const N: usize> Monitor<N> {
 const FIXED: usize = Metrics::CONTENT + 8;
 const ROW: usize = 16;
 
-impl MonitorView<'_> {
+/// The most that a monitor of so many places writes.
+#[cfg(feature = "capi")]
+pub(crate) fn saved_size(places: usize) -> usize {
+    saved::OVERHEAD + FIXED + ROW * places
+}
+
+impl<'a> MonitorView<'a> {
+    /// Of its parts: at most 65,535 places, of which so many are used, and the oldest of these.
+    #[cfg(feature = "capi")]
+    pub(crate) fn of(
+        metrics: &'a mut Metrics,
+        rows: &'a mut [Row],
+        used: &'a mut u16,
+        oldest: &'a mut u16,
+        raised: &'a mut Alarms,
+    ) -> Self {
+        Self { metrics, rows, used, oldest, raised }
+    }
+
     /// Takes a pair in: adds it to the metrics, puts it into the window in the place of the oldest, and says which alarms
     /// that raised or cleared.
     pub fn push(&mut self, scored: &Scored, limits: &Limits) -> Changes {
         scored.add_to(self.metrics);
         self.keep(Row::of(scored));
         let mut changes = Changes::default();
-        if self.rows.len() < limits.least_pairs() as usize && !self.rows.is_full() {
+        let pairs = self.window().len();
+        if pairs < limits.least_pairs() as usize && pairs < self.rows.len() {
             return changes;
         }
         for alarm in Alarm::ALL {
@@ -142,14 +164,19 @@ impl MonitorView<'_> {
         changes
     }
 
-    /// Puts a row into the window. Not by heapless's ring buffer, whose writing holds a path to a panic.
+    /// Puts a row into the window.
     fn keep(&mut self, row: Row) {
-        let Err(row) = self.rows.push(row) else { return };
-        if let Some(place) = self.rows.get_mut(usize::from(*self.oldest)) {
+        let is_full = usize::from(*self.used) >= self.rows.len();
+        let place = if is_full { *self.oldest } else { *self.used };
+        if let Some(place) = self.rows.get_mut(usize::from(place)) {
             *place = row;
         }
-        let next = *self.oldest + 1;
-        *self.oldest = if usize::from(next) < self.rows.len() { next } else { 0 };
+        if is_full {
+            let next = *self.oldest + 1;
+            *self.oldest = if next < *self.used { next } else { 0 };
+        } else {
+            *self.used += 1;
+        }
     }
 
     /// The exact metrics of all pairs.
@@ -159,7 +186,7 @@ impl MonitorView<'_> {
 
     /// The window over the last pairs.
     pub fn window(&self) -> Window<'_> {
-        Window::new(self.rows, *self.oldest)
+        Window::new(self.rows, *self.used, *self.oldest)
     }
 
     /// The alarms that are raised now.
@@ -194,8 +221,7 @@ impl MonitorView<'_> {
         if !good || !looked.is_empty() || u64::from(rows) > metrics.pairs() {
             return Err(saved::IMPOSSIBLE);
         }
-        self.rows.clear();
-        *self.oldest = 0;
+        (*self.used, *self.oldest) = (0, 0);
         while let Some(row) = read_row(&mut from) {
             self.keep(row);
         }
@@ -205,7 +231,7 @@ impl MonitorView<'_> {
     }
 }
 
-fn save(metrics: &Metrics, raised: Alarms, window: Window<'_>, into: &mut [u8]) -> Result<usize, Error> {
+pub(crate) fn save(metrics: &Metrics, raised: Alarms, window: Window<'_>, into: &mut [u8]) -> Result<usize, Error> {
     saved::write(Kind::Monitor, FIXED + ROW * window.len(), into, |to| {
         metrics.write(to);
         to.u32(raised.bits().into());
@@ -221,7 +247,7 @@ fn save(metrics: &Metrics, raised: Alarms, window: Window<'_>, into: &mut [u8]) 
 
 fn read_row(from: &mut saved::Reader<'_>) -> Option<Row> {
     let row = Row { margin: from.f32()?, k1: from.f32()?, k3: from.f32()?, flags: from.u32()? };
-    (row.flags & !Row::ALL_FLAGS == 0).then_some(row)
+    row.is_sound().then_some(row)
 }
 
 impl<const N: usize> Saved for Monitor<N> {

@@ -1,4 +1,6 @@
-//! The C header, as cbindgen makes it of `src/capi`.
+//! The C header, as cbindgen makes it of `src/capi`, with what the list of losses makes.
+
+mod losses;
 
 use std::path::{Path, PathBuf};
 
@@ -63,10 +65,15 @@ fn plain(text: &str) -> String {
 /// # Errors
 /// cbindgen's, and those of its configuration, in words.
 pub fn text() -> Result<String, String> {
-    let config = cbindgen::Config::from_file(root().join("capi/cbindgen.toml"))?;
+    let mut config = cbindgen::Config::from_file(root().join("capi/cbindgen.toml"))?;
+    config.after_includes = Some(format!("\n{}", losses::kinds()));
     let bindings =
         cbindgen::Builder::new().with_crate(root()).with_config(config).generate().map_err(|e| e.to_string())?;
     let mut text = Vec::new();
     bindings.write(&mut text);
-    Ok(plain(&String::from_utf8_lossy(&text)))
+    let text = in_c(&plain(&String::from_utf8_lossy(&text)))?;
+    // cbindgen's own trailer would stand behind the guard.
+    let (header, end) =
+        text.rsplit_once("#endif  /* PREFLANE_H */").ok_or("cbindgen ends the header in another way")?;
+    Ok(format!("{header}{}\n#endif  /* PREFLANE_H */{end}", losses::constructors()))
 }

@@ -21,3 +21,13 @@ fn its_comments_speak_c() {
         assert!(text.contains(c), "nothing says any more: {rust}");
     }
 }
+
+/// What else the library has as constants is none of C's, where a macro's name is everybody's.
+#[test]
+fn every_macro_is_preflane_s() {
+    let text = preflane_header::text().unwrap();
+    let defined = text.lines().filter_map(|line| line.strip_prefix("#define "));
+    for name in defined {
+        assert!(name.starts_with("PREFLANE_"), "{name}");
+    }
+}

@@ -168,9 +168,12 @@ impl Stress {
         let mut given: Vec<(String, f64)> =
             Self::OPTIONS.iter().zip(options).filter_map(|(name, value)| Some(((*name).to_owned(), value?))).collect();
         for text in &self.parameter {
-            let parsed = text.split_once('=').and_then(|(name, value)| Some((name.replace('-', "_"), value.parse().ok()?)));
+            let parsed =
+                text.split_once('=').and_then(|(name, value)| Some((name.replace('-', "_"), value.parse().ok()?)));
             let Some((name, value)) = parsed else {
-                return Err(Failure::new(format!("--parameter {text}: a name and a number are needed, as in beta=0.1")));
+                return Err(Failure::new(format!(
+                    "--parameter {text}: a name and a number are needed, as in beta=0.1"
+                )));
             };
             if given.iter().any(|(other, _)| *other == name) {
                 return Err(Failure::new(format!("--parameter {text}: {name} is given twice")));

@@ -8,7 +8,11 @@ use super::verdict::{Checked, Fault, Judge};
 
 /// The cause. It names no numbers, so that inputs which fail for one reason have one text.
 pub fn cause(judge: &Judge, row: &Row, checked: &Checked) -> String {
-    if judge.task.is_sequences() { of_sequence(judge, row, checked).to_owned() } else { of_answers(judge, row, checked) }
+    if judge.task.is_sequences() {
+        of_sequence(judge, row, checked).to_owned()
+    } else {
+        of_answers(judge, row, checked)
+    }
 }
 
 /// The largest number whose exp a type holds; 16-bit code computes in 32 bits, if it computes well.
@@ -163,7 +167,11 @@ fn named(judge: &Judge, row: &Row, checked: &Checked, exact: f64) -> Option<Stri
     }
     let reversed = with(&|k| Some(if k < n { n - 1 - k } else { 3 * n - 1 - k }));
     if is_loss && n > 1 {
-        let what = if task.shape == Shape::Answers(Form::Pairwise) { "chosen and rejected are exchanged" } else { "the order is reversed" };
+        let what = if task.shape == Shape::Answers(Form::Pairwise) {
+            "chosen and rejected are exchanged"
+        } else {
+            "the order is reversed"
+        };
         others.push((right.clone(), &reversed, format!("another formula: {what}")));
     }
     for (other, row, name) in others {

@@ -369,7 +369,8 @@ mod tests {
         for (shape, definition) in DEFINITIONS.iter().map(|d| (Shape::Answers(d.form), d)).chain([sequences]) {
             for number in Type::ALL {
                 for beta in [0.1, 1e-3, 1e-310, 1e300] {
-                    let usual = |name: &&str| Parameter::named(name).and_then(|parameter| parameter.default).unwrap_or(0.1);
+                    let usual =
+                        |name: &&str| Parameter::named(name).and_then(|parameter| parameter.default).unwrap_or(0.1);
                     let mut values: Vec<f64> = definition.parameters.iter().map(usual).collect();
                     values[0] = beta;
                     let textbook = textbook(definition.name, &values).unwrap();

@@ -235,8 +235,11 @@ impl Hunt<'_> {
             let mut worst = 0.0_f64;
             for checked in checked {
                 if checked.result == 0 && seen.points.len() < MOST_POINTS {
-                    let point =
-                        Point { input: self.judge.task.position(row), ulps: checked.ulps, fails: checked.fault.is_some() };
+                    let point = Point {
+                        input: self.judge.task.position(row),
+                        ulps: checked.ulps,
+                        fails: checked.fault.is_some(),
+                    };
                     seen.points.push(point);
                 }
                 match checked.fault {

@@ -178,7 +178,8 @@ fn c(finding: &Finding, task: &Task, number: Type) -> String {
                 let _ = writeln!(text, "    const {kind} {name}_{model}[] = {{{}}};", list(&all, literal));
             }
             let size = count * n;
-            let _ = writeln!(text, "    {kind} {name}_losses[{count}], {name}_by_policy[{size}], {name}_by_ref[{size}];");
+            let _ =
+                writeln!(text, "    {kind} {name}_losses[{count}], {name}_by_policy[{size}], {name}_by_ref[{size}];");
             let _ = writeln!(
                 text,
                 "    if (preflane_stress_listed_{suffix}({count}, {n}, &parameters, {name}_policy, {name}_ref, {name}_losses, {name}_by_policy, {name}_by_ref)) return 1;"

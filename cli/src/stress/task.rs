@@ -1,7 +1,8 @@
 //! What is computed: the loss with its parameters, its inputs, and what the judge says of them.
 
 use preflane_judge::{
-    DEFINITIONS, Definition, Doubt, Float, Form, Inputs, Losses, Parameter, Textbook, Trace, log_ratios, sequence, textbook,
+    DEFINITIONS, Definition, Doubt, Float, Form, Inputs, Losses, Parameter, Textbook, Trace, log_ratios, sequence,
+    textbook,
 };
 
 use super::number::{Type, plain};
@@ -87,7 +88,8 @@ fn with_hyphens(name: &str) -> String {
 /// The definition of that name, or of the loss of the list that has it for an alias. As there case does not matter, and `-` is as good as
 /// `_`.
 fn definition(name: &str) -> Option<&'static Definition> {
-    let known = preflane::losses::find(name).map_or_else(|| name.to_ascii_lowercase().replace('-', "_"), |loss| loss.name.to_owned());
+    let known = preflane::losses::find(name)
+        .map_or_else(|| name.to_ascii_lowercase().replace('-', "_"), |loss| loss.name.to_owned());
     DEFINITIONS.iter().find(|definition| definition.name == known || definition.aliases.contains(&known.as_str()))
 }
 
@@ -118,13 +120,18 @@ impl Task {
             return refuse(format!("is unknown; one of {} is needed", names()));
         };
         if let Some((name, _)) = given.iter().find(|(name, _)| !definition.parameters.contains(&name.as_str())) {
-            let of: Vec<String> =
-                DEFINITIONS.iter().filter(|other| other.parameters.contains(&name.as_str())).map(|other| with_hyphens(other.name)).collect();
+            let of: Vec<String> = DEFINITIONS
+                .iter()
+                .filter(|other| other.parameters.contains(&name.as_str()))
+                .map(|other| with_hyphens(other.name))
+                .collect();
             let spoken = name.replace('_', " ");
             return match &of[..] {
                 [] => refuse(format!("has no parameter {name}; it has {}", definition.parameters.join(", "))),
                 [one] => refuse(format!("has no {spoken}; {} belongs to {one}", option(name))),
-                [most @ .., last] => refuse(format!("has no {spoken}; {} belongs to {} and {last}", option(name), most.join(", "))),
+                [most @ .., last] => {
+                    refuse(format!("has no {spoken}; {} belongs to {} and {last}", option(name), most.join(", ")))
+                }
             };
         }
         let mut values = Vec::with_capacity(definition.parameters.len());
@@ -133,7 +140,9 @@ impl Task {
                 return refuse(format!("its parameter {name} has no range: a defect of preflane, please report it"));
             };
             let value = given.iter().find(|(given, _)| given == name).map(|(_, value)| *value).or(parameter.default);
-            let Some(value) = value else { return refuse(format!("needs {}, {}, such as 0.1", option(name), parameter.meaning)) };
+            let Some(value) = value else {
+                return refuse(format!("needs {}, {}, such as 0.1", option(name), parameter.meaning));
+            };
             if !parameter.allows(value) {
                 return refuse(format!("{} {value}: {} is needed", option(name), parameter.requirement));
             }
@@ -212,7 +221,11 @@ impl Task {
     /// How many numbers an answer may have: the loss alone, with the policy's gradients, with all.
     pub fn takes(&self, row: &Row, numbers: usize) -> bool {
         let n = self.answers(row);
-        if self.is_sequences() { [1, 1 + row.values.len()].contains(&numbers) } else { [1, 1 + n, 1 + 2 * n].contains(&numbers) }
+        if self.is_sequences() {
+            [1, 1 + row.values.len()].contains(&numbers)
+        } else {
+            [1, 1 + n, 1 + 2 * n].contains(&numbers)
+        }
     }
 
     /// The names of a row's inputs.
@@ -224,7 +237,8 @@ impl Task {
                 (0..row.values.len()).map(|k| format!("logit [{}][{}]", k / vocabulary, k % vocabulary)).collect()
             }
             Shape::Answers(form) => {
-                let of_model = |model: &str| answers(form, n).into_iter().map(move |answer| format!("{model}{answer}")).collect();
+                let of_model =
+                    |model: &str| answers(form, n).into_iter().map(move |answer| format!("{model}{answer}")).collect();
                 let [policy, reference]: [Vec<String>; 2] = ["policy", "ref"].map(of_model);
                 let point = (form == Form::Labelled).then(|| "reference_point".to_owned());
                 policy.into_iter().chain(reference).chain(point).collect()
@@ -289,7 +303,8 @@ impl Task {
         let exact = self.textbook.exact(&self.exact_inputs(row));
         let by_policy = exact.by_log_ratios.iter().cloned().map(Some);
         let by_reference = exact.by_log_ratios.iter().map(|by| Some(Float::with_val(by.prec(), -by)));
-        let results: Vec<Option<Float>> = std::iter::once(Some(exact.loss)).chain(by_policy).chain(by_reference).collect();
+        let results: Vec<Option<Float>> =
+            std::iter::once(Some(exact.loss)).chain(by_policy).chain(by_reference).collect();
         Truth { terms: vec![0.0; results.len()], results }
     }
 

@@ -11,9 +11,7 @@ use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use preflane::{Backend, ExactSum, Loss, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
 use preflane_judge::logits::{Parameters, Row};
-use preflane_judge::{
-    Float, Format, RESULTS, Random, Textbook, contrastive, pair, rows_near, sums, textbook,
-};
+use preflane_judge::{Float, Format, RESULTS, Random, Textbook, contrastive, pair, rows_near, sums, textbook};
 use rayon::prelude::*;
 
 use super::Check;
@@ -171,7 +169,9 @@ impl Judged {
             grad_ref_rejected_logps: by_rr.map(Vec::as_mut_slice),
             grad_beta: by_beta.map(Vec::as_mut_slice),
         };
-        Run::on(backend).evaluate(&self.loss, Pairs::new(pc, pr, rc, rr), outputs, None).expect("columns of one length");
+        Run::on(backend)
+            .evaluate(&self.loss, Pairs::new(pc, pr, rc, rr), outputs, None)
+            .expect("columns of one length");
         for row in 0..pc.len() {
             let logps = columns.each_ref().map(|column| column[row]);
             for (k, exact) in pair(&self.textbook, logps, 1.0).iter().enumerate() {
@@ -183,7 +183,8 @@ impl Judged {
 
 /// Where each loss or its gradients are 0 or bend, by every value of the grids, as near as four `f32` come.
 fn zeros(backends: &[Backend]) -> Table {
-    let work: Vec<(&Description, Vec<f64>)> = PAIRWISE.iter().flat_map(|loss| grid(loss).map(move |at| (*loss, at))).collect();
+    let work: Vec<(&Description, Vec<f64>)> =
+        PAIRWISE.iter().flat_map(|loss| grid(loss).map(move |at| (*loss, at))).collect();
     let of_one = |(k, (description, parameters)): (usize, &(&Description, Vec<f64>))| {
         let (judged, mut table) = (Judged::new(description, parameters), Table::new());
         let mut columns = [(); 4].map(|()| Vec::new());
