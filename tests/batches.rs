@@ -3,10 +3,8 @@
 #![allow(clippy::excessive_precision, reason = "expected values are given with the digits they were computed to")]
 
 use preflane::losses::{Description, LOSSES, Shape, find};
-use preflane::{
-    Backend, Error, LabelledLoss, Level, ListedLoss, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair,
-};
-use preflane_judge::{Float, Random, Textbook, pair, sums, textbook, ulps};
+use preflane::{Backend, Error, LabelledLoss, Level, ListedLoss, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
+use preflane_judge::{Float, Random, Textbook, pair, sums, textbook};
 
 /// The four columns of examples/pairs.jsonl.
 fn real_pairs() -> [Vec<f32>; 4] {
@@ -399,7 +397,7 @@ fn parameters_are_checked() {
             assert_eq!(refused(description, &vec![0.25; got]), Some(expected), "{}", description.name);
         }
         let other = if description.shape == Shape::Pairwise { Shape::Listed } else { Shape::Pairwise };
-        let error = refused(&Description { shape: other, ..*description }, &description.case(0));
+        let error = refused(&Description { shape: other, ..**description }, &description.case(0));
         assert!(matches!(error, Some(Error::Parameter { name: "loss", .. })), "{}: {error:?}", description.name);
     }
 }

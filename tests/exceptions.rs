@@ -147,15 +147,11 @@ fn answers_and_their_metrics() {
                     Shape::Labelled => {
                         let loss = LabelledLoss::new(description, &description.defaults()).unwrap();
                         let desirable: Vec<bool> = (0..n).map(|i| i % 3 == 0).collect();
-                        let answers = Labelled { reference_point: 0.5, ..Labelled::new(&policy, &reference, &desirable) };
+                        let answers =
+                            Labelled { reference_point: 0.5, ..Labelled::new(&policy, &reference, &desirable) };
                         let mut metrics = LabelledMetrics::new();
-                        let outputs = LabelledOutputs {
-                            losses: a,
-                            rewards: b,
-                            grad_logps: c,
-                            grad_ref_logps: d,
-                            grad_beta: e,
-                        };
+                        let outputs =
+                            LabelledOutputs { losses: a, rewards: b, grad_logps: c, grad_ref_logps: d, grad_beta: e };
                         let metrics = Some(&mut metrics);
                         quiet(&what, || Run::default().evaluate_labelled(&loss, answers, outputs, metrics)).unwrap();
                     }

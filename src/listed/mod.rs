@@ -419,7 +419,6 @@ mod tests {
                     let mut scratch = std::vec![ListScratch { gradient: NAN, ..Default::default() }; n];
                     let mut sums = [NAN; 2];
                     let all = bounded(&loss, &inputs, &mut scratch, &mut sums);
-                    decided += u32::from(all && n > 2);
                     let by_bounds: Vec<f32> =
                         sums.into_iter().chain(scratch.iter().map(|answer| answer.gradient)).collect();
                     exact(&loss, &inputs, &mut scratch, &mut sums);
@@ -427,12 +426,13 @@ mod tests {
                     // Where not all was decided, what was is right nevertheless.
                     for (bounded, exact) in by_bounds.into_iter().zip(in_full) {
                         let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
+                        decided += u32::from(n > 2 && !bounded.is_nan());
                         let weight = inputs.weight;
                         assert!(same, "{loss:?} {policy:?} {reference:?} {weight:e}: {bounded:e}, not {exact:e}");
                     }
                 }
             }
         }
-        assert!(decided > 150, "{decided}");
+        assert!(decided > 500, "{decided}");
     }
 }
