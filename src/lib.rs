@@ -130,6 +130,8 @@ pub mod listed;
 pub mod logits;
 pub mod losses;
 mod metrics;
+#[cfg(test)]
+mod numbers;
 mod outputs;
 mod pairs;
 mod run;

@@ -1,5 +1,6 @@
 //! The fuzzers, each a function of some bytes, and what they share.
 
+pub mod answers;
 pub mod capi;
 pub mod elementary;
 pub mod info_nce;
@@ -111,12 +112,18 @@ fn parameter<S: Source>(v: &mut Values<S>, parameter: &Parameter) -> f64 {
     if any.is_empty() || v.once_in(2) { v.pick(parameter.grid) } else { v.pick(&any) }
 }
 
-/// A loss of pairs from the list, for the judge and for the library.
-pub fn loss<S: Source>(v: &mut Values<S>) -> (Textbook, Loss) {
-    let pairwise: Vec<&Description> = LOSSES.iter().copied().filter(|loss| loss.shape == Shape::Pairwise).collect();
-    let description = v.pick(&pairwise);
+/// A loss of a shape from the list, with its parameters, and the judge's form of it.
+pub fn described<S: Source>(v: &mut Values<S>, shape: Shape) -> (&'static Description, Vec<f64>, Textbook) {
+    let of_shape: Vec<&Description> = LOSSES.iter().copied().filter(|loss| loss.shape == shape).collect();
+    let description = v.pick(&of_shape);
     let parameters: Vec<f64> = description.parameters.iter().map(|of| parameter(v, of)).collect();
     let textbook = textbook(description.name, &parameters).expect("the judge knows every loss");
+    (description, parameters, textbook)
+}
+
+/// A loss of pairs from the list, for the judge and for the library.
+pub fn loss<S: Source>(v: &mut Values<S>) -> (Textbook, Loss) {
+    let (description, parameters, textbook) = described(v, Shape::Pairwise);
     (textbook, Loss::new(description, &parameters).expect("parameters within their ranges"))
 }
 

@@ -260,3 +260,41 @@ fn exact<F: AnswerFormula>(formula: &F, inputs: &Inputs, results: &mut [f32; RES
         formula.evaluate(&mut Exact { beta, inputs, results });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::losses::{CASES, LOSSES, Shape};
+    use crate::numbers::Bits;
+
+    /// What the bounds decide is what 384 bits give, for every loss and its grid of parameters.
+    #[test]
+    fn tiers_agree() {
+        let mut bits = Bits(1);
+        let mut decided = 0;
+        for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Labelled) {
+            for case in 0..CASES {
+                let loss = LabelledLoss::new(description, &description.case(case)).unwrap();
+                for _ in 0..600 {
+                    let [policy, reference, reference_point] = core::array::from_fn(|_| bits.number());
+                    let (desirable, weight) = (bits.next() % 2 == 0, bits.weight());
+                    let inputs = Inputs { policy, reference, desirable, reference_point, weight };
+                    let (mut by_bounds, mut in_full) = ([NAN; RESULTS], [NAN; RESULTS]);
+                    if !rough_log_ratio(&inputs.shifted()).is_finite() {
+                        continue;
+                    }
+                    let all = bounded(&loss, &inputs, &mut by_bounds);
+                    decided += u32::from(all);
+                    exact(&loss, &inputs, &mut in_full);
+                    // Where not all was decided, what was is right nevertheless.
+                    for (bounded, exact) in by_bounds.iter().zip(&in_full) {
+                        let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
+                        let row = [policy, reference, reference_point, weight];
+                        assert!(same, "{loss:?} {row:x?} {desirable}: {bounded:e}, not {exact:e}");
+                    }
+                }
+            }
+        }
+        assert!(decided > 1_000, "{decided}");
+    }
+}

@@ -270,16 +270,18 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (
     }
     let finite = infinite == [0; 2];
     let mut sums = [NAN; 2];
-    if finite {
-        let weight = Tracked::from_f64(inputs.weight.into());
-        let mut list = Bounded { beta: Tracked::from_f64(beta), weight, inputs, scratch, sums, decided: true };
-        loss.evaluate(&mut list);
-        if list.decided {
-            return (list.sums[0], list.sums[1]);
-        }
+    if !finite || !bounded(loss, inputs, scratch, &mut sums) {
+        exact(loss, inputs, scratch, &mut sums);
     }
-    exact(loss, inputs, scratch, &mut sums);
     (sums[0], sums[1])
+}
+
+/// Whether bounds of the errors decide every result: the loss and its derivative by beta, and the gradients in the scratch.
+fn bounded(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], sums: &mut [f32; 2]) -> bool {
+    let (beta, weight) = (Tracked::from_f64(loss.beta()), Tracked::from_f64(inputs.weight.into()));
+    let mut list = Bounded { beta, weight, inputs, scratch, sums, decided: true };
+    loss.evaluate(&mut list);
+    list.decided
 }
 
 /// `beta` times a log-ratio, rounded.
@@ -296,7 +298,7 @@ struct Bounded<'i, 's> {
     inputs: &'i Inputs<'i>,
     scratch: &'s mut [ListScratch],
     /// The loss and its derivative by beta.
-    sums: [f32; 2],
+    sums: &'s mut [f32; 2],
     decided: bool,
 }
 
@@ -391,4 +393,46 @@ impl List<Float384> for Exact<'_, '_> {
 #[inline(never)]
 fn exact(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], sums: &mut [f32; 2]) {
     loss.evaluate(&mut Exact { beta: loss.beta(), inputs, scratch, sums });
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::losses::{CASES, LOSSES, Shape};
+    use crate::numbers::Bits;
+    use std::vec::Vec;
+
+    /// What the bounds decide is what 384 bits give, for every loss and its grid of parameters.
+    #[test]
+    fn tiers_agree() {
+        let mut bits = Bits(1);
+        let mut decided = 0;
+        for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Listed) {
+            for case in 0..CASES {
+                let loss = ListedLoss::new(description, &description.case(case)).unwrap();
+                for round in 0..150 {
+                    let n = round % 7;
+                    let mut finite = |_| Some(bits.number()).filter(|x| x.is_finite()).unwrap_or(0.5);
+                    let [policy, reference] = [(); 2].map(|()| (0..n).map(&mut finite).collect::<Vec<f32>>());
+                    let inputs = Inputs { policy: &policy, reference: Some(&reference), weight: bits.weight() };
+                    let mut scratch = std::vec![ListScratch { gradient: NAN, ..Default::default() }; n];
+                    let mut sums = [NAN; 2];
+                    let all = bounded(&loss, &inputs, &mut scratch, &mut sums);
+                    let by_bounds: Vec<f32> =
+                        sums.into_iter().chain(scratch.iter().map(|answer| answer.gradient)).collect();
+                    exact(&loss, &inputs, &mut scratch, &mut sums);
+                    let in_full = sums.into_iter().chain(scratch.iter().map(|answer| answer.gradient));
+                    // Where not all was decided, what was is right nevertheless.
+                    for (bounded, exact) in by_bounds.into_iter().zip(in_full) {
+                        let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
+                        decided += u32::from(n > 2 && !bounded.is_nan());
+                        let weight = inputs.weight;
+                        assert!(same, "{loss:?} {policy:?} {reference:?} {weight:e}: {bounded:e}, not {exact:e}");
+                    }
+                }
+            }
+        }
+        assert!(decided > 500, "{decided}");
+    }
 }

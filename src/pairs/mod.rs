@@ -10,9 +10,9 @@ use crate::Error;
 use crate::error::{check_length, check_weights};
 pub(crate) use counts::Counts;
 pub(crate) use kernel::{block, one};
+pub(crate) use log_ratios::sign_of_h;
 pub(crate) use outputs::{OutputSlices, RESULTS, SUMMED, place};
 pub use outputs::{Outputs, Pair};
-pub(crate) use log_ratios::sign_of_h;
 
 /// Log-probabilities of preference pairs, one row a pair. All slices have the same length.
 ///
