@@ -12,7 +12,7 @@ use crate::error::{check_length, check_weights};
 use crate::evaluate::score;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{List, ListFormula, ListedLoss, Real, Tracked};
-use crate::pairs::{self, Counts, place};
+use crate::pairs::{self, Counts, place, sign_of_h};
 use crate::{Error, NAN};
 
 /// Log-probabilities of answers, list after list.
@@ -148,6 +148,7 @@ impl<'o> ListOutputs<'o> {
 pub struct ListScratch {
     bounded: Tracked,
     exact: Float384,
+    choice: bool,
     /// The answer's results so far.
     reward: f32,
     gradient: f32,
@@ -155,7 +156,7 @@ pub struct ListScratch {
 
 impl Default for ListScratch {
     fn default() -> Self {
-        Self { bounded: Tracked::new(0.0), exact: Float384::ZERO, reward: 0.0, gradient: 0.0 }
+        Self { bounded: Tracked::new(0.0), exact: Float384::ZERO, choice: false, reward: 0.0, gradient: 0.0 }
     }
 }
 
@@ -224,6 +225,21 @@ impl Inputs<'_> {
         [policy, 0.0, reference, 0.0]
     }
 
+    /// The log-ratio of answer `i`, rounded, or what it is that is not finite.
+    fn rough(&self, i: usize) -> f64 {
+        rough_log_ratio(&self.log_ratio(i))
+    }
+
+    /// Whether the log-ratio of answer `i` exceeds that of answer `j`.
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        sign_of_h(&self.difference(i, j)) > 0.0
+    }
+
+    /// The first answer with a finite log-ratio.
+    fn finite(&self) -> usize {
+        (0..self.policy.len()).find(|&i| self.rough(i).is_finite()).unwrap_or(0)
+    }
+
     /// Answers `i` and `j` as those of a difference of log-ratios.
     fn difference(&self, i: usize, j: usize) -> [f32; 4] {
         let ((pi, ri), (pj, rj)) = (self.at(i), self.at(j));
@@ -247,13 +263,16 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (
         scratch.reward = rounded_reward(beta, &inputs.log_ratio(i));
         scratch.gradient = NAN;
     }
-    let neighbours = (1..scratch.len()).map(|i| rough_log_ratio(&inputs.difference(i, i - 1)));
-    let (mut defined, mut finite) = (true, true);
-    for h in neighbours {
-        defined &= !h.is_nan();
-        finite &= h.is_finite();
+    let (mut finite, mut defined) = (true, true);
+    let (mut highest, mut lowest) = (0, 0);
+    for i in 0..scratch.len() {
+        let u = inputs.rough(i);
+        finite &= u.is_finite();
+        defined &= !u.is_nan();
+        highest += u32::from(u == f64::INFINITY);
+        lowest += u32::from(u == f64::NEG_INFINITY);
     }
-    if !defined {
+    if scratch.len() > 1 && (!defined || highest > 1 || lowest > 1) {
         return (NAN, NAN);
     }
     let mut sums = [NAN; 2];
@@ -307,13 +326,19 @@ impl List<Tracked> for Bounded<'_, '_> {
         let [pi, pj, ri, rj] = self.inputs.difference(i, j);
         Tracked::difference(pi, ri) - Tracked::difference(pj, rj)
     }
-    fn keep(&mut self, i: usize, number: Tracked) {
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        self.inputs.is_above(i, j)
+    }
+    fn finite(&self) -> usize {
+        0
+    }
+    fn keep(&mut self, i: usize, number: Tracked, choice: bool) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.bounded = number;
+            (scratch.bounded, scratch.choice) = (number, choice);
         }
     }
-    fn kept(&self, i: usize) -> Tracked {
-        self.scratch.get(i).map_or(Tracked::new(0.0), |scratch| scratch.bounded)
+    fn kept(&self, i: usize) -> (Tracked, bool) {
+        self.scratch.get(i).map_or((Tracked::new(0.0), false), |scratch| (scratch.bounded, scratch.choice))
     }
     fn loss(&mut self, loss: Tracked) {
         self.sums[0] = self.rounded(loss);
@@ -347,13 +372,19 @@ impl List<Float384> for Exact<'_, '_> {
     fn h(&self, i: usize, j: usize) -> Float384 {
         if i == j { Float384::ZERO } else { log_ratio(&self.inputs.difference(i, j)) }
     }
-    fn keep(&mut self, i: usize, number: Float384) {
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        self.inputs.is_above(i, j)
+    }
+    fn finite(&self) -> usize {
+        self.inputs.finite()
+    }
+    fn keep(&mut self, i: usize, number: Float384, choice: bool) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.exact = number;
+            (scratch.exact, scratch.choice) = (number, choice);
         }
     }
-    fn kept(&self, i: usize) -> Float384 {
-        self.scratch.get(i).map_or(Float384::ZERO, |scratch| scratch.exact)
+    fn kept(&self, i: usize) -> (Float384, bool) {
+        self.scratch.get(i).map_or((Float384::ZERO, false), |scratch| (scratch.exact, scratch.choice))
     }
     fn loss(&mut self, loss: Float384) {
         self.sums[0] = scaled(self.inputs.weight.into(), &loss);
