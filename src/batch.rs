@@ -115,8 +115,8 @@ impl Run {
     /// Loss of every list, rewards and gradients of every answer, and the metrics of all.
     ///
     /// `metrics`, if given, is added to: it may go through many batches. Every result is the nearest `f32` to the formula's exact
-    /// value on the given numbers; a list of two answers has the bits of [`evaluate`](Run::evaluate) on that pair. A list with a NaN, or
-    /// with a difference of equal infinities between neighbours, has NaN for its loss and gradients; an infinite log-probability gives
+    /// value on the given numbers; a list of two answers has the bits of [`evaluate`](Run::evaluate) on that pair. A list with a
+    /// log-ratio that is NaN, or with two that are the same infinity, has NaN for its loss and gradients; one that is infinite gives
     /// the formula's limit. Lists of one answer, and of none, have a loss of 0. `scratch` has at least
     /// [`Lists::longest`] elements, whose contents do not matter; other threads have their own.
     ///

@@ -68,7 +68,7 @@ impl<'a> Lists<'a> {
         (part(0..n, 0..end), part(n..self.len(), end..all))
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let n = self.policy_logps.len();
         if let Some(reference) = self.ref_logps {
             check_length("ref_logps", n, reference.len())?;
@@ -225,25 +225,21 @@ impl Inputs<'_> {
         [policy, 0.0, reference, 0.0]
     }
 
-    /// The log-ratio of answer `i`, rounded, or what it is that is not finite.
-    fn rough(&self, i: usize) -> f64 {
-        rough_log_ratio(&self.log_ratio(i))
+    /// Answers `i` and `j` as those of a difference of log-ratios.
+    fn difference(&self, i: usize, j: usize) -> [f32; 4] {
+        let ((pi, ri), (pj, rj)) = (self.at(i), self.at(j));
+        [pi, pj, ri, rj]
     }
 
-    /// Whether the log-ratio of answer `i` exceeds that of answer `j`.
+    /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
     fn is_above(&self, i: usize, j: usize) -> bool {
         sign_of_h(&self.difference(i, j)) > 0.0
     }
 
     /// The first answer with a finite log-ratio.
     fn finite(&self) -> usize {
-        (0..self.policy.len()).find(|&i| self.rough(i).is_finite()).unwrap_or(0)
-    }
-
-    /// Answers `i` and `j` as those of a difference of log-ratios.
-    fn difference(&self, i: usize, j: usize) -> [f32; 4] {
-        let ((pi, ri), (pj, rj)) = (self.at(i), self.at(j));
-        [pi, pj, ri, rj]
+        let is_finite = |&i: &usize| rough_log_ratio(&self.log_ratio(i)).is_finite();
+        (0..self.policy.len()).find(is_finite).unwrap_or(0)
     }
 }
 
@@ -263,18 +259,23 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (
         scratch.reward = rounded_reward(beta, &inputs.log_ratio(i));
         scratch.gradient = NAN;
     }
-    let (mut finite, mut defined) = (true, true);
-    let (mut highest, mut lowest) = (0, 0);
+    // The log-ratios that are NaN, and infinite ones of either sign.
+    let (mut undefined, mut infinite) = (0, [0; 2]);
     for i in 0..scratch.len() {
-        let u = inputs.rough(i);
-        finite &= u.is_finite();
-        defined &= !u.is_nan();
-        highest += u32::from(u == f64::INFINITY);
-        lowest += u32::from(u == f64::NEG_INFINITY);
+        let u = rough_log_ratio(&inputs.log_ratio(i));
+        undefined += usize::from(u.is_nan());
+        infinite[usize::from(u < 0.0)] += usize::from(u.is_infinite());
     }
-    if scratch.len() > 1 && (!defined || highest > 1 || lowest > 1) {
+    if scratch.len() < 2 {
+        for scratch in scratch {
+            scratch.gradient = 0.0;
+        }
+        return (0.0, 0.0);
+    }
+    if undefined > 0 || infinite.iter().any(|&n| n > 1) {
         return (NAN, NAN);
     }
+    let finite = infinite == [0; 2];
     let mut sums = [NAN; 2];
     if finite {
         let weight = Tracked::from_f64(inputs.weight.into());

@@ -81,7 +81,7 @@ pub trait List<R: Real> {
     fn beta(&self) -> R;
     /// The log-ratio of answer `i` less that of answer `j`, of which one may be infinite, or both with opposite signs.
     fn h(&self, i: usize, j: usize) -> R;
-    /// Whether the log-ratio of answer `i` exceeds that of answer `j`.
+    /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
     fn is_above(&self, i: usize, j: usize) -> bool;
     /// An answer with a finite log-ratio.
     fn finite(&self) -> usize;

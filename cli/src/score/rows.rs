@@ -101,11 +101,11 @@ impl Foremost {
         Self { order, items: Vec::new(), least: f32::NEG_INFINITY }
     }
 
-    /// The rows of a chunk, which follow those before them; only finite values count.
-    pub fn offer_all(&mut self, values: &[f32], at: At<'_>) {
+    /// The values of a chunk, which follow those before them, and the row of each; only finite values count.
+    pub fn offer_all(&mut self, values: &[f32], row: impl Fn(usize) -> Row) {
         if self.may_take(values) {
             for (index, &value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
-                self.offer(value, || at.row(index));
+                self.offer(value, || row(index));
             }
         }
     }
