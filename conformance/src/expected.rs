@@ -89,7 +89,11 @@ mod differences {
             let mut groups = groups();
             groups.retain(|group| open.iter().all(|open| group.split(' ').next() != Some(*open)));
             let advice = "A new loss adds its line to the block; a line that changed is a new version and a decision";
-            assert!(frozen == groups, "{advice}: docs/definition.md, last section.\n{fence}\n{}\n```", groups.join("\n"));
+            assert!(
+                frozen == groups,
+                "{advice}: docs/definition.md, last section.\n{fence}\n{}\n```",
+                groups.join("\n")
+            );
         }
 
         #[test]
