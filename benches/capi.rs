@@ -32,12 +32,9 @@ fn pairs(random: &mut Random, n: usize) {
     let (mut losses, mut gradients, mut metrics) = (vec![0.0; n], vec![0.0; n], Metrics::new());
     let (mut c_losses, mut c_gradients, mut c_metrics) = (losses.clone(), gradients.clone(), metrics);
     let loss = Loss::dpo(0.1).unwrap();
-    let c_loss = preflane_loss {
-        kind: preflane_loss_kind::PREFLANE_LOSS_DPO as i32,
-        reserved: 0,
-        beta: 0.1,
-        label_smoothing: 0.0,
-    };
+    let mut parameters = [0.0; PREFLANE_LOSS_PARAMETERS];
+    parameters[0] = 0.1;
+    let c_loss = preflane_loss { kind: loss.description().number, reserved: 0, parameters };
     compare(
         &format!("evaluate, {n} pairs"),
         || {

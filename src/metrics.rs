@@ -9,25 +9,52 @@ use crate::{Error, saved};
 ///
 /// Plain data of a fixed size. It has the same bits for every order of the pairs and every partition of them among
 /// batches, threads, ranks and restarts: [`merge`](Self::merge) adds the parts.
+///
+/// ```
+/// use preflane::{Loss, Metrics, Outputs, Pairs, Run};
+///
+/// let (run, loss) = (Run::default(), Loss::dpo(0.1)?);
+/// let (mut first, mut second) = (Metrics::new(), Metrics::new());
+/// run.evaluate(&loss, Pairs::reference_free(&[-1.0], &[-2.0]), Outputs::default(), Some(&mut first))?;
+/// run.evaluate(&loss, Pairs::reference_free(&[-3.0], &[-2.0]), Outputs::default(), Some(&mut second))?;
+/// first.merge(&second);
+/// assert_eq!((first.pairs(), first.report().rewards_accuracies), (2, 0.5));
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 pub struct Metrics {
+    /// Pairs seen.
     pairs: u64,
+    /// Pairs that came with a reference.
     referenced: u64,
+    /// Pairs whose chosen log-ratio exceeds the rejected one: exactly, before any rounding.
     accurate: u64,
+    /// Pairs whose two log-ratios are exactly equal. They count as not accurate.
     ties: u64,
+    /// Pairs with an infinite or NaN log-probability, loss, reward or margin.
     nonfinite: u64,
+    /// Pairs whose chosen log-probability is below the reference's: likelihood displacement.
     chosen_fell: u64,
+    /// Pairs whose rejected log-probability is below the reference's.
     rejected_fell: u64,
+    /// Pairs whose chosen and rejected log-probabilities are both below the reference's.
     both_fell: u64,
+    /// Sum of the weights; each is 1 where none were given.
     weights: ExactSum,
+    /// Sum of the (weighted) losses.
     loss: ExactSum,
+    /// Sum of the chosen rewards.
     rewards_chosen: ExactSum,
+    /// Sum of the rejected rewards.
     rewards_rejected: ExactSum,
+    /// Sum of the margins.
     margins: ExactSum,
+    /// Sum of the policy's chosen log-probabilities.
     logps_chosen: ExactSum,
+    /// Sum of the policy's rejected log-probabilities.
     logps_rejected: ExactSum,
 }
 

@@ -95,7 +95,7 @@ impl Run {
 #[cfg(feature = "std")]
 impl Run {
     /// The most threads that may be asked for; no machine has more.
-    pub const MOST_THREADS: usize = 1 << 16;
+    pub const MOST_THREADS: usize = 2_usize.pow(16);
 
     /// On so many threads, which each call starts and ends: that costs some 50 us. For many small calls there is
     /// [`in_pool`](Run::in_pool). A count is a wish: no more are started than the work has parts, and than four a processor; where
@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn evaluation_starts_what_its_rows_need() {
-        use crate::batch::GRAIN;
+        // Pairs a task.
+        const GRAIN: usize = 16 * 1024;
         assert_eq!(started(64, 16), 0);
         assert_eq!(started(64, GRAIN + 1), 2);
         assert_eq!(started(1, 4 * GRAIN), 0);

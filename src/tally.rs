@@ -34,6 +34,47 @@ macro_rules! tally {
             fn sums(&self) -> [&crate::ExactSum; $sum_total] {
                 [$(&self.$sum),*]
             }
+
+            /// Length of [`to_bytes`](Self::to_bytes).
+            pub const BYTES: usize = crate::saved::OVERHEAD + Self::CONTENT;
+            /// Counts, and sums of five limbs.
+            const CONTENT: usize = 8 * ($count_total + 5 * $sum_total);
+
+            /// The state as bytes: the same on every machine, with a version and a checksum.
+            pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+                let mut bytes = [0; Self::BYTES];
+                // The length fits.
+                let _ = crate::saved::write(crate::saved::Kind::$Metrics, Self::CONTENT, &mut bytes, |to| {
+                    $(to.u64(self.$count);)*
+                    for sum in self.sums() {
+                        sum.to_limbs().into_iter().for_each(|limb| to.u64(limb));
+                    }
+                });
+                bytes
+            }
+
+            /// From bytes of [`to_bytes`](Self::to_bytes).
+            ///
+            /// # Errors
+            /// [`Error::SavedState`](crate::Error::SavedState) for bytes that are cut off, damaged, of another version or of another kind.
+            pub fn from_bytes(bytes: &[u8]) -> Result<Self, crate::Error> {
+                let mut from = crate::saved::read(crate::saved::Kind::$Metrics, bytes)?;
+                let mut metrics = Self::new();
+                let metrics = metrics.read(&mut from).map(|()| metrics);
+                metrics.filter(|metrics| from.is_empty() && metrics.is_sound()).ok_or(crate::saved::IMPOSSIBLE)
+            }
+
+            fn read(&mut self, from: &mut crate::saved::Reader<'_>) -> Option<()> {
+                $(self.$count = from.u64()?;)*
+                $(
+                    let mut limbs = [0; _];
+                    for limb in &mut limbs {
+                        *limb = from.u64()?;
+                    }
+                    self.$sum = crate::ExactSum::from_limbs(limbs)?;
+                )*
+                Some(())
+            }
         }
     };
 }

@@ -139,7 +139,7 @@ impl<'a> From<&'a AnswerLogps> for Reference<'a> {
 }
 
 impl<'a, C: AsRef<[f32]> + ?Sized, R: AsRef<[f32]> + ?Sized> From<(&'a C, &'a R)> for Reference<'a> {
-    /// Of the log-probabilities of the chosen and of the rejected answers.
+    /// A reference of the log-probabilities of the chosen and of the rejected answers.
     fn from((chosen, rejected): (&'a C, &'a R)) -> Self {
         Self { chosen_logps: chosen.as_ref(), rejected_logps: rejected.as_ref() }
     }
@@ -174,7 +174,7 @@ impl StepResults {
     }
 }
 
-/// As long as it should be, whatever it holds.
+/// Makes memory as long as it should be, whatever it holds.
 fn fit<T: Copy + Default>(memory: &mut Vec<T>, length: usize) -> &mut [T] {
     memory.resize(length, T::default());
     memory

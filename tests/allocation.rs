@@ -6,7 +6,7 @@ use preflane::logits::{
     Labels, Layout, LogSumExp, LogitsMut, Reduction, RowSum, Scaling, Sequences, Step, StepBuffers, StepOutputs,
     Targets,
 };
-use preflane::{Backend, Loss, Metrics, Reference, Run};
+use preflane::{Backend, Batch, Loss, Metrics, Reference, Run, Trainer};
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -80,6 +80,19 @@ fn a_step_allocates_nothing() {
     // What remains is rayon's own.
     let threaded = allocated(|| pool.install(|| step(Run::default().in_pool())));
     assert!(threaded < 4096, "{threaded}");
+    let mut trainer = Trainer::new(Loss::dpo(0.1).unwrap());
+    let reference = ([-90.0, -95.0], [-99.0, -93.0]);
+    let mut train = |pairs: usize| {
+        let (sequences, vocabulary) = (2 * pairs, 1_000);
+        let batch = Batch::new([sequences, T, vocabulary], &labels[..sequences * T]);
+        let batch = batch.with_reference((&reference.0[..pairs], &reference.1[..pairs]));
+        allocated(|| {
+            trainer.step(&mut logits[..sequences * T * vocabulary], batch).unwrap();
+        })
+    };
+    let first = train(2);
+    assert!((1..4096).contains(&first), "{first}");
+    assert_eq!([train(2), train(1), train(2)], [0; 3]);
     // The promise for 4,096 rows: under 1 MiB beyond the logits.
     assert!(4096 * (4 + 4 + size_of::<LogSumExp>()) < 1 << 20);
     let streamed = allocated(|| {

@@ -2,11 +2,12 @@
 
 use half::{bf16, f16};
 use preflane::logits::{
-    Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, RowSumState, Scaling, Seeds, Targets, TokenOutputs,
+    Element, Gradient, Labels, Layout, LogSumExp, Logits, LogitsMut, Reduction, RowSum, RowSumState, Scaling, Seeds,
+    Sequences, Targets, TokenOutputs,
 };
 use preflane::{Backend, Error, Level, Run};
 use preflane_judge::logits::{Parameters, Row as Exact};
-use preflane_judge::{Format, Random, ulps};
+use preflane_judge::{Float, Format, Random, ulps};
 
 /// The published bounds.
 const LOGP_BOUND: f64 = 0.51;
@@ -331,7 +332,9 @@ fn all_halves() {
         let (a, b) = (f16::from_bits(pair[0]), f16::from_bits(pair[1]));
         if a.is_finite() && b.is_finite() {
             for x in around(a.to_f32(), b.to_f32()).into_iter().filter(|x| *x != 0.0) {
-                assert_eq!(gradients(a, &[2.0 * x])[0].to_bits(), f16::from_f32(x).to_bits(), "{x:e}");
+                // + 0: a zero is +0.
+                let nearest = f16::from_f32(x) + f16::ZERO;
+                assert_eq!(gradients(a, &[2.0 * x])[0].to_bits(), nearest.to_bits(), "{x:e}");
             }
         }
         let (a, b) = (bf16::from_bits(pair[0]), bf16::from_bits(pair[1]));
@@ -404,7 +407,8 @@ fn pieces_give_the_bits_of_the_whole() {
     }
     let whole = LogSumExp::of(Backend::detect(), &giants, &Scaling::NONE);
     assert_eq!(merged.log_sum_exp(), whole);
-    assert!((whole.rest - 3.0_f64.ln()).abs() < 1e-12);
+    // To 34 significant bits.
+    assert!((whole.rest - 3.0_f64.ln()).abs() <= 2.0_f64.powi(-34));
     let mut empty = RowSum::new(Scaling::NONE);
     assert!(empty.log_sum_exp().is_nan());
     assert_eq!(empty.token_logp(), Err(Error::NoTarget));
@@ -418,6 +422,80 @@ fn pieces_give_the_bits_of_the_whole() {
     let error = held.add(Backend::SCALAR, &[3.0_f32], Some(0)).unwrap_err();
     assert!(matches!(error, Error::Parameter { name: "target", value: 0.0, .. }));
     assert_eq!(held, before);
+}
+
+/// `rest` has 34 significant bits, from 16 on 35; with 34 the gradient would not meet its bound there.
+#[test]
+fn the_rest_is_on_its_grid() {
+    let mut sum = RowSum::new(Scaling::NONE);
+    sum.add(Backend::detect(), &[0.0_f32, 0.0, 1.0], None).unwrap();
+    let (mut beyond, mut inexact) = (0, 0);
+    // 3^(i+1) columns: two of them 0 to each 1.
+    for i in 0..28 {
+        let whole = sum.log_sum_exp();
+        let dropped = if whole.rest < 16.0 { 19 } else { 18 };
+        assert_eq!(whole.rest.to_bits() << (64 - dropped), 0, "{i}: {}", whole.rest);
+        let exact = f64::from(i) * 3.0_f64.ln() + (2.0 / 1.0_f64.exp()).ln_1p();
+        let error = (whole.rest - exact).abs();
+        assert!(error <= 2.0_f64.powi(-31) + 1e-11, "{i}: {error:e}");
+        beyond += u32::from(whole.rest >= 16.0);
+        inexact += u32::from(error > 2.0_f64.powi(-33));
+        for (column, below) in [(1, 0.0), (2, -1.0)] {
+            let got = gradient(&[5.0, 1.0, 0.0], 0, -1.0, whole, PLAIN)[column];
+            assert!(ulps(got, &Float::with_val(64, (below - exact).exp())) <= GRADIENT_BOUND, "{i} {column}");
+        }
+        let copy = sum;
+        sum.merge(&copy);
+        sum.merge(&copy);
+    }
+    assert!(beyond > 6 && inexact > 6, "{beyond} {inexact}");
+}
+
+/// No result is -0: gradients that round to 0 from below, in each type, alone and added to what is there.
+#[test]
+fn every_zero_is_positive() {
+    fn check<T: Element + PartialEq + core::fmt::Debug>(zero: T, minus_zero: T, bits: impl Fn(&T) -> u32) {
+        // Of `f32`, of bf16 and of f16 the least and what rounds to 0; infinitely little; some that do not.
+        let below = [0.0, 14.0, 20.0, 80.0, 94.0, 97.0, 104.0, 500.0, 2000.0, f32::INFINITY];
+        for n in [1, 3, 10, 37, 2100] {
+            let row: Vec<f32> = (0..n).map(|i| 0.0 - below[i % below.len()]).collect();
+            let sums = [LogSumExp::of(Backend::SCALAR, &row, &Scaling::NONE)];
+            for (backend, seed) in backends().flat_map(|backend| [(backend, 0.5), (backend, -0.5)]) {
+                for accumulate in [false, true] {
+                    let mut grads = vec![if accumulate { minus_zero } else { zero }; n];
+                    Run::on(backend)
+                        .logits_grad(
+                            Logits::new(&row, 1, n).unwrap(),
+                            Targets::new(Labels::I32(&[0])),
+                            &Scaling::NONE,
+                            Seeds { log_sum_exps: &sums, grad_logps: &[seed] },
+                            Gradient { accumulate, zero_padding: false },
+                            LogitsMut::new(&mut grads, 1, n).unwrap(),
+                        )
+                        .unwrap();
+                    assert!(n < 10 || grads.iter().any(|x| *x == zero));
+                    let wrong = grads.iter().position(|x| bits(x) == bits(&minus_zero));
+                    assert_eq!(wrong, None, "{n} {backend:?} {seed} {accumulate} {grads:?}");
+                }
+            }
+        }
+    }
+    check(0.0, -0.0, |x: &f32| x.to_bits());
+    check(bf16::ZERO, bf16::NEG_ZERO, |x| x.to_bits().into());
+    check(f16::ZERO, f16::NEG_ZERO, |x| x.to_bits().into());
+    // Statistics of a certain token, its own gradient, and gradients by tokens.
+    let certain = run(Logits::new(&[0.0_f32, -500.0], 1, 2).unwrap(), &[0], PLAIN);
+    let results = [certain.logps[0], certain.entropies[0], certain.squares[0]];
+    assert_eq!(results.map(f32::to_bits), [0; 3], "{results:?}");
+    let certain = gradient(&[0.0, -500.0], 0, -0.5, certain.sums[0], PLAIN);
+    assert_eq!(certain.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), [0; 2]);
+    let targets = Targets::new(Labels::I32(&[0, 0]));
+    let sequences = Sequences::new(targets, 1, Layout::ChosenFirst, Reduction::Sum).unwrap();
+    let mut grads = [7.0; 2];
+    for (chosen, scale) in [(-0.0, 1.0), (-1e-40, 1e-10)] {
+        sequences.token_grads(&[chosen], &[0.0], scale, &mut grads).unwrap();
+        assert_eq!(grads.map(f32::to_bits), [0; 2]);
+    }
 }
 
 /// Bytes that nobody's state gave are refused, or are some state: never a panic.

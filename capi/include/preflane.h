@@ -25,17 +25,53 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Version of the library.
+// Losses: what preflane_loss.kind may be, with the formula of each. u and v are the chosen and the rejected answer's
+// log-ratio of policy to reference (policy_chosen_logps - ref_chosen_logps, say), h = u - v, z = beta h. A labelled
+// answer has one log-ratio u and z = beta u, and a reference point z0; of listed answers each has its z_j = beta u_j.
+// sigmoid(x) = 1/(1+e^-x), softplus(x) = ln(1+e^x). A number never changes, and one that is retired is never given
+// again.
+enum preflane_loss_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif
+ {
+  // softplus(-z): see preflane_dpo.
+  PREFLANE_LOSS_DPO = 1,
+  // (1 - label_smoothing) softplus(-z) + label_smoothing softplus(z): see preflane_cdpo.
+  PREFLANE_LOSS_CDPO = 2,
+  // ((1 - label_smoothing) softplus(-z) - label_smoothing softplus(z)) / (1 - 2 label_smoothing): see preflane_robust.
+  PREFLANE_LOSS_ROBUST = 3,
+  // (h - 1/(2 beta))^2: see preflane_ipo.
+  PREFLANE_LOSS_IPO = 4,
+  // max(0, 1 - z): see preflane_hinge.
+  PREFLANE_LOSS_HINGE = 5,
+  // softplus(-(z - gamma)), on token means: see preflane_simpo.
+  PREFLANE_LOSS_SIMPO = 6,
+  // desirable_weight sigmoid(-(z - z0)) where desirable, undesirable_weight sigmoid(z - z0) elsewhere: see
+  //   preflane_kto.
+  PREFLANE_LOSS_KTO = 7,
+  // sum over k of (log-sum-exp of z_j over j >= k) - z_k, answers from best to worst: see preflane_plackett_luce.
+  PREFLANE_LOSS_PLACKETT_LUCE = 8,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_loss_kind preflane_loss_kind;
+#else
+typedef int32_t preflane_loss_kind;
+#endif
+#endif
+
+// Major version of the library.
 #define PREFLANE_VERSION_MAJOR 0
 
-// Likewise.
+// Minor version of the library.
 #define PREFLANE_VERSION_MINOR 1
 
-// Likewise.
+// Patch version of the library.
 #define PREFLANE_VERSION_PATCH 0
 
 // Version of the binary interface: it changes whenever a program must be compiled anew.
-#define PREFLANE_ABI_VERSION 1
+#define PREFLANE_ABI_VERSION 2
 
 // Bytes of stack that are enough for a thread that calls any function on one thread of its own (preflane_run.threads 0 or 1): the
 // most that a call was measured to need is 22,720, of preflane_step_run with AVX2, and the rest is a margin for the caller's functions
@@ -52,10 +88,51 @@
 // preflane_error.row where no row is meant.
 #define PREFLANE_NO_ROW UINT64_MAX
 
+// Numbers in preflane_loss.parameters. No loss has as many parameters; the room is there so that losses to come change no struct.
+#define PREFLANE_LOSS_PARAMETERS 8
+
+// Bytes of saved metrics of pairs.
+#define PREFLANE_METRICS_BYTES 360
+
+// Bytes of saved metrics of labelled answers.
+#define PREFLANE_LABELLED_METRICS_BYTES 288
+
+// Bytes of saved metrics of lists.
+#define PREFLANE_LISTED_METRICS_BYTES 296
+
+// Places for alarms in preflane_limits: there is room for some to come.
+#define PREFLANE_ALARMS 8
+
 // The mark of a masked token in PyTorch and Hugging Face.
 #define PREFLANE_IGNORE_INDEX -100
 
 
+
+// What a monitor watches, over its window.
+enum preflane_alarm
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // Likelihood displacement: the share of pairs whose chosen answer is less probable than under the reference.
+  PREFLANE_ALARM_DISPLACEMENT = 0,
+  // The mean margin is too small. This one is raised at or below its threshold, and cleared at or above.
+  PREFLANE_ALARM_MARGIN_COLLAPSE = 1,
+  // The mean of the k1 estimates of KL(policy || reference), in nats a token.
+  PREFLANE_ALARM_KL_K1 = 2,
+  // The mean of the k3 estimates.
+  PREFLANE_ALARM_KL_K3 = 3,
+  // The share of pairs with an infinite or NaN log-probability, loss, reward or margin. Such a pair can make the other statistics
+  // NaN, which neither raises nor clears their alarms.
+  PREFLANE_ALARM_NONFINITE = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_alarm preflane_alarm;
+#else
+typedef int32_t preflane_alarm;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What every function returns: 0, or what was wrong.
 enum preflane_code
@@ -91,6 +168,16 @@ enum preflane_code
   PREFLANE_ERROR_ENVIRONMENT = 12,
   // Any other error.
   PREFLANE_ERROR_OTHER = 13,
+  // Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers.
+  PREFLANE_ERROR_OFFSETS = 14,
+  // A vector of length 0, whose cosine does not exist.
+  PREFLANE_ERROR_ZERO_VECTOR = 15,
+  // A call of the streaming evaluator that does not fit what came before.
+  PREFLANE_ERROR_ORDER = 16,
+  // A counter that can take no more.
+  PREFLANE_ERROR_FULL = 17,
+  // Saved bytes that are cut off, damaged, of another version or of another kind.
+  PREFLANE_ERROR_SAVED_STATE = 18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -184,28 +271,51 @@ typedef int32_t preflane_level;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// Losses of a pair.
-enum preflane_loss_kind
+// What is true of a pair: bits of preflane_scored.flags.
+enum preflane_pair_flag
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  // DPO: arXiv 2305.18290.
-  PREFLANE_LOSS_DPO = 1,
-  // Conservative DPO, with label_smoothing.
-  PREFLANE_LOSS_CDPO = 2,
-  // Robust DPO: arXiv 2403.00409, with label_smoothing.
-  PREFLANE_LOSS_ROBUST = 3,
-  // IPO: arXiv 2310.12036.
-  PREFLANE_LOSS_IPO = 4,
-  // Hinge, as in SLiC-HF and RSO.
-  PREFLANE_LOSS_HINGE = 5,
+  // The chosen log-ratio exceeds the rejected one: exactly, before any rounding.
+  PREFLANE_PAIR_ACCURATE = 1,
+  // The two log-ratios are exactly equal.
+  PREFLANE_PAIR_TIE = 2,
+  // A log-probability, the loss, a reward or the margin is infinite or NaN.
+  PREFLANE_PAIR_NONFINITE = 4,
+  // The chosen log-probability is below the reference's: likelihood displacement.
+  PREFLANE_PAIR_CHOSEN_FELL = 8,
+  // The rejected log-probability is below the reference's.
+  PREFLANE_PAIR_REJECTED_FELL = 16,
+  // Both are.
+  PREFLANE_PAIR_BOTH_FELL = 32,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
-typedef enum preflane_loss_kind preflane_loss_kind;
+typedef enum preflane_pair_flag preflane_pair_flag;
 #else
-typedef int32_t preflane_loss_kind;
+typedef int32_t preflane_pair_flag;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Which key goes with which query.
+enum preflane_pairing
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // Key i goes with query i: there are as many similarities as queries.
+  PREFLANE_PAIRING_EACH = 1,
+  // Every key goes with every query: the similarities are [queries, keys].
+  PREFLANE_PAIRING_ALL = 2,
+  // Query i goes with the keys i m to i m + m - 1, m being keys_per_query: the similarities are [queries, m].
+  PREFLANE_PAIRING_OWN = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_pairing preflane_pairing;
+#else
+typedef int32_t preflane_pairing;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -231,6 +341,134 @@ typedef int32_t preflane_reduction;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Where the reference model's log-probability of an answer is from.
+enum preflane_reference
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // There is none.
+  PREFLANE_REFERENCE_NONE = 0,
+  // It was given for the whole answer, so that k1 and k3 are not known, and 0.
+  PREFLANE_REFERENCE_ANSWER = 1,
+  // It came token by token.
+  PREFLANE_REFERENCE_TOKENS = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_reference preflane_reference;
+#else
+typedef int32_t preflane_reference;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a loss compares.
+enum preflane_shape
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // A chosen and a rejected answer to one prompt: preflane_evaluate and the steps take such a loss.
+  PREFLANE_SHAPE_PAIRWISE = 1,
+  // One answer, desirable or not: preflane_evaluate_labelled takes such a loss.
+  PREFLANE_SHAPE_LABELLED = 2,
+  // Any number of answers to one prompt, from best to worst: preflane_evaluate_listed takes such a loss.
+  PREFLANE_SHAPE_LISTED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_shape preflane_shape;
+#else
+typedef int32_t preflane_shape;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Which answer of a pair.
+enum preflane_side
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // The preferred one.
+  PREFLANE_SIDE_CHOSEN = 1,
+  // The other.
+  PREFLANE_SIDE_REJECTED = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_side preflane_side;
+#else
+typedef int32_t preflane_side;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a similarity of two vectors is.
+enum preflane_similarity
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // The dot product.
+  PREFLANE_SIMILARITY_DOT = 1,
+  // The dot product of the vectors divided by their lengths.
+  PREFLANE_SIMILARITY_COSINE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_similarity preflane_similarity;
+#else
+typedef int32_t preflane_similarity;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// How a call is run. All zeros: the fastest level, on the calling thread.
+typedef struct preflane_run {
+  // A preflane_level.
+  int32_t level;
+  // How many threads: 0 and 1 mean the calling thread alone. More are started for the call and ended with it, which costs some
+  // 50 us; the bits are the same for every number. At most 65536; no more are started than the work has parts, and than four a
+  // processor. A library built without std takes 0 and 1 only.
+  uint32_t threads;
+} preflane_run;
+
+// A matrix of floats to read: [rows, columns], row-major, with stride elements from one row to the next. What lies beyond the columns
+// of a row is never read.
+typedef struct preflane_matrix {
+  // The first element.
+  const float *data;
+  // How many rows.
+  size_t rows;
+  // How many columns.
+  size_t columns;
+  // At least the columns.
+  size_t stride;
+} preflane_matrix;
+
+// Similarities of some rows: to one positive each, and to as many negatives as there are columns.
+typedef struct preflane_similarities {
+  // The similarity of each row to its positive: as many as the negatives have rows.
+  const float *positives;
+  // The similarities of each row to its negatives. With 0 columns there are none, its pointer may be null, and every loss is 0.
+  struct preflane_matrix negatives;
+  // [rows, columns] without padding: 1 where a negative counts, 0 where it does not; other values are refused. What does not count may
+  // hold anything, NaN included. Null: all count.
+  const uint8_t *mask;
+} preflane_similarities;
+
+// Results of InfoNCE, one a row but for the gradient by the negatives; null leaves one out.
+typedef struct preflane_info_nce_outputs {
+  // Loss of each row: at least 0, within 0.51 ULP.
+  float *losses;
+  // Derivative by the similarity to the positive, -(1 - p+) / temperature, within 0.51 ULP.
+  float *grad_positives;
+  // Derivative by the similarities to the negatives, p_j / temperature, [rows, columns], within 0.51 ULP; 0 where masked.
+  float *grad_negatives;
+  // Elements from one row of grad_negatives to the next: at least the columns. Without grad_negatives it is not looked at.
+  size_t grad_negatives_stride;
+  // Derivative by the temperature, of each row: within half a ULP and 2^-32 of the sum of the terms' magnitudes.
+  float *grad_temperature;
+} preflane_info_nce_outputs;
+
 // What was wrong, where, and what would be right: plain bytes, which may be copied and sent.
 //
 // Only a call that fails writes to it: after one that succeeds it holds what it held before, so that the code returned is what to
@@ -249,15 +487,307 @@ typedef struct preflane_error {
   char message[PREFLANE_MESSAGE_SIZE];
 } preflane_error;
 
-// How a call is run. All zeros: the fastest level, on the calling thread.
-typedef struct preflane_run {
-  // A preflane_level.
-  int32_t level;
-  // How many threads: 0 and 1 mean the calling thread alone. More are started for the call and ended with it, which costs some
-  // 50 us; the bits are the same for every number. At most 65536; no more are started than the work has parts, and than four a
-  // processor. A library built without std takes 0 and 1 only.
-  uint32_t threads;
-} preflane_run;
+// A row's log-sum-exp, kept in two parts so that the log-probability of a token that is nearly certain keeps its
+// relative accuracy, and so does its gradient.
+typedef struct preflane_log_sum_exp {
+  // The log-sum-exp less the largest scaled logit: >= 0; NaN for a row that has none. It is rounded to 34 significant
+  // bits, 35 from 16 on.
+  double rest;
+  // The largest logit, as it was given.
+  float max;
+  // Always 0: no padding.
+  uint32_t reserved;
+} preflane_log_sum_exp;
+
+// A matrix of floats to write: [rows, columns], row-major, with stride elements from one row to the next. What lies beyond the columns
+// of a row is left alone.
+typedef struct preflane_matrix_mut {
+  // The first element.
+  float *data;
+  // How many rows.
+  size_t rows;
+  // How many columns.
+  size_t columns;
+  // At least the columns.
+  size_t stride;
+} preflane_matrix_mut;
+
+// Two sets of vectors and what is asked of them.
+typedef struct preflane_vectors {
+  // One query a row.
+  struct preflane_matrix queries;
+  // One key a row: as many as the pairing says, with the columns of the queries.
+  struct preflane_matrix keys;
+  // For PREFLANE_PAIRING_OWN the keys of a query; for the others 0.
+  size_t keys_per_query;
+  // A preflane_similarity.
+  int32_t similarity;
+  // A preflane_pairing.
+  int32_t pairing;
+} preflane_vectors;
+
+// Takes the tokens of one answer after the other, and gives a result for each pair of answers. preflane_evaluator_init begins it.
+//
+// For each answer: preflane_evaluator_begin, then preflane_evaluator_tokens or preflane_evaluator_logits for its tokens that count (the
+// prompt's do not), then preflane_evaluator_end. Either answer of a pair may come first. It is plain data, which may be copied; bytes
+// that no call of the library's left are refused.
+typedef struct preflane_evaluator {
+  // Not for the caller.
+  uint64_t state[32];
+} preflane_evaluator;
+
+// A loss with its parameters. Functions named after the losses make it, as preflane_dpo does; preflane_loss_by_name makes it of a
+// text.
+typedef struct preflane_loss {
+  // A preflane_loss_kind.
+  int32_t kind;
+  // Always 0.
+  uint32_t reserved;
+  // The parameters in the order of the loss's description. Those that the loss does not have are 0.
+  double parameters[PREFLANE_LOSS_PARAMETERS];
+} preflane_loss;
+
+// What happens to a logit x before the softmax: logit_scale x / temperature, or with a soft cap c
+// c tanh(logit_scale x / c) / temperature. A null pointer to it means: nothing.
+typedef struct preflane_scaling {
+  // From 1e-12 to 1e12; 1 changes nothing.
+  double temperature;
+  // From 1e-12 to 1e12; 1 changes nothing.
+  double logit_scale;
+  // From 1e-12 to 1e12; 0: none.
+  double soft_cap;
+} preflane_scaling;
+
+// A finished answer.
+typedef struct preflane_answer {
+  // The policy's log-probability, as the loss takes it: the sum over the tokens, or their mean.
+  float logps;
+  // The reference model's log-probability, as the loss takes it; 0 without one.
+  float ref_logps;
+  // The mean of the policy's less the reference's log-probability of a token, correctly rounded: an estimate of KL(policy || reference)
+  // in nats a token, of either sign. 0 unless the reference came token by token.
+  float k1;
+  // The mean of preflane_k3 over the tokens, within 0.501 ULP: another estimate, never negative. 0 unless the reference came token by
+  // token.
+  float k3;
+  // How many tokens it has.
+  uint32_t tokens;
+  // Where the reference is from: a preflane_reference.
+  int32_t reference;
+} preflane_answer;
+
+// A finished pair: the bits of preflane_evaluate on the same log-probabilities.
+typedef struct preflane_scored {
+  // The chosen answer.
+  struct preflane_answer chosen;
+  // The rejected answer.
+  struct preflane_answer rejected;
+  // Loss of the pair.
+  float loss;
+  // beta (policy_chosen_logps - ref_chosen_logps).
+  float chosen_reward;
+  // beta (policy_rejected_logps - ref_rejected_logps).
+  float rejected_reward;
+  // The exact difference of the two rewards, rounded once.
+  float margin;
+  // Derivative of the loss by policy_chosen_logps.
+  float grad_chosen_logps;
+  // Derivative of the loss by policy_rejected_logps.
+  float grad_rejected_logps;
+  // Derivative of the loss by ref_chosen_logps.
+  float grad_ref_chosen_logps;
+  // Derivative of the loss by ref_rejected_logps.
+  float grad_ref_rejected_logps;
+  // Derivative of the loss by beta.
+  float grad_beta;
+  // What is true of the pair: a sum of preflane_pair_flag.
+  uint32_t flags;
+} preflane_scored;
+
+// Log-probabilities of labelled answers in nats, one answer a row.
+typedef struct preflane_labelled {
+  // How many answers: the length of each array.
+  size_t length;
+  // The policy's log-probability of each answer.
+  const float *policy_logps;
+  // The reference model's log-probability of each answer.
+  const float *ref_logps;
+  // 1 where the answer is a desirable one, 0 where it is not; other values are refused.
+  const uint8_t *desirable;
+  // Weights of the answers, finite and at least 0; null: all are 1.
+  const float *weights;
+  // The log-ratio that counts as neither good nor bad, finite. For KTO it is an estimate of the divergence of policy and reference:
+  // the mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative.
+  float reference_point;
+  // 1: there is no reference model, and ref_logps is null. 0: there is one.
+  int32_t reference_free;
+} preflane_labelled;
+
+// Results of labelled answers, one an answer each; null leaves one out.
+typedef struct preflane_labelled_outputs {
+  // Loss of the answer, times its weight.
+  float *losses;
+  // Implicit reward of the answer: beta (policy_logps - ref_logps).
+  float *rewards;
+  // Derivative of the weighted loss by policy_logps.
+  float *grad_logps;
+  // Derivative of the weighted loss by ref_logps.
+  float *grad_ref_logps;
+  // Derivative of the answer's weighted loss by beta.
+  float *grad_beta;
+} preflane_labelled_outputs;
+
+// The exact sum of any number of floats: an integer in units of 2^-149.
+//
+// Plain data of a fixed size. Equal multisets of values give equal bits, whatever the order, grouping or merging.
+// Infinities and NaN are remembered apart, so that preflane_sum_value says what IEEE
+// arithmetic would.
+typedef struct preflane_sum {
+  // The least significant comes first. The last one's highest 4 bits are flags.
+  uint64_t limbs[5];
+} preflane_sum;
+
+// Exact sums and counts over any number of labelled answers, which all zeros begin.
+//
+// They are plain data of a fixed size, which has the same bits for every order of the answers and every partition of them among calls,
+// threads, ranks and restarts.
+typedef struct preflane_labelled_metrics {
+  // Desirable answers seen.
+  uint64_t desirable;
+  // Other answers seen.
+  uint64_t undesirable;
+  // Answers that came with a reference.
+  uint64_t referenced;
+  // Answers with an infinite or NaN log-probability, loss or reward.
+  uint64_t nonfinite;
+  // Sum of the weights; each is 1 where none were given.
+  struct preflane_sum weights;
+  // Sum of the weighted losses.
+  struct preflane_sum loss;
+  // Sum of the rewards of desirable answers.
+  struct preflane_sum rewards_chosen;
+  // Sum of the rewards of the others.
+  struct preflane_sum rewards_rejected;
+  // Sum of the policy's log-probabilities of desirable answers.
+  struct preflane_sum logps_chosen;
+  // Sum of the policy's log-probabilities of the others.
+  struct preflane_sum logps_rejected;
+} preflane_labelled_metrics;
+
+// Means over labelled answers, under the names of TRL's KTO trainer, each correctly rounded from the exact sum. NaN where a class has
+// no answers.
+typedef struct preflane_labelled_report {
+  // Number of desirable answers: count/chosen.
+  uint64_t desirable;
+  // Number of the others: count/rejected.
+  uint64_t undesirable;
+  // Answers with an infinite or NaN log-probability, loss or reward.
+  uint64_t nonfinite;
+  // Mean of the weighted losses.
+  float loss;
+  // rewards/chosen: the mean reward of desirable answers.
+  float rewards_chosen;
+  // rewards/rejected: the mean reward of the others.
+  float rewards_rejected;
+  // rewards/margins: the difference of the two means, each rounded before.
+  float rewards_margins;
+  // logps/chosen: the policy's mean log-probability of desirable answers.
+  float logps_chosen;
+  // logps/rejected: the policy's mean log-probability of the others.
+  float logps_rejected;
+} preflane_labelled_report;
+
+// Log-probabilities of answers in nats, list after list.
+typedef struct preflane_listed {
+  // How many answers in all.
+  size_t answers;
+  // How many lists.
+  size_t lists;
+  // The policy's log-probability of each answer. Within a list the best answer comes first.
+  const float *policy_logps;
+  // The reference model's log-probability of each answer.
+  const float *ref_logps;
+  // Where each list begins among the answers, and the number of answers last: one element more than there are lists. 0, 3, 5 are a
+  // list of three answers and one of two. A list may be empty.
+  const size_t *offsets;
+  // Weights of the lists, finite and at least 0; null: all are 1.
+  const float *weights;
+  // 1: there is no reference model, and ref_logps is null. 0: there is one.
+  int32_t reference_free;
+  // Always 0.
+  uint32_t reserved;
+} preflane_listed;
+
+// Results of listed answers; null leaves one out.
+typedef struct preflane_listed_outputs {
+  // Loss of each list, times its weight.
+  float *losses;
+  // Derivative of each list's weighted loss by beta.
+  float *grad_beta;
+  // Implicit reward of each answer: beta (policy_logps - ref_logps).
+  float *rewards;
+  // Derivative of the weighted loss by policy_logps, answer by answer.
+  float *grad_logps;
+  // Derivative of the weighted loss by ref_logps, answer by answer.
+  float *grad_ref_logps;
+} preflane_listed_outputs;
+
+// Exact sums and counts over any number of lists, which all zeros begin.
+//
+// They are plain data of a fixed size, which has the same bits for every order of the lists and every partition of them among calls,
+// threads, ranks and restarts.
+typedef struct preflane_listed_metrics {
+  // Lists seen.
+  uint64_t lists;
+  // Lists of at least one answer.
+  uint64_t filled;
+  // Answers seen.
+  uint64_t answers;
+  // Lists of at least two answers whose best answer has a log-ratio above that of every other.
+  uint64_t accurate;
+  // Lists with an infinite or NaN log-probability, loss or reward.
+  uint64_t nonfinite;
+  // Sum of the weights; each is 1 where none were given.
+  struct preflane_sum weights;
+  // Sum of the weighted losses.
+  struct preflane_sum loss;
+  // Sum of the rewards of the best answers.
+  struct preflane_sum rewards_chosen;
+  // Sum of the rewards of all other answers.
+  struct preflane_sum rewards_rejected;
+  // Sum of the policy's log-probabilities of the best answers.
+  struct preflane_sum logps_chosen;
+  // Sum of the policy's log-probabilities of all other answers.
+  struct preflane_sum logps_rejected;
+} preflane_listed_metrics;
+
+// Memory of one answer while its list is evaluated on the calling thread. What it holds before does not matter, and afterwards it says nothing.
+typedef struct preflane_list_scratch {
+  // Not for the caller.
+  uint64_t state[16];
+} preflane_list_scratch;
+
+// Means over lists, each correctly rounded from the exact sum. NaN where there is nothing to take a mean of.
+typedef struct preflane_listed_report {
+  // Number of lists.
+  uint64_t lists;
+  // Number of answers.
+  uint64_t answers;
+  // Lists with an infinite or NaN log-probability, loss or reward.
+  uint64_t nonfinite;
+  // Mean of the weighted losses over the lists.
+  float loss;
+  // The mean reward of the best answers.
+  float rewards_chosen;
+  // The mean reward of all other answers.
+  float rewards_rejected;
+  // The share of lists whose best answer has the greatest reward, strictly.
+  float rewards_accuracies;
+  // The policy's mean log-probability of the best answers.
+  float logps_chosen;
+  // The policy's mean log-probability of all other answers.
+  float logps_rejected;
+} preflane_listed_report;
 
 // Logits to read: [rows, columns], row-major, with stride elements from one row to the next. What lies beyond the columns of a row
 // (a padded vocabulary) is never read.
@@ -294,17 +824,6 @@ typedef struct preflane_targets {
   uint32_t reserved;
 } preflane_targets;
 
-// What happens to a logit x before the softmax: logit_scale x / temperature, or with a soft cap c
-// c tanh(logit_scale x / c) / temperature. A null pointer to it means: nothing.
-typedef struct preflane_scaling {
-  // From 1e-12 to 1e12; 1 changes nothing.
-  double temperature;
-  // From 1e-12 to 1e12; 1 changes nothing.
-  double logit_scale;
-  // From 1e-12 to 1e12; 0: none.
-  double soft_cap;
-} preflane_scaling;
-
 // The rows that a call is about: a host that owns the threads gives each of them some.
 //
 // Arrays that have an element a row, and the matrices, are those of all rows: a call touches only its own rows of them. Calls on
@@ -315,17 +834,6 @@ typedef struct preflane_rows {
   // How many; SIZE_MAX: all from the first on.
   size_t count;
 } preflane_rows;
-
-// A row's log-sum-exp, kept in two parts so that the log-probability of a token that is nearly certain keeps its
-// relative accuracy, and so does its gradient.
-typedef struct preflane_log_sum_exp {
-  // The log-sum-exp less the largest scaled logit: >= 0; NaN for a row that has none.
-  double rest;
-  // The largest logit, as it was given.
-  float max;
-  // Always 0: no padding.
-  uint32_t reserved;
-} preflane_log_sum_exp;
 
 // Results, one a row each; null leaves one out. A masked row gets 0 everywhere.
 typedef struct preflane_token_outputs {
@@ -347,7 +855,7 @@ typedef struct preflane_token_outputs {
 typedef struct preflane_token_counts {
   // Rows with a target.
   uint64_t tokens;
-  // Rows without.
+  // Rows without a target.
   uint64_t masked;
   // Rows with a target whose log-probability is not finite: NaN, or -inf of a masked column.
   uint64_t nonfinite;
@@ -377,89 +885,78 @@ typedef struct preflane_logits_mut {
   uint32_t reserved;
 } preflane_logits_mut;
 
-// A loss with its parameters.
-typedef struct preflane_loss {
-  // A preflane_loss_kind.
+// A parameter of a loss. The texts are the library's, and stay.
+typedef struct preflane_loss_parameter {
+  // Its name.
+  const char *name;
+  // What it is.
+  const char *meaning;
+  // The values that it may have, in words.
+  const char *requirement;
+  // Values from everyday ones to the ends of the range, for tests and studies.
+  const double *grid;
+  // How many values the grid has.
+  size_t grid_length;
+  // The value that people mean who do not give one.
+  double default_value;
+} preflane_loss_parameter;
+
+// A loss as the library's list has it. The texts are the library's, and stay.
+typedef struct preflane_loss_description {
+  // Its name.
+  const char *name;
+  // What trainers call it: names with ", " between them, or an empty text.
+  const char *aliases;
+  // The formula, in the notation of preflane_loss_kind.
+  const char *formula;
+  // Where the formula is from.
+  const char *source;
+  // The number that stands for it: a preflane_loss_kind.
   int32_t kind;
-  // Always 0.
-  uint32_t reserved;
-  // Finite and greater than 0.
-  double beta;
-  // At least 0 and less than 1/2; 0 for losses without it.
-  double label_smoothing;
-} preflane_loss;
-
-// Log-probabilities of answers in nats, one a pair.
-typedef struct preflane_pairs {
-  // How many pairs: the length of each array.
-  size_t length;
-  // Of the chosen answers, by the policy.
-  const float *policy_chosen_logps;
-  // Of the rejected answers, by the policy.
-  const float *policy_rejected_logps;
-  // Of the chosen answers, by the reference model.
-  const float *ref_chosen_logps;
-  // Of the rejected answers, by the reference model.
-  const float *ref_rejected_logps;
-  // Weights of the pairs, finite and at least 0; null: all are 1.
-  const float *weights;
-  // 1: there is no reference model, and the two pointers above are null. 0: there is one.
-  int32_t reference_free;
-  // Always 0.
-  uint32_t reserved;
-} preflane_pairs;
-
-// Results, one a pair each; null leaves one out.
-typedef struct preflane_pair_outputs {
-  // Loss, times the weight.
-  float *losses;
-  // beta (policy_chosen_logps - ref_chosen_logps).
-  float *chosen_rewards;
-  // beta (policy_rejected_logps - ref_rejected_logps).
-  float *rejected_rewards;
-  // The exact difference of the two rewards, rounded once.
-  float *margins;
-  // Derivative of the weighted loss by policy_chosen_logps.
-  float *grad_chosen_logps;
-  // By policy_rejected_logps.
-  float *grad_rejected_logps;
-  // By ref_chosen_logps.
-  float *grad_ref_chosen_logps;
-  // By ref_rejected_logps.
-  float *grad_ref_rejected_logps;
-  // By beta, pair by pair.
-  float *grad_beta;
-} preflane_pair_outputs;
-
-// The exact sum of any number of `f32` values: an integer in units of 2^-149.
-//
-// Plain data of a fixed size. Equal multisets of values give equal bits, whatever the order, grouping or merging.
-// Infinities and NaN are remembered apart, so that `sum` and `mean` say what IEEE
-// arithmetic would.
-typedef struct preflane_sum {
-  // Least significant first: LIMBS of them, as a number for the C header. The last one's highest 4 bits are flags.
-  uint64_t limbs[5];
-} preflane_sum;
+  // What it compares: a preflane_shape.
+  int32_t shape;
+  // 1: it is defined with a reference model. 0: it is defined without one.
+  int32_t reference;
+  // How many parameters it has.
+  uint32_t parameter_count;
+  // Its parameters, in the order of preflane_loss.parameters; null pointers and zeros beyond the count.
+  struct preflane_loss_parameter parameters[PREFLANE_LOSS_PARAMETERS];
+} preflane_loss_description;
 
 // Exact sums and counts over any number of pairs.
 //
 // Plain data of a fixed size. It has the same bits for every order of the pairs and every partition of them among
-// batches, threads, ranks and restarts: `merge` adds the parts.
+// batches, threads, ranks and restarts: preflane_metrics_merge adds the parts.
 typedef struct preflane_metrics {
+  // Pairs seen.
   uint64_t pairs;
+  // Pairs that came with a reference.
   uint64_t referenced;
+  // Pairs whose chosen log-ratio exceeds the rejected one: exactly, before any rounding.
   uint64_t accurate;
+  // Pairs whose two log-ratios are exactly equal. They count as not accurate.
   uint64_t ties;
+  // Pairs with an infinite or NaN log-probability, loss, reward or margin.
   uint64_t nonfinite;
+  // Pairs whose chosen log-probability is below the reference's: likelihood displacement.
   uint64_t chosen_fell;
+  // Pairs whose rejected log-probability is below the reference's.
   uint64_t rejected_fell;
+  // Pairs whose chosen and rejected log-probabilities are both below the reference's.
   uint64_t both_fell;
+  // Sum of the weights; each is 1 where none were given.
   struct preflane_sum weights;
+  // Sum of the (weighted) losses.
   struct preflane_sum loss;
+  // Sum of the chosen rewards.
   struct preflane_sum rewards_chosen;
+  // Sum of the rejected rewards.
   struct preflane_sum rewards_rejected;
+  // Sum of the margins.
   struct preflane_sum margins;
+  // Sum of the policy's chosen log-probabilities.
   struct preflane_sum logps_chosen;
+  // Sum of the policy's rejected log-probabilities.
   struct preflane_sum logps_rejected;
 } preflane_metrics;
 
@@ -495,19 +992,128 @@ typedef struct preflane_report {
   float both_fell;
 } preflane_report;
 
-// A row's log-sum-exp in the making (`RowSum`) as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
+// Keeps the exact metrics of all pairs, a window over the last ones, and which alarms are raised. All zeros begin a new one.
+//
+// It is plain data of a fixed size. The window's rows are beside it, in an array of the caller's of 1 to 65535 elements, which goes with
+// the monitor from its first pair on; bytes that no call of the library's left are refused.
+typedef struct preflane_monitor {
+  // Not for the caller.
+  uint64_t state[48];
+} preflane_monitor;
+
+// What the window keeps of a pair. What it holds at first does not matter.
+typedef struct preflane_window_row {
+  // Not for the caller.
+  uint32_t state[4];
+} preflane_window_row;
+
+// Where an alarm is raised and where it is cleared; what lies between leaves it as it is.
+typedef struct preflane_threshold {
+  // The alarm is raised when the statistic reaches this.
+  float raise;
+  // The alarm is cleared when the statistic is back here. Not above `raise`; for PREFLANE_ALARM_MARGIN_COLLAPSE not below.
+  float clear;
+  // 1: this alarm is watched. 0: it is not, and the two numbers are not looked at.
+  int32_t watched;
+} preflane_threshold;
+
+// The alarms that are watched.
+typedef struct preflane_limits {
+  // How many pairs the window must hold before any alarm changes, or be full: at least 1.
+  uint32_t least_pairs;
+  // Always 0.
+  uint32_t reserved;
+  // The alarms' thresholds, each in the place of its preflane_alarm. Places that no alarm has are not watched.
+  struct preflane_threshold thresholds[PREFLANE_ALARMS];
+} preflane_limits;
+
+// Alarms that a pair raised and cleared: sums of 1 << preflane_alarm.
+typedef struct preflane_changes {
+  // Alarms that were raised.
+  uint32_t raised;
+  // Alarms that were cleared.
+  uint32_t cleared;
+} preflane_changes;
+
+// The statistics of a monitor's window. Means and shares are correctly rounded, and NaN where the window has no pair for them.
+typedef struct preflane_window_report {
+  // Pairs in the window.
+  uint32_t pairs;
+  // The alarms that are raised: a sum of 1 << preflane_alarm.
+  uint32_t raised;
+  // Share of pairs whose chosen log-ratio exceeds the rejected one.
+  float rewards_accuracies;
+  // Mean margin.
+  float rewards_margins;
+  // Median margin: preflane_monitor_quantile of 1/2.
+  float median_margin;
+  // Share of the pairs with a reference whose chosen answer fell below it.
+  float chosen_fell;
+  // Share of the pairs with a reference where both answers fell.
+  float both_fell;
+  // Mean of the k1 estimates, over the pairs whose reference came token by token: of each the mean of its two answers.
+  float kl_k1;
+  // Mean of the k3 estimates, over the same pairs.
+  float kl_k3;
+  // Share of pairs with an infinite or NaN log-probability, loss, reward or margin.
+  float nonfinite;
+} preflane_window_report;
+
+// Log-probabilities of answers in nats, one a pair.
+typedef struct preflane_pairs {
+  // How many pairs: the length of each array.
+  size_t length;
+  // The policy's log-probabilities of the chosen answers.
+  const float *policy_chosen_logps;
+  // The policy's log-probabilities of the rejected answers.
+  const float *policy_rejected_logps;
+  // The reference model's log-probabilities of the chosen answers.
+  const float *ref_chosen_logps;
+  // The reference model's log-probabilities of the rejected answers.
+  const float *ref_rejected_logps;
+  // Weights of the pairs, finite and at least 0; null: all are 1.
+  const float *weights;
+  // 1: there is no reference model, and the two pointers above are null. 0: there is one.
+  int32_t reference_free;
+  // Always 0.
+  uint32_t reserved;
+} preflane_pairs;
+
+// Results, one a pair each; null leaves one out.
+typedef struct preflane_pair_outputs {
+  // Loss, times the weight.
+  float *losses;
+  // beta (policy_chosen_logps - ref_chosen_logps).
+  float *chosen_rewards;
+  // beta (policy_rejected_logps - ref_rejected_logps).
+  float *rejected_rewards;
+  // The exact difference of the two rewards, rounded once.
+  float *margins;
+  // Derivative of the weighted loss by policy_chosen_logps.
+  float *grad_chosen_logps;
+  // Derivative of the weighted loss by policy_rejected_logps.
+  float *grad_rejected_logps;
+  // Derivative of the weighted loss by ref_chosen_logps.
+  float *grad_ref_chosen_logps;
+  // Derivative of the weighted loss by ref_rejected_logps.
+  float *grad_ref_rejected_logps;
+  // Derivative of each pair's weighted loss by beta.
+  float *grad_beta;
+} preflane_pair_outputs;
+
+// A row's log-sum-exp in the making as plain bytes of a fixed size, to be kept, sent or merged elsewhere.
 typedef struct preflane_row_sum {
-  // The scaling that the row began with.
+  // The temperature of the scaling that the row began with.
   double temperature;
-  // Likewise.
+  // The logit scale of that scaling.
   double logit_scale;
-  // Likewise; 0: none.
+  // The soft cap of that scaling; 0: none.
   double soft_cap;
-  // The window of the total.
+  // The window of the total of the other logits: it says what the integers count.
   int64_t window;
-  // Its integers, 64 bits at a time, the lower first.
+  // The higher integer of the total, 64 bits at a time, the lower first.
   uint64_t high[2];
-  // Likewise.
+  // The lower integer of the total, 64 bits at a time, the lower first.
   uint64_t low[2];
   // How many others equal the largest, where only those count.
   uint64_t ties;
@@ -545,7 +1151,7 @@ typedef struct preflane_step {
   const struct preflane_scaling *scaling;
   // The reference model's log-probabilities of the chosen answers, one a pair, reduced in the same way.
   const float *ref_chosen_logps;
-  // Of the rejected answers.
+  // The reference model's log-probabilities of the rejected answers, one a pair, reduced in the same way.
   const float *ref_rejected_logps;
   // Weights of the pairs; null: all are 1.
   const float *weights;
@@ -563,17 +1169,17 @@ typedef struct preflane_step {
 typedef struct preflane_step_buffers {
   // Tokens' log-probabilities, one a row; 0 for masked ones.
   float *token_logps;
-  // One a row.
+  // The rows' log-sum-exps, one a row.
   struct preflane_log_sum_exp *log_sum_exps;
   // The derivatives by token_logps, one a row.
   float *token_grads;
   // The chosen answers' log-probabilities, one a pair.
   float *chosen_logps;
-  // The rejected answers', one a pair.
+  // The rejected answers' log-probabilities, one a pair.
   float *rejected_logps;
   // The derivatives by chosen_logps, without grad_scale.
   float *grad_chosen_logps;
-  // By rejected_logps.
+  // The derivatives by rejected_logps, without grad_scale.
   float *grad_rejected_logps;
 } preflane_step_buffers;
 
@@ -583,9 +1189,9 @@ typedef struct preflane_step_outputs {
   float *losses;
   // Implicit rewards of the chosen answers.
   float *chosen_rewards;
-  // Of the rejected answers.
+  // Implicit rewards of the rejected answers.
   float *rejected_rewards;
-  // Their differences.
+  // The exact differences of the two rewards, rounded once.
   float *margins;
 } preflane_step_outputs;
 
@@ -611,6 +1217,84 @@ const char *preflane_version(void);
 // The library's PREFLANE_ABI_VERSION; a program compiled with another one must not go on.
 uint32_t preflane_abi_version(void);
 
+// InfoNCE (arXiv 1807.03748) of every row: the log-sum-exp of s / temperature over the positive and the negatives that count, less that
+// of the positive. `nonfinite` (null: left out) gets how many rows have a loss that is not finite. DPO is InfoNCE with one negative,
+// with beta (policy - reference) for similarities and temperature 1.
+//
+// A row's results depend on that row alone, and not on the order of its negatives (but for the last bits of the gradient by the
+// temperature). A NaN or +inf that counts makes its row NaN; a negative of -inf is as good as masked.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a temperature outside of 1e-12 to 1e12, a stride below the columns, a byte of
+// the mask that is neither 0 nor 1, with its place), LEVEL, THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// `similarities` and `outputs` point to their structs and these to arrays of the sizes they state, but for those that may be null;
+// `nonfinite` is null or points to a uint64_t; `error` is null or points to a preflane_error.
+int32_t preflane_info_nce(struct preflane_run run,
+                          const struct preflane_similarities *similarities,
+                          double temperature,
+                          const struct preflane_info_nce_outputs *outputs,
+                          uint64_t *nonfinite,
+                          struct preflane_error *error);
+
+// The symmetric form of InfoNCE within a batch (CLIP, arXiv 2103.00020): row i's positive is column i, all others are its negatives, and
+// the other way round. The loss is half of the sum of `mean_rows` and `mean_columns`: the mean over the rows and the mean over the
+// columns, correctly rounded means of losses that are each within 0.51 ULP.
+//
+// The means of no rows are NaN.
+//
+// `similarities` is square, [n, n]. `row_sums` and `column_sums` are memory of n elements each, which are overwritten and may be read
+// afterwards. `grads` (null: left out) is a matrix of the same size, which gets the derivative of the loss by the similarities, each within
+// 0.51 ULP.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a temperature outside of 1e-12 to 1e12, a stride below the columns), LEVEL,
+// THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// The structs point to arrays of the sizes they state, `row_sums` and `column_sums` to n elements, `mean_rows` and `mean_columns` to a
+// float; `error` is null or points to a preflane_error.
+int32_t preflane_symmetric(struct preflane_run run,
+                           const struct preflane_matrix *similarities,
+                           double temperature,
+                           struct preflane_log_sum_exp *row_sums,
+                           struct preflane_log_sum_exp *column_sums,
+                           const struct preflane_matrix_mut *grads,
+                           float *mean_rows,
+                           float *mean_columns,
+                           struct preflane_error *error);
+
+// Similarities of queries and keys, into `similarities`, which has as many elements as the pairing says. Each sum is in double, in
+// sixteen running sums of exact products that are added in a fixed tree, and is rounded once: within half a ULP and
+// (columns/16 + 5) 2^-53 of the sum of the products' magnitudes (of the cosine: of it by the lengths).
+//
+// Errors: NULL, ALIGNMENT, LENGTH (also for another number of keys than the pairing says), OVERLAP, PARAMETER, ZERO_VECTOR (with the
+// row, for the cosine), LEVEL, THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// `vectors` points to its struct and that to matrices of the sizes they state, `similarities` to as many floats as the pairing says;
+// `error` is null or points to a preflane_error.
+int32_t preflane_vector_similarities(struct preflane_run run,
+                                     const struct preflane_vectors *vectors,
+                                     float *similarities,
+                                     struct preflane_error *error);
+
+// The gradient by the vectors from that by their similarities (`grad_similarities`, laid out as preflane_vector_similarities gives
+// them), added to what `grad_queries` and `grad_keys` hold, which are [rows, columns] without padding. These sums have an order, so the
+// calling thread does them.
+//
+// Errors: those of preflane_vector_similarities; nothing is written then.
+//
+// The caller vouches for this:
+// `vectors` points to its struct and that to matrices of the sizes they state, `grad_similarities` to as many floats as the pairing
+// says, `grad_queries` and `grad_keys` to a float for each element of the queries and the keys; `error` is null or points to a
+// preflane_error.
+int32_t preflane_vector_similarities_grad(struct preflane_run run,
+                                          const struct preflane_vectors *vectors,
+                                          const float *grad_similarities,
+                                          float *grad_queries,
+                                          float *grad_keys,
+                                          struct preflane_error *error);
+
 // That subnormals are kept, that rounding is to nearest and that no floating-point exception traps on the calling thread: what all
 // results suppose. A program built with -ffast-math or -Ofast (linked: objects alone do no harm), or one that sets these modes, fails it
 // with PREFLANE_ERROR_ENVIRONMENT.
@@ -624,8 +1308,232 @@ uint32_t preflane_abi_version(void);
 // `error` is null or points to a preflane_error.
 int32_t preflane_check_environment(struct preflane_error *error);
 
+// Begins an evaluator of a loss of pairs. `reduction` is PREFLANE_REDUCE_SUM or PREFLANE_REDUCE_MEAN: what of its tokens'
+// log-probabilities an answer's is. (The length of the other answer, for PREFLANE_REDUCE_LENGTH_DESENSITIZED, is not known in time.)
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER; nothing is written then.
+//
+// The caller vouches for this:
+// `evaluator` and `loss` point to their structs; `error` is null or points to a preflane_error.
+int32_t preflane_evaluator_init(struct preflane_evaluator *evaluator,
+                                const struct preflane_loss *loss,
+                                int32_t reduction,
+                                struct preflane_error *error);
+
+// Begins an answer, the chosen or the rejected one: `side` is a preflane_side.
+//
+// Errors: NULL, ALIGNMENT, PARAMETER (an evaluator that preflane_evaluator_init did not begin, a side that is none), ORDER (an answer is
+// open, or this side of the pair has ended already); nothing is written then.
+//
+// The caller vouches for this:
+// `evaluator` points to its struct; `error` is null or points to a preflane_error.
+int32_t preflane_evaluator_begin(struct preflane_evaluator *evaluator,
+                                 int32_t side,
+                                 struct preflane_error *error);
+
+// Takes the log-probabilities of `length` tokens of the open answer, in nats, and the reference model's if they come token by token
+// (`ref_logps` is null if not). Tokens may come one at a time or many.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (an evaluator that preflane_evaluator_init did not begin), ORDER (no answer is
+// open, or some tokens of it have a reference and some have not), FULL (after 2^32 - 1 tokens); nothing is written then.
+//
+// The caller vouches for this:
+// `evaluator` points to its struct, `policy_logps` to `length` floats, and so does `ref_logps` unless it is null; `error` is null or
+// points to a preflane_error.
+int32_t preflane_evaluator_tokens(struct preflane_evaluator *evaluator,
+                                  const float *policy_logps,
+                                  const float *ref_logps,
+                                  size_t length,
+                                  struct preflane_error *error);
+
+// Takes one token of the open answer by its row of logits and its column there: the bits of preflane_token_logps. `dtype` is a
+// preflane_dtype, `scaling` may be null, `ref_logp` points to the reference model's log-probability of the token or is null.
+//
+// A host that cannot hold a whole row sums it in pieces, with preflane_row_sum_add, and hands its log-probability to
+// preflane_evaluator_tokens.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER, TARGET (a target that is no column), and those of preflane_evaluator_tokens;
+// nothing is written then.
+//
+// The caller vouches for this:
+// `evaluator` points to its struct, `row` to `columns` elements, `scaling` and `ref_logp` to their types or are null; `error` is null
+// or points to a preflane_error.
+int32_t preflane_evaluator_logits(struct preflane_evaluator *evaluator,
+                                  const void *row,
+                                  int32_t dtype,
+                                  size_t columns,
+                                  int64_t target,
+                                  const struct preflane_scaling *scaling,
+                                  const float *ref_logp,
+                                  struct preflane_error *error);
+
+// Ends the open answer. `ref_logp` points to the reference model's log-probability of the whole answer (a sum or a mean, as the
+// policy's), or is null where there is none or it came with the tokens.
+//
+// `is_pair` becomes 1 and `scored` the result if the other answer of the pair has ended before; else `is_pair` becomes 0, and `scored`
+// stays as it was.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (an evaluator that preflane_evaluator_init did not begin), EMPTY_SEQUENCE (an answer
+// without a token: 0 is the chosen one, 1 the rejected one), ORDER (no answer is open, a reference came with the tokens and again
+// here, or one answer of the pair has a reference and the other has not); nothing is written then, and the answer stays open.
+//
+// The caller vouches for this:
+// `evaluator`, `scored` and `is_pair` point to their types, `ref_logp` to a float or is null; `error` is null or points to a
+// preflane_error.
+int32_t preflane_evaluator_end(struct preflane_evaluator *evaluator,
+                               const float *ref_logp,
+                               struct preflane_scored *scored,
+                               int32_t *is_pair,
+                               struct preflane_error *error);
+
+// Gives up the pair in the making, if there is one.
+//
+// Errors: NULL, ALIGNMENT, PARAMETER (an evaluator that preflane_evaluator_init did not begin); nothing is written then.
+//
+// The caller vouches for this:
+// `evaluator` points to its struct; `error` is null or points to a preflane_error.
+int32_t preflane_evaluator_abandon(struct preflane_evaluator *evaluator,
+                                   struct preflane_error *error);
+
+// The k3 estimate of one token, in nats: e^r - 1 - r with r = reference_logp - policy_logp. Never negative; within 0.501 ULP. NaN if
+// either is NaN or both are the same infinity.
+//
+// Its mean over samples of the policy estimates KL(policy || reference) without bias, at less variance than that of
+// policy_logp - reference_logp.
+float preflane_k3(float policy_logp,
+                  float reference_logp);
+
 // What a code means, in a few words. For what was wrong in a call, see preflane_error.message.
 const char *preflane_code_text(int32_t code);
+
+// Losses, rewards and gradients of labelled answers, each the nearest float to the exact value of the formula; adds them to `metrics`
+// unless that is null. The bits depend neither on the threads nor on how answers are split into calls.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for a byte of
+// `desirable` that is neither 0 nor 1, with the row, and for metrics that no labelled answers give), WEIGHT, LEVEL, THREADS; nothing is
+// written then.
+//
+// The caller vouches for this:
+// `loss`, `answers` and `outputs` point to their structs and these to arrays of answers.length elements, but for those that may be
+// null; `metrics` is null or points to metrics; `error` is null or points to a preflane_error.
+int32_t preflane_evaluate_labelled(struct preflane_run run,
+                                   const struct preflane_loss *loss,
+                                   const struct preflane_labelled *answers,
+                                   const struct preflane_labelled_outputs *outputs,
+                                   struct preflane_labelled_metrics *metrics,
+                                   struct preflane_error *error);
+
+// Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (metrics that no labelled answers give: damaged, or never begun); nothing is written
+// then.
+//
+// The caller vouches for this:
+// Both point to metrics; `error` is null or points to a preflane_error.
+int32_t preflane_labelled_metrics_merge(struct preflane_labelled_metrics *into,
+                                        const struct preflane_labelled_metrics *from,
+                                        struct preflane_error *error);
+
+// The means of what the metrics have seen.
+//
+// Errors: those of preflane_labelled_metrics_merge; nothing is written then.
+//
+// The caller vouches for this:
+// `metrics` points to metrics, `out` to a preflane_labelled_report; `error` is null or points to a preflane_error.
+int32_t preflane_labelled_metrics_report(const struct preflane_labelled_metrics *metrics,
+                                         struct preflane_labelled_report *out,
+                                         struct preflane_error *error);
+
+// Writes metrics of labelled answers as PREFLANE_LABELLED_METRICS_BYTES bytes, which are the same on every machine, with a version and a
+// checksum.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, LENGTH (too little room), PARAMETER (metrics that no labelled answers give); nothing is written then.
+//
+// The caller vouches for this:
+// `metrics` points to metrics, `bytes` to `length` bytes; `error` is null or points to a preflane_error.
+int32_t preflane_labelled_metrics_save(const struct preflane_labelled_metrics *metrics,
+                                       uint8_t *bytes,
+                                       size_t length,
+                                       struct preflane_error *error);
+
+// Reads metrics of labelled answers from the bytes of preflane_labelled_metrics_save. Bytes behind them are not looked at.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, SAVED_STATE (bytes that are cut off, damaged, of another version or of another kind); nothing is
+// written then.
+//
+// The caller vouches for this:
+// `bytes` points to `length` bytes, `metrics` to metrics; `error` is null or points to a preflane_error.
+int32_t preflane_labelled_metrics_restore(const uint8_t *bytes,
+                                          size_t length,
+                                          struct preflane_labelled_metrics *metrics,
+                                          struct preflane_error *error);
+
+// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula; adds them to
+// `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split into calls. Lists of one
+// answer, and of none, have a loss of 0.
+//
+// `scratch` has `scratch_length` elements: at least as many as the longest list has answers.
+//
+// Errors: NULL, ALIGNMENT, LENGTH (also for too little scratch), OVERLAP (outputs must not overlap inputs, metrics or one another),
+// PARAMETER (also for metrics that no lists give), OFFSETS (with the place among the offsets), WEIGHT, LEVEL, THREADS; nothing is
+// written then.
+//
+// The caller vouches for this:
+// `loss`, `lists` and `outputs` point to their structs and these to arrays of as many elements as there are answers or lists, but for
+// those that may be null; `scratch` points to `scratch_length` elements; `metrics` is null or points to metrics; `error` is null or
+// points to a preflane_error.
+int32_t preflane_evaluate_listed(struct preflane_run run,
+                                 const struct preflane_loss *loss,
+                                 const struct preflane_listed *lists,
+                                 const struct preflane_listed_outputs *outputs,
+                                 struct preflane_listed_metrics *metrics,
+                                 struct preflane_list_scratch *scratch,
+                                 size_t scratch_length,
+                                 struct preflane_error *error);
+
+// Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (metrics that no lists give: damaged, or never begun); nothing is written then.
+//
+// The caller vouches for this:
+// Both point to metrics; `error` is null or points to a preflane_error.
+int32_t preflane_listed_metrics_merge(struct preflane_listed_metrics *into,
+                                      const struct preflane_listed_metrics *from,
+                                      struct preflane_error *error);
+
+// The means of what the metrics have seen.
+//
+// Errors: those of preflane_listed_metrics_merge; nothing is written then.
+//
+// The caller vouches for this:
+// `metrics` points to metrics, `out` to a preflane_listed_report; `error` is null or points to a preflane_error.
+int32_t preflane_listed_metrics_report(const struct preflane_listed_metrics *metrics,
+                                       struct preflane_listed_report *out,
+                                       struct preflane_error *error);
+
+// Writes metrics of lists as PREFLANE_LISTED_METRICS_BYTES bytes, which are the same on every machine, with a version and a
+// checksum.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, LENGTH (too little room), PARAMETER (metrics that no lists give); nothing is written then.
+//
+// The caller vouches for this:
+// `metrics` points to metrics, `bytes` to `length` bytes; `error` is null or points to a preflane_error.
+int32_t preflane_listed_metrics_save(const struct preflane_listed_metrics *metrics,
+                                     uint8_t *bytes,
+                                     size_t length,
+                                     struct preflane_error *error);
+
+// Reads metrics of lists from the bytes of preflane_listed_metrics_save. Bytes behind them are not looked at.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, SAVED_STATE (bytes that are cut off, damaged, of another version or of another kind); nothing is
+// written then.
+//
+// The caller vouches for this:
+// `bytes` points to `length` bytes, `metrics` to metrics; `error` is null or points to a preflane_error.
+int32_t preflane_listed_metrics_restore(const uint8_t *bytes,
+                                        size_t length,
+                                        struct preflane_listed_metrics *metrics,
+                                        struct preflane_error *error);
 
 // Each row's target's log-probability, its log-sum-exp, and what else is asked for. `counts` (null: left out) gets how many of the
 // rows had a target, were masked, or were not finite.
@@ -669,10 +1577,10 @@ int32_t preflane_logits_grad(struct preflane_run run,
                              const struct preflane_logits_mut *grads,
                              struct preflane_error *error);
 
-// The same in the place of the logits.
+// The gradient of preflane_logits_grad in the place of the logits: they are read and overwritten.
 //
 // The caller vouches for this:
-// As preflane_logits_grad.
+// The pointers are those that `preflane_logits_grad` takes, but for `grads`; `logits` points to logits that may be written.
 int32_t preflane_logits_grad_in_place(struct preflane_run run,
                                       const struct preflane_logits_mut *logits,
                                       const struct preflane_targets *targets,
@@ -682,6 +1590,195 @@ int32_t preflane_logits_grad_in_place(struct preflane_run run,
                                       const float *grad_logps,
                                       struct preflane_gradient gradient,
                                       struct preflane_error *error);
+
+// The loss of a name or alias, with the defaults of its parameters. Case does not matter, and `-` is as good as `_`.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (a name that no loss has); nothing is written then.
+//
+// The caller vouches for this:
+// `name` points to a text that ends with a 0, `out` to a preflane_loss; `error` is null or points to a preflane_error.
+int32_t preflane_loss_by_name(const char *name, struct preflane_loss *out, struct preflane_error *error);
+
+// How many losses the library has.
+size_t preflane_loss_count(void);
+
+// What the library's list says of a loss; `index` counts the losses from 0, in the order of their numbers.
+//
+// Errors: NULL, ALIGNMENT, PARAMETER (an index that no loss has); nothing is written then.
+//
+// The caller vouches for this:
+// `out` points to a preflane_loss_description; `error` is null or points to a preflane_error.
+int32_t preflane_loss_describe(size_t index, struct preflane_loss_description *out, struct preflane_error *error);
+
+// Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (metrics that no pairs give: damaged, or never begun); nothing is written then.
+//
+// The caller vouches for this:
+// Both point to metrics; `error` is null or points to a preflane_error.
+int32_t preflane_metrics_merge(struct preflane_metrics *into,
+                               const struct preflane_metrics *from,
+                               struct preflane_error *error);
+
+// The means of what the metrics have seen.
+//
+// Errors: those of preflane_metrics_merge; nothing is written then.
+//
+// The caller vouches for this:
+// `metrics` points to metrics, `out` to a preflane_report; `error` is null or points to a preflane_error.
+int32_t preflane_metrics_report(const struct preflane_metrics *metrics,
+                                struct preflane_report *out,
+                                struct preflane_error *error);
+
+// Writes metrics as PREFLANE_METRICS_BYTES bytes, which are the same on every machine, with a version and a checksum.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, LENGTH (too little room), PARAMETER (metrics that no pairs give); nothing is written then.
+//
+// The caller vouches for this:
+// `metrics` points to metrics, `bytes` to `length` bytes; `error` is null or points to a preflane_error.
+int32_t preflane_metrics_save(const struct preflane_metrics *metrics,
+                              uint8_t *bytes,
+                              size_t length,
+                              struct preflane_error *error);
+
+// Reads metrics from the bytes of preflane_metrics_save. Bytes behind them are not looked at.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, SAVED_STATE (bytes that are cut off, damaged, of another version or of another kind); nothing is
+// written then.
+//
+// The caller vouches for this:
+// `bytes` points to `length` bytes, `metrics` to metrics; `error` is null or points to a preflane_error.
+int32_t preflane_metrics_restore(const uint8_t *bytes,
+                                 size_t length,
+                                 struct preflane_metrics *metrics,
+                                 struct preflane_error *error);
+
+// Adds values to an exact sum, which all zeros begin. Every order and grouping gives the same bits.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a sum that no values give: damaged, or never begun); nothing is written then.
+//
+// The caller vouches for this:
+// `sum` points to a sum, `values` to `length` floats; `error` is null or points to a preflane_error.
+int32_t preflane_sum_add(struct preflane_sum *sum,
+                         const float *values,
+                         size_t length,
+                         struct preflane_error *error);
+
+// Adds one exact sum to another.
+//
+// Errors: those of preflane_sum_add; nothing is written then.
+//
+// The caller vouches for this:
+// Both point to sums; `error` is null or points to a preflane_error.
+int32_t preflane_sum_merge(struct preflane_sum *into, const struct preflane_sum *from, struct preflane_error *error);
+
+// The sum, and its mean over `count` (a global number of pairs or tokens, say), each rounded once; either pointer may be
+// null. The mean over 0 is NaN.
+//
+// Errors: those of preflane_sum_add; nothing is written then.
+//
+// The caller vouches for this:
+// `sum` points to a sum, `value` and `mean` to a float or are null; `error` is null or points to a preflane_error.
+int32_t preflane_sum_value(const struct preflane_sum *sum,
+                           uint64_t count,
+                           float *value,
+                           float *mean,
+                           struct preflane_error *error);
+
+// Takes a pair in: adds it to the metrics, puts it into the window in the place of the oldest, and says which alarms that raised or
+// cleared. `limits` may be null: no alarms are watched. `changes` may be null.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a monitor, rows or a pair that no call of the library's left; a capacity that is not
+// from 1 to 65535 or not that of the calls before; limits that cannot be, with the alarm); nothing is written then.
+//
+// The caller vouches for this:
+// `monitor` and `scored` point to their structs, `rows` to `capacity` rows, `limits` and `changes` to their structs or are null; `error`
+// is null or points to a preflane_error.
+int32_t preflane_monitor_push(struct preflane_monitor *monitor,
+                              struct preflane_window_row *rows,
+                              size_t capacity,
+                              const struct preflane_scored *scored,
+                              const struct preflane_limits *limits,
+                              struct preflane_changes *changes,
+                              struct preflane_error *error);
+
+// The statistics of the window and the alarms that are raised.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a monitor or rows that no call of the library's left, another capacity); nothing
+// is written then.
+//
+// The caller vouches for this:
+// `monitor` points to its struct, `rows` to `capacity` rows, `out` to a preflane_window_report; `error` is null or points to a
+// preflane_error.
+int32_t preflane_monitor_report(const struct preflane_monitor *monitor,
+                                const struct preflane_window_row *rows,
+                                size_t capacity,
+                                struct preflane_window_report *out,
+                                struct preflane_error *error);
+
+// The smallest margin that at least the share `q` of the window's margins does not exceed: the least for 0, the largest for 1. Pairs
+// whose margin is NaN are left out; NaN if none remain.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a share outside of 0 to 1, a monitor or rows that no call of the library's left,
+// another capacity); nothing is written then.
+//
+// The caller vouches for this:
+// `monitor` points to its struct, `rows` to `capacity` rows, `out` to a float; `error` is null or points to a preflane_error.
+int32_t preflane_monitor_quantile(const struct preflane_monitor *monitor,
+                                  const struct preflane_window_row *rows,
+                                  size_t capacity,
+                                  float q,
+                                  float *out,
+                                  struct preflane_error *error);
+
+// The metrics of all pairs that the monitor has seen, for preflane_metrics_report, preflane_metrics_merge and
+// preflane_metrics_save.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a monitor or rows that no call of the library's left, another capacity); nothing
+// is written then.
+//
+// The caller vouches for this:
+// `monitor` points to its struct, `rows` to `capacity` rows, `out` to metrics; `error` is null or points to a preflane_error.
+int32_t preflane_monitor_metrics(const struct preflane_monitor *monitor,
+                                 const struct preflane_window_row *rows,
+                                 size_t capacity,
+                                 struct preflane_metrics *out,
+                                 struct preflane_error *error);
+
+// The most bytes that preflane_monitor_save writes for a window of `capacity` rows; 0 for a capacity that is not from 1 to 65535.
+size_t preflane_monitor_size(size_t capacity);
+
+// Writes the monitor and its window as bytes, the same on every machine, with a version and a checksum. `written` gets how many they
+// are: preflane_monitor_size at most. What an evaluator holds of an unfinished pair is not part of it.
+//
+// Errors: NULL, ALIGNMENT, LENGTH (also for too little room), OVERLAP, PARAMETER (a monitor or rows that no call of the library's left,
+// another capacity); nothing is written then.
+//
+// The caller vouches for this:
+// `monitor` points to its struct, `rows` to `capacity` rows, `bytes` to `length` bytes, `written` to a size_t; `error` is null or points
+// to a preflane_error.
+int32_t preflane_monitor_save(const struct preflane_monitor *monitor,
+                              const struct preflane_window_row *rows,
+                              size_t capacity,
+                              uint8_t *bytes,
+                              size_t length,
+                              size_t *written,
+                              struct preflane_error *error);
+
+// Takes a monitor and its window from the bytes of preflane_monitor_save, with a window of any capacity: a smaller one keeps the last
+// pairs. Bytes behind them are not looked at, and neither is what `monitor` and `rows` hold before.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a capacity that is not from 1 to 65535), SAVED_STATE (bytes that are cut off,
+// damaged, of another version or of another kind); nothing is written then.
+//
+// The caller vouches for this:
+// `monitor` points to its struct, `rows` to `capacity` rows, `bytes` to `length` bytes; `error` is null or points to a preflane_error.
+int32_t preflane_monitor_restore(struct preflane_monitor *monitor,
+                                 struct preflane_window_row *rows,
+                                 size_t capacity,
+                                 const uint8_t *bytes,
+                                 size_t length,
+                                 struct preflane_error *error);
 
 // Losses, rewards, margins and gradients of pairs, each within 0.501 ULP of the formula; adds them to `metrics` unless that is
 // null. The bits do not depend on the level, the threads or how pairs are split into calls.
@@ -698,58 +1795,6 @@ int32_t preflane_evaluate(struct preflane_run run,
                           const struct preflane_pair_outputs *outputs,
                           struct preflane_metrics *metrics,
                           struct preflane_error *error);
-
-// Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
-//
-// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (metrics that no pairs give: damaged, or never begun); nothing is written then.
-//
-// The caller vouches for this:
-// Both point to metrics; `error` is null or points to a preflane_error.
-int32_t preflane_metrics_merge(struct preflane_metrics *into,
-                               const struct preflane_metrics *from,
-                               struct preflane_error *error);
-
-// The means of what the metrics have seen.
-//
-// Errors: as preflane_metrics_merge.
-//
-// The caller vouches for this:
-// `metrics` points to metrics, `out` to a preflane_report; `error` is null or points to a preflane_error.
-int32_t preflane_metrics_report(const struct preflane_metrics *metrics,
-                                struct preflane_report *out,
-                                struct preflane_error *error);
-
-// Adds values to an exact sum, which all zeros begin. Every order and grouping gives the same bits.
-//
-// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a sum that no values give: damaged, or never begun); nothing is written then.
-//
-// The caller vouches for this:
-// `sum` points to a sum, `values` to `length` floats; `error` is null or points to a preflane_error.
-int32_t preflane_sum_add(struct preflane_sum *sum,
-                         const float *values,
-                         size_t length,
-                         struct preflane_error *error);
-
-// Adds one exact sum to another.
-//
-// Errors: as preflane_sum_add.
-//
-// The caller vouches for this:
-// Both point to sums; `error` is null or points to a preflane_error.
-int32_t preflane_sum_merge(struct preflane_sum *into, const struct preflane_sum *from, struct preflane_error *error);
-
-// The sum, and its mean over `count` (a global number of pairs or tokens, say), each rounded once; either pointer may be
-// null. The mean over 0 is NaN.
-//
-// Errors: as preflane_sum_add.
-//
-// The caller vouches for this:
-// `sum` points to a sum, `value` and `mean` to a float or are null; `error` is null or points to a preflane_error.
-int32_t preflane_sum_value(const struct preflane_sum *sum,
-                           uint64_t count,
-                           float *value,
-                           float *mean,
-                           struct preflane_error *error);
 
 // Begins a row: no columns yet. `scaling` may be null.
 //
@@ -835,10 +1880,11 @@ int32_t preflane_sequence_logps(const struct preflane_sequences *sequences,
 // batch's share of an accumulated one; 0 where a host's own rule gives this loss no part): the grad_logps of preflane_logits_grad. 0
 // for masked tokens.
 //
-// Errors: as preflane_sequence_logps.
+// Errors: those of preflane_sequence_logps; nothing is written then.
 //
 // The caller vouches for this:
-// As preflane_sequence_logps.
+// `sequences` points to its struct, `grad_chosen_logps` and `grad_rejected_logps` to a float for each pair, `token_grads` to a float
+// for each target; `error` is null or points to a preflane_error.
 int32_t preflane_token_grads(const struct preflane_sequences *sequences,
                              const float *grad_chosen_logps,
                              const float *grad_rejected_logps,
@@ -863,6 +1909,92 @@ int32_t preflane_step_run(struct preflane_run run,
                           struct preflane_token_counts *counts,
                           struct preflane_error *error);
 
+// The first phase of a step for a host that owns the threads: the log-probabilities of the tokens of some rows, and their
+// log-sum-exps, into `buffers`. `counts` (null: left out) gets how many of the rows had a target, were masked, or were not finite.
+//
+// A step in phases gives the bits of preflane_step_run:
+//
+// 1. preflane_step_forward on all rows, in any number of calls that may run at the same time on different rows;
+// 2. after all of them, preflane_step_pairs, once;
+// 3. after that, preflane_step_backward on all rows, in any number of calls that may run at the same time on different rows.
+//
+// `step`, `logits` and `buffers` are those of the whole batch in every call, and stay the same. Each call of this phase looks at all of
+// them, so that whatever preflane_step_run would refuse is refused here, by every thread, before anything is written.
+//
+// Errors: those of preflane_step_run; nothing is written then.
+//
+// The caller vouches for this:
+// The structs point to arrays of the sizes they state; `counts` is null or points to its struct; `error` is null or points to a
+// preflane_error. No other call writes what this one uses at the same time.
+int32_t preflane_step_forward(struct preflane_run run,
+                              const struct preflane_step *step,
+                              const struct preflane_logits_mut *logits,
+                              struct preflane_rows rows,
+                              const struct preflane_step_buffers *buffers,
+                              struct preflane_token_counts *counts,
+                              struct preflane_error *error);
+
+// The second phase of a step: losses, metrics and the gradients by the log-probabilities of the tokens, from what
+// preflane_step_forward left in `buffers` for all rows. `outputs` and `metrics` may be null. It takes little time, and is called once.
+//
+// Errors: those of preflane_step_run but for TARGET; nothing is written then.
+//
+// The caller vouches for this:
+// The structs point to arrays of the sizes they state; `metrics` is null or points to metrics; `error` is null or points to a
+// preflane_error.
+int32_t preflane_step_pairs(struct preflane_run run,
+                            const struct preflane_step *step,
+                            const struct preflane_step_buffers *buffers,
+                            const struct preflane_step_outputs *outputs,
+                            struct preflane_metrics *metrics,
+                            struct preflane_error *error);
+
+// The third phase of a step: the logits of some rows become the gradient of the loss by them, from what the phases before left in
+// `buffers`. Rows of masked tokens become 0.
+//
+// Errors: those of preflane_step_run, and PARAMETER for a log-sum-exp that no row has (with the row); nothing is written then.
+//
+// The caller vouches for this:
+// The structs point to arrays of the sizes they state; `error` is null or points to a preflane_error. No other call writes what this one
+// uses at the same time.
+int32_t preflane_step_backward(struct preflane_run run,
+                               const struct preflane_step *step,
+                               const struct preflane_logits_mut *logits,
+                               struct preflane_rows rows,
+                               const struct preflane_step_buffers *buffers,
+                               struct preflane_error *error);
+
+// The sizes of a step on a batch of `sequences` answers of `tokens` rows each: how many rows and pairs it has, which are the
+// elements of the arrays of preflane_step_buffers, and how many bytes these take together, for preflane_step_buffers_in. Each pointer
+// may be null.
+//
+// Errors: ALIGNMENT, OVERLAP, LENGTH (sizes beyond the address space), PARAMETER (an odd number of sequences, no tokens); nothing is
+// written then.
+//
+// The caller vouches for this:
+// `rows`, `pairs` and `bytes` are null or point to a size_t each; `error` is null or points to a preflane_error.
+int32_t preflane_step_sizes(size_t sequences,
+                            size_t tokens,
+                            size_t *rows,
+                            size_t *pairs,
+                            size_t *bytes,
+                            struct preflane_error *error);
+
+// Buffers of a step in one piece of memory, aligned as a double is, of `bytes` bytes: at least as many as preflane_step_sizes says for
+// the same batch. The memory is not touched.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, LENGTH (also for too few bytes), PARAMETER (an odd number of sequences, no tokens); nothing is
+// written then.
+//
+// The caller vouches for this:
+// `memory` points to `bytes` bytes, `out` to a preflane_step_buffers; `error` is null or points to a preflane_error.
+int32_t preflane_step_buffers_in(void *memory,
+                                 size_t bytes,
+                                 size_t sequences,
+                                 size_t tokens,
+                                 struct preflane_step_buffers *out,
+                                 struct preflane_error *error);
+
 // Targets row by row, with PREFLANE_IGNORE_INDEX. For labels as Hugging Face has them, set shifted_tokens.
 struct preflane_targets preflane_targets_i32(const int32_t *labels, size_t length);
 
@@ -872,5 +2004,136 @@ struct preflane_targets preflane_targets_i64(const int64_t *labels, size_t lengt
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
+
+// The functions that make losses, one for each. They check nothing: the call that takes the loss does.
+#if defined(__cplusplus) && __cplusplus >= 201402L
+#define PREFLANE_CONSTRUCTOR constexpr
+#else
+#define PREFLANE_CONSTRUCTOR static inline
+#endif
+
+// The loss dpo of pairs, defined with a reference model: softplus(-z).
+//
+// Source: Rafailov et al. 2023, arXiv 2305.18290, eq. 7.
+// Trainers also call it sigmoid.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_dpo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_DPO, 0, {beta}};
+  return loss;
+}
+
+// The loss cdpo of pairs, defined with a reference model: (1 - label_smoothing) softplus(-z) + label_smoothing
+// softplus(z).
+//
+// Source: Mitchell 2023, A note on DPO with noisy preferences.
+// Trainers also call it conservative_dpo and label_smoothed_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_cdpo(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_CDPO, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss robust of pairs, defined with a reference model: ((1 - label_smoothing) softplus(-z) - label_smoothing
+// softplus(z)) / (1 - 2 label_smoothing).
+//
+// Source: Chowdhury et al. 2024, arXiv 2403.00409.
+// Trainers also call it rdpo and robust_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_robust(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_ROBUST, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss ipo of pairs, defined with a reference model: (h - 1/(2 beta))^2.
+//
+// Source: Azar et al. 2023, arXiv 2310.12036, eq. 17.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_ipo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_IPO, 0, {beta}};
+  return loss;
+}
+
+// The loss hinge of pairs, defined with a reference model: max(0, 1 - z).
+//
+// Source: Liu et al. 2023, arXiv 2309.06657 (RSO), the normalised form of SLiC.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_hinge(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_HINGE, 0, {beta}};
+  return loss;
+}
+
+// The loss simpo of pairs, defined without a reference model: softplus(-(z - gamma)), on token means.
+//
+// Source: Meng et al. 2024, arXiv 2405.14734, with gamma not scaled by beta as in TRL and Liger.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - gamma: the margin that z is to exceed, not scaled by beta. It must be at least 0 and at most 65536. By default it
+//   is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_simpo(double beta, double gamma) {
+  preflane_loss loss = {PREFLANE_LOSS_SIMPO, 0, {beta, gamma}};
+  return loss;
+}
+
+// The loss kto of labelled answers, defined with a reference model: desirable_weight sigmoid(-(z - z0)) where
+// desirable, undesirable_weight sigmoid(z - z0) elsewhere.
+//
+// Source: Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - desirable_weight: the weight of a class of answers. It must be finite and at least 0. By default it is 1.
+// - undesirable_weight: the weight of a class of answers. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_kto(double beta, double desirable_weight, double undesirable_weight) {
+  preflane_loss loss = {PREFLANE_LOSS_KTO, 0, {beta, desirable_weight, undesirable_weight}};
+  return loss;
+}
+
+// The loss plackett_luce of listed answers, defined with a reference model: sum over k of (log-sum-exp of z_j over j >=
+// k) - z_k, answers from best to worst.
+//
+// Source: Rafailov et al. 2023, arXiv 2305.18290, appendix A.3.
+// Trainers also call it pl_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_plackett_luce(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_PLACKETT_LUCE, 0, {beta}};
+  return loss;
+}
+
+// Every loss, for a macro X(name, (parameters as declared), (parameters as given)). Such a macro makes a function for
+// each loss, for example, as preflane.hpp does.
+#define PREFLANE_FOR_EACH_LOSS(X) \
+  X(dpo, (double beta), (beta)) \
+  X(cdpo, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(robust, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(ipo, (double beta), (beta)) \
+  X(hinge, (double beta), (beta)) \
+  X(simpo, (double beta, double gamma), (beta, gamma)) \
+  X(kto, (double beta, double desirable_weight, double undesirable_weight), (beta, desirable_weight, undesirable_weight)) \
+  X(plackett_luce, (double beta), (beta))
 
 #endif  /* PREFLANE_H */

@@ -42,19 +42,13 @@ static float uniform(void) {
   return (float)(int32_t)(state >> 8) / 8388608.0f - 1.0f;
 }
 
-static preflane_loss dpo(double beta) {
-  preflane_loss loss = {PREFLANE_LOSS_DPO, 0, 0.0, 0.0};
-  loss.beta = beta;
-  return loss;
-}
-
 /* The worked pair: policy -12.5, -14; reference -13, -13.25; beta 0.1. */
 static void worked_values(void) {
-  static const struct {
-    int32_t kind;
-    double smoothing, loss;
-  } CASES[] = {{PREFLANE_LOSS_DPO, 0, 0.632599035317}, {PREFLANE_LOSS_CDPO, 0.1, 0.645099035317},
-               {PREFLANE_LOSS_ROBUST, 0.1, 0.616974035317}, {PREFLANE_LOSS_IPO, 0, 14.0625}};
+  const struct {
+    preflane_loss of;
+    double loss;
+  } CASES[] = {{preflane_dpo(0.1), 0.632599035317}, {preflane_cdpo(0.1, 0.1), 0.645099035317},
+               {preflane_robust(0.1, 0.1), 0.616974035317}, {preflane_ipo(0.1), 14.0625}};
   float pc = -12.5f, pr = -14.0f, rc = -13.0f, rr = -13.25f;
   float loss, chosen, rejected, gradient;
   preflane_pairs pairs = {1, &pc, &pr, &rc, &rr, NULL, 0, 0};
@@ -66,15 +60,12 @@ static void worked_values(void) {
   outputs.rejected_rewards = &rejected;
   outputs.grad_chosen_logps = &gradient;
   for (i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-    preflane_loss parameters = dpo(0.1);
     preflane_metrics metrics = {0};
     preflane_report report;
-    parameters.kind = CASES[i].kind;
-    parameters.label_smoothing = CASES[i].smoothing;
-    CHECK(preflane_evaluate(ONE, &parameters, &pairs, &outputs, &metrics, &error) == PREFLANE_OK);
+    CHECK(preflane_evaluate(ONE, &CASES[i].of, &pairs, &outputs, &metrics, &error) == PREFLANE_OK);
     CHECK(loss == (float)CASES[i].loss);
     CHECK(chosen == 0.05f && rejected == -0.075f);
-    CHECK(CASES[i].kind != PREFLANE_LOSS_DPO || gradient == (float)-0.0468790626626);
+    CHECK(CASES[i].of.kind != PREFLANE_LOSS_DPO || gradient == (float)-0.0468790626626);
     CHECK(preflane_metrics_report(&metrics, &report, &error) == PREFLANE_OK);
     CHECK(report.pairs == 1 && report.loss == loss && report.rewards_accuracies == 1.0f);
     CHECK(report.chosen_fell == 0.0f && report.rejected_fell == 1.0f && report.both_fell == 0.0f);
@@ -83,7 +74,7 @@ static void worked_values(void) {
   pairs.ref_chosen_logps = pairs.ref_rejected_logps = NULL;
   pairs.reference_free = 1;
   {
-    preflane_loss parameters = dpo(0.1);
+    preflane_loss parameters = preflane_dpo(0.1);
     preflane_metrics metrics = {0};
     preflane_report report;
     CHECK(preflane_evaluate(ONE, &parameters, &pairs, &outputs, &metrics, NULL) == PREFLANE_OK);
@@ -96,7 +87,7 @@ static void pair_errors(void) {
   float in[4][4] = {{-1, -2, -3, -4}, {-2, -2, -2, -2}, {-1, -1, -1, -1}, {-3, -3, -3, -3}};
   float weights[4] = {1, 0, 2, 1}, losses[8] = {7, 7, 7, 7}, margins[4] = {7, 7, 7, 7};
   preflane_metrics metrics, before;
-  preflane_loss loss = dpo(0.1);
+  preflane_loss loss = preflane_dpo(0.1);
   preflane_pairs good = {4, in[0], in[1], in[2], in[3], weights, 0, 0}, pairs;
   preflane_pair_outputs some = {0}, outputs;
   preflane_error error;
@@ -134,18 +125,19 @@ static void pair_errors(void) {
   weights[2] = NAN;
   REFUSED(EVALUATE(ONE, &loss, &good, &some), PREFLANE_ERROR_WEIGHT, "weights", 2);
   weights[2] = 2;
-  loss.beta = 0;
+  loss.parameters[0] = 0;
   REFUSED(EVALUATE(ONE, &loss, &good, &some), PREFLANE_ERROR_PARAMETER, "beta", PREFLANE_NO_ROW);
   CHECK(strcmp(error.message, "beta is 0; it must be finite and greater than 0") == 0);
-  loss.beta = NAN;
+  loss.parameters[0] = NAN;
   REFUSED(EVALUATE(ONE, &loss, &good, &some), PREFLANE_ERROR_PARAMETER, "beta", PREFLANE_NO_ROW);
-  loss = dpo(0.1), loss.label_smoothing = 0.1;
-  REFUSED(EVALUATE(ONE, &loss, &good, &some), PREFLANE_ERROR_PARAMETER, "label_smoothing", PREFLANE_NO_ROW);
-  loss = dpo(0.1), loss.kind = 0;
+  loss = preflane_dpo(0.1), loss.parameters[1] = 0.1;
+  REFUSED(EVALUATE(ONE, &loss, &good, &some), PREFLANE_ERROR_PARAMETER, "parameters", 1);
+  CHECK(strcmp(error.message, "parameter 1 is 0.1; it must be 0, for the loss has parameters 0 to 0") == 0);
+  loss = preflane_dpo(0.1), loss.kind = 0;
   REFUSED(EVALUATE(ONE, &loss, &good, &some), PREFLANE_ERROR_PARAMETER, "kind", PREFLANE_NO_ROW);
   loss.kind = INT32_MIN;
   REFUSED(EVALUATE(ONE, &loss, &good, &some), PREFLANE_ERROR_PARAMETER, "kind", PREFLANE_NO_ROW);
-  loss = dpo(0.1);
+  loss = preflane_dpo(0.1);
   {
     preflane_run run = {99, 0};
     REFUSED(EVALUATE(run, &loss, &good, &some), PREFLANE_ERROR_LEVEL, "level", PREFLANE_NO_ROW);
@@ -159,14 +151,14 @@ static void pair_errors(void) {
   memset(&outputs, 0, sizeof outputs);
   CHECK(EVALUATE(ONE, &loss, &pairs, &outputs) == PREFLANE_OK);
   CHECK(strcmp(preflane_code_text(PREFLANE_ERROR_WEIGHT), "a weight that is negative, infinite or NaN") == 0);
-  CHECK(strcmp(preflane_code_text(-1), "not a preflane_code") == 0 && strcmp(preflane_code_text(14), "not a preflane_code") == 0);
+  CHECK(strcmp(preflane_code_text(-1), "not a preflane_code") == 0 && strcmp(preflane_code_text(19), "not a preflane_code") == 0);
 }
 
 /* Levels, partitions and merges: the same bits. */
 static void pair_bits(void) {
   enum { N = 1000 };
   static float in[4][N], losses[2][N], gradients[2][N];
-  preflane_loss loss = dpo(0.25);
+  preflane_loss loss = preflane_dpo(0.25);
   preflane_metrics whole = {0}, parts = {0};
   preflane_pair_outputs outputs = {0};
   int32_t level;
@@ -253,7 +245,7 @@ static void step_bits(void) {
   size_t first, row, column;
   preflane_sequences sequences;
   preflane_logits view = {logits, ROWS, COLUMNS, STRIDE, PREFLANE_F32, 0};
-  preflane_loss loss = dpo(0.1);
+  preflane_loss loss = preflane_dpo(0.1);
   memset(metrics, 0, sizeof metrics);
   memset(&sequences, 0, sizeof sequences);
   sequences.targets = preflane_targets_i64(labels64, ROWS);
@@ -479,7 +471,7 @@ static void reserved_fields(void) {
   preflane_logits in = {data, 2, 1, 1, PREFLANE_F32, 0};
   preflane_logits_mut out = {grads, 2, 1, 1, PREFLANE_F32, 0};
   preflane_targets targets = preflane_targets_i32(LABELS, 2);
-  preflane_loss loss = dpo(0.1);
+  preflane_loss loss = preflane_dpo(0.1);
   preflane_pairs pairs = {0, NULL, NULL, NULL, NULL, NULL, 1, 0};
   preflane_pair_outputs pair_outputs = {0};
   preflane_token_outputs outputs = {0};
@@ -530,7 +522,7 @@ static void damaged_states(void) {
   float in[2] = {-1, -2}, losses[2] = {7, 7}, value = 7, mean = 7;
   preflane_pairs pairs = {2, in, in, NULL, NULL, NULL, 1, 0};
   preflane_pair_outputs outputs = {0};
-  preflane_loss loss = dpo(0.1);
+  preflane_loss loss = preflane_dpo(0.1);
   preflane_metrics good = {0}, bad, other = {0};
   preflane_report report;
   preflane_sum sum = {{1, 0, 0, 0, 0}}, flipped = {{1, 0, 0, 0, 0}};
@@ -795,6 +787,739 @@ static void threads(int expected) {
   CHECK(memcmp(by_one, by_many, sizeof by_one) == 0);
 }
 
+/* Every loss of the library's list, by what the list says of it. */
+static void loss_list(void) {
+  static const float pc[2] = {-12.5f, -30}, pr[2] = {-14, -28}, rc[2] = {-13, -29}, rr[2] = {-13.25f, -29.5f};
+  static const uint8_t desirable[2] = {1, 0};
+  static const size_t offsets[2] = {0, 2};
+  float losses[2];
+  preflane_pairs pairs = {2, pc, pr, rc, rr, NULL, 0, 0};
+  preflane_labelled labelled = {2, pc, rc, desirable, NULL, 0, 0};
+  preflane_listed listed = {2, 1, pc, rc, offsets, NULL, 0, 0};
+  preflane_pair_outputs pair_outputs = {0};
+  preflane_labelled_outputs labelled_outputs = {0};
+  preflane_listed_outputs listed_outputs = {0};
+  preflane_list_scratch scratch[2];
+  preflane_error error;
+  preflane_loss loss;
+  size_t i, j, k;
+  pair_outputs.losses = labelled_outputs.losses = listed_outputs.losses = losses;
+  CHECK(preflane_loss_count() >= 8);
+  for (i = 0; i < preflane_loss_count(); i++) {
+    preflane_loss_description about;
+    CHECK(preflane_loss_describe(i, &about, &error) == PREFLANE_OK);
+    CHECK(about.name[0] && about.formula[0] && about.source[0] && about.aliases && about.kind > 0);
+    CHECK(about.parameter_count <= PREFLANE_LOSS_PARAMETERS && (about.reference == 0 || about.reference == 1));
+    CHECK(preflane_loss_by_name(about.name, &loss, &error) == PREFLANE_OK && loss.kind == about.kind && loss.reserved == 0);
+    for (j = 0; j < PREFLANE_LOSS_PARAMETERS; j++) {
+      const preflane_loss_parameter *parameter = &about.parameters[j];
+      if (j >= about.parameter_count) {
+        CHECK(loss.parameters[j] == 0 && parameter->name == NULL && parameter->grid_length == 0);
+        continue;
+      }
+      CHECK(loss.parameters[j] == parameter->default_value && parameter->name[0] && parameter->meaning[0] &&
+            parameter->requirement[0] && parameter->grid_length > 0);
+    }
+#define EVALUATE_AS(shape_of, loss)                                                                                  \
+  ((shape_of) == PREFLANE_SHAPE_PAIRWISE ? preflane_evaluate(ONE, loss, &pairs, &pair_outputs, NULL, &error)         \
+   : (shape_of) == PREFLANE_SHAPE_LABELLED                                                                           \
+       ? preflane_evaluate_labelled(ONE, loss, &labelled, &labelled_outputs, NULL, &error)                           \
+       : preflane_evaluate_listed(ONE, loss, &listed, &listed_outputs, NULL, scratch, 2, &error))
+    /* Each value of the grids, one parameter after the other. */
+    for (j = 0; j < about.parameter_count; j++) {
+      for (k = 0; k < about.parameters[j].grid_length; k++) {
+        preflane_loss other = loss;
+        other.parameters[j] = about.parameters[j].grid[k];
+        losses[0] = NAN;
+        CHECK(EVALUATE_AS(about.shape, &other) == PREFLANE_OK && !isnan(losses[0]));
+      }
+    }
+    losses[0] = 7;
+    for (j = 0; j < PREFLANE_LOSS_PARAMETERS; j++) {
+      preflane_loss other = loss;
+      other.parameters[j] = NAN;
+      if (j < about.parameter_count) {
+        CHECK(refused(EVALUATE_AS(about.shape, &other), &error, PREFLANE_ERROR_PARAMETER, about.parameters[j].name,
+                      PREFLANE_NO_ROW));
+        CHECK(strstr(error.message, about.parameters[j].requirement) != NULL);
+      } else {
+        CHECK(refused(EVALUATE_AS(about.shape, &other), &error, PREFLANE_ERROR_PARAMETER, "parameters", j));
+      }
+    }
+    for (j = PREFLANE_SHAPE_PAIRWISE; j <= PREFLANE_SHAPE_LISTED; j++) {
+      if ((int32_t)j == about.shape) continue;
+      CHECK(refused(EVALUATE_AS((int32_t)j, &loss), &error, PREFLANE_ERROR_PARAMETER, "kind", PREFLANE_NO_ROW));
+    }
+    CHECK(losses[0] == 7);
+  }
+  CHECK(refused(preflane_loss_describe(i, NULL, &error), &error, PREFLANE_ERROR_NULL, "out", PREFLANE_NO_ROW));
+  {
+    preflane_loss_description about;
+    CHECK(refused(preflane_loss_describe(i, &about, &error), &error, PREFLANE_ERROR_PARAMETER, "index", PREFLANE_NO_ROW));
+  }
+  /* Aliases, case, and names that no loss has. */
+  CHECK(preflane_loss_by_name("Sigmoid", &loss, &error) == PREFLANE_OK && loss.kind == PREFLANE_LOSS_DPO);
+  CHECK(preflane_loss_by_name("plackett-luce", &loss, &error) == PREFLANE_OK && loss.kind == PREFLANE_LOSS_PLACKETT_LUCE);
+  loss.kind = 77;
+  CHECK(refused(preflane_loss_by_name("dpoo\x01", &loss, &error), &error, PREFLANE_ERROR_PARAMETER, "name", PREFLANE_NO_ROW));
+  CHECK(strcmp(error.message, "no loss is called dpoo?; preflane_loss_describe tells the names of all") == 0);
+  CHECK(preflane_loss_by_name("", &loss, &error) == PREFLANE_ERROR_PARAMETER);
+  CHECK(preflane_loss_by_name("a name that is far longer than any loss's name or alias could ever be, and then some", &loss,
+                              &error) == PREFLANE_ERROR_PARAMETER);
+  CHECK(refused(preflane_loss_by_name(NULL, &loss, &error), &error, PREFLANE_ERROR_NULL, "name", PREFLANE_NO_ROW));
+  CHECK(refused(preflane_loss_by_name("dpo", NULL, &error), &error, PREFLANE_ERROR_NULL, "out", PREFLANE_NO_ROW));
+  CHECK(loss.kind == 77);
+  loss = preflane_simpo(2.5, 0.5);
+  CHECK(loss.kind == PREFLANE_LOSS_SIMPO && loss.parameters[0] == 2.5 && loss.parameters[1] == 0.5 && loss.parameters[2] == 0);
+  loss = preflane_kto(0.1, 2, 3);
+  CHECK(loss.kind == PREFLANE_LOSS_KTO && loss.parameters[1] == 2 && loss.parameters[2] == 3 && loss.parameters[3] == 0);
+}
+
+/* Answers with a label. */
+static void labelled_answers(void) {
+  enum { N = 5 };
+  float policy[N] = {-12.5f, -14, -9, -30, -2}, reference[N] = {-13, -13.25f, -9, -28, -2.5f}, weights[N] = {1, 2, 0, 1, 0.5f};
+  uint8_t desirable[N] = {1, 0, 1, 0, 1};
+  float losses[2][N], rewards[N], grads[N], grad_refs[N], by_beta[N];
+  preflane_loss loss = preflane_kto(0.1, 1.5, 0.75);
+  preflane_labelled good = {N, policy, reference, desirable, weights, 0.25f, 0}, answers;
+  preflane_labelled_outputs outputs = {0};
+  preflane_labelled_metrics whole = {0}, part = {0}, parts = {0}, damaged;
+  preflane_labelled_report report;
+  preflane_error error;
+  uint8_t bytes[PREFLANE_LABELLED_METRICS_BYTES + 3];
+  size_t i;
+  outputs.losses = losses[0], outputs.rewards = rewards, outputs.grad_logps = grads, outputs.grad_ref_logps = grad_refs;
+  outputs.grad_beta = by_beta;
+  CHECK(preflane_evaluate_labelled(ONE, &loss, &good, &outputs, &whole, &error) == PREFLANE_OK);
+  for (i = 0; i < N; i++) {
+    double u = (double)policy[i] - reference[i], z = 0.1 * u - 0.1 * 0.25;
+    double expected = desirable[i] ? 1.5 / (1 + exp(z)) : 0.75 / (1 + exp(-z));
+    CHECK(fabs(losses[0][i] - weights[i] * expected) <= 1e-7 * (1 + expected));
+    CHECK(rewards[i] == (float)(0.1 * u) && grads[i] == -grad_refs[i] && (desirable[i] ? grads[i] <= 0 : grads[i] >= 0));
+  }
+  CHECK(whole.desirable == 3 && whole.undesirable == 2 && whole.referenced == N && whole.nonfinite == 0);
+  /* One by one and merged backwards: the same bits. */
+  outputs.losses = losses[1];
+  for (i = N; i-- > 0;) {
+    preflane_labelled one = {1, NULL, NULL, NULL, NULL, 0.25f, 0};
+    preflane_labelled_outputs to = {0};
+    one.policy_logps = policy + i, one.ref_logps = reference + i, one.desirable = desirable + i, one.weights = weights + i;
+    to.losses = losses[1] + i;
+    memset(&part, 0, sizeof part);
+    CHECK(preflane_evaluate_labelled(ONE, &loss, &one, &to, &part, &error) == PREFLANE_OK);
+    CHECK(preflane_labelled_metrics_merge(&parts, &part, &error) == PREFLANE_OK);
+  }
+  CHECK(memcmp(losses[0], losses[1], sizeof losses[0]) == 0 && memcmp(&whole, &parts, sizeof whole) == 0);
+  CHECK(preflane_labelled_metrics_report(&whole, &report, &error) == PREFLANE_OK && report.desirable == 3);
+  CHECK(report.rewards_margins == report.rewards_chosen - report.rewards_rejected && report.logps_rejected == -22.0f);
+  /* To bytes and back. */
+  memset(bytes, 0xee, sizeof bytes);
+  CHECK(preflane_labelled_metrics_save(&whole, bytes, sizeof bytes, &error) == PREFLANE_OK);
+  CHECK(bytes[PREFLANE_LABELLED_METRICS_BYTES] == 0xee && bytes[PREFLANE_LABELLED_METRICS_BYTES - 1] != 0xee);
+  memset(&part, 0, sizeof part);
+  CHECK(preflane_labelled_metrics_restore(bytes, sizeof bytes, &part, &error) == PREFLANE_OK);
+  CHECK(memcmp(&whole, &part, sizeof whole) == 0);
+  CHECK(refused(preflane_labelled_metrics_save(&whole, bytes, PREFLANE_LABELLED_METRICS_BYTES - 1, &error), &error,
+                PREFLANE_ERROR_LENGTH, "bytes", PREFLANE_NO_ROW));
+  {
+    preflane_metrics other;
+    preflane_listed_metrics another;
+    CHECK(refused(preflane_metrics_restore(bytes, sizeof bytes, &other, &error), &error, PREFLANE_ERROR_SAVED_STATE, "bytes",
+                  PREFLANE_NO_ROW));
+    CHECK(preflane_listed_metrics_restore(bytes, sizeof bytes, &another, &error) == PREFLANE_ERROR_SAVED_STATE);
+  }
+  for (i = 0; i < PREFLANE_LABELLED_METRICS_BYTES; i++) {
+    bytes[i] ^= 4;
+    CHECK(preflane_labelled_metrics_restore(bytes, sizeof bytes, &part, &error) == PREFLANE_ERROR_SAVED_STATE);
+    bytes[i] ^= 4;
+  }
+  CHECK(memcmp(&whole, &part, sizeof whole) == 0);
+  /* Refusals, and nothing is written. */
+  losses[1][0] = 7;
+#define LABELLED(answers, outputs, metrics) preflane_evaluate_labelled(ONE, &loss, answers, outputs, metrics, &error)
+  REFUSED(LABELLED(NULL, &outputs, &whole), PREFLANE_ERROR_NULL, "answers", PREFLANE_NO_ROW);
+  REFUSED(LABELLED(&good, NULL, &whole), PREFLANE_ERROR_NULL, "outputs", PREFLANE_NO_ROW);
+  answers = good, answers.desirable = NULL;
+  REFUSED(LABELLED(&answers, &outputs, &whole), PREFLANE_ERROR_NULL, "desirable", PREFLANE_NO_ROW);
+  answers = good, answers.ref_logps = NULL;
+  REFUSED(LABELLED(&answers, &outputs, &whole), PREFLANE_ERROR_NULL, "ref_logps", PREFLANE_NO_ROW);
+  answers = good, answers.reference_free = 1;
+  REFUSED(LABELLED(&answers, &outputs, &whole), PREFLANE_ERROR_PARAMETER, "reference_free", PREFLANE_NO_ROW);
+  answers = good, answers.reference_point = INFINITY;
+  REFUSED(LABELLED(&answers, &outputs, &whole), PREFLANE_ERROR_PARAMETER, "reference_point", PREFLANE_NO_ROW);
+  answers = good, answers.policy_logps = (const float *)((const char *)policy + 2);
+  REFUSED(LABELLED(&answers, &outputs, &whole), PREFLANE_ERROR_ALIGNMENT, "policy_logps", PREFLANE_NO_ROW);
+  answers = good, answers.length = SIZE_MAX / 2;
+  REFUSED(LABELLED(&answers, &outputs, &whole), PREFLANE_ERROR_LENGTH, "policy_logps", PREFLANE_NO_ROW);
+  desirable[3] = 2;
+  REFUSED(LABELLED(&good, &outputs, &whole), PREFLANE_ERROR_PARAMETER, "desirable", 3);
+  CHECK(strcmp(error.message, "element 3 of desirable is 2; it must be 0 or 1") == 0);
+  desirable[3] = 0;
+  weights[1] = -1;
+  REFUSED(LABELLED(&good, &outputs, &whole), PREFLANE_ERROR_WEIGHT, "weights", 1);
+  weights[1] = 2;
+  outputs.rewards = losses[1] + 1;
+  REFUSED(LABELLED(&good, &outputs, &whole), PREFLANE_ERROR_OVERLAP, "rewards", PREFLANE_NO_ROW);
+  outputs.rewards = rewards;
+  for (i = 0; i < 4; i++) {
+    preflane_labelled_metrics before;
+    damaged = whole;
+    if (i == 0) damaged.referenced = N + 1;
+    if (i == 1) damaged.nonfinite = N + 1;
+    if (i == 2) damaged.loss.limbs[4] |= (uint64_t)1 << 63;
+    if (i == 3) memset(&damaged, 0xa5, sizeof damaged);
+    before = damaged;
+    REFUSED(LABELLED(&good, &outputs, &damaged), PREFLANE_ERROR_PARAMETER, "metrics", PREFLANE_NO_ROW);
+    REFUSED(preflane_labelled_metrics_merge(&damaged, &whole, &error), PREFLANE_ERROR_PARAMETER, "into", PREFLANE_NO_ROW);
+    REFUSED(preflane_labelled_metrics_merge(&whole, &damaged, &error), PREFLANE_ERROR_PARAMETER, "from", PREFLANE_NO_ROW);
+    REFUSED(preflane_labelled_metrics_report(&damaged, &report, &error), PREFLANE_ERROR_PARAMETER, "metrics", PREFLANE_NO_ROW);
+    REFUSED(preflane_labelled_metrics_save(&damaged, bytes, sizeof bytes, &error), PREFLANE_ERROR_PARAMETER, "metrics",
+            PREFLANE_NO_ROW);
+    CHECK(memcmp(&damaged, &before, sizeof before) == 0);
+  }
+  CHECK(losses[1][0] == 7 && memcmp(&whole, &parts, sizeof whole) == 0);
+  memset(&answers, 0, sizeof answers);
+  CHECK(LABELLED(&answers, &outputs, NULL) == PREFLANE_OK);
+}
+
+/* Answers in lists: a list of two is a pair. */
+static void listed_answers(void) {
+  enum { ANSWERS = 6, LISTS = 4 };
+  float policy[ANSWERS] = {-12.5f, -14, -9, -10, -8, -30}, reference[ANSWERS] = {-13, -13.25f, -9.5f, -10, -9, -28};
+  float weights[LISTS] = {1, 0.5f, 1, 2}, losses[2][LISTS], by_beta[LISTS], rewards[ANSWERS], grads[ANSWERS], grad_refs[ANSWERS];
+  size_t offsets[LISTS + 1] = {0, 2, 5, 5, 6};
+  preflane_loss loss = preflane_plackett_luce(0.1), pair_loss = preflane_dpo(0.1);
+  preflane_listed good = {ANSWERS, LISTS, policy, reference, offsets, weights, 0, 0}, lists;
+  preflane_listed_outputs outputs = {0};
+  preflane_list_scratch scratch[3];
+  preflane_listed_metrics whole = {0}, part, parts = {0}, damaged;
+  preflane_listed_report report;
+  preflane_error error;
+  uint8_t bytes[PREFLANE_LISTED_METRICS_BYTES];
+  size_t i, j;
+  outputs.losses = losses[0], outputs.grad_beta = by_beta, outputs.rewards = rewards, outputs.grad_logps = grads;
+  outputs.grad_ref_logps = grad_refs;
+  memset(scratch, 0xff, sizeof scratch);
+#define LISTED(lists, outputs, metrics, length) \
+  preflane_evaluate_listed(ONE, &loss, lists, outputs, metrics, scratch, length, &error)
+  CHECK(LISTED(&good, &outputs, &whole, 3) == PREFLANE_OK);
+  {
+    float pair_results[3], weight = weights[0];
+    preflane_pairs pair = {1, policy, policy + 1, reference, reference + 1, NULL, 0, 0};
+    preflane_pair_outputs to = {0};
+    pair.weights = &weight;
+    to.losses = pair_results, to.grad_chosen_logps = pair_results + 1, to.grad_beta = pair_results + 2;
+    CHECK(preflane_evaluate(ONE, &pair_loss, &pair, &to, NULL, &error) == PREFLANE_OK);
+    CHECK(losses[0][0] == pair_results[0] && grads[0] == pair_results[1] && by_beta[0] == pair_results[2]);
+  }
+  {
+    double z[3], sum = 0;
+    for (i = 0; i < 3; i++) z[i] = 0.1 * ((double)policy[2 + i] - reference[2 + i]);
+    for (i = 0; i < 3; i++) {
+      double total = 0;
+      for (j = i; j < 3; j++) total += exp(z[j]);
+      sum += log(total) - z[i];
+    }
+    CHECK(fabs(losses[0][1] - 0.5 * sum) <= 1e-6 && losses[0][2] == 0 && losses[0][3] == 0 && grads[5] == 0);
+    CHECK(rewards[4] == (float)(0.1 * 1.0) && grads[2] == -grad_refs[2]);
+  }
+  CHECK(whole.lists == LISTS && whole.filled == 3 && whole.answers == ANSWERS && whole.accurate == 1);
+  for (i = LISTS; i-- > 0;) {
+    size_t of_one[2] = {0, 0};
+    preflane_listed one = {0, 1, NULL, NULL, NULL, NULL, 0, 0};
+    preflane_listed_outputs to = {0};
+    of_one[1] = one.answers = offsets[i + 1] - offsets[i];
+    one.policy_logps = policy + offsets[i], one.ref_logps = reference + offsets[i], one.offsets = of_one, one.weights = weights + i;
+    to.losses = losses[1] + i;
+    memset(&part, 0, sizeof part);
+    CHECK(LISTED(&one, &to, &part, one.answers) == PREFLANE_OK);
+    CHECK(preflane_listed_metrics_merge(&parts, &part, &error) == PREFLANE_OK);
+  }
+  CHECK(memcmp(losses[0], losses[1], sizeof losses[0]) == 0 && memcmp(&whole, &parts, sizeof whole) == 0);
+  CHECK(preflane_listed_metrics_report(&whole, &report, &error) == PREFLANE_OK && report.lists == LISTS);
+  CHECK(report.rewards_accuracies == 0.25f && report.logps_chosen == (float)((-12.5 - 9 - 30) / 3));
+  CHECK(preflane_listed_metrics_save(&whole, bytes, sizeof bytes, &error) == PREFLANE_OK);
+  CHECK(preflane_listed_metrics_restore(bytes, sizeof bytes, &part, &error) == PREFLANE_OK);
+  CHECK(memcmp(&whole, &part, sizeof whole) == 0);
+  losses[1][0] = 7;
+  outputs.losses = losses[1];
+  REFUSED(LISTED(&good, &outputs, &whole, 2), PREFLANE_ERROR_LENGTH, "scratch", PREFLANE_NO_ROW);
+  REFUSED(preflane_evaluate_listed(ONE, &loss, &good, &outputs, &whole, NULL, 3, &error), PREFLANE_ERROR_NULL, "scratch",
+          PREFLANE_NO_ROW);
+  REFUSED(preflane_evaluate_listed(ONE, &loss, &good, &outputs, &whole, (preflane_list_scratch *)(void *)&whole, 2, &error),
+          PREFLANE_ERROR_OVERLAP, "scratch", PREFLANE_NO_ROW);
+  for (i = 0; i < 4; i++) {
+    static const size_t PLACES[] = {0, 1, 2, 4}, VALUES[] = {1, 6, 1, 7};
+    size_t saved = offsets[PLACES[i]];
+    offsets[PLACES[i]] = VALUES[i];
+    REFUSED(LISTED(&good, &outputs, &whole, 3), PREFLANE_ERROR_OFFSETS, "offsets", i == 1 ? 2 : PLACES[i]);
+    offsets[PLACES[i]] = saved;
+  }
+  lists = good, lists.offsets = NULL;
+  REFUSED(LISTED(&lists, &outputs, &whole, 3), PREFLANE_ERROR_NULL, "offsets", PREFLANE_NO_ROW);
+  lists = good, lists.lists = SIZE_MAX;
+  REFUSED(LISTED(&lists, &outputs, &whole, 3), PREFLANE_ERROR_LENGTH, "offsets", PREFLANE_NO_ROW);
+  lists = good, lists.reserved = 1;
+  REFUSED(LISTED(&lists, &outputs, &whole, 3), PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW);
+  lists = good, lists.reference_free = 1;
+  REFUSED(LISTED(&lists, &outputs, &whole, 3), PREFLANE_ERROR_PARAMETER, "reference_free", PREFLANE_NO_ROW);
+  weights[3] = INFINITY;
+  REFUSED(LISTED(&good, &outputs, &whole, 3), PREFLANE_ERROR_WEIGHT, "weights", 3);
+  weights[3] = 2;
+  for (i = 0; i < 4; i++) {
+    damaged = whole;
+    if (i == 0) damaged.filled = LISTS + 1;
+    if (i == 1) damaged.accurate = 4;
+    if (i == 2) damaged.answers = 2;
+    if (i == 3) damaged.weights.limbs[4] |= (uint64_t)1 << 63;
+    REFUSED(LISTED(&good, &outputs, &damaged, 3), PREFLANE_ERROR_PARAMETER, "metrics", PREFLANE_NO_ROW);
+    REFUSED(preflane_listed_metrics_merge(&damaged, &whole, &error), PREFLANE_ERROR_PARAMETER, "into", PREFLANE_NO_ROW);
+    REFUSED(preflane_listed_metrics_report(&damaged, &report, &error), PREFLANE_ERROR_PARAMETER, "metrics", PREFLANE_NO_ROW);
+    REFUSED(preflane_listed_metrics_save(&damaged, bytes, sizeof bytes, &error), PREFLANE_ERROR_PARAMETER, "metrics",
+            PREFLANE_NO_ROW);
+  }
+  CHECK(losses[1][0] == 7 && memcmp(&whole, &parts, sizeof whole) == 0);
+  memset(&lists, 0, sizeof lists);
+  memset(&outputs, 0, sizeof outputs);
+  CHECK(preflane_evaluate_listed(ONE, &loss, &lists, &outputs, NULL, NULL, 0, &error) == PREFLANE_OK);
+}
+
+/* Metrics of pairs as bytes. */
+static void metrics_bytes(void) {
+  float in[2] = {-1, -2};
+  preflane_pairs pairs = {2, in, in, NULL, NULL, NULL, 1, 0};
+  preflane_pair_outputs outputs = {0};
+  preflane_loss loss = preflane_dpo(0.1);
+  preflane_metrics metrics = {0}, back = {0};
+  preflane_error error;
+  uint8_t bytes[PREFLANE_METRICS_BYTES];
+  CHECK(preflane_evaluate(ONE, &loss, &pairs, &outputs, &metrics, &error) == PREFLANE_OK);
+  CHECK(preflane_metrics_save(&metrics, bytes, sizeof bytes, &error) == PREFLANE_OK && memcmp(bytes, "PFLN", 4) == 0);
+  CHECK(preflane_metrics_restore(bytes, sizeof bytes, &back, &error) == PREFLANE_OK);
+  CHECK(memcmp(&metrics, &back, sizeof back) == 0);
+  back.ties = 77;
+  REFUSED(preflane_metrics_restore(bytes, sizeof bytes - 1, &back, &error), PREFLANE_ERROR_SAVED_STATE, "bytes", PREFLANE_NO_ROW);
+  REFUSED(preflane_metrics_restore(NULL, 5, &back, &error), PREFLANE_ERROR_NULL, "bytes", PREFLANE_NO_ROW);
+  REFUSED(preflane_metrics_restore((uint8_t *)&back, sizeof back, &back, &error), PREFLANE_ERROR_OVERLAP, "metrics",
+          PREFLANE_NO_ROW);
+  REFUSED(preflane_metrics_save(&back, bytes, sizeof bytes, &error), PREFLANE_ERROR_PARAMETER, "metrics", PREFLANE_NO_ROW);
+  CHECK(back.ties == 77);
+}
+
+/* InfoNCE: with one negative it is DPO; its symmetric form; similarities of vectors. */
+static void contrastive(void) {
+  float pc[2] = {-1.5f, -3}, pr[2] = {-2, -2.5f}, zero[2] = {0, 0}, pair_losses[2], pair_grads[2];
+  float losses[2], by_positive[2], by_negative[4], by_temperature[2];
+  preflane_loss loss = preflane_dpo(1);
+  preflane_pairs pairs = {2, pc, pr, zero, zero, NULL, 0, 0};
+  preflane_pair_outputs of_pairs = {0};
+  preflane_similarities rows = {pc, {pr, 2, 1, 1}, NULL}, given;
+  preflane_info_nce_outputs outputs = {losses, by_positive, by_negative, 2, by_temperature};
+  preflane_error error;
+  uint64_t nonfinite = 9;
+  size_t i;
+  of_pairs.losses = pair_losses, of_pairs.grad_chosen_logps = pair_grads;
+  by_negative[1] = by_negative[3] = 7;
+  CHECK(preflane_evaluate(ONE, &loss, &pairs, &of_pairs, NULL, &error) == PREFLANE_OK);
+  CHECK(preflane_info_nce(ONE, &rows, 1, &outputs, &nonfinite, &error) == PREFLANE_OK && nonfinite == 0);
+  for (i = 0; i < 2; i++) {
+    CHECK(fabsf(losses[i] - pair_losses[i]) <= 1.2e-7f && fabsf(by_positive[i] - pair_grads[i]) <= 6e-8f);
+    CHECK(fabsf(by_positive[i] + by_negative[2 * i]) <= 6e-8f && by_negative[2 * i + 1] == 7);
+  }
+  {
+    uint8_t mask[2] = {0, 1};
+    given = rows, given.mask = mask;
+    CHECK(preflane_info_nce(ONE, &given, 1, &outputs, NULL, &error) == PREFLANE_OK && losses[0] == 0 && losses[1] > 0);
+    losses[0] = 7;
+    mask[1] = 255;
+    REFUSED(preflane_info_nce(ONE, &given, 1, &outputs, NULL, &error), PREFLANE_ERROR_PARAMETER, "mask", 1);
+  }
+  given = rows, given.negatives.columns = 0, given.negatives.data = NULL;
+  CHECK(preflane_info_nce(ONE, &given, 1, &outputs, NULL, &error) == PREFLANE_OK && losses[1] == 0);
+  losses[0] = 7;
+  REFUSED(preflane_info_nce(ONE, &rows, 0, &outputs, NULL, &error), PREFLANE_ERROR_PARAMETER, "temperature", PREFLANE_NO_ROW);
+  given = rows, given.negatives.stride = 0;
+  REFUSED(preflane_info_nce(ONE, &given, 1, &outputs, NULL, &error), PREFLANE_ERROR_PARAMETER, "stride", PREFLANE_NO_ROW);
+  given = rows, given.positives = NULL;
+  REFUSED(preflane_info_nce(ONE, &given, 1, &outputs, NULL, &error), PREFLANE_ERROR_NULL, "positives", PREFLANE_NO_ROW);
+  given = rows, given.negatives.rows = SIZE_MAX / 8;
+  REFUSED(preflane_info_nce(ONE, &given, 1, &outputs, NULL, &error), PREFLANE_ERROR_LENGTH, "grad_negatives", PREFLANE_NO_ROW);
+  outputs.losses = pr;
+  REFUSED(preflane_info_nce(ONE, &rows, 1, &outputs, NULL, &error), PREFLANE_ERROR_OVERLAP, "losses", PREFLANE_NO_ROW);
+  outputs.grad_negatives_stride = 0, outputs.losses = losses;
+  REFUSED(preflane_info_nce(ONE, &rows, 1, &outputs, NULL, &error), PREFLANE_ERROR_PARAMETER, "stride", PREFLANE_NO_ROW);
+  CHECK(losses[0] == 7);
+  {
+    enum { M = 3, D = 2 };
+    float queries[M * D] = {1, 0, 0.5f, 2, -1, 1}, keys[M * D] = {1, 0.25f, 0, 1, -2, 1}, similarities[M * M], grads[M * M];
+    float mean_rows, mean_columns, by_row[M], grad_queries[M * D] = {0}, grad_keys[M * D] = {0};
+    preflane_log_sum_exp row_sums[M], column_sums[M];
+    preflane_vectors vectors = {{queries, M, D, D}, {keys, M, D, D}, 0, PREFLANE_SIMILARITY_DOT, PREFLANE_PAIRING_ALL}, other;
+    preflane_matrix square = {similarities, M, M, M};
+    preflane_matrix_mut to = {grads, M, M, M};
+    double sum = 0;
+    CHECK(preflane_vector_similarities(ONE, &vectors, similarities, &error) == PREFLANE_OK);
+    CHECK(similarities[0] == 1 && similarities[4] == 2 && similarities[8] == 3 && similarities[3] == 1);
+    CHECK(preflane_symmetric(ONE, &square, 0.5, row_sums, column_sums, &to, &mean_rows, &mean_columns, &error) == PREFLANE_OK);
+    /* The rows' half is InfoNCE with the diagonal as positives and the others as negatives. */
+    for (i = 0; i < M; i++) {
+      preflane_similarities row = {NULL, {NULL, 1, M, M}, NULL};
+      uint8_t mask[M] = {1, 1, 1};
+      preflane_info_nce_outputs one = {0};
+      mask[i] = 0;
+      row.positives = &similarities[i * M + i], row.negatives.data = similarities + i * M, row.mask = mask;
+      one.losses = &by_row[i];
+      CHECK(preflane_info_nce(ONE, &row, 0.5, &one, NULL, &error) == PREFLANE_OK);
+      sum += by_row[i];
+    }
+    CHECK(fabs(sum / M - mean_rows) <= 1e-6 && mean_columns > 0);
+    sum = 0;
+    for (i = 0; i < M * M; i++) sum += grads[i];
+    CHECK(fabs(sum) <= 1e-6);
+    CHECK(preflane_vector_similarities_grad(ONE, &vectors, grads, grad_queries, grad_keys, &error) == PREFLANE_OK);
+    CHECK(fabsf(grad_queries[0] - (grads[0] * 1 + grads[1] * 0 + grads[2] * -2)) <= 1e-6f && grad_keys[1] != 0);
+    other = vectors, other.pairing = PREFLANE_PAIRING_OWN, other.keys_per_query = 2;
+    REFUSED(preflane_vector_similarities(ONE, &other, similarities, &error), PREFLANE_ERROR_LENGTH, "rows of keys",
+            PREFLANE_NO_ROW);
+    other = vectors, other.keys_per_query = 1;
+    REFUSED(preflane_vector_similarities(ONE, &other, similarities, &error), PREFLANE_ERROR_PARAMETER, "keys_per_query",
+            PREFLANE_NO_ROW);
+    other = vectors, other.pairing = 0;
+    REFUSED(preflane_vector_similarities(ONE, &other, similarities, &error), PREFLANE_ERROR_PARAMETER, "pairing", PREFLANE_NO_ROW);
+    other = vectors, other.similarity = 3;
+    REFUSED(preflane_vector_similarities(ONE, &other, similarities, &error), PREFLANE_ERROR_PARAMETER, "similarity",
+            PREFLANE_NO_ROW);
+    keys[2] = keys[3] = 0;
+    other = vectors, other.similarity = PREFLANE_SIMILARITY_COSINE;
+    REFUSED(preflane_vector_similarities(ONE, &other, similarities, &error), PREFLANE_ERROR_ZERO_VECTOR, "keys", 1);
+    square.rows = 2;
+    REFUSED(preflane_symmetric(ONE, &square, 0.5, row_sums, column_sums, NULL, &mean_rows, &mean_columns, &error),
+            PREFLANE_ERROR_LENGTH, "columns of similarities", PREFLANE_NO_ROW);
+    square.rows = M;
+    REFUSED(preflane_symmetric(ONE, &square, 0.5, row_sums, column_sums, NULL, &mean_rows, NULL, &error), PREFLANE_ERROR_NULL,
+            "mean_columns", PREFLANE_NO_ROW);
+    REFUSED(preflane_symmetric(ONE, &square, 0.5, row_sums, row_sums + 1, NULL, &mean_rows, &mean_columns, &error),
+            PREFLANE_ERROR_OVERLAP, "column_sums", PREFLANE_NO_ROW);
+    memset(&square, 0, sizeof square);
+    CHECK(preflane_symmetric(ONE, &square, 0.5, NULL, NULL, NULL, &mean_rows, &mean_columns, &error) == PREFLANE_OK);
+    CHECK(isnan(mean_rows) && isnan(mean_columns));
+  }
+}
+
+/* A step in phases, each in ranges that do not fit one another: the bits of the whole step. Its buffers are in one piece of memory. */
+static void phases(void) {
+  static float at_once[ROWS * STRIDE], in_phases[ROWS * STRIDE];
+  static double memory[2][ROWS * 3 + PAIRS * 2];
+  float ref_chosen[PAIRS] = {-9, -10, -11}, ref_rejected[PAIRS] = {-10, -10, -10}, weights[PAIRS] = {1, 0.5f, 2};
+  float losses[2][PAIRS], margins[2][PAIRS];
+  preflane_metrics metrics[2];
+  preflane_token_counts counts, total = {0, 0, 0}, part;
+  preflane_step step;
+  preflane_step_buffers buffers[2], other;
+  preflane_step_outputs outputs = {0};
+  preflane_logits_mut first = matrix(at_once), second = matrix(in_phases);
+  preflane_error error;
+  size_t rows, pairs, bytes, row;
+  int padding;
+  CHECK(preflane_step_sizes(2 * PAIRS, TOKENS, &rows, &pairs, &bytes, &error) == PREFLANE_OK);
+  CHECK(rows == ROWS && pairs == PAIRS && bytes == 24 * ROWS + 16 * PAIRS && bytes == sizeof memory[0]);
+  CHECK(preflane_step_sizes(2 * PAIRS, TOKENS, NULL, NULL, NULL, &error) == PREFLANE_OK);
+  rows = 7;
+  REFUSED(preflane_step_sizes(3, TOKENS, &rows, NULL, NULL, &error), PREFLANE_ERROR_PARAMETER, "sequences", PREFLANE_NO_ROW);
+  REFUSED(preflane_step_sizes(2, 0, &rows, NULL, NULL, &error), PREFLANE_ERROR_PARAMETER, "tokens", PREFLANE_NO_ROW);
+  REFUSED(preflane_step_sizes(2, SIZE_MAX / 2, &rows, NULL, NULL, &error), PREFLANE_ERROR_LENGTH, "buffers", PREFLANE_NO_ROW);
+  REFUSED(preflane_step_sizes(2, 2, &rows, &rows, NULL, &error), PREFLANE_ERROR_OVERLAP, "pairs", PREFLANE_NO_ROW);
+  CHECK(rows == 7);
+  CHECK(preflane_step_buffers_in(memory[0], bytes, 2 * PAIRS, TOKENS, &buffers[0], &error) == PREFLANE_OK);
+  CHECK(preflane_step_buffers_in(memory[1], bytes, 2 * PAIRS, TOKENS, &buffers[1], &error) == PREFLANE_OK);
+  CHECK((char *)(buffers[0].grad_rejected_logps + PAIRS) == (char *)memory[0] + bytes);
+  REFUSED(preflane_step_buffers_in(memory[0], bytes - 1, 2 * PAIRS, TOKENS, &other, &error), PREFLANE_ERROR_LENGTH, "memory",
+          PREFLANE_NO_ROW);
+  REFUSED(preflane_step_buffers_in((char *)memory[0] + 4, bytes, 2 * PAIRS, TOKENS, &other, &error), PREFLANE_ERROR_ALIGNMENT,
+          "memory", PREFLANE_NO_ROW);
+  REFUSED(preflane_step_buffers_in(NULL, bytes, 2 * PAIRS, TOKENS, &other, &error), PREFLANE_ERROR_NULL, "memory",
+          PREFLANE_NO_ROW);
+
+  memset(&step, 0, sizeof step);
+  step.loss = preflane_dpo(0.1);
+  step.sequences.targets = preflane_targets_i64(labels64, ROWS);
+  step.sequences.targets.shifted_tokens = TOKENS;
+  step.sequences.tokens = TOKENS;
+  step.sequences.layout = PREFLANE_LAYOUT_INTERLEAVED;
+  step.sequences.reduction = PREFLANE_REDUCE_MEAN;
+  step.ref_chosen_logps = ref_chosen, step.ref_rejected_logps = ref_rejected, step.weights = weights;
+  step.grad_scale = 1.0 / PAIRS;
+  for (padding = 0; padding < 2; padding++) {
+    preflane_rows some = {0, 0};
+    step.zero_padding = padding;
+    memset(metrics, 0, sizeof metrics);
+    memset(memory, padding ? 0xff : 0, sizeof memory);
+    memset(&total, 0, sizeof total);
+    memcpy(at_once, logits, sizeof logits);
+    memcpy(in_phases, logits, sizeof logits);
+    outputs.losses = losses[0], outputs.margins = margins[0];
+    CHECK(preflane_step_run(ONE, &step, &first, &buffers[0], &outputs, &metrics[0], &counts, &error) == PREFLANE_OK);
+    outputs.losses = losses[1], outputs.margins = margins[1];
+    for (some.first = 0; some.first < ROWS; some.first += some.count) {
+      some.count = some.first + 7 <= ROWS ? 7 : ROWS - some.first;
+      CHECK(preflane_step_forward(ONE, &step, &second, some, &buffers[1], &part, &error) == PREFLANE_OK);
+      total.tokens += part.tokens, total.masked += part.masked, total.nonfinite += part.nonfinite;
+    }
+    CHECK(memcmp(in_phases, logits, sizeof logits) == 0);
+    CHECK(preflane_step_pairs(ONE, &step, &buffers[1], &outputs, &metrics[1], &error) == PREFLANE_OK);
+    /* The last rows first. */
+    for (some.first = ROWS; some.first > 0;) {
+      some.count = some.first >= 11 ? 11 : some.first;
+      some.first -= some.count;
+      CHECK(preflane_step_backward(ONE, &step, &second, some, &buffers[1], &error) == PREFLANE_OK);
+    }
+    CHECK(memcmp(at_once, in_phases, sizeof at_once) == 0 && memcmp(memory[0], memory[1], sizeof memory[0]) == 0);
+    CHECK(memcmp(losses[0], losses[1], sizeof losses[0]) == 0 && memcmp(margins[0], margins[1], sizeof margins[0]) == 0);
+    CHECK(memcmp(&metrics[0], &metrics[1], sizeof metrics[0]) == 0 && memcmp(&counts, &total, sizeof total) == 0);
+  }
+  /* Whatever the whole step refuses, the first phase refuses, on rows that have nothing to do with it. */
+  {
+    const preflane_rows some = {2, 3};
+    preflane_step bad;
+    memcpy(in_phases, logits, sizeof logits);
+    memset(memory[1], 0xcc, sizeof memory[1]);
+#define FORWARD(step, buffers) preflane_step_forward(ONE, step, &second, some, buffers, NULL, &error)
+    bad = step, bad.grad_scale = 0;
+    REFUSED(FORWARD(&bad, &buffers[1]), PREFLANE_ERROR_PARAMETER, "grad_scale", PREFLANE_NO_ROW);
+    bad = step, bad.loss.kind = PREFLANE_LOSS_KTO;
+    REFUSED(FORWARD(&bad, &buffers[1]), PREFLANE_ERROR_PARAMETER, "kind", PREFLANE_NO_ROW);
+    bad = step, bad.ref_chosen_logps = NULL;
+    REFUSED(FORWARD(&bad, &buffers[1]), PREFLANE_ERROR_NULL, "ref_chosen_logps", PREFLANE_NO_ROW);
+    weights[2] = -1;
+    REFUSED(FORWARD(&step, &buffers[1]), PREFLANE_ERROR_WEIGHT, "weights", 2);
+    REFUSED(preflane_step_pairs(ONE, &step, &buffers[1], NULL, NULL, &error), PREFLANE_ERROR_WEIGHT, "weights", 2);
+    weights[2] = 2;
+    labels64[23] = COLUMNS;
+    REFUSED(FORWARD(&step, &buffers[1]), PREFLANE_ERROR_TARGET, "labels", 22);
+    REFUSED(preflane_step_backward(ONE, &step, &second, some, &buffers[1], &error), PREFLANE_ERROR_TARGET, "labels", 22);
+    labels64[23] = labels32[23];
+    other = buffers[1], other.grad_chosen_logps = other.chosen_logps;
+    REFUSED(FORWARD(&step, &other), PREFLANE_ERROR_OVERLAP, "grad_chosen_logps", PREFLANE_NO_ROW);
+    other = buffers[1], other.token_grads = in_phases;
+    REFUSED(FORWARD(&step, &other), PREFLANE_ERROR_OVERLAP, "token_grads", PREFLANE_NO_ROW);
+    other = buffers[1], other.rejected_logps = NULL;
+    REFUSED(FORWARD(&step, &other), PREFLANE_ERROR_NULL, "rejected_logps", PREFLANE_NO_ROW);
+    {
+      const preflane_rows beyond = {ROWS - 1, 2};
+      REFUSED(preflane_step_forward(ONE, &step, &second, beyond, &buffers[1], NULL, &error), PREFLANE_ERROR_LENGTH, "rows",
+              PREFLANE_NO_ROW);
+    }
+    metrics[1].ties = 9;
+    REFUSED(preflane_step_pairs(ONE, &step, &buffers[1], NULL, &metrics[1], &error), PREFLANE_ERROR_PARAMETER, "metrics",
+            PREFLANE_NO_ROW);
+    buffers[1].log_sum_exps[3].reserved = 0, buffers[1].log_sum_exps[2].reserved = 0;
+    buffers[1].log_sum_exps[2].rest = 1, buffers[1].log_sum_exps[2].max = 1, buffers[1].log_sum_exps[3].rest = -1;
+    REFUSED(preflane_step_backward(ONE, &step, &second, some, &buffers[1], &error), PREFLANE_ERROR_PARAMETER, "log_sum_exps", 3);
+    for (row = 0; row < ROWS; row++) CHECK(memcmp(&buffers[1].token_logps[row], "\xcc\xcc\xcc\xcc", 4) == 0);
+    CHECK(memcmp(in_phases, logits, sizeof logits) == 0);
+  }
+}
+
+/* Token by token: the bits of whole pairs, a monitor over them, and both as bytes. */
+static void streaming(void) {
+  enum { N = 40, WINDOW = 16 };
+  preflane_evaluator evaluator, before;
+  preflane_monitor monitor, restored;
+  preflane_window_row window[WINDOW], other_window[WINDOW];
+  preflane_limits limits;
+  preflane_changes changes;
+  preflane_window_report report, again;
+  preflane_loss loss = preflane_dpo(0.1);
+  preflane_metrics whole = {0}, seen;
+  preflane_error error;
+  preflane_scored scored;
+  int32_t is_pair, raised = 0;
+  size_t i, j, written;
+  static uint8_t bytes[4096];
+  static float in[4][N], losses[N], grads[N];
+  memset(&evaluator, 0, sizeof evaluator);
+  REFUSED(preflane_evaluator_begin(&evaluator, PREFLANE_SIDE_CHOSEN, &error), PREFLANE_ERROR_PARAMETER, "evaluator",
+          PREFLANE_NO_ROW);
+  memset(&evaluator, 0xff, sizeof evaluator);
+  REFUSED(preflane_evaluator_abandon(&evaluator, &error), PREFLANE_ERROR_PARAMETER, "evaluator", PREFLANE_NO_ROW);
+  REFUSED(preflane_evaluator_init(&evaluator, &loss, PREFLANE_REDUCE_LENGTH_DESENSITIZED, &error), PREFLANE_ERROR_PARAMETER,
+          "reduction", PREFLANE_NO_ROW);
+  {
+    preflane_loss kto = preflane_kto(0.1, 1, 1);
+    REFUSED(preflane_evaluator_init(&evaluator, &kto, PREFLANE_REDUCE_SUM, &error), PREFLANE_ERROR_PARAMETER, "kind",
+            PREFLANE_NO_ROW);
+  }
+  CHECK(preflane_evaluator_init(&evaluator, &loss, PREFLANE_REDUCE_SUM, &error) == PREFLANE_OK);
+  /* Calls that do not fit, each of which changes nothing. */
+  before = evaluator;
+  REFUSED(preflane_evaluator_tokens(&evaluator, in[0], NULL, 1, &error), PREFLANE_ERROR_ORDER, "", PREFLANE_NO_ROW);
+  REFUSED(preflane_evaluator_end(&evaluator, NULL, &scored, &is_pair, &error), PREFLANE_ERROR_ORDER, "", PREFLANE_NO_ROW);
+  REFUSED(preflane_evaluator_begin(&evaluator, 0, &error), PREFLANE_ERROR_PARAMETER, "side", PREFLANE_NO_ROW);
+  CHECK(memcmp(&before, &evaluator, sizeof before) == 0);
+  CHECK(preflane_evaluator_begin(&evaluator, PREFLANE_SIDE_REJECTED, &error) == PREFLANE_OK);
+  before = evaluator;
+  REFUSED(preflane_evaluator_begin(&evaluator, PREFLANE_SIDE_CHOSEN, &error), PREFLANE_ERROR_ORDER, "", PREFLANE_NO_ROW);
+  REFUSED(preflane_evaluator_end(&evaluator, NULL, &scored, &is_pair, &error), PREFLANE_ERROR_EMPTY_SEQUENCE, "", 1);
+  REFUSED(preflane_evaluator_tokens(&evaluator, NULL, NULL, 1, &error), PREFLANE_ERROR_NULL, "policy_logps", PREFLANE_NO_ROW);
+  {
+    float row[4] = {0, 1, 2, 3};
+    REFUSED(preflane_evaluator_logits(&evaluator, row, PREFLANE_F32, 4, 4, NULL, NULL, &error), PREFLANE_ERROR_TARGET, "target",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_evaluator_logits(&evaluator, row, PREFLANE_F32, 4, -1, NULL, NULL, &error), PREFLANE_ERROR_TARGET, "target",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_evaluator_logits(&evaluator, row, 0, 4, 1, NULL, NULL, &error), PREFLANE_ERROR_PARAMETER, "dtype",
+            PREFLANE_NO_ROW);
+  }
+  CHECK(memcmp(&before, &evaluator, sizeof before) == 0);
+  CHECK(preflane_evaluator_abandon(&evaluator, &error) == PREFLANE_OK);
+
+  memset(&monitor, 0, sizeof monitor);
+  memset(window, 0xab, sizeof window);
+  memset(&limits, 0, sizeof limits);
+  limits.least_pairs = 4;
+  limits.thresholds[PREFLANE_ALARM_DISPLACEMENT].raise = 0.3f, limits.thresholds[PREFLANE_ALARM_DISPLACEMENT].clear = 0.2f;
+  limits.thresholds[PREFLANE_ALARM_DISPLACEMENT].watched = 1;
+  CHECK(preflane_monitor_report(&monitor, window, WINDOW, &report, &error) == PREFLANE_OK && report.pairs == 0);
+  CHECK(isnan(report.median_margin) && report.raised == 0);
+  for (i = 0; i < N; i++) {
+    /* Multiples of 1/8, whose sums are exact. */
+    for (j = 0; j < 4; j++) in[j][i] = -20 + (float)((i * 7 + j * 13) % 64) / 8;
+    for (j = 0; j < 2; j++) {
+      size_t side = i % 2 ? 1 - j : j;
+      float halves[2], ref_halves[2];
+      halves[0] = halves[1] = in[side][i] / 2;
+      ref_halves[0] = in[2 + side][i] - 3, ref_halves[1] = 3;
+      CHECK(preflane_evaluator_begin(&evaluator, side == 0 ? PREFLANE_SIDE_CHOSEN : PREFLANE_SIDE_REJECTED, &error) == PREFLANE_OK);
+      if (i % 3 == 0) {
+        CHECK(preflane_evaluator_tokens(&evaluator, halves, NULL, 2, &error) == PREFLANE_OK);
+        CHECK(preflane_evaluator_end(&evaluator, &in[2 + side][i], &scored, &is_pair, &error) == PREFLANE_OK);
+      } else {
+        CHECK(preflane_evaluator_tokens(&evaluator, halves, ref_halves, 1, &error) == PREFLANE_OK);
+        REFUSED(preflane_evaluator_tokens(&evaluator, halves, NULL, 1, &error), PREFLANE_ERROR_ORDER, "", PREFLANE_NO_ROW);
+        CHECK(preflane_evaluator_tokens(&evaluator, halves + 1, ref_halves + 1, 1, &error) == PREFLANE_OK);
+        CHECK(preflane_evaluator_end(&evaluator, NULL, &scored, &is_pair, &error) == PREFLANE_OK);
+      }
+      CHECK(is_pair == (int32_t)j);
+    }
+    CHECK(scored.chosen.logps == in[0][i] && scored.rejected.ref_logps == in[3][i] && scored.chosen.tokens == 2);
+    CHECK(scored.chosen.reference == (i % 3 ? PREFLANE_REFERENCE_TOKENS : PREFLANE_REFERENCE_ANSWER));
+    CHECK(i % 3 == 0 || scored.chosen.k1 == (in[0][i] - in[2][i]) / 2);
+    losses[i] = scored.loss, grads[i] = scored.grad_chosen_logps;
+    CHECK(preflane_monitor_push(&monitor, window, WINDOW, &scored, &limits, &changes, &error) == PREFLANE_OK);
+    if (changes.raised & 1u << PREFLANE_ALARM_DISPLACEMENT) raised = 1;
+  }
+  CHECK(raised);
+  {
+    static float want[2][N];
+    preflane_pairs pairs = {N, in[0], in[1], in[2], in[3], NULL, 0, 0};
+    preflane_pair_outputs outputs = {0};
+    outputs.losses = want[0], outputs.grad_chosen_logps = want[1];
+    CHECK(preflane_evaluate(ONE, &loss, &pairs, &outputs, &whole, &error) == PREFLANE_OK);
+    CHECK(memcmp(losses, want[0], sizeof losses) == 0 && memcmp(grads, want[1], sizeof grads) == 0);
+    CHECK(preflane_monitor_metrics(&monitor, window, WINDOW, &seen, &error) == PREFLANE_OK);
+    CHECK(memcmp(&whole, &seen, sizeof whole) == 0);
+  }
+  CHECK(preflane_monitor_report(&monitor, window, WINDOW, &report, &error) == PREFLANE_OK && report.pairs == WINDOW);
+  {
+    float quantile;
+    CHECK(preflane_monitor_quantile(&monitor, window, WINDOW, 0.5f, &quantile, &error) == PREFLANE_OK);
+    CHECK(quantile == report.median_margin);
+    REFUSED(preflane_monitor_quantile(&monitor, window, WINDOW, 1.5f, &quantile, &error), PREFLANE_ERROR_PARAMETER, "q",
+            PREFLANE_NO_ROW);
+  }
+  /* To bytes and back, in a window as large, and in a smaller one. */
+  CHECK(preflane_monitor_size(WINDOW) <= sizeof bytes && preflane_monitor_size(0) == 0 && preflane_monitor_size(65536) == 0);
+  CHECK(preflane_monitor_save(&monitor, window, WINDOW, bytes, sizeof bytes, &written, &error) == PREFLANE_OK);
+  CHECK(written == preflane_monitor_size(WINDOW));
+  memset(&restored, 0xff, sizeof restored);
+  CHECK(preflane_monitor_restore(&restored, other_window, WINDOW, bytes, written, &error) == PREFLANE_OK);
+  CHECK(preflane_monitor_report(&restored, other_window, WINDOW, &again, &error) == PREFLANE_OK);
+  CHECK(memcmp(&report, &again, sizeof report) == 0);
+  CHECK(preflane_monitor_restore(&restored, other_window, 5, bytes, written, &error) == PREFLANE_OK);
+  CHECK(preflane_monitor_report(&restored, other_window, 5, &again, &error) == PREFLANE_OK && again.pairs == 5);
+  {
+    preflane_monitor kept = restored;
+    bytes[40] ^= 1;
+    REFUSED(preflane_monitor_restore(&restored, other_window, 5, bytes, written, &error), PREFLANE_ERROR_SAVED_STATE, "bytes",
+            PREFLANE_NO_ROW);
+    bytes[40] ^= 1;
+    REFUSED(preflane_monitor_restore(&restored, other_window, 0, bytes, written, &error), PREFLANE_ERROR_PARAMETER, "capacity",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_monitor_save(&monitor, window, WINDOW, bytes, written - 1, &i, &error), PREFLANE_ERROR_LENGTH, "bytes",
+            PREFLANE_NO_ROW);
+    CHECK(memcmp(&kept, &restored, sizeof kept) == 0);
+  }
+  /* Refusals, and nothing is written. */
+  {
+    preflane_monitor kept = monitor;
+    preflane_scored bad;
+    preflane_limits wrong;
+#define PUSH(monitor, capacity, scored, limits) \
+  preflane_monitor_push(monitor, window, capacity, scored, limits, &changes, &error)
+    REFUSED(PUSH(&monitor, WINDOW - 1, &scored, &limits), PREFLANE_ERROR_PARAMETER, "capacity", PREFLANE_NO_ROW);
+    for (i = 0; i < 5; i++) {
+      bad = scored;
+      if (i == 0) bad.flags = PREFLANE_PAIR_ACCURATE | PREFLANE_PAIR_TIE;
+      if (i == 1) bad.flags = PREFLANE_PAIR_BOTH_FELL;
+      if (i == 2) bad.flags = 64;
+      if (i == 3) bad.chosen.reference = PREFLANE_REFERENCE_NONE;
+      if (i == 4) bad.rejected.reference = 3;
+      REFUSED(PUSH(&monitor, WINDOW, &bad, &limits), PREFLANE_ERROR_PARAMETER, i == 4 ? "reference" : "scored", PREFLANE_NO_ROW);
+    }
+    for (i = 0; i < 6; i++) {
+      static const char *const NAMES[] = {"least_pairs", "raise", "clear", "watched", "watched", "clear"};
+      static const uint64_t ROWS_OF[] = {PREFLANE_NO_ROW, 2, 0, PREFLANE_NO_ROW, 7, 1};
+      wrong = limits;
+      if (i == 0) wrong.least_pairs = 0;
+      if (i == 1) wrong.thresholds[2].watched = 1, wrong.thresholds[2].raise = NAN;
+      if (i == 2) wrong.thresholds[0].clear = 0.5f;
+      if (i == 3) wrong.thresholds[4].watched = 2;
+      if (i == 4) wrong.thresholds[7].watched = 1;
+      if (i == 5) wrong.thresholds[1].watched = 1, wrong.thresholds[1].raise = 1;
+      REFUSED(PUSH(&monitor, WINDOW, &scored, &wrong), PREFLANE_ERROR_PARAMETER, NAMES[i], ROWS_OF[i]);
+    }
+    CHECK(memcmp(&kept, &monitor, sizeof kept) == 0);
+    for (i = 0; i < 2; i++) {
+      uint32_t saved[4];
+      memcpy(saved, &window[3], sizeof saved);
+      memset(&window[3], 0xff, sizeof window[3]);
+      if (i == 0) {
+        REFUSED(PUSH(&monitor, WINDOW, &scored, NULL), PREFLANE_ERROR_PARAMETER, "rows", PREFLANE_NO_ROW);
+      } else {
+        REFUSED(preflane_monitor_report(&monitor, window, WINDOW, &report, &error), PREFLANE_ERROR_PARAMETER, "rows",
+                PREFLANE_NO_ROW);
+      }
+      memcpy(&window[3], saved, sizeof saved);
+    }
+    memset(&kept, 0xa5, sizeof kept);
+    REFUSED(PUSH(&kept, WINDOW, &scored, NULL), PREFLANE_ERROR_PARAMETER, "monitor", PREFLANE_NO_ROW);
+    REFUSED(preflane_monitor_push(&monitor, window, WINDOW, NULL, NULL, NULL, &error), PREFLANE_ERROR_NULL, "scored",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_monitor_push(&monitor, NULL, WINDOW, &scored, NULL, NULL, &error), PREFLANE_ERROR_NULL, "rows",
+            PREFLANE_NO_ROW);
+  }
+  CHECK(preflane_k3(-1, -1) == 0 && preflane_k3(-1, -2) == (float)(exp(-1.0)) && isnan(preflane_k3(NAN, 0)));
+  /* By logits: the bits of preflane_token_logps. */
+  {
+    float logp, row[3] = {0, 1, 2};
+    preflane_log_sum_exp sum;
+    preflane_logits view = {NULL, 1, 3, 3, PREFLANE_F32, 0};
+    int32_t label = 2;
+    preflane_targets targets = preflane_targets_i32(&label, 1);
+    preflane_rows all = {0, SIZE_MAX};
+    preflane_token_outputs to = {0};
+    view.data = row, to.logps = &logp, to.log_sum_exps = &sum;
+    CHECK(preflane_token_logps(ONE, &view, &targets, NULL, all, &to, NULL, &error) == PREFLANE_OK);
+    for (j = 0; j < 2; j++) {
+      CHECK(preflane_evaluator_begin(&evaluator, j ? PREFLANE_SIDE_REJECTED : PREFLANE_SIDE_CHOSEN, &error) == PREFLANE_OK);
+      CHECK(preflane_evaluator_logits(&evaluator, row, PREFLANE_F32, 3, 2, NULL, NULL, &error) == PREFLANE_OK);
+      CHECK(preflane_evaluator_end(&evaluator, NULL, &scored, &is_pair, &error) == PREFLANE_OK);
+    }
+    CHECK(is_pair == 1 && scored.chosen.logps == logp && scored.flags == PREFLANE_PAIR_TIE);
+  }
+}
+
 #ifdef BESIDE_ANOTHER_RUST_LIBRARY
 int32_t other_rust_library_sum(const int32_t *values, size_t length);
 #endif
@@ -817,9 +1542,16 @@ int main(int argc, char **argv) {
 #endif
   make_batch();
   worked_values();
+  loss_list();
   pair_errors();
   pair_bits();
   step_bits();
+  phases();
+  labelled_answers();
+  listed_answers();
+  metrics_bytes();
+  contrastive();
+  streaming();
   shards();
   halves();
   reserved_fields();

@@ -24,9 +24,11 @@
 use core::array::from_fn;
 use core::fmt;
 
+use preflane::losses::{CASES, Description, LOSSES, Shape};
 use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, Reference, Run};
 use sha2::{Digest as _, Sha256};
 
+pub mod answers;
 pub mod expected;
 pub mod inputs;
 pub mod logits;
@@ -44,59 +46,28 @@ pub const OUTPUTS_FREE: usize = 7;
 /// Rows that [`Blocks`] evaluates at a time: little enough for the stack of a microcontroller.
 pub const BLOCK: usize = 64;
 
-/// A loss with its parameters.
-#[derive(Debug)]
-pub struct NamedLoss {
-    /// Part of the digest's name.
-    pub name: &'static str,
-    /// Whether it takes the long inputs too.
-    long: bool,
-    make: fn() -> Result<Loss, Error>,
-}
-
-impl NamedLoss {
-    /// The losses of a set.
-    pub fn of(set: Set) -> impl Iterator<Item = &'static NamedLoss> {
-        LOSSES.iter().filter(move |named| named.long || set != Set::Long)
-    }
-
+/// A loss of the list with one set of its parameters, those that [`Description::case`] gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
     /// The loss.
+    pub description: &'static Description,
+    /// Which set.
+    pub index: usize,
+}
+
+impl Case {
+    /// The losses of a shape, each with all sets of parameters, or for the long inputs with the first one.
+    pub fn of(set: Set, shape: Shape) -> impl Iterator<Item = Case> {
+        let sets = if set == Set::Long { 1 } else { CASES };
+        let of_shape = LOSSES.iter().copied().filter(move |description| description.shape == shape);
+        of_shape.flat_map(move |description| (0..sets).map(move |index| Case { description, index }))
+    }
+
+    /// The loss of pairs.
     pub fn loss(&self) -> Result<Loss, Error> {
-        (self.make)()
+        Loss::new(self.description, &self.description.case(self.index))
     }
 }
-
-macro_rules! loss {
-    ($name:literal, $long:literal, $constructor:ident($($parameter:expr),+)) => {
-        NamedLoss { name: $name, long: $long, make: || Loss::$constructor($($parameter),+) }
-    };
-}
-
-/// Every loss: the betas that people train with, huge and tiny ones, label smoothing from 0 to just under 1/2.
-const LOSSES: &[NamedLoss] = &[
-    loss!("dpo/beta=0.1", true, dpo(0.1)),
-    loss!("dpo/beta=0.5", false, dpo(0.5)),
-    loss!("dpo/beta=0.01", false, dpo(0.01)),
-    loss!("dpo/beta=5", false, dpo(5.0)),
-    loss!("dpo/beta=1e-30", false, dpo(1e-30)),
-    loss!("dpo/beta=1e30", false, dpo(1e30)),
-    loss!("cdpo/beta=0.1,eps=0", false, cdpo(0.1, 0.0)),
-    loss!("cdpo/beta=0.1,eps=0.1", true, cdpo(0.1, 0.1)),
-    loss!("cdpo/beta=0.3,eps=0.25", false, cdpo(0.3, 0.25)),
-    loss!("cdpo/beta=0.1,eps=0.4999999", false, cdpo(0.1, 0.499_999_9)),
-    loss!("robust/beta=0.1,eps=0", false, robust(0.1, 0.0)),
-    loss!("robust/beta=0.1,eps=0.1", true, robust(0.1, 0.1)),
-    loss!("robust/beta=2,eps=0.25", false, robust(2.0, 0.25)),
-    loss!("robust/beta=0.1,eps=0.4999999", false, robust(0.1, 0.499_999_9)),
-    loss!("ipo/beta=0.1", true, ipo(0.1)),
-    loss!("ipo/beta=0.5", false, ipo(0.5)),
-    loss!("ipo/beta=1e-30", false, ipo(1e-30)),
-    loss!("ipo/beta=1e30", false, ipo(1e30)),
-    loss!("hinge/beta=0.1", true, hinge(0.1)),
-    loss!("hinge/beta=1", false, hinge(1.0)),
-    loss!("hinge/beta=1e-30", false, hinge(1e-30)),
-    loss!("hinge/beta=1e30", false, hinge(1e30)),
-];
 
 /// With or without a reference model, with or without weights.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +130,7 @@ pub struct Function {
     pub name: &'static str,
     /// Over a slice.
     pub slice: SliceFunction,
-    /// Of one number.
+    /// A function of one number.
     pub one: fn(f32) -> f32,
 }
 
@@ -176,13 +147,22 @@ macro_rules! functions {
 /// Every elementary function.
 pub const FUNCTIONS: &[Function] = functions!(exp log log1p expm1 log1mexp sigmoid log_sigmoid softplus);
 
+/// What a digest is of.
+#[derive(Clone, Copy, Debug)]
+pub enum What {
+    /// A loss: its name and the number of its set of parameters.
+    Loss(Case),
+    /// Anything else.
+    Other(&'static str),
+}
+
 /// The name of a digest: the set, then what was computed, then from which inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct Name {
     /// The set of inputs.
     pub set: Set,
     /// The loss or function.
-    pub what: &'static str,
+    pub what: What,
     /// The family of inputs.
     pub inputs: &'static str,
     /// What was hashed.
@@ -191,7 +171,17 @@ pub struct Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in [self.set.name(), "/", self.what, "/", self.inputs, "/", self.part] {
+        f.write_str(self.set.name())?;
+        f.write_str("/")?;
+        match self.what {
+            What::Loss(Case { description, index }) => {
+                f.write_str(description.name)?;
+                f.write_str("/")?;
+                fmt::Display::fmt(&index, f)?;
+            }
+            What::Other(name) => f.write_str(name)?,
+        }
+        for part in ["/", self.inputs, "/", self.part] {
             f.write_str(part)?;
         }
         Ok(())
@@ -222,6 +212,12 @@ impl Hasher {
         for row in 0..columns[0].len() {
             columns.iter().for_each(|column| self.float(column[row]));
         }
+    }
+
+    /// Takes bytes.
+    #[cfg(all(test, feature = "std"))]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
 
     fn option(&mut self, value: Option<f32>) {
@@ -364,11 +360,11 @@ impl Runner for Blocks {
 
 /// Computes all digests of a set and calls back with each, always in the same order.
 pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64)) -> Result<(), Refused> {
-    for named in NamedLoss::of(set) {
+    for case in Case::of(set, Shape::Pairwise) {
         for rows in Rows::of(set) {
-            let name = |part| Name { set, what: named.name, inputs: rows.name, part };
+            let name = |part| Name { set, what: What::Loss(case), inputs: rows.name, part };
             let refused = |part| move |error| Refused { name: name(part), error };
-            let loss = named.loss().map_err(refused("ref"))?;
+            let loss = case.loss().map_err(refused("ref"))?;
             let [mut with_reference, mut free, mut metrics] = from_fn(|_| Hasher::default());
             for form in Form::ALL {
                 let (part, hasher) = if form.reference { ("ref", &mut with_reference) } else { ("free", &mut free) };
@@ -379,29 +375,40 @@ pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64
             sink(name("metrics"), metrics.finish());
         }
     }
+    for shape in [Shape::Labelled, Shape::Listed] {
+        // The long set is for threads.
+        for case in Case::of(set, shape).filter(|_| set != Set::Long) {
+            for rows in Rows::of(set) {
+                let name = Name { set, what: What::Loss(case), inputs: rows.name, part: "answers" };
+                let mut hasher = Hasher::default();
+                answers::hash(&case, rows, &mut hasher).map_err(|error| Refused { name, error })?;
+                sink(name, hasher.finish());
+            }
+        }
+    }
     for function in FUNCTIONS {
         for arguments in Arguments::of(set) {
-            let name = Name { set, what: function.name, inputs: arguments.name, part: "values" };
+            let name = Name { set, what: What::Other(function.name), inputs: arguments.name, part: "values" };
             let mut hasher = Hasher::default();
             runner.elementary(function, arguments, &mut hasher).map_err(|error| Refused { name, error })?;
             sink(name, hasher.finish());
         }
     }
     for rows in LogitRows::of(set) {
-        let name = Name { set, what: "logits", inputs: rows.name, part: "rows" };
+        let name = Name { set, what: What::Other("logits"), inputs: rows.name, part: "rows" };
         let mut hasher = Hasher::default();
         runner.logits(rows, &mut hasher).map_err(|error| Refused { name, error })?;
         sink(name, hasher.finish());
     }
     // The long set is for threads.
     for rows in Rows::of(set).iter().filter(|_| set != Set::Long) {
-        let name = Name { set, what: "streaming", inputs: rows.name, part: "monitor" };
+        let name = Name { set, what: What::Other("streaming"), inputs: rows.name, part: "monitor" };
         let mut hasher = Hasher::default();
         streaming::hash(rows, &mut hasher).map_err(|error| Refused { name, error })?;
         sink(name, hasher.finish());
     }
     for arguments in Arguments::of(set) {
-        sink(Name { set, what: "exact-sum", inputs: arguments.name, part: "sums" }, sums(arguments));
+        sink(Name { set, what: What::Other("exact-sum"), inputs: arguments.name, part: "sums" }, sums(arguments));
     }
     Ok(())
 }

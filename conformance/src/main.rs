@@ -5,11 +5,12 @@ use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use preflane::losses::{CASES, LOSSES, Shape};
 use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, Run};
 use preflane_conformance::expected::{committed, differences, parse};
 use preflane_conformance::inputs::{Arguments, LogitRows, Rows, Set};
 use preflane_conformance::logits::Columns as Pieces;
-use preflane_conformance::{Blocks, Form, Function, Hasher, Name, NamedLoss, OUTPUTS, Runner, digests, place};
+use preflane_conformance::{Blocks, Case, Form, Function, Hasher, Name, OUTPUTS, Runner, What, digests, place};
 
 const USAGE: &str = "\
 preflane-conformance [OPTION...]
@@ -316,7 +317,15 @@ fn compare_stdin() -> ExitCode {
 
 fn print() -> Result<ExitCode, Error> {
     let backend = Backend::new(Level::Scalar)?;
-    println!("{HEADER}");
+    println!("{HEADER}\n# definition {}", preflane::DEFINITION);
+    for description in LOSSES {
+        for index in 0..CASES {
+            let values = description.case(index);
+            let parameters = description.parameters.iter().zip(values.iter());
+            let parameters: Vec<_> = parameters.map(|(p, value)| format!("{} {value:?}", p.name)).collect();
+            println!("# {}/{index}: {}", description.name, parameters.join(", "));
+        }
+    }
     for set in Set::ALL {
         let outcome = digests(set, &mut Blocks(backend), &mut |name, digest| println!("{name} {digest:016x}"));
         if let Err(refused) = outcome {
@@ -333,17 +342,17 @@ fn rows(wanted: &str) -> Result<ExitCode, Error> {
     let hex = |values: &[f32]| values.iter().map(|v| format!(" {:08x}", v.to_bits())).collect::<String>();
     let mut found = false;
     for set in Set::ALL {
-        for named in NamedLoss::of(set) {
+        for case in Case::of(set, Shape::Pairwise) {
             for family in Rows::of(set) {
                 for form in Form::ALL {
                     let part = if form.reference { "ref" } else { "free" };
-                    if (Name { set, what: named.name, inputs: family.name, part }).to_string() != wanted {
+                    if (Name { set, what: What::Loss(case), inputs: family.name, part }).to_string() != wanted {
                         continue;
                     }
                     found = true;
                     let mut columns = Columns::new(family, 0..family.len);
                     let (input, output) = columns.part(0, family.len);
-                    Run::on(backend).evaluate(&named.loss()?, form.pairs(input), form.all(output), None)?;
+                    Run::on(backend).evaluate(&case.loss()?, form.pairs(input), form.all(output), None)?;
                     let weights = if form.weights { "weighted" } else { "plain" };
                     for at in 0..family.len {
                         let outputs: Vec<f32> = columns.output[..form.outputs()].iter().map(|c| c[at]).collect();
@@ -358,7 +367,7 @@ fn rows(wanted: &str) -> Result<ExitCode, Error> {
         }
         for function in preflane_conformance::FUNCTIONS {
             for arguments in Arguments::of(set) {
-                let name = Name { set, what: function.name, inputs: arguments.name, part: "values" };
+                let name = Name { set, what: What::Other(function.name), inputs: arguments.name, part: "values" };
                 if name.to_string() != wanted {
                     continue;
                 }

@@ -103,9 +103,7 @@ class Dpo : public torch::autograd::Function<Dpo> {
                                       chosen_logps.mutable_data_ptr<float>(), rejected_logps.mutable_data_ptr<float>(), &error),
               error);
 
-        preflane_loss dpo{};
-        dpo.kind = PREFLANE_LOSS_DPO;
-        dpo.beta = beta;
+        const preflane_loss dpo = preflane_dpo(beta);
         preflane_pairs pairs{};
         pairs.length = size_t(batch.pairs);
         pairs.policy_chosen_logps = chosen_logps.const_data_ptr<float>();

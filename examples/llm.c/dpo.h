@@ -54,8 +54,7 @@ static inline void dpo_init(Dpo *dpo, size_t B, size_t T, size_t V, size_t Vp, d
     memset(dpo, 0, sizeof *dpo);
     dpo->rows = B * T;
     dpo->pairs = B / 2;
-    dpo->loss.kind = PREFLANE_LOSS_DPO;
-    dpo->loss.beta = beta;
+    dpo->loss = preflane_dpo(beta);
     dpo->logits.rows = dpo->rows;
     dpo->logits.columns = V;
     dpo->logits.stride = Vp;

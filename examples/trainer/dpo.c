@@ -7,12 +7,6 @@
 
 static const preflane_run RUN = { PREFLANE_LEVEL_BEST, 1 };
 
-static preflane_loss dpo_loss(const struct training *training)
-{
-    const preflane_loss loss = { PREFLANE_LOSS_DPO, 0, training->options->beta, 0.0 };
-    return loss;
-}
-
 /* Logps of answers and what the loss makes of them, one a pair each. */
 struct pair_values {
     float *chosen, *rejected, *ref_chosen, *ref_rejected, *grad_chosen, *grad_rejected;
@@ -37,7 +31,7 @@ static int pair_values_new(struct pair_values *values, size_t pairs, struct fail
 static int evaluate(const struct training *training, struct pair_values *values, const size_t *places, size_t pairs,
                     preflane_metrics *metrics, struct failure *failure)
 {
-    const preflane_loss loss = dpo_loss(training);
+    const preflane_loss loss = preflane_dpo(training->options->beta);
     preflane_pairs given = { 0 };
     preflane_pair_outputs outputs = { 0 };
     preflane_error error;

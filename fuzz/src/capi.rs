@@ -10,6 +10,7 @@ use preflane::logits::{
     Gradient, Labels, Layout, LogSumExp, Logits, LogitsMut, Reduction, RowSum, RowSumState, Scaling, Seeds, Sequences,
     Step, StepBuffers, StepOutputs, Targets, TokenCounts, TokenOutputs,
 };
+use preflane::losses::{Description, LOSSES, Shape};
 use preflane::{Backend, ExactSum, Loss, Metrics, Pairs, Reference, Run};
 use preflane_judge::Random;
 use preflane_judge::classes::{Source, Values};
@@ -19,7 +20,7 @@ const ARENA: usize = 2048;
 
 type Arena = [u64; ARENA / 8 + 1];
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let mut arena: Arena = [0; ARENA / 8 + 1];
@@ -108,7 +109,7 @@ fn no_error() -> preflane_error {
 
 /// That a code and its error belong together, and that what was refused wrote nothing.
 fn check(code: i32, error: &preflane_error, before: &Arena, after: &Arena) {
-    assert!((0..=13).contains(&code), "code {code}");
+    assert!((0..=18).contains(&code), "code {code}");
     // The threads may be short; nothing else here is of another kind.
     assert!(code != 12 && code != 13, "code {code}");
     // A call that is done leaves the error as it was.
@@ -133,17 +134,31 @@ fn labels_of(arena: &Arena, base: *const u8, at: *const u8, n: usize) -> Vec<i64
     words.as_chunks::<2>().0.iter().map(|w| i64::from(w[0].to_bits()) | i64::from(w[1].to_bits()) << 32).collect()
 }
 
-/// The Rust library's loss, if it is one.
-fn loss_of(loss: &preflane_loss) -> Option<Loss> {
-    let &preflane_loss { kind, beta, label_smoothing, .. } = loss;
-    match (kind, label_smoothing == 0.0) {
-        (1, true) => Loss::dpo(beta).ok(),
-        (2, _) => Loss::cdpo(beta, label_smoothing).ok(),
-        (3, _) => Loss::robust(beta, label_smoothing).ok(),
-        (4, true) => Loss::ipo(beta).ok(),
-        (5, true) => Loss::hinge(beta).ok(),
-        _ => None,
+/// A loss of the list, or what should be refused as none.
+fn given_loss(v: &mut Choices<'_>) -> preflane_loss {
+    let loss = LOSSES[v.below(LOSSES.len())];
+    let mut parameters = [0.0; PREFLANE_LOSS_PARAMETERS];
+    for (to, parameter) in parameters.iter_mut().zip(loss.parameters) {
+        *to = if v.once_in(16) { f64::from(v.any()) } else { parameter.grid[v.below(parameter.grid.len())] };
     }
+    if v.once_in(24) {
+        parameters[v.below(PREFLANE_LOSS_PARAMETERS)] = f64::from(v.any());
+    }
+    let kind = if v.once_in(24) { v.source.word() as i32 } else { loss.number };
+    preflane_loss { kind, reserved: reserved(v), parameters }
+}
+
+/// The parameters, if it is a loss of that shape and those that it does not have are 0.
+fn parameters(loss: &preflane_loss, shape: Shape) -> Option<(&'static Description, &[f64])> {
+    let description = LOSSES.iter().find(|known| known.number == loss.kind && known.shape == shape)?;
+    let (given, unused) = loss.parameters.split_at(description.parameters.len());
+    (loss.reserved == 0 && unused.iter().all(|&x| x == 0.0)).then_some((description, given))
+}
+
+/// The Rust library's loss of pairs, if it is one.
+fn loss_of(loss: &preflane_loss) -> Option<Loss> {
+    let (description, given) = parameters(loss, Shape::Pairwise)?;
+    Loss::new(description, given).ok()
 }
 
 /// Memory of a call, to tell by another rule than the library's whether it is good.
@@ -213,10 +228,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         grad_ref_rejected_logps: g3,
         grad_beta: g4,
     };
-    let kind = constant(v, 1, 5);
-    let beta = if v.once_in(16) { f64::from(v.any()) } else { v.beta() };
-    let smoothing = if v.once_in(2) { 0.0 } else { v.label_smoothing() + f64::from(v.once_in(16) as u8) };
-    let loss = preflane_loss { kind, reserved: reserved(v), beta, label_smoothing: smoothing };
+    let loss = given_loss(v);
     let run = run_of(v);
     let mut error = no_error();
     let begun = if v.once_in(30) { damaged(v) } else { Metrics::new() };
@@ -228,7 +240,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
     check(code, &error, &before, arena);
 
     // The other path: the same conditions in other words, and the Rust function over copies.
-    let unreserved = loss.reserved == 0 && given.reserved == 0;
+    let unreserved = given.reserved == 0;
     let counted_well = metrics_at.is_null() || begun == Metrics::new();
     let loss = loss_of(&loss);
     let level = [None, Some(0), Some(1), Some(2), Some(3)].get(run.level as usize).copied();
@@ -506,8 +518,7 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
     let [ref_chosen_logps, ref_rejected_logps] = if free && !v.once_in(20) { [null_mut(); 2] } else { [rc, rr] };
     let mut targets = preflane_targets_i64(labels.cast(), huge(v, rows));
     targets.shifted_tokens = if v.once_in(4) { tokens + usize::from(v.once_in(8)) } else { 0 };
-    let smoothing = if v.once_in(2) { 0.0 } else { v.label_smoothing() };
-    let loss = preflane_loss { kind: constant(v, 1, 5), reserved: 0, beta: v.beta(), label_smoothing: smoothing };
+    let loss = given_loss(v);
     let given = preflane_step {
         loss,
         sequences: preflane_sequences {

@@ -4,7 +4,7 @@ use crate::{JUDGED, bits, choices, on_every_level};
 use preflane_conformance::FUNCTIONS;
 use preflane_judge::elementary::{Function, same};
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let n = 1 + v.below(20);

@@ -8,10 +8,10 @@ use preflane_judge::{Float, contrastive as exact, ulps};
 
 /// The published bound.
 const BOUND: f64 = 0.51;
-/// Of a mean of losses that are each within the bound: 0.51 of the unit of a term may be 1.02 of the mean's, and it is rounded.
+/// The bound of a mean of losses that are each within the bound: 0.51 of the unit of a term may be 1.02 of the mean's, and it is rounded.
 const MEAN_BOUND: f64 = 1.53;
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let temperature = v.pick(&[1.0, 0.07, 0.05, 0.5, 0.1, 3.7, 1e-3, 1e3]);

@@ -12,7 +12,7 @@ const LOGP: f64 = 0.51;
 const GRADIENT: f64 = 0.51;
 const HALF_GRADIENT: f64 = 0.501;
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let parameters = v.scaling();

@@ -45,7 +45,7 @@ static PLACE: LazyLock<Place> = LazyLock::new(|| {
     Place { folder, wanted }
 });
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let place = &*PLACE;
     let (choice, bytes) = match data {

@@ -4,7 +4,7 @@ use crate::{backends, choices, scaling};
 use preflane::Error;
 use preflane::logits::{LogSumExp, RowSum};
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let scaling = scaling(v.scaling());

@@ -13,7 +13,7 @@ use preflane_judge::classes::Source;
 use preflane_judge::sums::{limbs, mean};
 use preflane_judge::{Float, ulps};
 
-/// Of some bytes.
+/// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     match v.below(3) {

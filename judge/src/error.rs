@@ -50,3 +50,15 @@ impl Format {
 pub fn ulps(got: f32, exact: &Float) -> f64 {
     Format::F32.ulps(got, exact)
 }
+
+/// Whether a result is the `f32` nearest to the exact value: of a tie the even one, and of zeros +0. Where the exact value is known up to
+/// its last bits alone, and these may make a tie, either is taken.
+pub fn is_nearest(got: f32, exact: &Float) -> bool {
+    let nearest = exact.to_f32() + 0.0;
+    if got.to_bits() == nearest.to_bits() {
+        return true;
+    }
+    // A midpoint has few bits: this one is exact, and was rounded to even.
+    let is_tie = Float::with_val(26, exact) == *exact;
+    !is_tie && got.to_bits() != (-0.0_f32).to_bits() && ulps(got, exact) <= 0.5
+}

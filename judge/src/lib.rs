@@ -1,8 +1,9 @@
 //! The judge: every formula of preflane in arithmetic of any precision, written from its textbook definition and independent of the
 //! library's generic code.
 //!
-//! One file a family. [`Float`] rounds each operation once, whatever the precision of its operands; so what is subtracted is
-//! exact first, and the precision of the rest follows the inputs' span. [`classes`] makes inputs worth judging. With the feature `mpfr`
+//! A loss is one expression, as its paper prints it ([`DEFINITIONS`]): [`Textbook::exact`] has its value and gradient, [`Textbook::zeros`] the
+//! rows at which they are 0 or bend. [`Float`] rounds each operation once, whatever the precision of its operands; the precision rises until
+//! nothing that cancelled matters. [`classes`] makes inputs worth judging. With the feature `mpfr`
 //! every operation is compared with MPFR's, on machines of 64 bits.
 
 /// The README's example is a test.
@@ -10,27 +11,38 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod answers;
+mod ball;
 pub mod classes;
 pub mod contrastive;
 mod drift;
+mod dual;
 pub mod elementary;
 mod error;
 mod float;
 pub mod logits;
 mod pairs;
 mod random;
-mod relatives;
 mod sequences;
 pub mod sums;
 pub mod sweep;
+mod textbook;
+mod zeros;
 
+use ball::Logistic;
+
+pub use answers::{Answers, answers_near, labelled, listed, log_ratio, midpoint};
+pub use ball::Trace;
 pub use drift::k3;
-pub use error::{Format, ulps};
+pub use error::{Format, is_nearest, ulps};
 pub use float::{Float, Incomplete, PRECISIONS, Special, Value};
-pub use pairs::{Kind, RESULTS, log_ratios, pair, pair_of_log_ratios};
+pub use pairs::{RESULTS, log_ratios, pair, pair_of_log_ratios};
 pub use random::Random;
-pub use relatives::{ByLogRatios, Relative, relative};
 pub use sequences::{Sequence, sequence};
+pub use textbook::{
+    DEFINITIONS, Definition, Derivatives, Doubt, Form, Inputs, Losses, PARAMETERS, Parameter, Textbook, textbook,
+};
+pub use zeros::rows_near;
 
 /// Bits. Four f32 and their product with an f64 need 332; what cancels beyond leaves hundreds.
 pub const PRECISION: u32 = 1000;
@@ -52,42 +64,16 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 
 /// `ln(1 + e^x)`, in the precision of x.
 pub fn softplus(x: &Float) -> Float {
-    Logistic::of(x).plus
+    Logistic::of(x.clone().abs()).softplus(x)
 }
 
 /// `1/(1 + e^-x)`, in the precision of x.
 pub fn sigmoid(x: &Float) -> Float {
-    Logistic::of(x).sigmoid
+    let logistic = Logistic::of(x.clone().abs());
+    if x.is_sign_negative() { logistic.lower } else { logistic.upper }
 }
 
 /// NaN for functions outside of their domain.
 pub fn nan() -> Float {
     Float::with_val(PRECISION, Special::Nan)
-}
-
-/// What the logistic losses are made of, from one exponential, none of it by a difference of near numbers.
-pub(crate) struct Logistic {
-    /// `ln(1 + e^x)`.
-    pub plus: Float,
-    /// `ln(1 + e^-x)`.
-    pub minus: Float,
-    /// `1/(1 + e^-x)`.
-    pub sigmoid: Float,
-    /// `1/(1 + e^x)`.
-    pub complement: Float,
-}
-
-impl Logistic {
-    pub fn of(x: &Float) -> Self {
-        let e = (-x.clone().abs()).exp();
-        let small = e.clone().ln_1p();
-        let large = x.clone().abs() + &small;
-        let one = e.clone() + 1_u32;
-        let (upper, lower) = (one.clone().recip(), e / one);
-        if x.is_sign_negative() {
-            Self { plus: small, minus: large, sigmoid: lower, complement: upper }
-        } else {
-            Self { plus: large, minus: small, sigmoid: upper, complement: lower }
-        }
-    }
 }

@@ -184,6 +184,34 @@ impl Arguments {
 }
 
 impl<'a, T> Input<'a, T> {
+    /// The same bytes as another type of the same size and alignment, or of less.
+    pub fn cast<U>(self) -> Input<'a, U> {
+        const { assert!(size_of::<U>() == size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        Input { start: self.start.cast(), length: self.length, call: PhantomData }
+    }
+
+    /// A struct that stands at the beginning of the one element, and takes any bits.
+    ///
+    /// # Safety
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
+    pub unsafe fn as_part<U>(self, _: &Checked) -> &'a [U] {
+        const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        // SAFETY: as in Input::slice: the larger type is there.
+        unsafe { core::slice::from_raw_parts(self.start.cast(), 1) }
+    }
+
+    /// The first elements of it, which are no more than there are.
+    pub fn first(self, length: usize) -> Self {
+        self.range(0, length)
+    }
+
+    /// Some elements of it, which are there.
+    pub fn range(self, first: usize, length: usize) -> Self {
+        let there = first.checked_add(length).is_some_and(|end| end <= self.length);
+        let length = if there { length } else { 0 };
+        Self { start: self.start.wrapping_add(if there { first } else { 0 }), length, ..self }
+    }
+
     /// The memory.
     ///
     /// # Safety
@@ -200,7 +228,7 @@ impl<'a, T> Input<'a, T> {
     /// The memory, if there is any.
     ///
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a [T]> {
         // SAFETY: the caller's.
         if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
@@ -208,10 +236,38 @@ impl<'a, T> Input<'a, T> {
 }
 
 impl<'a, T> Output<'a, T> {
+    /// Some elements of it, which are there: other calls may write the others meanwhile.
+    pub fn range(self, first: usize, length: usize) -> Self {
+        let there = first.checked_add(length).is_some_and(|end| end <= self.length);
+        let length = if there { length } else { 0 };
+        Self { start: self.start.wrapping_add(if there { first } else { 0 }), length, ..self }
+    }
+
+    /// The same bytes as another type of the same size and alignment, or of less.
+    pub fn cast<U>(self) -> Output<'a, U> {
+        const { assert!(size_of::<U>() == size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        Output { start: self.start.cast(), length: self.length, call: PhantomData }
+    }
+
+    /// A struct that stands at the beginning of the one element, and takes any bits.
+    ///
+    /// # Safety
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
+    pub unsafe fn as_part<U>(self, _: &Checked) -> &'a mut [U] {
+        const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        // SAFETY: as in Output::slice: the larger type is there.
+        unsafe { core::slice::from_raw_parts_mut(self.start.cast(), 1) }
+    }
+
+    /// The same memory where this call only reads it.
+    pub fn read_only(self) -> Input<'a, T> {
+        Input { start: self.start, length: self.length, call: PhantomData }
+    }
+
     /// The memory.
     ///
     /// # Safety
-    /// As [`Input::slice`]; also, T takes any bits, and nothing else uses the memory during the call.
+    /// The caller vouches for the memory, as [`Input::slice`] demands; also, T takes any bits, and nothing else uses the memory during the call.
     pub unsafe fn slice(self, _: &Checked) -> &'a mut [T] {
         if self.length == 0 {
             return &mut [];
@@ -223,16 +279,34 @@ impl<'a, T> Output<'a, T> {
     /// The memory, if it is not left out.
     ///
     /// # Safety
-    /// As [`Output::slice`].
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
     pub unsafe fn slice_if(self, checked: &Checked) -> Option<&'a mut [T]> {
         // SAFETY: the caller's.
         if self.start.is_null() { None } else { Some(unsafe { self.slice(checked) }) }
     }
 
+    /// The first elements as those of a type that is no larger, after setting them to a value.
+    ///
+    /// # Safety
+    /// The caller vouches for the memory, as [`Output::slice`] demands.
+    pub unsafe fn filled_as<U: Copy>(self, _: &Checked, length: usize, value: U) -> &'a mut [U] {
+        const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
+        let start = self.start.cast::<U>();
+        if length == 0 || length > self.length {
+            return &mut [];
+        }
+        for place in 0..length {
+            // SAFETY: there is room for as many of the larger type.
+            unsafe { start.add(place).write(value) };
+        }
+        // SAFETY: as in Input::slice, and all of them are written.
+        unsafe { core::slice::from_raw_parts_mut(start, length) }
+    }
+
     /// The memory, if it is not left out, after zeroing it, for a T that does not take any bits but 0.
     ///
     /// # Safety
-    /// As [`Output::slice`], with a T for which 0 is a value.
+    /// The caller vouches for the memory, as [`Output::slice`] demands, with a T for which 0 is a value.
     pub unsafe fn zeroed_if(self, checked: &Checked) -> Option<&'a mut [T]> {
         if self.length > 0 {
             // SAFETY: as in Input::slice.

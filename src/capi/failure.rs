@@ -37,6 +37,16 @@ pub enum preflane_code {
     PREFLANE_ERROR_ENVIRONMENT = 12,
     /// Any other error.
     PREFLANE_ERROR_OTHER = 13,
+    /// Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers.
+    PREFLANE_ERROR_OFFSETS = 14,
+    /// A vector of length 0, whose cosine does not exist.
+    PREFLANE_ERROR_ZERO_VECTOR = 15,
+    /// A call of the streaming evaluator that does not fit what came before.
+    PREFLANE_ERROR_ORDER = 16,
+    /// A counter that can take no more.
+    PREFLANE_ERROR_FULL = 17,
+    /// Saved bytes that are cut off, damaged, of another version or of another kind.
+    PREFLANE_ERROR_SAVED_STATE = 18,
 }
 
 use preflane_code::*;
@@ -94,6 +104,17 @@ pub fn reserved(value: u32, of: &'static str) -> Result<(), Failure> {
     if value == 0 { Ok(()) } else { Err(Failure::Constant("reserved", value.into(), of)) }
 }
 
+/// That bytes from C are yes or no.
+pub fn flags(name: &'static str, bytes: &[u8]) -> Result<(), Failure> {
+    match bytes.iter().enumerate().find(|(_, byte)| **byte > 1) {
+        Some((row, &value)) => Err(Failure::Byte { name, row, value }),
+        None => Ok(()),
+    }
+}
+
+/// Bytes of a name that a message repeats.
+const NAME: usize = 40;
+
 /// What a call refuses: the library's errors, and those that only C can make.
 pub enum Failure {
     Library(Error),
@@ -113,8 +134,28 @@ pub enum Failure {
     LogSumExp {
         row: usize,
     },
-    /// A target that is not among so many columns.
+    /// A byte that stands for yes or no, and is neither 1 nor 0.
+    Byte {
+        name: &'static str,
+        row: usize,
+        value: u8,
+    },
+    /// A number in the place of a parameter that the loss, which has so many, does not have.
+    Unused {
+        place: usize,
+        value: f64,
+        parameters: usize,
+    },
+    /// A name that no loss has, as much of it as there is room for.
+    Name([u8; NAME]),
+    /// A threshold of the alarm of that number.
+    Threshold(usize, Error),
+    /// An answer without a token: 0 is the chosen one, 1 the rejected one.
+    EmptyAnswer(usize),
+    /// A target that is not among so many columns given, or -1.
     Place(i64, usize),
+    /// A target that is not among so many columns.
+    Column(i64, usize),
     #[cfg_attr(feature = "std", allow(dead_code, reason = "std can"))]
     NoEnvironment,
 }
@@ -132,6 +173,15 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// That no loss has this name.
+    pub fn name(given: &[u8]) -> Self {
+        let mut name = [0; NAME];
+        for (to, &byte) in name.iter_mut().zip(given) {
+            *to = byte;
+        }
+        Self::Name(name)
+    }
+
     fn code(&self) -> preflane_code {
         match self {
             Self::Library(error) => match error {
@@ -143,18 +193,26 @@ impl Failure {
                 Error::EmptySequence { .. } => PREFLANE_ERROR_EMPTY_SEQUENCE,
                 Error::Level(_) | Error::UnknownLevel => PREFLANE_ERROR_LEVEL,
                 Error::Threads => PREFLANE_ERROR_THREADS,
-                // No function of the C interface gives these.
-                Error::ZeroVector { .. } | Error::OutOfOrder { .. } | Error::Full { .. } | Error::SavedState { .. } => {
-                    PREFLANE_ERROR_OTHER
-                }
+                Error::Offsets { .. } => PREFLANE_ERROR_OFFSETS,
+                Error::ZeroVector { .. } => PREFLANE_ERROR_ZERO_VECTOR,
+                Error::OutOfOrder { .. } => PREFLANE_ERROR_ORDER,
+                Error::Full { .. } => PREFLANE_ERROR_FULL,
+                Error::SavedState { .. } => PREFLANE_ERROR_SAVED_STATE,
             },
             Self::Null(_) => PREFLANE_ERROR_NULL,
             Self::Alignment(_) => PREFLANE_ERROR_ALIGNMENT,
             Self::TooLarge(_) => PREFLANE_ERROR_LENGTH,
             Self::Overlap(..) => PREFLANE_ERROR_OVERLAP,
             Self::Constant("level", ..) => PREFLANE_ERROR_LEVEL,
-            Self::Constant(..) | Self::State(..) | Self::LogSumExp { .. } => PREFLANE_ERROR_PARAMETER,
-            Self::Place(..) => PREFLANE_ERROR_TARGET,
+            Self::Constant(..)
+            | Self::State(..)
+            | Self::LogSumExp { .. }
+            | Self::Byte { .. }
+            | Self::Unused { .. }
+            | Self::Name(..)
+            | Self::Threshold(..) => PREFLANE_ERROR_PARAMETER,
+            Self::EmptyAnswer(_) => PREFLANE_ERROR_EMPTY_SEQUENCE,
+            Self::Place(..) | Self::Column(..) => PREFLANE_ERROR_TARGET,
             Self::NotThreaded => PREFLANE_ERROR_THREADS,
             Self::Environment(_) | Self::Traps(_) => PREFLANE_ERROR_ENVIRONMENT,
             Self::NoEnvironment => PREFLANE_ERROR_OTHER,
@@ -169,14 +227,19 @@ impl Failure {
             Self::Library(Error::Target { .. } | Error::EmptySequence { .. }) => "labels",
             Self::Library(Error::Level(_) | Error::UnknownLevel) => "level",
             Self::Library(Error::Threads) | Self::NotThreaded => "threads",
-            Self::Library(
-                Error::NoTarget | Error::OutOfOrder { .. } | Error::Full { .. } | Error::SavedState { .. },
-            )
+            Self::Library(Error::Offsets { .. }) => "offsets",
+            Self::Library(Error::SavedState { .. }) => "bytes",
+            Self::Unused { .. } => "parameters",
+            Self::Name(_) => "name",
+            Self::Threshold(_, Error::Parameter { name, .. }) | Self::Byte { name, .. } => name,
+            Self::Library(Error::NoTarget | Error::OutOfOrder { .. } | Error::Full { .. })
+            | Self::EmptyAnswer(_)
+            | Self::Threshold(..)
             | Self::Environment(_)
             | Self::Traps(_)
             | Self::NoEnvironment => "",
             Self::LogSumExp { .. } => "log_sum_exps",
-            Self::Place(..) => "target",
+            Self::Place(..) | Self::Column(..) => "target",
             Self::Null(name)
             | Self::Alignment(name)
             | Self::TooLarge(name)
@@ -192,6 +255,10 @@ impl Failure {
                 row as u64
             }
             Self::Library(Error::EmptySequence { sequence }) => sequence as u64,
+            Self::Library(Error::Offsets { index, .. }) => index as u64,
+            Self::Byte { row, .. } => row as u64,
+            Self::Unused { place, .. } => place as u64,
+            Self::Threshold(place, _) | Self::EmptyAnswer(place) => place as u64,
             Self::LogSumExp { row } => row as u64,
             _ => PREFLANE_NO_ROW,
         }
@@ -200,6 +267,45 @@ impl Failure {
     fn describe(&self, out: &mut impl Text) {
         match *self {
             Self::Library(error) => error.describe(out),
+            Self::Threshold(_, error) => error.describe(out),
+            Self::EmptyAnswer(side) => {
+                out.text(if side == 0 { "the chosen answer" } else { "the rejected answer" });
+                out.text(" has no token; preflane_evaluator_tokens or preflane_evaluator_logits come before its end");
+            }
+            Self::Byte { name, row, value } => {
+                out.text("element ");
+                out.count(row);
+                out.text(" of ");
+                out.text(name);
+                out.text(" is ");
+                out.count(value.into());
+                out.text("; it must be 0 or 1");
+            }
+            Self::Unused { place, value, parameters } => {
+                out.text("parameter ");
+                out.count(place);
+                out.text(" is ");
+                out.number(value);
+                out.text("; it must be 0, for the loss has parameters ");
+                match parameters.checked_sub(1) {
+                    None => out.text("none"),
+                    Some(last) => {
+                        out.text("0 to ");
+                        out.count(last);
+                    }
+                }
+            }
+            Self::Name(given) => {
+                out.text("no loss is called ");
+                given.iter().take_while(|&&byte| byte != 0).for_each(|&byte| {
+                    out.text(if byte.is_ascii_graphic() {
+                        core::str::from_utf8(core::slice::from_ref(&byte)).unwrap_or("?")
+                    } else {
+                        "?"
+                    });
+                });
+                out.text("; preflane_loss_describe tells the names of all");
+            }
             Self::Null(name) => {
                 out.text(name);
                 out.text(" is null; it must point to memory");
@@ -259,6 +365,13 @@ impl Failure {
                     }
                     None => out.text("; it must be -1, for no columns are given"),
                 }
+            }
+            Self::Column(place, columns) => {
+                out.text("target is ");
+                out.integer(place);
+                out.text("; it must be one of the ");
+                out.count(columns);
+                out.text(" columns, counted from 0");
             }
             Self::NoEnvironment => out.text("this build cannot read environment variables"),
         }
@@ -360,7 +473,7 @@ pub unsafe fn report(error: *mut preflane_error, body: impl FnOnce() -> Outcome)
 /// What a code means, in a few words. For what was wrong in a call, see preflane_error.message.
 #[unsafe(no_mangle)]
 pub extern "C" fn preflane_code_text(code: i32) -> *const c_char {
-    const TEXTS: [&CStr; 14] = [
+    const TEXTS: [&CStr; 19] = [
         c"done",
         c"a pointer that is needed is null",
         c"a length or size that does not fit",
@@ -375,6 +488,11 @@ pub extern "C" fn preflane_code_text(code: i32) -> *const c_char {
         c"threads could not be started",
         c"the floating-point environment is not the default one",
         c"another error",
+        c"offsets that are not those of lists",
+        c"a vector of length 0, whose cosine does not exist",
+        c"a call that does not fit what came before",
+        c"a counter that can take no more",
+        c"saved bytes that cannot be restored",
     ];
     let text = usize::try_from(code).ok().and_then(|code| TEXTS.get(code));
     text.unwrap_or(&c"not a preflane_code").as_ptr()

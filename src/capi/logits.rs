@@ -107,7 +107,7 @@ struct Forward {
 
 impl Forward {
     /// # Safety
-    /// As [`preflane_token_logps`].
+    /// The pointers are those that [`preflane_token_logps`] takes, and its caller vouches for them.
     unsafe fn run<T: Element>(self) -> Outcome {
         let Self { run, logits, targets, scaling, rows, outputs, counts } = self;
         let (first, n) = rows.of(logits.rows)?;
@@ -185,10 +185,10 @@ pub unsafe extern "C" fn preflane_logits_grad(
     unsafe { report(error, body) }
 }
 
-/// The same in the place of the logits.
+/// The gradient of preflane_logits_grad in the place of the logits: they are read and overwritten.
 ///
 /// # Safety
-/// As preflane_logits_grad.
+/// The pointers are those that [`preflane_logits_grad`] takes, but for `grads`; `logits` points to logits that may be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn preflane_logits_grad_in_place(
     run: preflane_run,
@@ -231,7 +231,7 @@ struct Backward {
 
 impl Backward {
     /// # Safety
-    /// As [`preflane_logits_grad`].
+    /// The pointers are those that [`preflane_logits_grad`] takes, and its caller vouches for them.
     #[allow(clippy::too_many_arguments, reason = "those of the C functions")]
     unsafe fn new(
         run: preflane_run,
@@ -258,7 +258,7 @@ impl Backward {
     }
 
     /// # Safety
-    /// As [`preflane_logits_grad`].
+    /// The pointers are those that [`preflane_logits_grad`] takes, and its caller vouches for them.
     unsafe fn dispatch(self) -> Outcome {
         let to = preflane_dtype::of(self.grads.dtype)?;
         let from = self.logits.map_or(Ok(to), |logits| preflane_dtype::of(logits.dtype))?;
@@ -280,7 +280,7 @@ impl Backward {
     }
 
     /// # Safety
-    /// As [`preflane_logits_grad`].
+    /// The pointers are those that [`preflane_logits_grad`] takes, and its caller vouches for them.
     unsafe fn run<T: Element, G: Element>(self) -> Outcome {
         let Self { run, logits, targets, scaling, rows, log_sum_exps, grad_logps, how, grads } = self;
         let (first, n) = rows.of(grads.rows)?;

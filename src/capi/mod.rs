@@ -8,36 +8,52 @@
 #![allow(non_camel_case_types, reason = "the names that C sees")]
 
 mod arguments;
+mod contrastive;
 mod environment;
+mod evaluator;
 mod failure;
+mod labelled;
+mod listed;
 mod logits;
+mod losses;
+mod metrics;
+mod monitor;
 mod pairs;
 #[cfg(all(not(feature = "std"), not(test), panic = "abort"))]
 mod panic;
 mod row_sum;
 mod run;
 mod sequences;
+mod step;
 mod views;
 
 use core::ffi::c_char;
 
+pub use contrastive::*;
 pub use environment::preflane_check_environment;
+pub use evaluator::*;
 pub use failure::*;
+pub use labelled::*;
+pub use listed::*;
 pub use logits::*;
+pub use losses::*;
+pub use metrics::*;
+pub use monitor::*;
 pub use pairs::*;
 pub use row_sum::*;
 pub use run::*;
 pub use sequences::*;
+pub use step::*;
 pub use views::*;
 
-/// Version of the library.
+/// Major version of the library.
 pub const PREFLANE_VERSION_MAJOR: u32 = 0;
-/// Likewise.
+/// Minor version of the library.
 pub const PREFLANE_VERSION_MINOR: u32 = 1;
-/// Likewise.
+/// Patch version of the library.
 pub const PREFLANE_VERSION_PATCH: u32 = 0;
 /// Version of the binary interface: it changes whenever a program must be compiled anew.
-pub const PREFLANE_ABI_VERSION: u32 = 1;
+pub const PREFLANE_ABI_VERSION: u32 = 2;
 
 /// Bytes of stack that are enough for a thread that calls any function on one thread of its own (preflane_run.threads 0 or 1): the
 /// most that a call was measured to need is 22,720, of preflane_step_run with AVX2, and the rest is a margin for the caller's functions

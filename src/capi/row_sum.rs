@@ -66,7 +66,7 @@ pub unsafe extern "C" fn preflane_row_sum_add(
 }
 
 /// # Safety
-/// As [`preflane_row_sum_add`].
+/// The pointers are those that [`preflane_row_sum_add`] takes, and its caller vouches for them.
 unsafe fn add<T: Element>(
     run: preflane_run,
     state: *mut RowSumState,

@@ -186,7 +186,7 @@ impl<'a> TargetArguments<'a> {
     }
 
     /// # Safety
-    /// As [`Input::slice`].
+    /// The caller vouches for the memory, as [`Input::slice`] demands.
     pub(super) unsafe fn slices(&self, checked: &Checked) -> Result<Targets<'a>, Failure> {
         // SAFETY: the caller's.
         let labels = unsafe {
@@ -204,7 +204,7 @@ impl<'a> TargetArguments<'a> {
 }
 
 /// How many elements some rows span: the last one's padding counts if it is to be zeroed.
-fn matrix_length(
+pub(super) fn matrix_length(
     name: &'static str,
     rows: usize,
     columns: usize,

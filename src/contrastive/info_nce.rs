@@ -9,9 +9,9 @@ use crate::{Error, NAN, Run};
 /// Similarities of some rows: one positive each, and m negatives.
 #[derive(Clone, Copy, Debug)]
 pub struct Similarities<'a> {
-    /// To the positive, one a row.
+    /// Similarity to the positive, one a row.
     pub positives: &'a [f32],
-    /// To the negatives, `[rows, m]`. `None`: no negatives, and the loss is 0.
+    /// Similarities to the negatives, `[rows, m]`. `None`: no negatives, and the loss is 0.
     pub negatives: Option<Logits<'a, f32>>,
     /// `[rows, m]` without padding: a negative counts where this is true. `None`: all do. What does not count may hold
     /// anything, NaN included.
@@ -35,11 +35,11 @@ impl Similarities<'_> {
 pub struct InfoNceOutputs<'a> {
     /// Loss of each row: >= 0, to 0.51 ULP.
     pub losses: Option<&'a mut [f32]>,
-    /// By the positive similarity, `-(1 - p+) / T`, to 0.51 ULP.
+    /// Derivative by the positive similarity, `-(1 - p+) / T`, to 0.51 ULP.
     pub grad_positives: Option<&'a mut [f32]>,
-    /// By the negative similarities, `p_j / T`, `[rows, m]`, to 0.51 ULP; 0 where masked.
+    /// Derivatives by the negative similarities, `p_j / T`, `[rows, m]`, to 0.51 ULP; 0 where masked.
     pub grad_negatives: Option<LogitsMut<'a, f32>>,
-    /// By the temperature, `sum p_j (s+ - s_j) / T^2`, of each row: within half a ULP and 2^-32 of the sum of the terms'
+    /// Derivative by the temperature, `sum p_j (s+ - s_j) / T^2`, of each row: within half a ULP and 2^-32 of the sum of the terms'
     /// magnitudes.
     pub grad_temperature: Option<&'a mut [f32]>,
 }
@@ -77,6 +77,20 @@ impl Run {
     /// A row's results depend on that row alone, and not on the order of its negatives (but for the last bits of the gradient
     /// by the temperature). A NaN or +inf that counts makes its row NaN; a negative of -inf is as good as masked.
     ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::contrastive::{InfoNceOutputs, Similarities};
+    /// use preflane::logits::Logits;
+    ///
+    /// let negatives = Logits::new(&[0.5, -1.0, 0.25], 1, 3)?;
+    /// let given = Similarities { positives: &[2.0], negatives: Some(negatives), mask: Some(&[true, true, false]) };
+    /// let mut losses = [0.0];
+    /// let outputs = InfoNceOutputs { losses: Some(&mut losses), ..Default::default() };
+    /// Run::default().info_nce(given, 0.5, outputs)?;
+    /// assert!((losses[0] - 0.0509458).abs() < 1e-7);
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`] and [`Error::Threads`]; before anything
     /// is written.
@@ -111,7 +125,7 @@ impl Run {
     }
 }
 
-/// The same, of arguments that were checked.
+/// The work of [`Run::info_nce`], of arguments that were checked.
 fn info_nce(
     backend: Backend,
     split: bool,
@@ -136,8 +150,7 @@ fn info_nce(
         let mask = mask.and_then(|x| x.get(row * m..(row + 1) * m));
         let counts = |column: usize| mask.is_none_or(|x| x.get(column).copied().unwrap_or(false));
         let sum = log_sum_exp(backend, positive, negatives, mask, scaling)?;
-        // + 0: a loss of 0 is +0.
-        let loss = 0.0 - sum.logp(positive, &scaling) + 0.0;
+        let loss = 0.0 - sum.logp(positive, &scaling);
         nonfinite += u64::from(!loss.is_finite());
         put(&mut outputs.losses, row, loss);
         put(&mut outputs.grad_positives, row, (sum.probability_less_one(positive, &scaling) / temperature) as f32);
@@ -167,11 +180,12 @@ fn info_nce(
 
 fn put(to: &mut Option<&mut [f32]>, row: usize, value: f32) {
     if let Some(to) = to.as_mut().and_then(|to| to.get_mut(row)) {
-        *to = if value.is_nan() { NAN } else { value };
+        // Zeros are +0.
+        *to = if value.is_nan() { NAN } else { value + 0.0 };
     }
 }
 
-/// Of the positive and of the negatives that count.
+/// The log-sum-exp of the positive and of the negatives that count.
 fn log_sum_exp(
     backend: Backend,
     positive: f32,

@@ -9,9 +9,9 @@ use crate::{Error, ExactSum, NAN, Run};
 /// Memory of [`Run::symmetric`], the caller's.
 #[derive(Debug)]
 pub struct SymmetricSums<'a> {
-    /// One a row.
+    /// The rows' log-sum-exps.
     pub rows: &'a mut [LogSumExp],
-    /// One a column.
+    /// The columns' log-sum-exps.
     pub columns: &'a mut [LogSumExp],
 }
 
@@ -25,6 +25,18 @@ impl Run {
     ///
     /// `grads`, if given, gets dL/dS `= (P_row + P_col - 2 Id) / (2 n T)`, each entry within 0.51 ULP: on the
     /// diagonal `p - 1` is taken as one, and nothing cancels.
+    ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::contrastive::SymmetricSums;
+    /// use preflane::logits::{LogSumExp, Logits};
+    ///
+    /// let (mut rows, mut columns) = ([LogSumExp::default(); 2], [LogSumExp::default(); 2]);
+    /// let sums = SymmetricSums { rows: &mut rows, columns: &mut columns };
+    /// let [by_rows, by_columns] = Run::default().symmetric(Logits::new(&[0.0; 4], 2, 2)?, 0.07, sums, None)?;
+    /// assert_eq!(0.5 * (by_rows + by_columns), core::f32::consts::LN_2);
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`] and [`Error::Threads`]; before anything
@@ -147,7 +159,7 @@ impl Matrix<'_> {
                     of_row.value(x) + Probability::new(column_sum, &self.scaling).value(x)
                 };
                 let value = (sum * factor) as f32;
-                *out = if value.is_nan() { NAN } else { value };
+                *out = if value.is_nan() { NAN } else { value + 0.0 };
             }
         }
     }

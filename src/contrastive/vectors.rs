@@ -30,6 +30,20 @@ pub enum Pairing {
 }
 
 /// Two sets of vectors and what is asked of them.
+///
+/// ```
+/// use preflane::Run;
+/// use preflane::contrastive::{Pairing, Similarity, Vectors};
+/// use preflane::logits::Logits;
+///
+/// let queries = Logits::new(&[3.0, 4.0], 1, 2)?;
+/// let keys = Logits::new(&[4.0, 3.0, 0.0, 2.0], 2, 2)?;
+/// let mut out = [0.0; 2];
+/// let vectors = Vectors { queries, keys, similarity: Similarity::Cosine, pairing: Pairing::All };
+/// Run::default().similarities(vectors, &mut out)?;
+/// assert_eq!(out, [0.96, 0.8]);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Vectors<'a> {
     /// `[n, d]`.
@@ -161,7 +175,7 @@ impl Vectors<'_> {
             let q = queries.row(query);
             for (place, out) in out.iter_mut().enumerate() {
                 let value = similarity.of(backend, q, keys.row(pairing.key(query, place))) as f32;
-                *out = if value.is_nan() { NAN } else { value };
+                *out = if value.is_nan() { NAN } else { value + 0.0 };
             }
         }
     }
@@ -180,7 +194,7 @@ impl Similarity {
 
 fn added(to: f32, more: f64) -> f32 {
     let value = (f64::from(to) + more) as f32;
-    if value.is_nan() { NAN } else { value }
+    if value.is_nan() { NAN } else { value + 0.0 }
 }
 
 /// The square root by Newton's method from above, to 2^-52; NaN and infinity as they are. (`core` has none.)

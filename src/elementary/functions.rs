@@ -53,13 +53,13 @@ fn wide_softplus(x: &mut Float384) {
 
 /// Declares a function: its struct, the public scalar function and the public slice function.
 macro_rules! functions {
-    ($($(#[$doc:meta])* $name:ident $type:ident { covers: |$x:ident| $covers:expr, special: $special:expr, wide: $wide:expr $(,)? })*) => {
+    ($($(#[$doc:meta])* $name:ident $type:ident { lanes: |$lane:ident| $lanes:expr, covers: |$x:ident| $covers:expr, special: $special:expr, wide: $wide:expr $(,)? })*) => {
         $(
             struct $type;
             impl Function for $type {
                 #[inline(always)]
-                fn lanes<L: Lanes>(x: L) -> L {
-                    lanes::$name(x)
+                fn lanes<L: Lanes>($lane: L) -> L {
+                    $lanes
                 }
                 #[inline(always)]
                 fn covers<L: Lanes>($x: L) -> L::Mask {
@@ -100,12 +100,14 @@ macro_rules! functions {
 functions! {
     /// `e^x`. Overflows to infinity as IEEE rounding says; `exp(-inf)` is 0.
     exp Exp {
+        lanes: |x| lanes::exp(x),
         covers: |x| ordered(x),
         special: |x: f32| if x > 100.0 { Some(f32::INFINITY) } else if x < -120.0 { Some(0.0) } else { None },
         wide: Float384::exp,
     }
     /// Natural logarithm. `log(0)` is -inf, `log` of a negative number NaN.
     log Log {
+        lanes: |x| lanes::log(x),
         covers: |x| finite_above(x, 0.0),
         special: |x: f32| {
             if x < 0.0 { Some(NAN) } else if x == 0.0 { Some(f32::NEG_INFINITY) } else { infinite(x) }
@@ -114,6 +116,7 @@ functions! {
     }
     /// `ln(1+x)`. -inf at -1, NaN below.
     log1p Log1p {
+        lanes: |x| lanes::with_zeros(x, lanes::log1p(x)),
         covers: |x| finite_above(x, -1.0),
         special: |x: f32| {
             if x < -1.0 { Some(NAN) } else if x == -1.0 { Some(f32::NEG_INFINITY) } else { infinite(x) }
@@ -122,6 +125,7 @@ functions! {
     }
     /// `e^x - 1`.
     expm1 Expm1 {
+        lanes: |x| lanes::with_zeros(x, lanes::expm1(x)),
         covers: |x| ordered(x),
         special: |x: f32| if x > 100.0 { Some(f32::INFINITY) } else if x < -50.0 { Some(-1.0) } else { None },
         wide: |x: &mut Float384| {
@@ -131,6 +135,7 @@ functions! {
     }
     /// `ln(1 - e^x)`: the logarithm of the complement of a probability, from its logarithm. -inf at 0, NaN above.
     log1mexp Log1mexp {
+        lanes: |x| lanes::log1mexp(x),
         covers: |x| x.lt(L::splat(0.0)),
         special: |x: f32| {
             if x > 0.0 { Some(NAN) } else if x == 0.0 { Some(f32::NEG_INFINITY) }
@@ -144,6 +149,7 @@ functions! {
     }
     /// `1/(1 + e^-x)`.
     sigmoid Sigmoid {
+        lanes: |x| lanes::sigmoid(x),
         covers: |x| ordered(x),
         special: |x: f32| if x > 120.0 { Some(1.0) } else if x < -120.0 { Some(0.0) } else { None },
         wide: |x: &mut Float384| {
@@ -153,12 +159,14 @@ functions! {
     }
     /// `ln(1 + e^x)`.
     softplus Softplus {
+        lanes: |x| lanes::softplus(x),
         covers: |x| ordered(x),
         special: |x: f32| if x > 120.0 { Some(x) } else if x < -120.0 { Some(0.0) } else { None },
         wide: wide_softplus,
     }
     /// `-ln(1 + e^-x)`, the logarithm of [`sigmoid`].
     log_sigmoid LogSigmoid {
+        lanes: |x| lanes::log_sigmoid(x),
         covers: |x| ordered(x),
         special: |x: f32| if x < -120.0 { Some(x) } else if x > 120.0 { Some(-0.0) } else { None },
         wide: |x: &mut Float384| {

@@ -150,12 +150,14 @@ pub fn logistic<L: Lanes>(x: L) -> (L, L) {
     (log1p, L::select(x.lt(L::splat(0.0)), recip, e * recip))
 }
 
+/// The difference of the bits of 1 and of sqrt(1/2): adding it moves the step between exponents there.
+const SQRT_STEP: f64 = f64::from_bits(0x0009_5f61_9980_c433);
+
 /// `ln y` for a positive normal y; `less_one`, if given, is y - 1 to full relative precision, for y near 1.
 #[inline(always)]
 fn log_of<L: Lanes>(y: L, less_one: Option<L>) -> L {
-    // y = 2^k m with m in [sqrt(1/2), sqrt 2): adding the difference of the bits of 1 and of sqrt(1/2) moves the
-    // step between exponents there.
-    let biased = y.bits_add(L::splat(f64::from_bits(0x0009_5f61_9980_c433))).bits_shr52();
+    // y = 2^k m with m in [sqrt(1/2), sqrt 2).
+    let biased = y.bits_add(L::splat(SQRT_STEP)).bits_shr52();
     let m = y.bits_sub(biased.bits_shl52()).bits_add(L::splat(1.0));
     let two52 = 4_503_599_627_370_496.0;
     let k = biased.bit_or(L::splat(two52)) - L::splat(two52 + 1023.0);
@@ -194,6 +196,12 @@ pub fn exp<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub fn expm1<L: Lanes>(x: L) -> L {
     with_tails(x, -1.0, Exponential::new(inside(x)).less_one(), f64::INFINITY)
+}
+
+/// `value` of an odd function, and the sign of a zero kept.
+#[inline(always)]
+pub fn with_zeros<L: Lanes>(x: L, value: L) -> L {
+    L::select(x.eq(L::splat(0.0)), x, value)
 }
 
 /// `ln x` for 0 < x < infinity.
@@ -244,6 +252,29 @@ pub fn softplus<L: Lanes>(x: L) -> L {
 /// `-ln(1 + e^-x)`.
 #[inline(always)]
 pub fn log_sigmoid<L: Lanes>(x: L) -> L {
-    let zero = L::splat(0.0);
-    zero - softplus(zero - x)
+    // -0 where softplus is 0.
+    L::splat(-0.0) - softplus(L::splat(0.0) - x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_are_those_of_the_definition() {
+        crate::definition::compare(
+            "elementary",
+            &[
+                ("TO_INTEGER", &[TO_INTEGER]),
+                ("LOG2_E", &[core::f64::consts::LOG2_E]),
+                ("LN2_HI", &[LN2_HI]),
+                ("LN2_LO", &[LN2_LO]),
+                ("EXP", &EXP),
+                ("EXP_NEG_END", &[EXP_NEG_END]),
+                ("EXP_END", &[EXP_END]),
+                ("LOG", &LOG),
+                ("SQRT_STEP", &[SQRT_STEP]),
+            ],
+        );
+    }
 }

@@ -332,7 +332,7 @@ impl ExactSum {
             // What the division drops is less, 2^-218 at most: that far are 384 bits below a sum of 2^166.
             quotient.divide_by(count);
         }
-        quotient.rounded()
+        quotient.rounded() + 0.0
     }
 }
 

@@ -88,7 +88,6 @@ impl LabelledMetrics {
     }
 
     /// Whether some answers could have given it: bytes from elsewhere may be anything.
-    #[cfg_attr(not(feature = "capi"), allow(dead_code, reason = "states come from elsewhere in C"))]
     pub(crate) fn is_sound(&self) -> bool {
         self.sums().into_iter().all(ExactSum::is_sound) && self.referenced.max(self.nonfinite) <= self.answers()
     }

@@ -65,6 +65,16 @@ impl Level {
 }
 
 /// A level that is known to be available here.
+///
+/// ```
+/// use preflane::{Backend, Error, Level};
+///
+/// let scalar = Backend::new(Level::Scalar)?;
+/// assert_eq!(scalar.level(), Level::Scalar);
+/// // The others depend on the CPU; what it lacks is an error, never a crash.
+/// assert!(matches!(Backend::new(Level::Avx512), Ok(_) | Err(Error::Level(Level::Avx512))));
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Backend(Level);
 

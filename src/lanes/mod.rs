@@ -39,6 +39,8 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn store(self, out: &mut [f32], at: usize);
     /// The same, with every zero as +0.
     fn store_result(self, out: &mut [f32], at: usize);
+    /// Stores what [`store_result`](Self::store_result) does with the opposite sign, every zero as +0.
+    fn store_opposite(self, out: &mut [f32], at: usize);
     /// Rounds each lane to the nearest `f32`, ties to even.
     fn round_f32(self) -> Self;
     /// Clears the sign bit.

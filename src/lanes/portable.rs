@@ -87,6 +87,12 @@ impl Lanes for Portable {
         }
     }
     #[inline(always)]
+    fn store_opposite(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at..at + 4).and_then(|out| out.first_chunk_mut::<4>()) {
+            *out = self.0.to_array().map(|x| 0.0 - x as f32);
+        }
+    }
+    #[inline(always)]
     fn round_f32(self) -> Self {
         Self(f64x4::new(self.0.to_array().map(|x| f64::from(x as f32))))
     }

@@ -27,6 +27,12 @@ impl Lanes for f64 {
         }
     }
     #[inline(always)]
+    fn store_opposite(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at) {
+            *out = 0.0 - self as f32;
+        }
+    }
+    #[inline(always)]
     fn round_f32(self) -> Self {
         self as f32 as f64
     }

@@ -49,6 +49,11 @@ impl<L: Lanes> Lanes for Two<L> {
         self.1.store_result(out, at + L::N);
     }
     #[inline(always)]
+    fn store_opposite(self, out: &mut [f32], at: usize) {
+        self.0.store_opposite(out, at);
+        self.1.store_opposite(out, at + L::N);
+    }
+    #[inline(always)]
     fn round_f32(self) -> Self {
         Self(self.0.round_f32(), self.1.round_f32())
     }

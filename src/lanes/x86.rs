@@ -124,6 +124,13 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
+    fn store_opposite(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at..at + 4).and_then(|out| out.first_chunk_mut::<4>()) {
+            // SAFETY: writes the 16 bytes of the array, unaligned; instruction set as above.
+            unsafe { _mm_storeu_ps(out.as_mut_ptr(), _mm_sub_ps(_mm_setzero_ps(), self.narrow())) }
+        }
+    }
+    #[inline(always)]
     fn round_f32(self) -> Self {
         call!(Self, _mm256_cvtps_pd(self.narrow()))
     }
@@ -259,6 +266,13 @@ impl Lanes for Avx512 {
         if let Some(out) = out.get_mut(at..at + 8).and_then(|out| out.first_chunk_mut::<8>()) {
             // SAFETY: writes the 32 bytes of the array, unaligned; instruction set as above.
             unsafe { _mm256_storeu_ps(out.as_mut_ptr(), _mm256_add_ps(self.narrow(), _mm256_setzero_ps())) }
+        }
+    }
+    #[inline(always)]
+    fn store_opposite(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at..at + 8).and_then(|out| out.first_chunk_mut::<8>()) {
+            // SAFETY: writes the 32 bytes of the array, unaligned; instruction set as above.
+            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), _mm256_sub_ps(_mm256_setzero_ps(), self.narrow())) }
         }
     }
     #[inline(always)]

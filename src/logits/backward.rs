@@ -26,7 +26,7 @@ pub struct Gradient {
 pub struct Seeds<'a> {
     /// From [`Run::token_logps`] on the same logits with the same scaling.
     pub log_sum_exps: &'a [LogSumExp],
-    /// dL/dlogp of every row.
+    /// The loss's derivative by every row's log-probability.
     pub grad_logps: &'a [f32],
 }
 
@@ -73,6 +73,23 @@ impl Run {
 
     /// The gradient of [`logits_grad`](Run::logits_grad) in the place of the logits.
     ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::logits::{Labels, LogSumExp, LogitsMut, Scaling, Seeds, Targets, TokenOutputs};
+    ///
+    /// let (run, mut data) = (Run::default(), [0.0_f32, 0.0]);
+    /// let targets = Targets::new(Labels::I32(&[0]));
+    /// let logits = LogitsMut::new(&mut data, 1, 2)?;
+    /// let mut sums = [LogSumExp::default()];
+    /// let outputs = TokenOutputs { log_sum_exps: Some(&mut sums), ..Default::default() };
+    /// run.token_logps(logits.view(), targets, &Scaling::NONE, outputs)?;
+    /// // The loss is the negative log-probability.
+    /// let seeds = Seeds { log_sum_exps: &sums, grad_logps: &[-1.0] };
+    /// run.logits_grad_in_place(logits, targets, &Scaling::NONE, seeds, false)?;
+    /// assert_eq!(data, [-0.5, 0.5]);
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Length`], [`Error::Target`] and [`Error::Threads`], before anything is written.
     pub fn logits_grad_in_place<T: Element>(
@@ -115,7 +132,7 @@ fn check<T: Element, G: Element>(
     check_length("columns of grads", logits.columns(), grads.columns())
 }
 
-/// The same within a job.
+/// The work of [`Run::grads`] within a job.
 #[expect(clippy::too_many_arguments, reason = "each is one of the computation's")]
 pub(crate) fn grads<T: Element, G: Element>(
     backend: Backend,
@@ -235,7 +252,7 @@ impl<G: Element, L: Lanes> Visitor for OverLanes<'_, G, L> {
             start += n;
         }
         if let Some(out) = out.get_mut(target) {
-            *out = G::narrowed(if entry.is_nan() || logp.is_nan() { NAN } else { entry as f32 });
+            *out = G::narrowed(if entry.is_nan() || logp.is_nan() { NAN } else { entry as f32 + 0.0 });
         }
     }
 }
@@ -286,7 +303,7 @@ impl<L: Lanes> Visitor for SoftmaxOverLanes<'_, L> {
     fn visit<M: Map>(self, map: M) {
         let Self { x, out, sum, factor, .. } = self;
         let softmax = Softmax::new(&Base::new(map.scale()), map.map(sum.max.into()), sum.rest, factor);
-        values::<M, L, f32>(map, &softmax, Some(x), out, false, &[]);
+        values::<M, L, f32, true>(map, &softmax, Some(x), out, false, &[]);
     }
 }
 
@@ -303,7 +320,7 @@ fn chunk<G: Element, M: Map, L: Lanes, N>(
 ) {
     let n = out.len();
     if let Some(out) = G::as_f32(out) {
-        return values::<M, Two<L>, N>(map, softmax, x, out, accumulate, next);
+        return values::<M, Two<L>, N, true>(map, softmax, x, out, accumulate, next);
     }
     let Some(wide) = buffer.get_mut(..n) else { return };
     if accumulate || x.is_none() {
@@ -311,14 +328,15 @@ fn chunk<G: Element, M: Map, L: Lanes, N>(
             *wide = out.widened();
         }
     }
-    values::<M, Two<L>, N>(map, softmax, x, wide, accumulate, next);
+    values::<M, Two<L>, N, false>(map, softmax, x, wide, accumulate, next);
     for (out, wide) in out.iter_mut().zip(&*wide) {
         *out = G::narrowed(*wide);
     }
 }
 
+/// `LAST`: nothing rounds them again, and zeros become +0.
 #[inline(always)]
-fn values<M: Map, L: Lanes, N>(
+fn values<M: Map, L: Lanes, N, const LAST: bool>(
     map: M,
     softmax: &Softmax,
     x: Option<&[f32]>,
@@ -337,7 +355,11 @@ fn values<M: Map, L: Lanes, N>(
             None => before,
         };
         let value = value(map, softmax, logits, accumulate.then_some(before));
-        value.store(block, 0);
+        if LAST {
+            value.store_result(block, 0);
+        } else {
+            value.store(block, 0);
+        }
         sum = sum + value;
         at += L::N;
     }
@@ -350,7 +372,7 @@ fn values<M: Map, L: Lanes, N>(
         logits.iter_mut().zip(given).for_each(|(to, x)| *to = *x);
         let before_lanes = if accumulate { Some(L::load(&before, 0)) } else { None };
         let value = value(map, softmax, L::load(&logits, 0), before_lanes);
-        value.store(&mut before, 0);
+        value.store_result(&mut before, 0);
         sum = sum + value;
         tail.iter_mut().zip(&before).for_each(|(to, x)| *to = *x);
     }

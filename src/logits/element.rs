@@ -70,7 +70,7 @@ pub(super) mod sealed {
         }
         /// One value.
         fn widened(self) -> f32;
-        /// To the nearest, ties to even.
+        /// To the nearest, ties to even; a zero is +0.
         fn narrowed(x: f32) -> Self;
         /// The slice itself, if this is `f32`.
         fn as_f32(_: &mut [Self]) -> Option<&mut [f32]> {
@@ -122,7 +122,7 @@ pub(super) mod sealed {
         }
         #[inline(always)]
         fn narrowed(x: f32) -> Self {
-            x
+            x + 0.0
         }
         #[inline(always)]
         fn as_f32(x: &mut [Self]) -> Option<&mut [f32]> {
@@ -140,6 +140,7 @@ pub(super) mod sealed {
         fn narrowed(x: f32) -> Self {
             let bits = x.to_bits();
             let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+            let rounded = if rounded == 0x8000 { 0 } else { rounded };
             Self::from_bits(if x.is_nan() { 0x7fc0 } else { rounded as u16 })
         }
     }
@@ -166,7 +167,9 @@ pub(super) mod sealed {
             let finite = if magnitude < 0x3880_0000 { subnormal } else { normal };
             // 65520 and above round to infinity.
             let special = if magnitude > 0x7f80_0000 { 0x7e00 } else { 0x7c00 };
-            let sign = if magnitude > 0x7f80_0000 { 0 } else { sign };
+            // No sign for NaN, nor for what rounds to 0: 2^-25 at most.
+            let signed = magnitude > 0x3300_0000 && magnitude <= 0x7f80_0000;
+            let sign = if signed { sign } else { 0 };
             Self::from_bits((sign | if magnitude >= 0x477f_f000 { special } else { finite }) as u16)
         }
     }

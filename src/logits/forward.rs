@@ -17,9 +17,9 @@ pub struct TokenOutputs<'a> {
     pub logps: Option<&'a mut [f32]>,
     /// The row's log-sum-exp, which the gradient takes.
     pub log_sum_exps: Option<&'a mut [LogSumExp]>,
-    /// `-sum p ln p` in nats, to 0.51 ULP.
+    /// The entropy `-sum p ln p` in nats, to 0.51 ULP.
     pub entropies: Option<&'a mut [f32]>,
-    /// `ln sum p^2`, to 0.51 ULP: what WPO's weights need (arXiv 2406.11827).
+    /// The logarithm `ln sum p^2`, to 0.51 ULP: what WPO's weights need (arXiv 2406.11827).
     pub log_sum_squares: Option<&'a mut [f32]>,
     /// The mean of the row's logits as given, correctly rounded.
     pub mean_logits: Option<&'a mut [f32]>,
@@ -35,14 +35,14 @@ pub struct TokenOutputs<'a> {
 pub struct TokenCounts {
     /// Rows with a target.
     pub tokens: u64,
-    /// Rows without.
+    /// Rows without a target.
     pub masked: u64,
     /// Rows with a target whose log-probability is not finite: NaN, or -inf of a masked column.
     pub nonfinite: u64,
 }
 
 impl TokenCounts {
-    /// Adds those of other rows.
+    /// Adds the counts of other rows.
     pub fn merge(&mut self, other: &Self) {
         self.tokens += other.tokens;
         self.masked += other.masked;
@@ -98,6 +98,19 @@ impl Run {
     /// A row's results depend on that row alone: not on its place, the other rows, the stride, the padding or where this runs.
     /// -inf is a masked column. bf16 and f16 logits count with their exact values.
     ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::logits::{Labels, Logits, Scaling, Targets, TokenOutputs};
+    ///
+    /// let logits = Logits::new(&[0.0_f32, 0.0, 3.0, 3.0], 2, 2)?;
+    /// let targets = Targets::new(Labels::I32(&[0, -100]));
+    /// let mut logps = [0.0; 2];
+    /// let outputs = TokenOutputs { logps: Some(&mut logps), ..Default::default() };
+    /// let counts = Run::default().token_logps(logits, targets, &Scaling::NONE, outputs)?;
+    /// assert_eq!((logps, counts.masked), ([-core::f32::consts::LN_2, 0.0], 1));
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Length`], [`Error::Target`] and [`Error::Threads`], before anything is written.
     pub fn token_logps<T: Element>(
@@ -115,7 +128,7 @@ impl Run {
     }
 }
 
-/// The same, of arguments that were checked.
+/// The work of [`Run::token_logps`], of arguments that were checked.
 pub(crate) fn token_logps<T: Element>(
     backend: Backend,
     split: bool,

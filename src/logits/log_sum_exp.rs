@@ -26,10 +26,10 @@ pub struct LogSumExp {
 }
 
 impl LogSumExp {
-    /// Of a row with NaN or +inf, or with nothing but -inf.
+    /// What stands for the log-sum-exp of a row with NaN or +inf, or with nothing but -inf.
     pub(super) const NONE: Self = Self { rest: f64::NAN, max: NAN, reserved: 0 };
 
-    /// Of one row.
+    /// The log-sum-exp of one row.
     pub fn of<T: Element>(backend: Backend, row: &[T], scaling: &Scaling) -> Self {
         T::part(backend, row, scaling).finish(scaling)
     }
@@ -94,6 +94,20 @@ impl Visitor for Logp {
 
 /// A row's log-sum-exp in the making, from chunks or shards of its columns in any order: the same bits as from the
 /// whole row. Plain data of a fixed size.
+///
+/// ```
+/// use preflane::Backend;
+/// use preflane::logits::{RowSum, Scaling};
+///
+/// // A row of four logits in two shards; the second one holds the target.
+/// let backend = Backend::detect();
+/// let (mut one, mut other) = (RowSum::new(Scaling::NONE), RowSum::new(Scaling::NONE));
+/// one.add(backend, &[0.0_f32, 0.0], None)?;
+/// other.add(backend, &[0.0_f32, 0.0], Some(1))?;
+/// one.merge(&other);
+/// assert_eq!(one.token_logp()?, -2.0 * core::f32::consts::LN_2);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RowSum {
     scaling: Scaling,
@@ -134,7 +148,7 @@ impl RowSum {
         self.target = self.target.or(other.target);
     }
 
-    /// Of the columns so far.
+    /// The log-sum-exp of the columns so far.
     pub fn log_sum_exp(&self) -> LogSumExp {
         self.part.finish(&self.scaling)
     }
@@ -155,17 +169,17 @@ impl RowSum {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(C)]
 pub struct RowSumState {
-    /// The scaling that the row began with.
+    /// The temperature of the scaling that the row began with.
     pub temperature: f64,
-    /// Likewise.
+    /// The logit scale of that scaling.
     pub logit_scale: f64,
-    /// Likewise; 0: none.
+    /// The soft cap of that scaling; 0: none.
     pub soft_cap: f64,
-    /// The window of the total.
+    /// The window of the total of the other logits: it says what the integers count.
     pub window: i64,
-    /// Its integers, 64 bits at a time, the lower first.
+    /// The higher integer of the total, 64 bits at a time, the lower first.
     pub high: [u64; 2],
-    /// Likewise.
+    /// The lower integer of the total, 64 bits at a time, the lower first.
     pub low: [u64; 2],
     /// How many others equal the largest, where only those count.
     pub ties: u64,
@@ -183,7 +197,7 @@ const HAS_TARGET: u32 = 1;
 const BROKEN: u32 = 2;
 
 impl RowSum {
-    /// As plain bytes.
+    /// The state as plain bytes.
     pub fn state(&self) -> RowSumState {
         let halves = |x: i128| [x as u64, (x >> 64) as u64];
         let (temperature, logit_scale, soft_cap) = self.scaling.parts();

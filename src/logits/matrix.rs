@@ -6,6 +6,16 @@ use crate::error::check_length;
 
 /// Logits `[rows, columns]`, row-major, with `stride >= columns` elements from one row to the next. What lies beyond
 /// `columns` in a row (a padded vocabulary) is never read.
+///
+/// ```
+/// use preflane::logits::Logits;
+///
+/// // Two rows over a vocabulary of three, padded to four.
+/// let data = [1.0_f32, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0];
+/// let logits = Logits::with_stride(&data, 2, 3, 4)?;
+/// assert_eq!(logits.row(1), [4.0, 5.0, 6.0]);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Logits<'a, T> {
     data: &'a [T],
@@ -33,7 +43,7 @@ fn check_matrix(length: usize, rows: usize, columns: usize, stride: usize) -> Re
 }
 
 impl<'a, T: Element> Logits<'a, T> {
-    /// Rows without padding.
+    /// A matrix of rows without padding.
     ///
     /// # Errors
     /// [`Error::Length`] unless the slice has `rows * columns` elements or more, [`Error::Parameter`] for no columns.
@@ -41,10 +51,11 @@ impl<'a, T: Element> Logits<'a, T> {
         Self::with_stride(data, rows, columns, columns)
     }
 
-    /// Rows `stride` elements apart.
+    /// A matrix of rows `stride` elements apart.
     ///
     /// # Errors
-    /// As [`Logits::new`], and [`Error::Parameter`] for a stride below the columns.
+    /// [`Error::Length`] unless the slice holds every row whole, the last one's padding excepted; [`Error::Parameter`] for no columns
+    /// and for a stride below the columns.
     pub fn with_stride(data: &'a [T], rows: usize, columns: usize, stride: usize) -> Result<Self, Error> {
         check_matrix(data.len(), rows, columns, stride)?;
         Ok(Self { data, rows, columns, stride })
@@ -87,7 +98,7 @@ impl<'a, T: Element> Logits<'a, T> {
     }
 }
 
-/// Logits, or their gradient, to write to: as [`Logits`].
+/// Logits, or their gradient, to write to, laid out as [`Logits`].
 #[derive(Debug)]
 pub struct LogitsMut<'a, T> {
     data: &'a mut [T],
@@ -97,18 +108,19 @@ pub struct LogitsMut<'a, T> {
 }
 
 impl<'a, T: Element> LogitsMut<'a, T> {
-    /// Rows without padding.
+    /// A matrix of rows without padding.
     ///
     /// # Errors
-    /// As [`Logits::new`].
+    /// [`Error::Length`] unless the slice has `rows * columns` elements or more, [`Error::Parameter`] for no columns.
     pub fn new(data: &'a mut [T], rows: usize, columns: usize) -> Result<Self, Error> {
         Self::with_stride(data, rows, columns, columns)
     }
 
-    /// Rows `stride` elements apart.
+    /// A matrix of rows `stride` elements apart.
     ///
     /// # Errors
-    /// As [`Logits::with_stride`].
+    /// [`Error::Length`] unless the slice holds every row whole, the last one's padding excepted; [`Error::Parameter`] for no columns
+    /// and for a stride below the columns.
     pub fn with_stride(data: &'a mut [T], rows: usize, columns: usize, stride: usize) -> Result<Self, Error> {
         check_matrix(data.len(), rows, columns, stride)?;
         Ok(Self { data, rows, columns, stride })
@@ -124,7 +136,7 @@ impl<'a, T: Element> LogitsMut<'a, T> {
         self.columns
     }
 
-    /// To read.
+    /// The same matrix, to read.
     pub fn view(&self) -> Logits<'_, T> {
         Logits { data: self.data, rows: self.rows, columns: self.columns, stride: self.stride }
     }
@@ -152,9 +164,9 @@ impl<'a, T: Element> LogitsMut<'a, T> {
 /// Token ids, one a row.
 #[derive(Clone, Copy, Debug)]
 pub enum Labels<'a> {
-    /// 32-bit.
+    /// 32-bit labels.
     I32(&'a [i32]),
-    /// 64-bit.
+    /// 64-bit labels.
     I64(&'a [i64]),
 }
 
@@ -197,7 +209,7 @@ impl<'a> From<&'a std::vec::Vec<i64>> for Labels<'a> {
 }
 
 impl Labels<'_> {
-    /// How many.
+    /// How many labels.
     pub fn len(&self) -> usize {
         match self {
             Self::I32(x) => x.len(),
@@ -212,6 +224,16 @@ impl Labels<'_> {
 }
 
 /// Each row's target column, or the mark of a row that does not count.
+///
+/// ```
+/// use preflane::logits::{Labels, Targets};
+///
+/// // Two sequences of three tokens, as Hugging Face labels them.
+/// let labels = [-100, 5, 7, -100, 2, 9];
+/// let targets = Targets::shifted(Labels::I32(&labels), 3)?;
+/// assert_eq!(targets.len(), 6);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Targets<'a> {
     labels: Labels<'a>,
@@ -227,7 +249,7 @@ pub struct Targets<'a> {
 const IGNORE: i64 = -100;
 
 impl<'a> Targets<'a> {
-    /// Row by row, with -100 as the mark of a masked row.
+    /// Targets row by row, with -100 as the mark of a masked row.
     pub fn new(labels: Labels<'a>) -> Self {
         Self { labels, ignore: IGNORE, shift: 0, first: 0, rows: labels.len() }
     }
@@ -246,7 +268,7 @@ impl<'a> Targets<'a> {
         Ok(Self { shift: tokens, ..Self::new(labels) })
     }
 
-    /// With a mark of one's own.
+    /// The same targets, with another mark of a masked row.
     pub fn with_ignore_index(self, ignore: i64) -> Self {
         Self { ignore, ..self }
     }

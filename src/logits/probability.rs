@@ -18,7 +18,7 @@ impl<'a> Probability<'a> {
         Self { softmax: scaling.visit(Prepare(sum)), is_nan: sum.is_nan(), scaling }
     }
 
-    /// Of a logit, to 2^-36.
+    /// The probability of a logit, to 2^-36.
     pub fn value(&self, logit: f32) -> f64 {
         if self.is_nan { NAN.into() } else { self.scaling.visit(Value { softmax: &self.softmax, logit }) }
     }

@@ -11,6 +11,15 @@ const LEAST: f64 = 1e-12;
 /// `y = logit_scale x / temperature`, or with a soft cap c `y = c tanh(logit_scale x / c) / temperature`.
 ///
 /// Sources: Cohere's logit scale, Gemma 2's final soft cap.
+///
+/// ```
+/// use preflane::logits::Scaling;
+///
+/// let gemma = Scaling::new(1.0, 1.0, Some(30.0))?;
+/// let cool = Scaling::temperature(0.7)?;
+/// assert!(Scaling::temperature(0.0).is_err() && gemma != cool);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scaling {
     temperature: f64,

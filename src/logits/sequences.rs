@@ -66,6 +66,18 @@ impl Reduction {
 }
 
 /// Pairs of sequences in a matrix of token rows: `[2 * pairs, tokens]`.
+///
+/// ```
+/// use preflane::logits::{Labels, Layout, Reduction, Sequences, Targets};
+///
+/// // One pair of three tokens each, the chosen answer first; the last token of the rejected one does not count.
+/// let targets = Targets::new(Labels::I64(&[1, 2, 3, 4, 5, -100]));
+/// let sequences = Sequences::new(targets, 3, Layout::ChosenFirst, Reduction::Sum)?;
+/// let (mut chosen, mut rejected) = ([0.0], [0.0]);
+/// sequences.logps(&[-1.0, -0.5, -0.25, -2.0, -1.0, 0.0], &mut chosen, &mut rejected)?;
+/// assert_eq!((chosen, rejected), ([-1.75], [-3.0]));
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a> {
     targets: Targets<'a>,
@@ -151,7 +163,7 @@ impl<'a> Sequences<'a> {
             Reduction::LengthDesensitized { alpha: 0.0 } => sum.sum(),
             Reduction::LengthDesensitized { alpha } => {
                 let logp = sum.to_f64() + alpha * tail.to_f64();
-                if logp.is_nan() { crate::NAN } else { logp as f32 }
+                if logp.is_nan() { crate::NAN } else { logp as f32 + 0.0 }
             }
             Reduction::Sum | Reduction::Mean => {
                 sum.merge(&tail);
@@ -181,7 +193,7 @@ impl<'a> Sequences<'a> {
                 for (place, row) in self.rows(sequence).enumerate() {
                     let value = f64::from(*grad) * (self.reduction.weight(place, length, common) * scale);
                     if let Some(out) = grads.get_mut(row) {
-                        *out = if value.is_nan() { crate::NAN } else { value as f32 };
+                        *out = if value.is_nan() { crate::NAN } else { value as f32 + 0.0 };
                     }
                 }
             }

@@ -10,7 +10,7 @@ use crate::elementary::lanes::{exp_neg, expm1, log, log1p};
 use crate::lanes::{Backend, Kernel, Lanes};
 use core::marker::PhantomData;
 
-/// Of one row.
+/// Statistics of one row.
 #[derive(Clone, Copy)]
 pub struct Statistics {
     /// `-sum p ln p`.
@@ -90,7 +90,8 @@ impl<T: Element, L: Lanes> Visitor for OverLanes<'_, T, L> {
         } else {
             log(squares + largest * (p * p))
         };
-        Statistics { entropy: entropy as f32, log_sum_squares: log_sum_squares as f32 }
+        // Tiny ones round to +0.
+        Statistics { entropy: entropy as f32, log_sum_squares: log_sum_squares as f32 + 0.0 }
     }
 }
 

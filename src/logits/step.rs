@@ -13,6 +13,42 @@ use crate::run::tasks;
 use crate::{Error, Metrics, Run};
 
 /// What a step computes with.
+///
+/// [`Trainer`](crate::Trainer) does the same in memory of its own.
+///
+/// ```
+/// use preflane::logits::*;
+/// use preflane::{Loss, Run};
+///
+/// // One pair of a token each over a vocabulary of two.
+/// let mut logits = [0.5_f32, 0.5, 0.5, 0.5];
+/// let targets = Targets::new(Labels::I32(&[0, 1]));
+/// let step = Step {
+///     loss: Loss::dpo(0.1)?,
+///     scaling: Scaling::NONE,
+///     sequences: Sequences::new(targets, 1, Layout::ChosenFirst, Reduction::Sum)?,
+///     reference: None,
+///     weights: None,
+///     grad_scale: 1.0,
+///     zero_padding: false,
+/// };
+/// let (mut sums, [mut by_token, mut token_grads]) = ([LogSumExp::default(); 2], [[0.0; 2]; 2]);
+/// let [mut chosen, mut rejected, mut by_chosen, mut by_rejected, mut losses] = [[0.0]; 5];
+/// let buffers = StepBuffers {
+///     token_logps: &mut by_token,
+///     log_sum_exps: &mut sums,
+///     token_grads: &mut token_grads,
+///     chosen_logps: &mut chosen,
+///     rejected_logps: &mut rejected,
+///     grad_chosen_logps: &mut by_chosen,
+///     grad_rejected_logps: &mut by_rejected,
+/// };
+/// let outputs = StepOutputs { losses: Some(&mut losses), ..Default::default() };
+/// Run::default().step(&step, LogitsMut::new(&mut logits, 2, 2)?, buffers, outputs, None)?;
+/// assert_eq!(losses, [core::f32::consts::LN_2]);
+/// assert_eq!(logits, [-0.025, 0.025, -0.025, 0.025]);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a, L> {
     /// The loss of a pair.
@@ -38,17 +74,17 @@ pub struct Step<'a, L> {
 pub struct StepBuffers<'a> {
     /// Tokens' log-probabilities, one a row; 0 for masked ones.
     pub token_logps: &'a mut [f32],
-    /// One a row.
+    /// The rows' log-sum-exps, one a row.
     pub log_sum_exps: &'a mut [LogSumExp],
     /// The derivatives by `token_logps`.
     pub token_grads: &'a mut [f32],
     /// The chosen answers' log-probabilities, one a pair.
     pub chosen_logps: &'a mut [f32],
-    /// The rejected answers'.
+    /// The rejected answers' log-probabilities, one a pair.
     pub rejected_logps: &'a mut [f32],
     /// The derivatives by `chosen_logps`, without `grad_scale`.
     pub grad_chosen_logps: &'a mut [f32],
-    /// By `rejected_logps`.
+    /// The derivatives by `rejected_logps`, without `grad_scale`.
     pub grad_rejected_logps: &'a mut [f32],
 }
 
@@ -59,9 +95,9 @@ pub struct StepOutputs<'a> {
     pub losses: Option<&'a mut [f32]>,
     /// Implicit rewards of the chosen answers.
     pub chosen_rewards: Option<&'a mut [f32]>,
-    /// Of the rejected answers.
+    /// Implicit rewards of the rejected answers.
     pub rejected_rewards: Option<&'a mut [f32]>,
-    /// Their differences.
+    /// The exact differences of the two rewards, rounded once.
     pub margins: Option<&'a mut [f32]>,
 }
 
@@ -113,7 +149,7 @@ impl<L: PairLoss> Step<'_, L> {
         Pairs { policy_chosen_logps, policy_rejected_logps, reference, weights }
     }
 
-    /// Of arguments that were checked.
+    /// The step, of arguments that were checked.
     fn run<T: Element>(
         &self,
         backend: Backend,

@@ -193,3 +193,29 @@ impl Softmax {
         Reduced { n, f: t - (n - L::splat(TO_INTEGER)) }.value(&self.table)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_are_those_of_the_definition() {
+        let mut powers = TABLE;
+        for (j, power) in powers.iter_mut().enumerate() {
+            *power = f64::from_bits(power.to_bits() + ((j as u64) << 48));
+        }
+        crate::definition::compare(
+            "logits",
+            &[
+                ("POWERS", &powers),
+                ("QUARTIC", &QUARTIC),
+                ("SIXTEENTHS", &SIXTEENTHS),
+                ("SIXTEENTH", &[SIXTEENTH]),
+                ("WIDE", &[WIDE]),
+                ("GIANT", &[GIANT]),
+                ("SOFTMAX_FLOOR", &[SOFTMAX_FLOOR]),
+                ("LN_2", &[core::f64::consts::LN_2]),
+            ],
+        );
+    }
+}

@@ -102,7 +102,7 @@ impl<L: Lanes> Parts<L> {
         self.low = self.low.bits_add(left + L::splat(FINE));
     }
 
-    /// Of `count` values over all lanes, at most a chunk: its sum fits 64 bits.
+    /// The total of `count` values over all lanes, at most a chunk: its sum fits 64 bits.
     #[inline(always)]
     pub fn total(self, window: i64, count: u64) -> Total {
         let part = |sum: u64, zero: f64| i128::from(sum.wrapping_sub(zero.to_bits().wrapping_mul(count)) as i64);

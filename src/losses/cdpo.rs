@@ -8,6 +8,7 @@
 use super::{Cdpo, Pair, PairFormula, Real};
 
 impl PairFormula for Cdpo {
+    const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta
     }

@@ -125,3 +125,11 @@ impl<L: Lanes> Real for Checked<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn constants_are_those_of_the_definition() {
+        crate::definition::compare("pairs", &[("CANCELLATION", &[super::CANCELLATION])]);
+    }
+}

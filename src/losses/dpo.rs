@@ -5,6 +5,7 @@
 use super::{Dpo, Pair, PairFormula, Real};
 
 impl PairFormula for Dpo {
+    const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta
     }

@@ -40,6 +40,8 @@ pub trait Pair<R: Real> {
 
 /// A loss of a pair as mathematics.
 pub trait PairFormula: Copy + Send + Sync {
+    /// Whether no loss is below 0, or -0.
+    const NONNEGATIVE: bool = false;
     /// The scale of the rewards.
     fn beta(&self) -> f64;
     /// Hands the loss of one pair and its derivatives to it.
@@ -77,12 +79,16 @@ pub trait List<R: Real> {
     fn len(&self) -> usize;
     /// The scale of the rewards.
     fn beta(&self) -> R;
-    /// The log-ratio of answer `i` less that of answer `j`.
+    /// The log-ratio of answer `i` less that of answer `j`, of which one may be infinite, or both with opposite signs.
     fn h(&self, i: usize, j: usize) -> R;
-    /// Keeps a number for answer `i`.
-    fn keep(&mut self, i: usize, number: R);
-    /// The number that was kept for answer `i`.
-    fn kept(&self, i: usize) -> R;
+    /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
+    fn is_above(&self, i: usize, j: usize) -> bool;
+    /// An answer with a finite log-ratio.
+    fn finite(&self) -> usize;
+    /// Keeps a number and a choice for answer `i`.
+    fn keep(&mut self, i: usize, number: R, choice: bool);
+    /// The number and the choice that were kept for answer `i`.
+    fn kept(&self, i: usize) -> (R, bool);
 
     /// Takes the loss.
     fn loss(&mut self, loss: R);
@@ -103,3 +109,16 @@ pub trait ListFormula: Copy + Send + Sync {
     /// Hands the loss of a list and its derivatives to it.
     fn evaluate<R: Real>(&self, list: &mut impl List<R>);
 }
+
+/// Declares how a formula is evaluated apart: one of many may need much stack, which the others should not pay for.
+macro_rules! apart {
+    ($name:ident, $Formula:ident, $Row:ident) => {
+        #[inline(never)]
+        pub fn $name<F: $Formula, R: Real>(formula: &F, row: &mut impl $Row<R>) {
+            formula.evaluate(row);
+        }
+    };
+}
+apart!(pair_apart, PairFormula, Pair);
+apart!(answer_apart, AnswerFormula, Answer);
+apart!(list_apart, ListFormula, List);

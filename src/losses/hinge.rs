@@ -6,6 +6,7 @@
 use super::{Hinge, Pair, PairFormula, Real};
 
 impl PairFormula for Hinge {
+    const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta
     }

@@ -9,6 +9,7 @@
 use super::{Ipo, Pair, PairFormula, Real};
 
 impl PairFormula for Ipo {
+    const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta
     }

@@ -1,11 +1,16 @@
-//! Preference losses: one file a formula, written once over [`Real`], and the list of them all.
+//! Preference losses: one file for each formula, and the list of them all.
 //!
-//! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference,
-//! `h = u - v`, `z = beta h`. A labelled answer has one log-ratio `u` and `z = beta u`, and a reference point `z0`; of listed answers
-//! each has its `z_j = beta u_j`. `sigmoid(x) = 1/(1+e^-x)`, `softplus(x) = ln(1+e^x)`.
+//! A loss has a [`Shape`], which says what it compares: the two answers of a pair ([`Loss`]), one labelled answer ([`LabelledLoss`]), or
+//! the answers of a ranked list ([`ListedLoss`]). [`LOSSES`] describes every loss: its name, what trainers call it, its formula, its
+//! parameters with their ranges, and its source. [`find`] looks one up by name. Each loss is also a type of its own, and [`OneOf`]
+//! combines two of them where flash is scarce.
 //!
-//! A formula gives the loss and its derivatives; the kernel of its shape does the rest, which is the same for all:
-//! log-ratios, rewards, weights, the rare path.
+//! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference, `h = u - v` and
+//! `z = beta h`. A labelled answer has one log-ratio `u`, `z = beta u`, and `z0`, which is beta times the reference point. Of listed
+//! answers each has its `z_j = beta u_j`. `sigmoid(x) = 1/(1+e^-x)` and `softplus(x) = ln(1+e^x)`.
+//!
+//! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
+//! weights, rounding, and rows that `f64` cannot decide.
 
 mod cdpo;
 mod checked;
@@ -24,10 +29,10 @@ mod robust;
 mod simpo;
 mod tracked;
 
-pub use one_of::OneOf;
-pub use parameter::Parameter;
 pub(crate) use checked::Checked;
 pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
+pub use one_of::OneOf;
+pub use parameter::Parameter;
 pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::Tracked;
 
@@ -65,6 +70,30 @@ pub struct Description {
     pub formula: &'static str,
     /// Where the formula is from.
     pub source: &'static str,
+}
+
+/// How many sets of parameters [`Description::case`] gives that are all different.
+pub const CASES: usize = 5;
+
+impl Description {
+    /// A set of parameters, for tests: of each parameter the value at `index` in its grid, which is gone through again and again. The
+    /// first set is an everyday one.
+    pub fn case(&self, index: usize) -> Values {
+        let mut values = Values { values: [0.0; MOST_PARAMETERS], used: self.parameters.len() };
+        for (value, parameter) in values.values.iter_mut().zip(self.parameters) {
+            *value = parameter.grid.get(index % parameter.grid.len().max(1)).copied().unwrap_or(parameter.default);
+        }
+        values
+    }
+
+    /// The parameters that people mean who give none.
+    pub fn defaults(&self) -> Values {
+        let mut values = Values { values: [0.0; MOST_PARAMETERS], used: self.parameters.len() };
+        for (value, parameter) in values.values.iter_mut().zip(self.parameters) {
+            *value = parameter.default;
+        }
+        values
+    }
 }
 
 /// The most parameters that a loss has.
@@ -132,7 +161,7 @@ macro_rules! types {
 
 /// Makes the enum of all losses of a shape.
 macro_rules! any_loss {
-    ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+    ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $formula:literal $source:literal;)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq)]
@@ -153,7 +182,7 @@ macro_rules! any_loss {
             #[inline(always)]
             fn evaluate<R: Real>(&self, row: &mut impl $Row<R>) {
                 match self {
-                    $(Self::$Type(loss) => loss.evaluate(row),)*
+                    $(Self::$Type(loss) => formula::$apart(loss, row),)*
                 }
             }
         }
@@ -208,15 +237,15 @@ macro_rules! everything {
         types!($($pairwise)* $($labelled)* $($listed)*);
         any_loss! {
             /// Any loss of pairs, chosen at run time.
-            Loss PairFormula Pair { $($pairwise)* }
+            Loss PairFormula Pair pair_apart { $($pairwise)* }
         }
         any_loss! {
             /// Any loss of labelled answers, chosen at run time.
-            LabelledLoss AnswerFormula Answer { $($labelled)* }
+            LabelledLoss AnswerFormula Answer answer_apart { $($labelled)* }
         }
         any_loss! {
             /// Any loss of listed answers, chosen at run time.
-            ListedLoss ListFormula List { $($listed)* }
+            ListedLoss ListFormula List list_apart { $($listed)* }
         }
         of_two!($($listed)*);
 
@@ -265,7 +294,7 @@ macro_rules! descriptions {
 macro_rules! all {
     ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
         $formula:literal $source:literal;)*) => {
-        /// Every loss, in the order of their numbers.
+        /// Every loss, shape by shape, in the order of the list.
         pub static LOSSES: &[&Description] = &[$(&describe::$Type),*];
     };
 }

@@ -1,5 +1,6 @@
 //! A device's own small set of losses.
 
+use super::formula::pair_apart;
 use super::{Pair, PairFormula, Real};
 
 /// One of two losses, chosen at run time; either may be a `OneOf` itself. Where flash is scarce, a program that
@@ -11,7 +12,7 @@ use super::{Pair, PairFormula, Real};
 /// let dpo = preflane::evaluate_pair(&loss, -12.5, -14.0, Some((-13.0, -13.25)));
 /// loss = OneOf::Second(Ipo::new(0.1)?);
 /// let ipo = preflane::evaluate_pair(&loss, -12.5, -14.0, Some((-13.0, -13.25)));
-/// assert_eq!((dpo.loss, ipo.loss), (0.632599, 14.0625));
+/// assert_eq!((dpo.loss, ipo.loss), (0.63259906, 14.0625));
 /// # Ok::<(), preflane::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,8 +33,8 @@ impl<A: PairFormula, B: PairFormula> PairFormula for OneOf<A, B> {
     #[inline(always)]
     fn evaluate<R: Real>(&self, pair: &mut impl Pair<R>) {
         match self {
-            Self::First(loss) => loss.evaluate(pair),
-            Self::Second(loss) => loss.evaluate(pair),
+            Self::First(loss) => pair_apart(loss, pair),
+            Self::Second(loss) => pair_apart(loss, pair),
         }
     }
 }

@@ -12,6 +12,7 @@
 use super::{Pair, PairFormula, Real, SimPo};
 
 impl PairFormula for SimPo {
+    const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta
     }

@@ -1,36 +1,20 @@
 //! The pair kernel: what all losses share, over lanes.
 
+use super::counts::Counts;
+use super::log_ratios::{LogRatios, exact_log_ratios, log_ratios};
 use super::settle::{settle, settle_rows};
 use super::{OutputSlices, Pairs, RESULTS, Reference, place};
 use crate::exact::Exponents;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
 use crate::losses::{Checked, Pair, PairFormula};
 
-/// What the metrics count rather than sum.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Counts {
-    pub accurate: u32,
-    pub ties: u32,
-    pub nonfinite: u32,
-    pub chosen_fell: u32,
-    pub rejected_fell: u32,
-    pub both_fell: u32,
-}
-
-impl Counts {
-    fn add(&mut self, more: &Self) {
-        self.accurate += more.accurate;
-        self.ties += more.ties;
-        self.nonfinite += more.nonfinite;
-        self.chosen_fell += more.chosen_fell;
-        self.rejected_fell += more.rejected_fell;
-        self.both_fell += more.both_fell;
-    }
-}
-
 /// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
-pub fn block<F: PairFormula>(backend: Backend, formula: &F, pairs: Pairs<'_>, outputs: &mut OutputSlices<'_>) -> Counts {
+pub fn block<F: PairFormula>(
+    backend: Backend,
+    formula: &F,
+    pairs: Pairs<'_>,
+    outputs: &mut OutputSlices<'_>,
+) -> Counts {
     let rows = pairs.len();
     let backend = backend.for_rows(rows);
     let tail = rows % backend.lanes();
@@ -102,46 +86,6 @@ struct PairKernel<'k, 'a, 'o, F> {
     counts: &'k mut Counts,
 }
 
-/// `a - b` rounded, and the error of that: their sum is the exact difference.
-#[inline(always)]
-fn difference<L: Lanes>(a: L, b: L) -> (L, L) {
-    let d = a - b;
-    let b_part = a - d;
-    let a_part = d + b_part;
-    (d, (a - a_part) - (b - b_part))
-}
-
-/// The chosen and the rejected log-ratio, and their difference.
-pub struct LogRatios<L> {
-    u: L,
-    v: L,
-    pub h: L,
-}
-
-/// `u`, `v` and `h = u - v`, each within 2^-51 of itself, h of the exact sign; NaN where one of them is infinite.
-/// Adding 0 last makes every zero of h +0, whichever way it came about.
-///
-/// The errors of the three differences add up to what the rough h lacks. Can adding them cancel and leave their own
-/// rounding? Only if they are as large as the rough h, which then is a few units of the last place of u and v, and
-/// its own error 0. The error of u has at most 24 bits, all from its smaller term, and is at most half of such a unit, and
-/// so is that of v: either they are close enough for an exact difference, or one dwarfs the other and, at half a unit, cannot
-/// cancel a whole one.
-#[inline(always)]
-pub fn log_ratios<L: Lanes>([pc, pr, rc, rr]: [L; 4]) -> LogRatios<L> {
-    let (u, u_error) = difference(pc, rc);
-    let (v, v_error) = difference(pr, rr);
-    let (rough, rough_error) = difference(u, v);
-    let h = rough + ((u_error - v_error) + rough_error);
-    LogRatios { u, v, h: h + L::splat(0.0) }
-}
-
-/// The same bits, where every difference is exact.
-#[inline(always)]
-fn exact_log_ratios<L: Lanes>([pc, pr, rc, rr]: [L; 4]) -> LogRatios<L> {
-    let (u, v) = (pc - rc, pr - rr);
-    LogRatios { u, v, h: (u - v) + L::splat(0.0) }
-}
-
 impl<'a, F: PairFormula> Kernel for PairKernel<'_, 'a, '_, F> {
     type Output = ();
 
@@ -162,6 +106,9 @@ impl<'a, F: PairFormula> Kernel for PairKernel<'_, 'a, '_, F> {
 /// Bits that ordinary values may be above or below 1.
 const ORDINARY: u32 = 20;
 
+/// Biased exponents of ordinary values are above: their differences are multiples of 2^-126 then, and beta times one is no 0 as `f32`.
+const LEAST: u32 = 23;
+
 /// Whether in the first `n` rows all differences of log-probabilities are exact in `f64` and no result can overflow or
 /// be NaN. It is so in nearly every batch that people have; then the kernel leaves out what watches for the rest.
 ///
@@ -176,6 +123,7 @@ fn is_ordinary<'a>(beta: f64, pairs: &Pairs<'a>, n: usize) -> bool {
     let exponents = Exponents::of_four([pc, pr, rc, rr]);
     let limit = f64::from(1_u32 << ORDINARY);
     exponents.most.saturating_sub(exponents.least) <= 27
+        && exponents.least > LEAST
         && exponents.most < 127 + ORDINARY
         && pairs.weights.is_none_or(|weights| Exponents::of(cut(weights)).most < 127 + ORDINARY)
         && beta <= limit
@@ -212,7 +160,8 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
             };
             #[expect(clippy::manual_map, reason = "a closure that holds lanes is not inlined into its level")]
             let weight = match weights {
-                Some(weights) => Some(L::load(weights, at)),
+                // A weight may be -0.
+                Some(weights) => Some(L::load(weights, at).abs()),
                 None => None,
             };
             let valid = u32::MAX >> (32 - (*rows - at).min(L::N));
@@ -232,6 +181,10 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
 /// Takes the results of a block of rows, by their [`place`].
 trait Sink<L> {
     fn put<const PLACE: usize>(&mut self, value: L);
+    /// Takes a result that cannot be -0.
+    fn put_plain<const PLACE: usize>(&mut self, value: L);
+    /// Takes a result by its opposite.
+    fn put_opposite<const PLACE: usize>(&mut self, value: L);
 }
 
 /// The block from row `at` on in columns, of which some may not be asked for.
@@ -247,6 +200,18 @@ impl<L: Lanes> Sink<L> for Columns<'_, '_> {
             value.store_result(to, self.at);
         }
     }
+    #[inline(always)]
+    fn put_plain<const PLACE: usize>(&mut self, value: L) {
+        if let Some(to) = &mut self.results[PLACE] {
+            value.store(to, self.at);
+        }
+    }
+    #[inline(always)]
+    fn put_opposite<const PLACE: usize>(&mut self, value: L) {
+        if let Some(to) = &mut self.results[PLACE] {
+            value.store_opposite(to, self.at);
+        }
+    }
 }
 
 /// A row alone.
@@ -254,6 +219,14 @@ impl Sink<f64> for [f32; RESULTS] {
     #[inline(always)]
     fn put<const PLACE: usize>(&mut self, value: f64) {
         value.store_result(self, PLACE);
+    }
+    #[inline(always)]
+    fn put_plain<const PLACE: usize>(&mut self, value: f64) {
+        value.store(self, PLACE);
+    }
+    #[inline(always)]
+    fn put_opposite<const PLACE: usize>(&mut self, value: f64) {
+        value.store_opposite(self, PLACE);
     }
 }
 
@@ -263,7 +236,8 @@ struct LaneResults<L: Lanes> {
     h: L,
     loss: L,
     by_u: L,
-    by_v: L,
+    /// If it is not the opposite of the one before.
+    by_v: Option<L>,
     by_beta: L,
     doubt: L::Mask,
 }
@@ -272,7 +246,7 @@ impl<L: Lanes> LaneResults<L> {
     #[inline(always)]
     fn new(beta: L, h: L) -> Self {
         let zero = L::splat(0.0);
-        Self { beta, h, loss: zero, by_u: zero, by_v: zero, by_beta: zero, doubt: Checked::new(zero).doubt }
+        Self { beta, h, loss: zero, by_u: zero, by_v: None, by_beta: zero, doubt: Checked::new(zero).doubt }
     }
 
     /// A result, in doubt where one of its sums has cancelled.
@@ -287,7 +261,9 @@ impl<L: Lanes> LaneResults<L> {
     fn weigh(&mut self, weight: L) {
         self.loss = self.loss * weight;
         self.by_u = self.by_u * weight;
-        self.by_v = self.by_v * weight;
+        if let Some(by_v) = &mut self.by_v {
+            *by_v = *by_v * weight;
+        }
         self.by_beta = self.by_beta * weight;
     }
 }
@@ -311,7 +287,11 @@ impl<L: Lanes> Pair<Checked<L>> for LaneResults<L> {
     }
     #[inline(always)]
     fn by_v(&mut self, derivative: Checked<L>) {
-        self.by_v = self.take(derivative);
+        self.by_v = Some(self.take(derivative));
+    }
+    #[inline(always)]
+    fn by_h(&mut self, derivative: Checked<L>) {
+        self.by_u(derivative);
     }
     #[inline(always)]
     fn by_beta(&mut self, derivative: Checked<L>) {
@@ -343,18 +323,35 @@ impl<L: Lanes> LaneBlock<L> {
         let (chosen_reward, rejected_reward) = (beta * u, beta * v);
         sink.put::<{ place::CHOSEN_REWARD }>(chosen_reward);
         sink.put::<{ place::REJECTED_REWARD }>(rejected_reward);
-        sink.put::<{ place::MARGIN }>(beta * h);
+        // A zero of h is +0, and an ordinary product does not underflow.
+        if ORDINARY {
+            sink.put_plain::<{ place::MARGIN }>(beta * h);
+        } else {
+            sink.put::<{ place::MARGIN }>(beta * h);
+        }
 
         let mut results = LaneResults::new(beta, h);
         formula.evaluate(&mut results);
         if let Some(weight) = weight {
             results.weigh(weight);
         }
-        sink.put::<{ place::LOSS }>(results.loss);
+        if F::NONNEGATIVE {
+            sink.put_plain::<{ place::LOSS }>(results.loss);
+        } else {
+            sink.put::<{ place::LOSS }>(results.loss);
+        }
         sink.put::<{ place::GRAD_CHOSEN }>(results.by_u);
-        sink.put::<{ place::GRAD_REJECTED }>(results.by_v);
-        sink.put::<{ place::GRAD_REF_CHOSEN }>(zero - results.by_u);
-        sink.put::<{ place::GRAD_REF_REJECTED }>(zero - results.by_v);
+        sink.put_opposite::<{ place::GRAD_REF_CHOSEN }>(results.by_u);
+        match results.by_v {
+            Some(by_v) => {
+                sink.put::<{ place::GRAD_REJECTED }>(by_v);
+                sink.put_opposite::<{ place::GRAD_REF_REJECTED }>(by_v);
+            }
+            None => {
+                sink.put_opposite::<{ place::GRAD_REJECTED }>(results.by_u);
+                sink.put::<{ place::GRAD_REF_REJECTED }>(results.by_u);
+            }
+        }
         sink.put::<{ place::GRAD_BETA }>(results.by_beta);
 
         let mut unsettled = L::bits(results.doubt);
@@ -364,7 +361,10 @@ impl<L: Lanes> LaneBlock<L> {
             let tame = size.lt(L::splat(f32::MAX as f64));
             unsettled |= !L::bits(tame);
             // A derivative beyond f64 times a weight of 0, which the loss does not show.
-            let derivatives = (results.by_u - results.by_v) + results.by_beta;
+            let derivatives = match results.by_v {
+                Some(by_v) => (results.by_u - by_v) + results.by_beta,
+                None => results.by_u + results.by_beta,
+            };
             unsettled |= !L::bits(derivatives.eq(derivatives));
         }
         unsettled &= valid;
@@ -403,6 +403,6 @@ fn one_in_f64<F: PairFormula>(
     results: &mut [f32; RESULTS],
     counts: &mut Counts,
 ) -> bool {
-    let group = LaneBlock { inputs: inputs.map(f64::from), weight: Some(weight.into()), valid: 1 };
+    let group = LaneBlock { inputs: inputs.map(f64::from), weight: Some(f64::from(weight).abs()), valid: 1 };
     group.evaluate::<F, false>(formula, results, counts) != 0
 }

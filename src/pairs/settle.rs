@@ -3,7 +3,8 @@
 //! First one `f64` with a bound of its error tries, which decides most rows and costs little; what it leaves, and what is NaN
 //! or infinite, goes to 384 bits. A microcontroller, where flash is scarce, goes there at once: the bits are the same.
 
-use super::kernel::{Counts, log_ratios};
+use super::counts::Counts;
+use super::log_ratios::sign_of_h;
 use super::{OutputSlices, Pairs, RESULTS, SUMMED, place};
 use crate::NAN;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
@@ -58,27 +59,33 @@ pub fn settle<F: PairFormula>(
     counts.nonfinite += u32::from(!finite);
 }
 
-/// A number of the exact sign of h; NaN where h is.
-pub fn sign_of_h(inputs: &[f32; 4]) -> f64 {
-    // NaN for an infinite difference, whose sign the rough one has.
-    let h = log_ratios(inputs.map(f64::from)).h;
-    if h.is_nan() { rough_log_ratio(inputs) } else { h }
-}
-
 /// One row with bounds of errors: each result that they decide is rounded at once.
 struct BoundedResults<'r> {
     beta: Tracked,
     h: Tracked,
-    weight: Tracked,
+    /// If it is not 1.
+    weight: Option<Tracked>,
     results: &'r mut [f32; RESULTS],
     decided: bool,
 }
 
 impl BoundedResults<'_> {
-    fn put<const PLACE: usize>(&mut self, value: Tracked) {
-        match value.rounded() {
-            Some(result) => self.results[PLACE] = result,
-            None => self.decided = false,
+    /// Takes a result, and its opposite for another place.
+    fn put(&mut self, place: usize, opposite: usize, value: Tracked) {
+        let Some(result) = value.rounded() else {
+            self.decided = false;
+            return;
+        };
+        self.results[place] = result;
+        if opposite != place {
+            self.results[opposite] = 0.0 - result;
+        }
+    }
+
+    fn weighed(&self, value: Tracked) -> Tracked {
+        match self.weight {
+            Some(weight) => value * weight,
+            None => value,
         }
     }
 }
@@ -91,40 +98,38 @@ impl Pair<Tracked> for BoundedResults<'_> {
         self.h
     }
     fn loss(&mut self, loss: Tracked) {
-        self.put::<{ place::LOSS }>(loss * self.weight);
+        self.put(place::LOSS, place::LOSS, self.weighed(loss));
     }
     fn by_u(&mut self, derivative: Tracked) {
-        self.put::<{ place::GRAD_CHOSEN }>(derivative * self.weight);
-        self.put::<{ place::GRAD_REF_CHOSEN }>(-derivative * self.weight);
+        self.put(place::GRAD_CHOSEN, place::GRAD_REF_CHOSEN, self.weighed(derivative));
     }
     fn by_v(&mut self, derivative: Tracked) {
-        self.put::<{ place::GRAD_REJECTED }>(derivative * self.weight);
-        self.put::<{ place::GRAD_REF_REJECTED }>(-derivative * self.weight);
+        self.put(place::GRAD_REJECTED, place::GRAD_REF_REJECTED, self.weighed(derivative));
+    }
+    fn by_h(&mut self, derivative: Tracked) {
+        self.by_u(derivative);
+        self.results[place::GRAD_REJECTED] = self.results[place::GRAD_REF_CHOSEN];
+        self.results[place::GRAD_REF_REJECTED] = self.results[place::GRAD_CHOSEN];
     }
     fn by_beta(&mut self, derivative: Tracked) {
-        self.put::<{ place::GRAD_BETA }>(derivative * self.weight);
+        self.put(place::GRAD_BETA, place::GRAD_BETA, self.weighed(derivative));
     }
 }
 
 /// Whether bounds of the errors decide every result.
 #[inline(never)]
-fn settle_by_bounds<F: PairFormula>(
-    formula: &F,
-    inputs: &[f32; 4],
-    weight: f32,
-    results: &mut [f32; RESULTS],
-) -> bool {
+fn settle_by_bounds<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS]) -> bool {
     if !rough_log_ratio(inputs).is_finite() {
         return false;
     }
     let &[pc, pr, rc, rr] = inputs;
     let (u, v) = (Tracked::difference(pc, rc), Tracked::difference(pr, rr));
     let (beta, h) = (Tracked::from_f64(formula.beta()), u - v);
-    let weight = Tracked::from_f64(weight.into());
+    let weight = (weight != 1.0).then(|| Tracked::from_f64(weight.into()));
     let mut row = BoundedResults { beta, h, weight, results, decided: true };
-    row.put::<{ place::CHOSEN_REWARD }>(beta * u);
-    row.put::<{ place::REJECTED_REWARD }>(beta * v);
-    row.put::<{ place::MARGIN }>(beta * h);
+    row.put(place::CHOSEN_REWARD, place::CHOSEN_REWARD, beta * u);
+    row.put(place::REJECTED_REWARD, place::REJECTED_REWARD, beta * v);
+    row.put(place::MARGIN, place::MARGIN, beta * h);
     if row.decided {
         formula.evaluate(&mut row);
     }
@@ -198,4 +203,83 @@ fn settle_exactly<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32, r
 #[inline(never)]
 fn evaluate_exactly<F: PairFormula>(formula: &F, mut row: ExactResults<'_>) {
     formula.evaluate(&mut row);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Loss;
+    use crate::losses::{CASES, LOSSES, Shape};
+
+    /// A stream of bits.
+    struct Bits(u64);
+
+    impl Bits {
+        fn next(&mut self) -> u32 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 32) as u32
+        }
+
+        /// Numbers that meet at midpoints: few bits, far apart, and now and then any.
+        fn number(&mut self) -> f32 {
+            let short = (self.next() % 64) as f32 - 32.0;
+            match self.next() % 8 {
+                0 => f32::from_bits(self.next()),
+                1 => 0.0,
+                2 => short * f32::from_bits((127 - self.next() % 120) << 23),
+                3 => 1.0 + short * f32::EPSILON,
+                4 => -f32::from_bits(self.next() % 3),
+                5 => f32::from_bits(0x7f7f_ffff - self.next() % 2),
+                _ => short + f32::from_bits((127 - self.next() % 30) << 23),
+            }
+        }
+    }
+
+    /// What the bounds decide is what 384 bits give, for every loss and its grid of parameters.
+    #[test]
+    fn tiers_agree() {
+        let mut bits = Bits(1);
+        let mut decided = 0;
+        for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise) {
+            for case in 0..CASES {
+                let loss = Loss::new(description, &description.case(case)).unwrap();
+                for _ in 0..150 {
+                    let inputs = core::array::from_fn(|_| bits.number());
+                    if !rough_log_ratio(&inputs).is_finite() {
+                        continue;
+                    }
+                    let weight = if bits.next() % 4 == 0 { bits.number().abs() } else { 1.0 };
+                    let weight = if weight.is_finite() { weight } else { 3.0 };
+                    let (mut bounded, mut exact) = ([NAN; RESULTS], [NAN; RESULTS]);
+                    let all = settle_by_bounds(&loss, &inputs, weight, &mut bounded);
+                    decided += u32::from(all);
+                    settle_exactly(&loss, &inputs, weight, &mut exact);
+                    // Where not all was decided, what was is right nevertheless.
+                    for (bounded, exact) in bounded.iter().zip(&exact) {
+                        let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
+                        assert!(same, "{loss:?} {inputs:x?} weight {weight:e}: {bounded:e}, not {exact:e}");
+                    }
+                }
+            }
+        }
+        assert!(decided > 1_000, "{decided}");
+    }
+
+    /// The examples in which truncated sums and quotients fall on the wrong side of a midpoint.
+    #[test]
+    fn ties_are_decided() {
+        let settled = |loss: Loss, inputs: [f32; 4]| {
+            let mut results = [NAN; RESULTS];
+            settle_exactly(&loss, &inputs, 1.0, &mut results);
+            results
+        };
+        // The loss is 300 + 2^-15 and e^-300 beside it: above the midpoint.
+        let results =
+            settled(Loss::dpo(0.5).unwrap(), [-(600.0 + f32::powi(2.0, -14)), -f32::powi(2.0, -15), 0.0, 0.0]);
+        assert_eq!(results[place::LOSS], 300.0 + f32::powi(2.0, -15));
+        // The derivative is -(1 + 3 2^-24): a midpoint, of a quotient by 3/4. To even: 1 + 2^-22.
+        let beta = 1.5 * (1.0 + 3.0 * f64::powi(2.0, -24));
+        let results = settled(Loss::robust(beta, 0.125).unwrap(), [0.0; 4]);
+        assert_eq!(results[place::GRAD_CHOSEN], -(1.0 + f32::powi(2.0, -22)));
+    }
 }

@@ -3,7 +3,19 @@
 use crate::{Error, Pairs};
 use heapless::Vec;
 
-/// Up to `N` pairs, column by column, for [`evaluate`](crate::evaluate).
+/// Up to `N` pairs, column by column, for [`Run::evaluate`](crate::Run::evaluate).
+///
+/// ```
+/// use preflane::streaming::PairBuffer;
+/// use preflane::{Loss, Metrics, Outputs, Run};
+///
+/// let mut buffer = PairBuffer::<8>::new();
+/// buffer.push(-12.5, -14.0, Some((-13.0, -13.25)))?;
+/// let mut metrics = Metrics::new();
+/// Run::default().evaluate(&Loss::dpo(0.1)?, buffer.pairs(), Outputs::default(), Some(&mut metrics))?;
+/// assert_eq!(metrics.report().rewards_accuracies, 1.0);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PairBuffer<const N: usize> {
     policy_chosen_logps: Vec<f32, N>,

@@ -53,6 +53,18 @@ pub struct Sum {
 impl Sum {
     pub const ZERO: Self = Self { high: 0.0, low: 0.0 };
 
+    /// Its two parts.
+    #[cfg(feature = "capi")]
+    pub fn parts(&self) -> [f64; 2] {
+        [self.high, self.low]
+    }
+
+    /// Of two parts.
+    #[cfg(feature = "capi")]
+    pub fn of([high, low]: [f64; 2]) -> Self {
+        Self { high, low }
+    }
+
     pub fn add(&mut self, x: f64) {
         // Knuth's two-sum.
         let sum = self.high + x;

@@ -21,7 +21,7 @@ pub enum Side {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Scored {
-    /// Loss, rewards, margin and gradients: the bits of [`evaluate`](crate::evaluate) on the same log-probabilities.
+    /// Loss, rewards, margin and gradients: the bits of [`Run::evaluate`](crate::Run::evaluate) on the same log-probabilities.
     pub pair: Pair,
     /// The chosen answer.
     pub chosen: Answer,
@@ -51,10 +51,25 @@ impl Scored {
 /// For each answer: [`begin`](Self::begin), then [`token`](Self::token) or [`logits`](Self::logits) for each of its
 /// tokens that count (the prompt's do not), then [`end`](Self::end). Either answer of a pair may come first. A call that
 /// is refused changes nothing.
+///
+/// ```
+/// use preflane::Loss;
+/// use preflane::streaming::{Evaluator, Side};
+///
+/// let mut evaluator = Evaluator::new(Loss::dpo(0.1)?);
+/// evaluator.begin(Side::Chosen)?;
+/// evaluator.token(-1.5, None)?;
+/// assert!(evaluator.end(Some(-2.0))?.is_none());
+/// evaluator.begin(Side::Rejected)?;
+/// evaluator.token(-3.0, None)?;
+/// let scored = evaluator.end(Some(-2.5))?;
+/// assert_eq!(scored.map(|scored| scored.pair.margin), Some(0.1));
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluator<L> {
     loss: L,
-    /// Of the open answer, as the next two.
+    /// The sums of the open answer; the next two are of it too.
     sums: Sums,
     tokens: u32,
     /// Whether its tokens came with a reference.
@@ -123,7 +138,7 @@ impl<L: PairLoss> Evaluator<L> {
         Ok(())
     }
 
-    /// One token by its row of logits and its column there: the bits of [`token_logps`](crate::logits::token_logps).
+    /// One token by its row of logits and its column there: the bits of [`Run::token_logps`](crate::Run::token_logps).
     ///
     /// A device that cannot hold a whole row sums it in pieces with [`RowSum`](crate::logits::RowSum), and hands its
     /// log-probability to [`token`](Self::token).
@@ -211,6 +226,75 @@ impl<L: PairLoss> Evaluator<L> {
         self.tokens += 1;
         self.referenced = reference_logp.is_some();
         self.sums.add(policy_logp, reference_logp);
+    }
+}
+
+/// What an evaluator holds but for its loss, as plain data: for C, from where any bits may come back.
+#[cfg(feature = "capi")]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct EvaluatorState {
+    sums: super::sequence::SumsState,
+    tokens: u32,
+    stage: u32,
+    flags: u32,
+    first_tokens: u32,
+    /// Log-probability, the reference's, k1 and k3 of the first answer.
+    first: [f32; 4],
+}
+
+#[cfg(feature = "capi")]
+mod state {
+    use super::*;
+    use crate::Loss;
+    use crate::streaming::{Drift, ReferenceAnswer};
+
+    const STAGES: [Stage; 7] = [
+        Stage::Before,
+        Stage::First(Side::Chosen),
+        Stage::First(Side::Rejected),
+        Stage::Between(Side::Chosen),
+        Stage::Between(Side::Rejected),
+        Stage::Second(Side::Chosen),
+        Stage::Second(Side::Rejected),
+    ];
+    const REFERENCED: u32 = 1;
+    const MEAN: u32 = 2;
+    const FIRST_REFERENCED: u32 = 4;
+    const FIRST_DRIFT: u32 = 8;
+
+    impl Evaluator<Loss> {
+        /// As plain data.
+        pub(crate) fn state(&self) -> EvaluatorState {
+            let Self { sums, tokens, referenced, mean, stage, first, .. } = *self;
+            let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+            let drift = first.reference.and_then(|reference| reference.drift);
+            let Drift { k1, k3 } = drift.unwrap_or(Drift { k1: 0.0, k3: 0.0 });
+            EvaluatorState {
+                sums: sums.state(),
+                tokens,
+                stage: STAGES.iter().position(|&x| x == stage).unwrap_or(0) as u32,
+                flags: flag(referenced, REFERENCED)
+                    | flag(mean, MEAN)
+                    | flag(first.reference.is_some(), FIRST_REFERENCED)
+                    | flag(drift.is_some(), FIRST_DRIFT),
+                first_tokens: first.tokens,
+                first: [first.logps, first.reference.map_or(0.0, |reference| reference.logps), k1, k3],
+            }
+        }
+
+        /// From plain data, if it is some evaluator's.
+        pub(crate) fn restored(loss: Loss, state: &EvaluatorState) -> Option<Self> {
+            let EvaluatorState { sums, tokens, stage, flags, first_tokens, first: [logps, ref_logps, k1, k3] } = *state;
+            let is = |flag: u32| flags & flag != 0;
+            let sound = flags < 16 && (is(FIRST_REFERENCED) || !is(FIRST_DRIFT));
+            let drift = is(FIRST_DRIFT).then_some(Drift { k1, k3 });
+            let reference = is(FIRST_REFERENCED).then_some(ReferenceAnswer { logps: ref_logps, drift });
+            let stage = *STAGES.get(stage as usize)?;
+            let sums = Sums::restored(&sums)?;
+            let first = Answer { tokens: first_tokens, logps, reference };
+            sound.then_some(Self { loss, sums, tokens, referenced: is(REFERENCED), mean: is(MEAN), stage, first })
+        }
     }
 }
 

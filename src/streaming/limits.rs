@@ -14,7 +14,7 @@ pub enum Alarm {
     MarginCollapse,
     /// The mean of the k1 estimates of KL(policy || reference), in nats a token.
     KlK1,
-    /// The mean of the k3 estimates.
+    /// The mean of the k3 estimates of KL(policy || reference), in nats a token.
     KlK3,
     /// The share of pairs with an infinite or NaN log-probability, loss, reward or margin. Such a pair can make the other
     /// statistics NaN, which neither raises nor clears their alarms.
@@ -22,7 +22,7 @@ pub enum Alarm {
 }
 
 impl Alarm {
-    /// All of them.
+    /// Every alarm.
     pub const ALL: [Self; 5] = [Self::Displacement, Self::MarginCollapse, Self::KlK1, Self::KlK3, Self::Nonfinite];
 
     const fn bit(self) -> u8 {
@@ -42,6 +42,16 @@ pub struct Threshold {
 }
 
 /// The alarms that are watched. Constant while the program runs: it may stand in flash.
+///
+/// ```
+/// use preflane::streaming::{Alarm, Limits, Threshold};
+///
+/// let limits = Limits::new(32)?.with(Alarm::MarginCollapse, Threshold { raise: 0.0, clear: 0.1 })?;
+/// assert_eq!(limits.least_pairs(), 32);
+/// // What clears an alarm may not raise it.
+/// assert!(limits.with(Alarm::KlK3, Threshold { raise: 0.1, clear: 0.2 }).is_err());
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
@@ -127,11 +137,11 @@ impl Alarms {
         self.0 = if raised { self.0 | alarm.bit() } else { self.0 & !alarm.bit() };
     }
 
-    pub(super) const fn bits(self) -> u8 {
+    pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
-    pub(super) fn from_bits(bits: u8) -> Option<Self> {
+    pub(crate) fn from_bits(bits: u8) -> Option<Self> {
         (bits >> Alarm::ALL.len() == 0).then_some(Self(bits))
     }
 }

@@ -38,6 +38,13 @@ mod sequence;
 pub mod storage;
 mod window;
 
+#[cfg(feature = "capi")]
+pub(crate) use evaluator::EvaluatorState;
+#[cfg(feature = "capi")]
+pub(crate) use monitor::{save, saved_size};
+#[cfg(feature = "capi")]
+pub(crate) use window::Row;
+
 pub use buffer::PairBuffer;
 pub use drift::k3;
 pub use evaluator::{Evaluator, Scored, Side};

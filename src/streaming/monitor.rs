@@ -6,16 +6,30 @@ use super::storage::Saved;
 use super::window::{Row, Window};
 use crate::saved::{self, Kind};
 use crate::{Error, Metrics};
-use heapless::{Vec, VecView};
 
 /// Keeps the metrics of all pairs, the last `N` of them, and which alarms are raised.
 ///
 /// `N` is from 1 to 65,535; a pair takes 16 bytes. Everything but the construction is in [`MonitorView`], whose code exists
 /// once, whatever the capacities.
+///
+/// ```
+/// use preflane::streaming::Monitor;
+///
+/// let monitor = Monitor::<32>::new();
+/// let mut bytes = [0; Monitor::<32>::BYTES];
+/// let length = monitor.save(&mut bytes)?;
+/// let mut restored = Monitor::<64>::new();
+/// restored.restore(&bytes[..length])?;
+/// assert_eq!(restored.window().len(), 0);
+/// # Ok::<(), preflane::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Monitor<const N: usize> {
     metrics: Metrics,
-    rows: Vec<Row, N>,
+    /// Places for rows.
+    rows: [Row; N],
+    /// How many places are used, from the first on.
+    used: u16,
     /// The place of the oldest row once there is no more room: the next one takes it.
     oldest: u16,
     raised: Alarms,
@@ -25,7 +39,8 @@ pub struct Monitor<const N: usize> {
 #[derive(Debug)]
 pub struct MonitorView<'a> {
     metrics: &'a mut Metrics,
-    rows: &'a mut VecView<Row>,
+    rows: &'a mut [Row],
+    used: &'a mut u16,
     oldest: &'a mut u16,
     raised: &'a mut Alarms,
 }
@@ -50,41 +65,48 @@ impl<const N: usize> Monitor<N> {
     /// No pairs yet.
     pub const fn new() -> Self {
         const { assert!(0 < N && N <= u16::MAX as usize, "a window has room for 1 to 65,535 pairs") };
-        Self { metrics: Metrics::new(), rows: Vec::new(), oldest: 0, raised: Alarms::NONE }
+        Self { metrics: Metrics::new(), rows: [Row::NONE; N], used: 0, oldest: 0, raised: Alarms::NONE }
     }
 
     /// The same without its capacity in the type.
     pub fn view(&mut self) -> MonitorView<'_> {
-        let Self { metrics, rows, oldest, raised } = self;
-        MonitorView { metrics, rows: rows.as_mut_view(), oldest, raised }
+        let Self { metrics, rows, used, oldest, raised } = self;
+        MonitorView { metrics, rows, used, oldest, raised }
     }
 
-    /// [`MonitorView::push`].
+    /// Takes a pair in: adds it to the metrics, puts it into the window in the place of the oldest, and says which alarms that
+    /// raised or cleared.
     pub fn push(&mut self, scored: &Scored, limits: &Limits) -> Changes {
         self.view().push(scored, limits)
     }
 
-    /// [`MonitorView::metrics`].
+    /// The exact metrics of all pairs.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// [`MonitorView::window`].
+    /// The window over the last pairs.
     pub fn window(&self) -> Window<'_> {
-        Window::new(self.rows.as_view(), self.oldest)
+        Window::new(&self.rows, self.used, self.oldest)
     }
 
-    /// [`MonitorView::raised`].
+    /// The alarms that are raised now.
     pub fn raised(&self) -> Alarms {
         self.raised
     }
 
-    /// [`MonitorView::save`].
+    /// Writes the state as bytes, the same on every machine, and returns their number: [`Monitor::BYTES`] at most.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `into` is too short; nothing is written then.
     pub fn save(&self, into: &mut [u8]) -> Result<usize, Error> {
         save(&self.metrics, self.raised, self.window(), into)
     }
 
-    /// [`MonitorView::restore`].
+    /// Takes the state from bytes that [`save`](Self::save) wrote, in a monitor of any capacity: a smaller window keeps the last pairs.
+    ///
+    /// # Errors
+    /// [`Error::SavedState`] for bytes that are cut off, damaged, of another version or no monitor; this one is as it was then.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.view().restore(bytes)
     }
@@ -94,14 +116,33 @@ impl<const N: usize> Monitor<N> {
 const FIXED: usize = Metrics::CONTENT + 8;
 const ROW: usize = 16;
 
-impl MonitorView<'_> {
+/// The most that a monitor of so many places writes.
+#[cfg(feature = "capi")]
+pub(crate) fn saved_size(places: usize) -> usize {
+    saved::OVERHEAD + FIXED + ROW * places
+}
+
+impl<'a> MonitorView<'a> {
+    /// Of its parts: at most 65,535 places, of which so many are used, and the oldest of these.
+    #[cfg(feature = "capi")]
+    pub(crate) fn of(
+        metrics: &'a mut Metrics,
+        rows: &'a mut [Row],
+        used: &'a mut u16,
+        oldest: &'a mut u16,
+        raised: &'a mut Alarms,
+    ) -> Self {
+        Self { metrics, rows, used, oldest, raised }
+    }
+
     /// Takes a pair in: adds it to the metrics, puts it into the window in the place of the oldest, and says which alarms
     /// that raised or cleared.
     pub fn push(&mut self, scored: &Scored, limits: &Limits) -> Changes {
         scored.add_to(self.metrics);
         self.keep(Row::of(scored));
         let mut changes = Changes::default();
-        if self.rows.len() < limits.least_pairs() as usize && !self.rows.is_full() {
+        let pairs = self.window().len();
+        if pairs < limits.least_pairs() as usize && pairs < self.rows.len() {
             return changes;
         }
         for alarm in Alarm::ALL {
@@ -123,24 +164,29 @@ impl MonitorView<'_> {
         changes
     }
 
-    /// Puts a row into the window. Not by heapless's ring buffer, whose writing holds a path to a panic.
+    /// Puts a row into the window.
     fn keep(&mut self, row: Row) {
-        let Err(row) = self.rows.push(row) else { return };
-        if let Some(place) = self.rows.get_mut(usize::from(*self.oldest)) {
+        let is_full = usize::from(*self.used) >= self.rows.len();
+        let place = if is_full { *self.oldest } else { *self.used };
+        if let Some(place) = self.rows.get_mut(usize::from(place)) {
             *place = row;
         }
-        let next = *self.oldest + 1;
-        *self.oldest = if usize::from(next) < self.rows.len() { next } else { 0 };
+        if is_full {
+            let next = *self.oldest + 1;
+            *self.oldest = if next < *self.used { next } else { 0 };
+        } else {
+            *self.used += 1;
+        }
     }
 
-    /// Of all pairs.
+    /// The exact metrics of all pairs.
     pub fn metrics(&self) -> &Metrics {
         self.metrics
     }
 
-    /// The last pairs.
+    /// The window over the last pairs.
     pub fn window(&self) -> Window<'_> {
-        Window::new(self.rows, *self.oldest)
+        Window::new(self.rows, *self.used, *self.oldest)
     }
 
     /// The alarms that are raised now.
@@ -175,8 +221,7 @@ impl MonitorView<'_> {
         if !good || !looked.is_empty() || u64::from(rows) > metrics.pairs() {
             return Err(saved::IMPOSSIBLE);
         }
-        self.rows.clear();
-        *self.oldest = 0;
+        (*self.used, *self.oldest) = (0, 0);
         while let Some(row) = read_row(&mut from) {
             self.keep(row);
         }
@@ -186,7 +231,7 @@ impl MonitorView<'_> {
     }
 }
 
-fn save(metrics: &Metrics, raised: Alarms, window: Window<'_>, into: &mut [u8]) -> Result<usize, Error> {
+pub(crate) fn save(metrics: &Metrics, raised: Alarms, window: Window<'_>, into: &mut [u8]) -> Result<usize, Error> {
     saved::write(Kind::Monitor, FIXED + ROW * window.len(), into, |to| {
         metrics.write(to);
         to.u32(raised.bits().into());
@@ -202,7 +247,7 @@ fn save(metrics: &Metrics, raised: Alarms, window: Window<'_>, into: &mut [u8]) 
 
 fn read_row(from: &mut saved::Reader<'_>) -> Option<Row> {
     let row = Row { margin: from.f32()?, k1: from.f32()?, k3: from.f32()?, flags: from.u32()? };
-    (row.flags & !Row::ALL_FLAGS == 0).then_some(row)
+    row.is_sound().then_some(row)
 }
 
 impl<const N: usize> Saved for Monitor<N> {

@@ -47,6 +47,28 @@ pub struct Sums {
     k3: Sum,
 }
 
+/// The same as plain data, from which any bits may come back.
+#[cfg(feature = "capi")]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct SumsState {
+    policy: ExactSum,
+    reference: ExactSum,
+    k3: [f64; 2],
+}
+
+#[cfg(feature = "capi")]
+impl Sums {
+    pub fn state(&self) -> SumsState {
+        SumsState { policy: self.policy, reference: self.reference, k3: self.k3.parts() }
+    }
+
+    pub fn restored(state: &SumsState) -> Option<Self> {
+        let &SumsState { policy, reference, k3 } = state;
+        (policy.is_sound() && reference.is_sound()).then_some(Self { policy, reference, k3: Sum::of(k3) })
+    }
+}
+
 impl Sums {
     pub const EMPTY: Self = Self { policy: ExactSum::new(), reference: ExactSum::new(), k3: Sum::ZERO };
 

@@ -74,6 +74,36 @@ pub const RECORD_OVERHEAD: usize = 12;
 const HEADER: usize = 8;
 
 /// Two slots and which of them is the newest.
+///
+/// ```
+/// use preflane::streaming::Monitor;
+/// use preflane::streaming::storage::{RECORD_OVERHEAD, Slot, Slots, Storage};
+///
+/// const BYTES: usize = Monitor::<16>::BYTES + RECORD_OVERHEAD;
+///
+/// /// Stands for two sectors of flash.
+/// struct Memory([[u8; BYTES]; 2]);
+///
+/// impl Storage for Memory {
+///     type Error = core::convert::Infallible;
+///     fn read(&mut self, slot: Slot, into: &mut [u8]) -> Result<(), Self::Error> {
+///         into.copy_from_slice(&self.0[slot as usize][..into.len()]);
+///         Ok(())
+///     }
+///     fn write(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), Self::Error> {
+///         self.0[slot as usize][..bytes.len()].copy_from_slice(bytes);
+///         Ok(())
+///     }
+/// }
+///
+/// let (mut monitor, mut buffer) = (Monitor::<16>::new(), [0; BYTES]);
+/// let (mut slots, found) = Slots::open(Memory([[0xff; BYTES]; 2]), &mut monitor, &mut buffer)?;
+/// assert!(!found);
+/// slots.save(&monitor, &mut buffer)?;
+/// let (_, found) = Slots::open(slots.into_storage(), &mut monitor, &mut buffer)?;
+/// assert!(found);
+/// # Ok::<(), preflane::streaming::storage::StorageError<core::convert::Infallible>>(())
+/// ```
 #[derive(Debug)]
 pub struct Slots<S> {
     storage: S,

@@ -3,10 +3,10 @@
 use super::Scored;
 use super::limits::Alarm;
 use crate::ExactSum;
-use heapless::VecView;
 
 /// What the window keeps of a pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
 pub struct Row {
     pub margin: f32,
     /// The means of the two answers' estimates; 0 without.
@@ -22,7 +22,15 @@ impl Row {
     pub(super) const ACCURATE: u32 = 8;
     pub(super) const NONFINITE: u32 = 16;
     pub(super) const DRIFT: u32 = 32;
-    pub(super) const ALL_FLAGS: u32 = 63;
+    const ALL_FLAGS: u32 = 63;
+
+    /// The place of a row that is still to come.
+    pub(super) const NONE: Self = Self { margin: 0.0, k1: 0.0, k3: 0.0, flags: 0 };
+
+    /// Whether some pair could have given it: bytes from elsewhere may be anything.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.flags & !Self::ALL_FLAGS == 0
+    }
 
     pub fn of(scored: &Scored) -> Self {
         let drift = |answer: &super::Answer| answer.reference.and_then(|reference| reference.drift);
@@ -32,7 +40,7 @@ impl Row {
         let drifts = drift(&scored.chosen).zip(drift(&scored.rejected));
         let mean = |a: f32, b: f32| {
             let mean = ((f64::from(a) + f64::from(b)) * 0.5) as f32;
-            if mean.is_nan() { crate::NAN } else { mean }
+            if mean.is_nan() { crate::NAN } else { mean + 0.0 }
         };
         let (k1, k3) = drifts.map_or((0.0, 0.0), |(a, b)| (mean(a.k1, b.k1), mean(a.k3, b.k3)));
         Self {
@@ -52,9 +60,11 @@ impl Row {
 /// The last pairs of a monitor.
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a> {
-    rows: &'a VecView<Row>,
+    /// Those that are there.
+    rows: &'a [Row],
     /// The place of the oldest row.
     oldest: u16,
+    capacity: usize,
 }
 
 /// The statistics of a window: `None` for those that it has no pair for. Means and shares are correctly rounded.
@@ -72,24 +82,25 @@ pub struct WindowReport {
     pub median_margin: Option<f32>,
     /// Share of the pairs with a reference whose chosen answer fell below it.
     pub chosen_fell: Option<f32>,
-    /// Share where both answers fell.
+    /// Share of the pairs with a reference where both answers fell below it.
     pub both_fell: Option<f32>,
     /// Mean of the k1 estimates, over the pairs whose reference came token by token: of each the mean of its two answers.
     pub kl_k1: Option<f32>,
-    /// Mean of the k3 estimates, likewise.
+    /// Mean of the k3 estimates, over the pairs whose reference came token by token: of each the mean of its two answers.
     pub kl_k3: Option<f32>,
     /// Share of pairs with an infinite or NaN log-probability, loss, reward or margin.
     pub nonfinite: Option<f32>,
 }
 
 impl<'a> Window<'a> {
-    pub(super) fn new(rows: &'a VecView<Row>, oldest: u16) -> Self {
-        Self { rows, oldest }
+    /// Of places for rows, so many of them used.
+    pub(crate) fn new(places: &'a [Row], used: u16, oldest: u16) -> Self {
+        Self { rows: places.get(..usize::from(used)).unwrap_or(places), oldest, capacity: places.len() }
     }
 
     /// From the oldest to the newest.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'a Row> + use<'a> {
-        let (rows, oldest) = (self.rows.as_slice(), usize::from(self.oldest));
+        let (rows, oldest) = (self.rows, usize::from(self.oldest));
         rows.get(oldest..).unwrap_or_default().iter().chain(rows.get(..oldest).unwrap_or_default())
     }
 
@@ -105,10 +116,10 @@ impl<'a> Window<'a> {
 
     /// How many it can hold.
     pub fn capacity(&self) -> usize {
-        self.rows.capacity()
+        self.capacity
     }
 
-    /// Everything at once.
+    /// All of the window's statistics at once.
     pub fn report(&self) -> WindowReport {
         WindowReport {
             pairs: self.len() as u32,

@@ -31,7 +31,7 @@ pub use logps::{Logps, Reduce};
 pub use losses::{Losses, option, parameters};
 pub use score::{Score, Sequences};
 #[cfg(feature = "judge")]
-pub use stress::{Bound, Formula, Language};
+pub use stress::{Bound, Language};
 pub use stress::{Stress, StressHost};
 pub use verify::Verify;
 

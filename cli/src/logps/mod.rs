@@ -120,7 +120,7 @@ fn provenance(options: &args::Logps, batch: &Batch<'_>, counted: &Counted) -> Pr
 
 /// How the bytes of a file become logits.
 trait Source {
-    /// As the library takes them.
+    /// The numbers as the library takes them.
     type Number: Element;
     /// The bytes of one in the file.
     const SIZE: usize;

@@ -251,6 +251,79 @@ impl Float {
         result
     }
 
+    /// An operation of two operands in a precision, and whether it was exact.
+    fn exactly(operation: Binary, a: &Self, b: &Self, precision: u32) -> (Self, bool) {
+        let (number, compared) = operation.apply(&a.number, &b.number, precision);
+        let (class, exponent) = (number.class, number.exponent);
+        let result = Self {
+            precision,
+            number: number.in_range(compared),
+            #[cfg(feature = "mpfr")]
+            twin: lockstep::binary(operation, &a.twin, &b.twin, precision),
+        };
+        result.check(operation, &[a, b]);
+        let is_exact =
+            compared == Ordering::Equal && result.number.class == class && result.number.exponent == exponent;
+        (result, is_exact)
+    }
+
+    /// The sum in a precision, and whether it is exact.
+    pub(crate) fn plus(&self, other: &Self, precision: u32) -> (Self, bool) {
+        Self::exactly(Binary::Add, self, other, precision)
+    }
+
+    /// The difference, likewise.
+    pub(crate) fn minus(&self, other: &Self, precision: u32) -> (Self, bool) {
+        Self::exactly(Binary::Sub, self, other, precision)
+    }
+
+    /// The product, likewise.
+    pub(crate) fn times(&self, other: &Self, precision: u32) -> (Self, bool) {
+        Self::exactly(Binary::Mul, self, other, precision)
+    }
+
+    /// The quotient, likewise.
+    pub(crate) fn over(&self, other: &Self, precision: u32) -> (Self, bool) {
+        Self::exactly(Binary::Div, self, other, precision)
+    }
+
+    /// It in another precision, and whether that holds all of it.
+    pub(crate) fn rounded_to(&self, precision: u32) -> (Self, bool) {
+        let rounded = Self::with_val(precision, self);
+        let is_exact = rounded.number == self.number;
+        (rounded, is_exact)
+    }
+
+    /// The other sign.
+    pub(crate) fn negated(&self) -> Self {
+        let mut result = self.clone();
+        result.number.negative ^= !self.is_nan();
+        #[cfg(feature = "mpfr")]
+        {
+            result.twin = -result.twin;
+        }
+        result.check(Unary::Neg, &[self]);
+        result
+    }
+
+    /// Whether it is 1.
+    pub(crate) fn is_one(&self) -> bool {
+        self.number.exponent == 1 && !self.number.negative && self.number.limbs[..] == [1 << 63]
+    }
+
+    /// Whether it is halfway between two numbers of `f32` or `f64`, or may be so among subnormal ones.
+    pub(crate) fn is_midpoint(&self) -> bool {
+        let [limb] = self.number.limbs[..] else { return false };
+        let bits = 64 - limb.trailing_zeros();
+        bits == 54 || bits == 25 || self.number.exponent < -125 && bits < 25
+    }
+
+    /// The fraction of its form as a fraction times `2^exp`, from 1/2 to below 1, cut to a double; 0 of what has none.
+    pub(crate) fn leading(&self) -> f64 {
+        let leading = self.number.limbs.first().map_or(0.0, |limb| (limb >> 11) as f64 * 2_f64.powi(-53));
+        if self.number.negative { -leading } else { leading }
+    }
+
     /// Times a power of two.
     fn scaled(&self, by: i64) -> Self {
         let result = Self {

@@ -6,25 +6,27 @@ pub mod stack;
 
 use core::hint::black_box;
 use preflane::streaming::{Evaluator, Scored, Side};
-use preflane::{Error, Loss, PairLoss};
+use preflane::losses::{Cdpo, Dpo, Ipo, OneOf};
+use preflane::{Error, PairLoss};
 
 #[cfg(target_arch = "arm")]
 pub use cortex_m_rt::entry;
 #[cfg(target_arch = "riscv32")]
 pub use riscv_rt::entry;
 
-/// Any of the losses, chosen while the program runs.
+/// A device's own set of losses.
+pub type Three = OneOf<Dpo, OneOf<Cdpo, Ipo>>;
+
+/// One of the set, chosen while the program runs.
 ///
 /// # Errors
 /// The library's.
-pub fn any_loss() -> Result<Loss, Error> {
+pub fn any_loss() -> Result<Three, Error> {
     let (beta, label_smoothing) = (black_box(0.1), black_box(0.1));
     match black_box(0_u32) {
-        0 => Loss::dpo(beta),
-        1 => Loss::cdpo(beta, label_smoothing),
-        2 => Loss::robust(beta, label_smoothing),
-        3 => Loss::ipo(beta),
-        _ => Loss::hinge(beta),
+        0 => Dpo::new(beta).map(OneOf::First),
+        1 => Cdpo::new(beta, label_smoothing).map(|loss| OneOf::Second(OneOf::First(loss))),
+        _ => Ipo::new(beta).map(|loss| OneOf::Second(OneOf::Second(loss))),
     }
 }
 

@@ -4,7 +4,8 @@
 
 use core::hint::black_box;
 use preflane::streaming::Evaluator;
-use preflane::{Dpo, Error};
+use preflane::Error;
+use preflane::losses::Dpo;
 use preflane_example_footprint::pair;
 
 fn run() -> Result<(), Error> {

@@ -4,6 +4,7 @@
 
 use core::hint::black_box;
 use preflane::logits::Scaling;
+use preflane::losses::{LOSSES, Shape};
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slots};
 use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, Scored, Side, Threshold};
 use preflane::{Error, Loss};
@@ -20,8 +21,10 @@ const RECORD: usize = Monitor::<WINDOW>::BYTES + RECORD_OVERHEAD;
 /// the range; what is not finite.
 const VALUES: [f32; 8] = [-12.5, -14.0, 0.0, -1e-30, 1e30, -3.4e38, f32::NEG_INFINITY, f32::NAN];
 
-fn losses() -> Result<[Loss; 5], Error> {
-    Ok([Loss::dpo(0.1)?, Loss::cdpo(0.1, 0.1)?, Loss::robust(0.1, 0.1)?, Loss::ipo(0.1)?, Loss::hinge(0.1)?])
+/// Every loss of pairs.
+fn losses() -> impl Iterator<Item = Result<Loss, Error>> {
+    let pairwise = LOSSES.iter().filter(|description| description.shape == Shape::Pairwise);
+    pairwise.map(|description| Loss::new(description, &description.case(0)))
 }
 
 #[inline(never)]
@@ -54,7 +57,7 @@ fn adversarial(evaluator: &mut Evaluator<Loss>) -> Result<usize, Error> {
         let value = |place: u32| VALUES[row / n.pow(place) % n];
         called_at = black_box(one(evaluator, [value(0), value(1), value(2), value(3)])?).0;
     }
-    // The margins 1/(2 beta), 1/beta and ln(9)/beta, where IPO, hinge and cDPO cancel.
+    // The differences 1/(2 beta), 1/beta and ln(9)/beta, where losses cancel or bend.
     for margin in [5.0, 10.0, 21.972_246, -21.972_246] {
         called_at = black_box(one(evaluator, [margin - 1.0, -2.0, -1.0, -2.0])?).0;
     }
@@ -80,7 +83,7 @@ fn limits() -> Result<Limits, Error> {
 fn stacks() -> Result<(), Error> {
     let limits = limits()?;
     let mut monitor = Monitor::<WINDOW>::new();
-    let mut evaluator = Evaluator::new(losses()?[0]);
+    let mut evaluator = Evaluator::new(Loss::dpo(0.1)?);
     let mut last = None;
     println!(
         "stack_ordinary {}",
@@ -91,8 +94,8 @@ fn stacks() -> Result<(), Error> {
         })
     );
     let mut most = 0;
-    for loss in losses()? {
-        let mut evaluator = Evaluator::new(loss);
+    for loss in losses() {
+        let mut evaluator = Evaluator::new(loss?);
         most = most.max(depth(|| adversarial(&mut evaluator).unwrap_or_default()));
     }
     println!("stack_pairs {}", most);
@@ -117,7 +120,7 @@ fn stacks() -> Result<(), Error> {
 fn instructions(clock: &mut Clock) -> Result<(), Error> {
     let limits = limits()?;
     let (mut tokens, mut in_tokens, mut in_pairs, mut in_pushes) = (0_u32, 0_u64, 0_u64, 0_u64);
-    let mut evaluator = Evaluator::new(black_box(losses()?[0]));
+    let mut evaluator = Evaluator::new(black_box(Loss::dpo(0.1)?));
     let mut monitor = Monitor::<WINDOW>::new();
     for pair in &PAIRS {
         let mut scored = None;

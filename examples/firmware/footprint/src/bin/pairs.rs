@@ -1,4 +1,4 @@
-//! Pairs with any of the losses.
+//! Pairs with a set of three losses.
 #![no_std]
 #![no_main]
 

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Computes digests from the definition alone and compares them with conformance/digests.txt.
+
+    check.py            what takes about a minute
+    check.py --all      all of them, except those of `streaming`
+    check.py NAME...    those whose names begin with one of these: core/dpo, wide/logits, ...
+
+Exit status 1 if one differs."""
+
+import hashlib
+import pathlib
+import sys
+import time
+
+import elementary
+import exact
+import floats
+import inputs
+import logits
+import losses
+
+DIGESTS = pathlib.Path(__file__).resolve().parents[1] / "digests.txt"
+
+#: What a run without arguments leaves out: more rows of what it has, and lists at other betas.
+LONG = ("wide/", "long/", "core/plackett_luce/1", "core/plackett_luce/2", "core/plackett_luce/3", "core/plackett_luce/4")
+
+
+def committed():
+    """The digests, in order."""
+    lines = DIGESTS.read_text(encoding="utf-8").splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+
+
+class Digest:
+    """The first 64 bits of a SHA-256."""
+
+    def __init__(self):
+        self.sha = hashlib.sha256()
+
+    def floats(self, values):
+        self.sha.update(floats.pack(values))
+
+    def option(self, value):
+        self.sha.update(bytes([value is not None]))
+        self.floats([0.0 if value is None else value])
+
+    def integers(self, *values):
+        for value in values:
+            self.sha.update(value.to_bytes(8, "little"))
+
+    def shorts(self, values):
+        for value in values:
+            self.sha.update(value.to_bytes(2, "little"))
+
+    def sum(self, total, count):
+        self.floats([total.sum(), total.mean(count)])
+
+    def metrics(self, metrics):
+        self.floats(metrics.means())
+        for fell in (metrics.chosen_fell, metrics.rejected_fell, metrics.both_fell):
+            self.option(exact.share(fell, metrics.referenced) if metrics.referenced else None)
+        counts = metrics.pairs, metrics.ties, metrics.nonfinite
+        self.integers(*counts, metrics.pairs, metrics.accurate, metrics.ties, metrics.nonfinite)
+        self.integers(metrics.chosen_fell, metrics.rejected_fell, metrics.both_fell)
+        for total in metrics.sums:
+            self.sum(total, metrics.pairs)
+
+    def hex(self):
+        return self.sha.hexdigest()[:16]
+
+
+def cases():
+    """The parameters of `dpo/1` and its like, from the file's head: `# dpo/1: beta 0.5`."""
+    found = {}
+    for line in DIGESTS.read_text(encoding="utf-8").splitlines():
+        case, colon, values = line.removeprefix("# ").partition(": ")
+        if line.startswith("#") and colon and "/" in case:
+            found[case] = tuple(float(value.split()[1]) for value in values.split(", "))
+    return found
+
+
+CASES = cases()
+
+
+def pairs(loss, values, family, length):
+    """The digests `ref`, `free` and `metrics` of a loss on a family of rows."""
+    rows = [family(i) for i in range(length)]
+    digests = {"ref": Digest(), "free": Digest(), "metrics": Digest()}
+    for reference in (True, False):
+        for weighted in (False, True):
+            raw, accurate, ties = losses.evaluate(loss, values, rows, reference, weighted)
+            rounded = floats.results(raw)
+            metrics = losses.Metrics()
+            metrics.add(rows, reference, rounded, accurate, ties)
+            if reference:
+                digests["ref"].floats(rounded)
+            else:
+                kept = [rounded[i : i + 7] for i in range(0, len(rounded), 9)]
+                digests["free"].floats([x for row in kept for x in row])
+            digests["metrics"].metrics(metrics)
+    return {part: digest.hex() for part, digest in digests.items()}
+
+
+#: Of labelled answers, row by row in turn.
+POINTS = (0.0, 0.25, 1.5, -3.0)
+#: Answers of the longest list.
+LONGEST = 5
+
+
+def labelled(values, rows, reference, weighted, digest):
+    """The chosen answer of each row as a desirable one, the rejected one as another."""
+    metrics = losses.LabelledMetrics()
+    for at, (pc, pr, rc, rr, w) in enumerate(rows):
+        for p, r, desirable in ((pc, rc, True), (pr, rr, False)):
+            row = p, r if reference else 0.0, desirable, w if weighted else 1.0
+            found = losses.kto(*values, row, POINTS[at % 4])
+            metrics.add(row, reference, *found[:2])
+            digest.floats(found)
+    return metrics
+
+
+def listed(values, rows, reference, weighted, digest):
+    """The chosen answers of none to five rows in turn as a list, with the weight of the first."""
+    metrics = losses.ListMetrics()
+    first = at = 0
+    while first < len(rows):
+        part = rows[first : first + at % (LONGEST + 1)]
+        answers = [(pc, rc if reference else 0.0) for pc, _, rc, _, _ in part]
+        w = rows[first][4] if weighted else 1.0
+        loss, by_beta, rewards, grads = losses.plackett_luce(*values, answers, w)
+        metrics.add(answers, w, loss, rewards)
+        digest.floats([loss, by_beta])
+        digest.floats([x for reward, grad in zip(rewards, grads) for x in (reward, grad, 0.0 - grad)])
+        first, at = first + len(part), at + 1
+    return metrics
+
+
+ANSWERS = {"kto": labelled, "plackett_luce": listed}
+
+
+def answers(loss, values, family, length):
+    """The digest of a loss of labelled or listed answers."""
+    rows = [family(i) for i in range(length)]
+    digest = Digest()
+    for reference in (True, False):
+        for weighted in (False, True):
+            metrics = ANSWERS[loss](values, rows, reference, weighted, digest)
+            digest.integers(*metrics.counts())
+            for total in metrics.sums:
+                digest.sum(total, metrics.of())
+    return {"answers": digest.hex()}
+
+
+def sums(arguments):
+    """Running sums, and sums merged from seven parts."""
+    digest, whole, parts = Digest(), exact.Sum(), [exact.Sum() for _ in range(7)]
+    count = 0
+    for at, value in enumerate(arguments):
+        if value - value == 0.0:
+            whole.add(value)
+            parts[at % 7].add(value)
+            count += 1
+            if count % 32 == 0:
+                digest.sum(whole, count)
+    merged = exact.Sum()
+    for part in reversed(parts):
+        merged.merge(part)
+    digest.sum(merged, count)
+    for special in (floats.INFINITY, -floats.INFINITY, floats.NAN):
+        merged.add(special)
+        whole.merge(merged)
+        digest.sum(merged, count)
+        digest.sum(whole, count)
+    return digest.hex()
+
+
+def rows_of(name, set_name):
+    return next((family, length) for family, length in inputs.ROWS[set_name] if family.__name__ == name)
+
+
+def compute(group):
+    """The digests of a group: names that differ in their last part alone."""
+    set_name, what, *middle = group.split("/")
+    if what in losses.PAIRS:
+        case, family = middle
+        return pairs(what, CASES[f"{what}/{case}"], *rows_of(family, set_name))
+    if what in ANSWERS:
+        case, family = middle
+        return answers(what, CASES[f"{what}/{case}"], *rows_of(family, set_name))
+    family = middle[0]
+    if what == "logits":
+        make, rows, columns = next(x for x in inputs.LOGITS[set_name] if x[0].__name__ == family)
+        digest = Digest()
+        logits.digest(make, rows, columns, digest)
+        return {"rows": digest.hex()}
+    _, argument, length = next(x for x in inputs.ARGUMENTS[set_name] if x[0] == family)
+    arguments = [argument(i) for i in range(length)]
+    if what == "exact-sum":
+        return {"sums": sums(arguments)}
+    digest = Digest()
+    digest.floats(elementary.evaluate(what, arguments))
+    return {"values": digest.hex()}
+
+
+def known(group):
+    what = group.split("/")[1]
+    return what in losses.PAIRS or what in ANSWERS or what in elementary.FUNCTIONS or what in ("logits", "exact-sum")
+
+
+def main(arguments):
+    wanted = committed()
+    everything = "--all" in arguments
+    prefixes = tuple(x for x in arguments if x != "--all")
+    groups = list(dict.fromkeys(name.rsplit("/", 1)[0] for name in wanted))
+    if prefixes:
+        groups = [group for group in groups if group.startswith(prefixes)]
+    elif not everything:
+        groups = [group for group in groups if not group.startswith(LONG)]
+    left_out = sum(1 for group in groups if not known(group))
+    groups = [group for group in groups if known(group)]
+    compared = same = 0
+    times, start = {}, time.monotonic()
+    for at, group in enumerate(groups):
+        if sys.stderr.isatty():
+            print(f"\r{at}/{len(groups)} {group:50}", end="", file=sys.stderr, flush=True)
+        began = time.monotonic()
+        for part, digest in compute(group).items():
+            name = f"{group}/{part}"
+            compared += 1
+            if digest == wanted.get(name):
+                same += 1
+            else:
+                print(f"DIFFERS {name} is {digest}, must be {wanted.get(name)}", flush=True)
+        kind = "/".join(group.split("/")[:2])
+        seconds, digests = times.get(kind, (0.0, 0))
+        times[kind] = seconds + time.monotonic() - began, digests + 1
+    if sys.stderr.isatty():
+        print("\r" + " " * 70 + "\r", end="", file=sys.stderr)
+    for kind, (seconds, count) in times.items():
+        print(f"{kind:24} {count:4} groups {seconds:8.2f} s")
+    print(f"{compared} digests compared in {time.monotonic() - start:.0f} s, {same} same; {left_out} groups left out")
+    return 0 if compared and same == compared else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
