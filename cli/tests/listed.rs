@@ -13,9 +13,9 @@ use arrow_array::builder::{
 };
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use common::*;
-use preflane::ListedLoss;
 use preflane::listed::{ListOutputs, ListScratch, Lists};
 use preflane::losses::{Description, LOSSES, Shape};
+use preflane::{ListedLoss, Run};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -93,7 +93,9 @@ fn rows_have_the_bits_of_the_library() {
             };
             let offsets = [0, answers];
             let lists = Lists::new(&policy, &reference, &offsets);
-            Run::default().evaluate_listed(&library, lists, outputs, None, &mut vec![ListScratch::default(); answers]).unwrap();
+            Run::default()
+                .evaluate_listed(&library, lists, outputs, None, &mut vec![ListScratch::default(); answers])
+                .unwrap();
             for answer in 0..answers {
                 let got = ["list", "loss", "rewards", "grad_logps"].map(|name| out[name][row].to_bits());
                 let expected = [(index + 1) as f32, losses[0], rewards[answer], gradients[answer]];
