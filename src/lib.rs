@@ -95,8 +95,8 @@
 //! - `outputs` and `tally` are the macros that list the results of a row, and the counts and sums of metrics, in one place each.
 //! - [`logits`] has token log-probabilities, their mergeable log-sum-exp and the gradient, over rows of a vocabulary; then sequences, and
 //!   the whole step, which goes through `pairs`. [`contrastive`] stands on the same log-sum-exp.
-//! - `metrics` has exact sums and counts of pairs. `evaluate` compiles the pair kernels, once for each loss; `batch` checks a batch and
-//!   splits it; `run` says where this and all other work runs.
+//! - `metrics` has exact sums and counts of pairs. `evaluate` compiles the pair kernels, once for each loss; `batch` checks a batch of any
+//!   shape and splits it; `run` says where this and all other work runs.
 //! - [`streaming`] evaluates token by token in fixed memory, with a window and alarms; `saved` turns its state into bytes.
 //! - `trainer` and `scores` own their memory.
 //! - `capi` is the C interface; `capi/` beside `src` has its header and what a C project needs.

@@ -170,42 +170,70 @@ using sequences = preflane_sequences;
 using log_sum_exp = preflane_log_sum_exp;
 using token_counts = preflane_token_counts;
 using row_sum = preflane_row_sum;
+using exact_sum = preflane_sum;
+using loss_description = preflane_loss_description;
+using labelled_metrics = preflane_labelled_metrics;
+using labelled_report = preflane_labelled_report;
+using listed_metrics = preflane_listed_metrics;
+using listed_report = preflane_listed_report;
+using list_scratch = preflane_list_scratch;
+using matrix = preflane_matrix;
+using matrix_mut = preflane_matrix_mut;
+using vectors = preflane_vectors;
+using evaluator = preflane_evaluator;
+using scored = preflane_scored;
+using monitor = preflane_monitor;
+using window_row = preflane_window_row;
+using limits = preflane_limits;
+using changes = preflane_changes;
+using window_report = preflane_window_report;
+using step_buffers = preflane_step_buffers;
 
 /// The fastest level, on the calling thread.
 inline constexpr run default_run = {PREFLANE_LEVEL_BEST, 0};
 inline constexpr rows all_rows = {0, static_cast<std::size_t>(-1)};
 inline constexpr scaling no_scaling = {1.0, 1.0, 0.0};
 
-inline constexpr loss dpo(double beta) { return {PREFLANE_LOSS_DPO, 0, beta, 0.0}; }
-inline constexpr loss cdpo(double beta, double label_smoothing) {
-  return {PREFLANE_LOSS_CDPO, 0, beta, label_smoothing};
+/// The losses, each by a function of its name: dpo(beta) and its relatives. See the functions of preflane.h of the same names, with
+/// preflane_ before them.
+#define PREFLANE_NAME_LOSS(name, declared, given) \
+  inline constexpr loss name declared noexcept { return preflane_##name given; }
+PREFLANE_FOR_EACH_LOSS(PREFLANE_NAME_LOSS)
+#undef PREFLANE_NAME_LOSS
+
+/// See preflane_loss_by_name.
+inline result loss_by_name(const char *name, loss &out) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_loss_by_name(name, &out, error); });
 }
-inline constexpr loss robust(double beta, double label_smoothing) {
-  return {PREFLANE_LOSS_ROBUST, 0, beta, label_smoothing};
+
+/// See preflane_loss_count.
+inline std::size_t loss_count() noexcept { return preflane_loss_count(); }
+
+/// See preflane_loss_describe.
+inline result describe(std::size_t index, loss_description &out) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_loss_describe(index, &out, error); });
 }
-inline constexpr loss ipo(double beta) { return {PREFLANE_LOSS_IPO, 0, beta, 0.0}; }
-inline constexpr loss hinge(double beta) { return {PREFLANE_LOSS_HINGE, 0, beta, 0.0}; }
 
 /// Number types of logits, whatever type holds the 16 bits of the latter two.
 enum class dtype : std::int32_t { f32 = PREFLANE_F32, bf16 = PREFLANE_BF16, f16 = PREFLANE_F16 };
 
 /// Logits [rows, columns] to read, rows `stride` elements apart (0: no padding).
-inline preflane_logits logits(const float *data, std::size_t rows, std::size_t columns, std::size_t stride = 0) {
-  return {data, rows, columns, stride ? stride : columns, PREFLANE_F32, 0};
+inline preflane_logits logits(const float *data, std::size_t row_count, std::size_t columns, std::size_t stride = 0) {
+  return {data, row_count, columns, stride ? stride : columns, PREFLANE_F32, 0};
 }
 /// The same of any type.
-inline preflane_logits logits(const void *data, dtype type, std::size_t rows, std::size_t columns,
+inline preflane_logits logits(const void *data, dtype type, std::size_t row_count, std::size_t columns,
                               std::size_t stride = 0) {
-  return {data, rows, columns, stride ? stride : columns, static_cast<std::int32_t>(type), 0};
+  return {data, row_count, columns, stride ? stride : columns, static_cast<std::int32_t>(type), 0};
 }
 /// Logits, or their gradient, to write.
-inline preflane_logits_mut logits_mut(float *data, std::size_t rows, std::size_t columns, std::size_t stride = 0) {
-  return {data, rows, columns, stride ? stride : columns, PREFLANE_F32, 0};
+inline preflane_logits_mut logits_mut(float *data, std::size_t row_count, std::size_t columns, std::size_t stride = 0) {
+  return {data, row_count, columns, stride ? stride : columns, PREFLANE_F32, 0};
 }
 /// The same of any type.
-inline preflane_logits_mut logits_mut(void *data, dtype type, std::size_t rows, std::size_t columns,
+inline preflane_logits_mut logits_mut(void *data, dtype type, std::size_t row_count, std::size_t columns,
                                       std::size_t stride = 0) {
-  return {data, rows, columns, stride ? stride : columns, static_cast<std::int32_t>(type), 0};
+  return {data, row_count, columns, stride ? stride : columns, static_cast<std::int32_t>(type), 0};
 }
 
 /// A label for each row, -100 for those that do not count.
@@ -243,6 +271,74 @@ struct outputs {
   output grad_beta = {};
 };
 
+/// Log-probabilities of labelled answers, one an answer.
+struct labelled {
+  input policy_logps;
+  input ref_logps = {};
+  /// 1 where the answer is a desirable one, 0 where it is not.
+  span<const std::uint8_t> desirable = {};
+  float reference_point = 0.0f;
+  input weights = {};
+  /// Said, not guessed: without it the reference's column is needed.
+  bool reference_free = false;
+};
+
+/// Results, one an answer; what stays empty is left out.
+struct labelled_outputs {
+  output losses = {};
+  output rewards = {};
+  output grad_logps = {};
+  output grad_ref_logps = {};
+  output grad_beta = {};
+};
+
+/// Log-probabilities of answers, list after list.
+struct listed {
+  input policy_logps;
+  input ref_logps = {};
+  /// Where each list begins among the answers, and the number of answers last.
+  span<const std::size_t> offsets = {};
+  input weights = {};
+  /// Said, not guessed: without it the reference's column is needed.
+  bool reference_free = false;
+};
+
+/// Results, the first two one a list, the others one an answer; what stays empty is left out.
+struct listed_outputs {
+  output losses = {};
+  output grad_beta = {};
+  output rewards = {};
+  output grad_logps = {};
+  output grad_ref_logps = {};
+};
+
+/// Similarities of rows to their positives and negatives.
+struct similarities {
+  input positives;
+  /// [rows, columns]; with 0 columns there are none.
+  matrix negatives = {nullptr, 0, 0, 0};
+  /// 1 where a negative counts, [rows, columns] without padding; empty: all count.
+  span<const std::uint8_t> mask = {};
+};
+
+/// Results of InfoNCE, one a row but for the gradient by the negatives; what stays empty is left out.
+struct info_nce_outputs {
+  output losses = {};
+  output grad_positives = {};
+  /// [rows, columns] without padding.
+  output grad_negatives = {};
+  output grad_temperature = {};
+};
+
+/// A matrix [rows, columns] to read, rows `stride` elements apart (0: no padding).
+inline matrix matrix_of(const float *data, std::size_t row_count, std::size_t columns, std::size_t stride = 0) noexcept {
+  return {data, row_count, columns, stride ? stride : columns};
+}
+/// A matrix [rows, columns] to write, rows `stride` elements apart (0: no padding).
+inline matrix_mut matrix_mut_of(float *data, std::size_t row_count, std::size_t columns, std::size_t stride = 0) noexcept {
+  return {data, row_count, columns, stride ? stride : columns};
+}
+
 /// Results, one a row; what stays empty is left out.
 struct token_outputs {
   output logps = {};
@@ -256,7 +352,7 @@ struct token_outputs {
 // --- calls
 
 /// See preflane_evaluate.
-inline result evaluate(const loss &loss, const pairs &in, const outputs &out, metrics *into = nullptr,
+inline result evaluate(const loss &which, const pairs &in, const outputs &out, metrics *into = nullptr,
                            run how = default_run) noexcept {
   const std::size_t n = in.policy_chosen_logps.size();
   detail::lengths lengths(n);
@@ -293,7 +389,128 @@ inline result evaluate(const loss &loss, const pairs &in, const outputs &out, me
                                            out.grad_ref_rejected_logps.data(),
                                            out.grad_beta.data()};
   return detail::run(
-      [&](preflane_error *error) { return preflane_evaluate(how, &loss, &c_pairs, &c_outputs, into, error); });
+      [&](preflane_error *error) { return preflane_evaluate(how, &which, &c_pairs, &c_outputs, into, error); });
+}
+
+/// See preflane_evaluate_labelled.
+inline result evaluate_labelled(const loss &which, const labelled &in, const labelled_outputs &out,
+                                labelled_metrics *into = nullptr, run how = default_run) noexcept {
+  const std::size_t n = in.policy_logps.size();
+  detail::lengths lengths(n);
+  lengths.need("desirable", in.desirable);
+  if (!in.reference_free) lengths.need("ref_logps", in.ref_logps);
+  lengths.allow("weights", in.weights)
+      .allow("losses", out.losses)
+      .allow("rewards", out.rewards)
+      .allow("grad_logps", out.grad_logps)
+      .allow("grad_ref_logps", out.grad_ref_logps)
+      .allow("grad_beta", out.grad_beta);
+  if (!lengths.found()) return lengths.found();
+  const preflane_labelled answers = {n,
+                                     in.policy_logps.data(),
+                                     in.ref_logps.data(),
+                                     in.desirable.data(),
+                                     in.weights.data(),
+                                     in.reference_point,
+                                     in.reference_free ? 1 : 0};
+  const preflane_labelled_outputs c_outputs = {out.losses.data(), out.rewards.data(), out.grad_logps.data(),
+                                               out.grad_ref_logps.data(), out.grad_beta.data()};
+  return detail::run(
+      [&](preflane_error *error) { return preflane_evaluate_labelled(how, &which, &answers, &c_outputs, into, error); });
+}
+
+/// See preflane_evaluate_listed. `scratch` has as many elements as the longest list has answers, or more.
+inline result evaluate_listed(const loss &which, const listed &in, const listed_outputs &out, span<list_scratch> scratch,
+                              listed_metrics *into = nullptr, run how = default_run) noexcept {
+  const std::size_t n = in.policy_logps.size(), lists = in.offsets.empty() ? 0 : in.offsets.size() - 1;
+  detail::lengths answers(n), by_list(lists);
+  if (!in.reference_free) answers.need("ref_logps", in.ref_logps);
+  answers.allow("rewards", out.rewards).allow("grad_logps", out.grad_logps).allow("grad_ref_logps", out.grad_ref_logps);
+  by_list.allow("weights", in.weights).allow("losses", out.losses).allow("grad_beta", out.grad_beta);
+  if (!answers.found()) return answers.found();
+  if (!by_list.found()) return by_list.found();
+  const preflane_listed c_lists = {n,
+                                   lists,
+                                   in.policy_logps.data(),
+                                   in.ref_logps.data(),
+                                   in.offsets.data(),
+                                   in.weights.data(),
+                                   in.reference_free ? 1 : 0,
+                                   0};
+  const preflane_listed_outputs c_outputs = {out.losses.data(), out.grad_beta.data(), out.rewards.data(),
+                                             out.grad_logps.data(), out.grad_ref_logps.data()};
+  return detail::run([&](preflane_error *error) {
+    return preflane_evaluate_listed(how, &which, &c_lists, &c_outputs, into, scratch.data(), scratch.size(), error);
+  });
+}
+
+/// See preflane_info_nce.
+inline result info_nce(const similarities &in, double temperature, const info_nce_outputs &out,
+                       std::uint64_t *nonfinite = nullptr, run how = default_run) noexcept {
+  const std::size_t n = in.positives.size(), m = in.negatives.columns;
+  detail::lengths by_row(n), elements(n * m);
+  by_row.allow("losses", out.losses)
+      .allow("grad_positives", out.grad_positives)
+      .allow("grad_temperature", out.grad_temperature);
+  elements.allow("mask", in.mask).allow("grad_negatives", out.grad_negatives);
+  if (!by_row.found()) return by_row.found();
+  if (m > 0 && in.negatives.rows != n) return detail::wrong_length("rows of negatives", in.negatives.rows, n);
+  if (!elements.found()) return elements.found();
+  preflane_similarities c_rows = {in.positives.data(), in.negatives, in.mask.data()};
+  c_rows.negatives.rows = n;
+  const preflane_info_nce_outputs c_outputs = {out.losses.data(), out.grad_positives.data(), out.grad_negatives.data(), m,
+                                               out.grad_temperature.data()};
+  return detail::run(
+      [&](preflane_error *error) { return preflane_info_nce(how, &c_rows, temperature, &c_outputs, nonfinite, error); });
+}
+
+/// See preflane_symmetric.
+inline result symmetric(const matrix &similarities, double temperature, span<log_sum_exp> row_sums,
+                        span<log_sum_exp> column_sums, float &mean_rows, float &mean_columns,
+                        const matrix_mut *grads = nullptr, run how = default_run) noexcept {
+  detail::lengths lengths(similarities.rows);
+  lengths.need("row_sums", row_sums).need("column_sums", column_sums);
+  if (!lengths.found()) return lengths.found();
+  return detail::run([&](preflane_error *error) {
+    return preflane_symmetric(how, &similarities, temperature, row_sums.data(), column_sums.data(), grads, &mean_rows,
+                              &mean_columns, error);
+  });
+}
+
+namespace detail {
+/// How many similarities vectors have; what cannot be is refused by the call.
+inline std::size_t similarities_of(const vectors &of) noexcept {
+  const std::size_t each = of.pairing == PREFLANE_PAIRING_EACH  ? 1
+                           : of.pairing == PREFLANE_PAIRING_ALL ? of.keys.rows
+                                                                : of.keys_per_query;
+  return of.queries.rows * each;
+}
+}  // namespace detail
+
+/// See preflane_vector_similarities.
+inline result vector_similarities(const vectors &of, output out, run how = default_run) noexcept {
+  detail::lengths lengths(detail::similarities_of(of));
+  lengths.need("similarities", out);
+  if (!lengths.found()) return lengths.found();
+  return detail::run(
+      [&](preflane_error *error) { return preflane_vector_similarities(how, &of, out.data(), error); });
+}
+
+/// See preflane_vector_similarities_grad.
+inline result vector_similarities_grad(const vectors &of, input grad_similarities, output grad_queries, output grad_keys,
+                                       run how = default_run) noexcept {
+  detail::lengths lengths(detail::similarities_of(of)), queries(of.queries.rows * of.queries.columns),
+      keys(of.keys.rows * of.keys.columns);
+  lengths.need("grad_similarities", grad_similarities);
+  queries.need("grad_queries", grad_queries);
+  keys.need("grad_keys", grad_keys);
+  if (!lengths.found()) return lengths.found();
+  if (!queries.found()) return queries.found();
+  if (!keys.found()) return keys.found();
+  return detail::run([&](preflane_error *error) {
+    return preflane_vector_similarities_grad(how, &of, grad_similarities.data(), grad_queries.data(), grad_keys.data(),
+                                             error);
+  });
 }
 
 /// See preflane_metrics_merge.
@@ -306,9 +523,80 @@ inline result metrics_report(const metrics &from, report &out) noexcept {
   return detail::run([&](preflane_error *error) { return preflane_metrics_report(&from, &out, error); });
 }
 
+/// See preflane_metrics_save.
+inline result save(const metrics &from, span<std::uint8_t> bytes) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_metrics_save(&from, bytes.data(), bytes.size(), error); });
+}
+
+/// See preflane_metrics_restore.
+inline result restore(span<const std::uint8_t> bytes, metrics &into) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_metrics_restore(bytes.data(), bytes.size(), &into, error); });
+}
+
+/// See preflane_labelled_metrics_merge.
+inline result merge(labelled_metrics &into, const labelled_metrics &from) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_labelled_metrics_merge(&into, &from, error); });
+}
+
+/// See preflane_labelled_metrics_report.
+inline result metrics_report(const labelled_metrics &from, labelled_report &out) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_labelled_metrics_report(&from, &out, error); });
+}
+
+/// See preflane_labelled_metrics_save.
+inline result save(const labelled_metrics &from, span<std::uint8_t> bytes) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_labelled_metrics_save(&from, bytes.data(), bytes.size(), error); });
+}
+
+/// See preflane_labelled_metrics_restore.
+inline result restore(span<const std::uint8_t> bytes, labelled_metrics &into) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_labelled_metrics_restore(bytes.data(), bytes.size(), &into, error); });
+}
+
+/// See preflane_listed_metrics_merge.
+inline result merge(listed_metrics &into, const listed_metrics &from) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_listed_metrics_merge(&into, &from, error); });
+}
+
+/// See preflane_listed_metrics_report.
+inline result metrics_report(const listed_metrics &from, listed_report &out) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_listed_metrics_report(&from, &out, error); });
+}
+
+/// See preflane_listed_metrics_save.
+inline result save(const listed_metrics &from, span<std::uint8_t> bytes) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_listed_metrics_save(&from, bytes.data(), bytes.size(), error); });
+}
+
+/// See preflane_listed_metrics_restore.
+inline result restore(span<const std::uint8_t> bytes, listed_metrics &into) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_listed_metrics_restore(bytes.data(), bytes.size(), &into, error); });
+}
+
+/// See preflane_sum_add.
+inline result add(exact_sum &to, input values) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_sum_add(&to, values.data(), values.size(), error); });
+}
+
+/// See preflane_sum_merge.
+inline result merge(exact_sum &into, const exact_sum &from) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_sum_merge(&into, &from, error); });
+}
+
+/// See preflane_sum_value.
+inline result value(const exact_sum &of, std::uint64_t count, float *total, float *mean = nullptr) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_sum_value(&of, count, total, mean, error); });
+}
+
 /// See preflane_token_logps.
-inline result token_logps(const preflane_logits &logits, const targets &targets, const token_outputs &out,
-                              token_counts *counts = nullptr, const scaling &scaling = no_scaling,
+inline result token_logps(const preflane_logits &logits, const targets &labels, const token_outputs &out,
+                              token_counts *counts = nullptr, const scaling &scaled = no_scaling,
                               rows some = all_rows, run how = default_run) noexcept {
   detail::lengths lengths(logits.rows);
   lengths.allow("logps", out.logps)
@@ -322,34 +610,34 @@ inline result token_logps(const preflane_logits &logits, const targets &targets,
                                             out.entropies.data(),       out.log_sum_squares.data(),
                                             out.mean_logits.data(),     out.top1.data()};
   return detail::run([&](preflane_error *error) {
-    return preflane_token_logps(how, &logits, &targets, &scaling, some, &c_outputs, counts, error);
+    return preflane_token_logps(how, &logits, &labels, &scaled, some, &c_outputs, counts, error);
   });
 }
 
 /// See preflane_logits_grad.
-inline result logits_grad(const preflane_logits &logits, const targets &targets,
+inline result logits_grad(const preflane_logits &logits, const targets &labels,
                               span<const log_sum_exp> log_sum_exps, input grad_logps, const preflane_logits_mut &grads,
-                              preflane_gradient gradient = {0, 0}, const scaling &scaling = no_scaling,
+                              preflane_gradient gradient = {0, 0}, const scaling &scaled = no_scaling,
                               rows some = all_rows, run how = default_run) noexcept {
   detail::lengths lengths(logits.rows);
   lengths.need("log_sum_exps", log_sum_exps).need("grad_logps", grad_logps);
   if (!lengths.found()) return lengths.found();
   return detail::run([&](preflane_error *error) {
-    return preflane_logits_grad(how, &logits, &targets, &scaling, some, log_sum_exps.data(), grad_logps.data(),
+    return preflane_logits_grad(how, &logits, &labels, &scaled, some, log_sum_exps.data(), grad_logps.data(),
                                 gradient, &grads, error);
   });
 }
 
 /// See preflane_logits_grad_in_place.
-inline result logits_grad_in_place(const preflane_logits_mut &logits, const targets &targets,
+inline result logits_grad_in_place(const preflane_logits_mut &logits, const targets &labels,
                                        span<const log_sum_exp> log_sum_exps, input grad_logps,
-                                       preflane_gradient gradient = {0, 0}, const scaling &scaling = no_scaling,
+                                       preflane_gradient gradient = {0, 0}, const scaling &scaled = no_scaling,
                                        rows some = all_rows, run how = default_run) noexcept {
   detail::lengths lengths(logits.rows);
   lengths.need("log_sum_exps", log_sum_exps).need("grad_logps", grad_logps);
   if (!lengths.found()) return lengths.found();
   return detail::run([&](preflane_error *error) {
-    return preflane_logits_grad_in_place(how, &logits, &targets, &scaling, some, log_sum_exps.data(),
+    return preflane_logits_grad_in_place(how, &logits, &labels, &scaled, some, log_sum_exps.data(),
                                          grad_logps.data(), gradient, error);
   });
 }
@@ -357,10 +645,10 @@ inline result logits_grad_in_place(const preflane_logits_mut &logits, const targ
 /// See preflane_sequence_logps.
 inline result sequence_logps(const sequences &of, input token_logps, output chosen_logps,
                                  output rejected_logps) noexcept {
-  const std::size_t pairs = of.tokens ? of.targets.length / of.tokens / 2 : 0;
-  detail::lengths rows(of.targets.length), answers(pairs);
-  rows.need("token_logps", token_logps);
-  if (!rows.found()) return rows.found();
+  const std::size_t pair_count = of.tokens ? of.targets.length / of.tokens / 2 : 0;
+  detail::lengths by_row(of.targets.length), answers(pair_count);
+  by_row.need("token_logps", token_logps);
+  if (!by_row.found()) return by_row.found();
   answers.need("chosen_logps", chosen_logps).need("rejected_logps", rejected_logps);
   if (of.tokens && !answers.found()) return answers.found();
   return detail::run([&](preflane_error *error) {
@@ -370,15 +658,15 @@ inline result sequence_logps(const sequences &of, input token_logps, output chos
 
 /// See preflane_token_grads.
 inline result token_grads(const sequences &of, input grad_chosen_logps, input grad_rejected_logps, double scale,
-                              output token_grads) noexcept {
-  const std::size_t pairs = of.tokens ? of.targets.length / of.tokens / 2 : 0;
-  detail::lengths rows(of.targets.length), answers(pairs);
-  rows.need("token_grads", token_grads);
-  if (!rows.found()) return rows.found();
+                              output grads) noexcept {
+  const std::size_t pair_count = of.tokens ? of.targets.length / of.tokens / 2 : 0;
+  detail::lengths by_row(of.targets.length), answers(pair_count);
+  by_row.need("token_grads", grads);
+  if (!by_row.found()) return by_row.found();
   answers.need("grad_chosen_logps", grad_chosen_logps).need("grad_rejected_logps", grad_rejected_logps);
   if (of.tokens && !answers.found()) return answers.found();
   return detail::run([&](preflane_error *error) {
-    return preflane_token_grads(&of, grad_chosen_logps.data(), grad_rejected_logps.data(), scale, token_grads.data(),
+    return preflane_token_grads(&of, grad_chosen_logps.data(), grad_rejected_logps.data(), scale, grads.data(),
                                 error);
   });
 }
@@ -392,15 +680,61 @@ inline result step(const preflane_step &step, const preflane_logits_mut &logits,
   });
 }
 
+/// See preflane_step_sizes.
+inline result step_sizes(std::size_t sequence_count, std::size_t tokens, std::size_t *row_count, std::size_t *pair_count,
+                         std::size_t *bytes) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_step_sizes(sequence_count, tokens, row_count, pair_count, bytes, error); });
+}
+
+/// See preflane_step_buffers_in.
+inline result step_buffers_in(void *memory, std::size_t bytes, std::size_t sequence_count, std::size_t tokens,
+                              step_buffers &out) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_step_buffers_in(memory, bytes, sequence_count, tokens, &out, error);
+  });
+}
+
+/// See preflane_step_forward; the buffers' sizes are the caller's word.
+inline result step_forward(const preflane_step &step, const preflane_logits_mut &logits, rows some,
+                           const step_buffers &buffers, token_counts *counts = nullptr, run how = default_run) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_step_forward(how, &step, &logits, some, &buffers, counts, error);
+  });
+}
+
+/// See preflane_step_pairs; the buffers' sizes are the caller's word.
+inline result step_pairs(const preflane_step &step, const step_buffers &buffers,
+                         const preflane_step_outputs *out = nullptr, metrics *into = nullptr,
+                         run how = default_run) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_step_pairs(how, &step, &buffers, out, into, error); });
+}
+
+/// See preflane_step_backward; the buffers' sizes are the caller's word.
+inline result step_backward(const preflane_step &step, const preflane_logits_mut &logits, rows some,
+                            const step_buffers &buffers, run how = default_run) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_step_backward(how, &step, &logits, some, &buffers, error); });
+}
+
 /// See preflane_row_sum_init.
-inline result begin(row_sum &state, const scaling &scaling = no_scaling) noexcept {
-  return detail::run([&](preflane_error *error) { return preflane_row_sum_init(&state, &scaling, error); });
+inline result begin(row_sum &state, const scaling &scaled = no_scaling) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_row_sum_init(&state, &scaled, error); });
 }
 
 /// See preflane_row_sum_add.
 inline result add(row_sum &state, input columns, std::int64_t target = -1, run how = default_run) noexcept {
   return detail::run([&](preflane_error *error) {
     return preflane_row_sum_add(how, &state, columns.data(), PREFLANE_F32, columns.size(), target, error);
+  });
+}
+
+/// Columns of any type. See preflane_row_sum_add.
+inline result add(row_sum &state, const void *columns, dtype type, std::size_t length, std::int64_t target = -1,
+                  run how = default_run) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_row_sum_add(how, &state, columns, static_cast<std::int32_t>(type), length, target, error);
   });
 }
 
@@ -412,6 +746,142 @@ inline result merge(row_sum &into, const row_sum &from) noexcept {
 /// See preflane_row_sum_value.
 inline result value(const row_sum &state, log_sum_exp *sum, float *logp = nullptr) noexcept {
   return detail::run([&](preflane_error *error) { return preflane_row_sum_value(&state, sum, logp, error); });
+}
+
+// --- token by token
+
+/// Which answer of a pair.
+enum class side : std::int32_t { chosen = PREFLANE_SIDE_CHOSEN, rejected = PREFLANE_SIDE_REJECTED };
+
+/// See preflane_evaluator_init.
+inline result begin(evaluator &state, const loss &which, std::int32_t reduction = PREFLANE_REDUCE_SUM) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_evaluator_init(&state, &which, reduction, error); });
+}
+
+/// See preflane_evaluator_begin.
+inline result begin_answer(evaluator &state, side which) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_evaluator_begin(&state, static_cast<std::int32_t>(which), error);
+  });
+}
+
+/// See preflane_evaluator_tokens. Without a reference its span stays empty.
+inline result add_tokens(evaluator &state, input policy_logps, input ref_logps = {}) noexcept {
+  detail::lengths lengths(policy_logps.size());
+  lengths.allow("ref_logps", ref_logps);
+  if (!lengths.found()) return lengths.found();
+  return detail::run([&](preflane_error *error) {
+    return preflane_evaluator_tokens(&state, policy_logps.data(), ref_logps.data(), policy_logps.size(), error);
+  });
+}
+
+/// See preflane_evaluator_logits.
+inline result add_logits(evaluator &state, input row, std::int64_t target, const float *ref_logp = nullptr,
+                         const scaling &scaled = no_scaling) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_evaluator_logits(&state, row.data(), PREFLANE_F32, row.size(), target, &scaled, ref_logp, error);
+  });
+}
+
+/// A row of any type. See preflane_evaluator_logits.
+inline result add_logits(evaluator &state, const void *row, dtype type, std::size_t columns, std::int64_t target,
+                         const float *ref_logp = nullptr, const scaling &scaled = no_scaling) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_evaluator_logits(&state, row, static_cast<std::int32_t>(type), columns, target, &scaled, ref_logp,
+                                     error);
+  });
+}
+
+/// See preflane_evaluator_end.
+inline result end_answer(evaluator &state, scored &out, bool &is_pair, const float *ref_logp = nullptr) noexcept {
+  std::int32_t found = 0;
+  const result done = detail::run(
+      [&](preflane_error *error) { return preflane_evaluator_end(&state, ref_logp, &out, &found, error); });
+  if (done) is_pair = found == 1;
+  return done;
+}
+
+/// See preflane_evaluator_abandon.
+inline result abandon(evaluator &state) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_evaluator_abandon(&state, error); });
+}
+
+/// See preflane_k3.
+inline float k3(float policy_logp, float reference_logp) noexcept { return preflane_k3(policy_logp, reference_logp); }
+
+/// See preflane_monitor_push.
+inline result push(monitor &state, span<window_row> window, const scored &pair, const limits *watched = nullptr,
+                   changes *changed = nullptr) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_monitor_push(&state, window.data(), window.size(), &pair, watched, changed, error);
+  });
+}
+
+/// See preflane_monitor_report.
+inline result monitor_report(const monitor &state, span<const window_row> window, window_report &out) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_monitor_report(&state, window.data(), window.size(), &out, error);
+  });
+}
+
+/// See preflane_monitor_quantile.
+inline result quantile(const monitor &state, span<const window_row> window, float q, float &out) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_monitor_quantile(&state, window.data(), window.size(), q, &out, error);
+  });
+}
+
+/// See preflane_monitor_metrics.
+inline result monitor_metrics(const monitor &state, span<const window_row> window, metrics &out) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_monitor_metrics(&state, window.data(), window.size(), &out, error);
+  });
+}
+
+/// See preflane_monitor_size.
+inline std::size_t monitor_size(std::size_t capacity) noexcept { return preflane_monitor_size(capacity); }
+
+/// See preflane_monitor_save.
+inline result save(const monitor &state, span<const window_row> window, span<std::uint8_t> bytes,
+                   std::size_t &written) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_monitor_save(&state, window.data(), window.size(), bytes.data(), bytes.size(), &written, error);
+  });
+}
+
+/// See preflane_monitor_restore.
+inline result restore(span<const std::uint8_t> bytes, monitor &state, span<window_row> window) noexcept {
+  return detail::run([&](preflane_error *error) {
+    return preflane_monitor_restore(&state, window.data(), window.size(), bytes.data(), bytes.size(), error);
+  });
+}
+
+// --- the library and the machine
+
+/// See preflane_version.
+inline const char *version() noexcept { return preflane_version(); }
+
+/// Whether the library is one that this header is of; a program must not go on if it is not.
+inline bool is_compatible() noexcept { return preflane_abi_version() == PREFLANE_ABI_VERSION; }
+
+/// See preflane_code_text.
+inline const char *code_text(std::int32_t code) noexcept { return preflane_code_text(code); }
+
+/// See preflane_best_level.
+inline std::int32_t best_level() noexcept { return preflane_best_level(); }
+
+/// See preflane_level_name.
+inline const char *level_name(std::int32_t level) noexcept { return preflane_level_name(level); }
+
+/// See preflane_check_level.
+inline result check_level(std::int32_t level) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_check_level(level, error); });
+}
+
+/// See preflane_level_from_environment.
+inline result level_from_environment(std::int32_t &level) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_level_from_environment(&level, error); });
 }
 
 /// See preflane_check_environment.

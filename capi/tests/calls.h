@@ -38,16 +38,61 @@ enum { MOST_PAIRS = 1200, MOST_COLUMNS = 4099, CALL_ROWS = 8 };
 /* Log-probabilities of pairs: policy chosen, policy rejected, reference chosen, reference rejected. */
 static float pair_inputs[4][MOST_PAIRS], pair_weights[MOST_PAIRS], pair_results[9][MOST_PAIRS];
 
+/* Pairs as labelled answers, chosen and rejected by turns, and as lists of four. */
+static uint8_t desirable[MOST_PAIRS];
+static size_t list_offsets[MOST_PAIRS / 4 + 2];
+static preflane_list_scratch list_scratch[4];
+
+static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int32_t shape, size_t answers, int weighted,
+                                int reference_free) {
+  size_t i, lists = (answers + 3) / 4;
+  for (i = 0; i < answers; i++) desirable[i] = i % 2 == 0;
+  for (i = 0; i <= lists; i++) list_offsets[i] = 4 * i < answers ? 4 * i : answers;
+  if (shape == PREFLANE_SHAPE_LABELLED) {
+    static preflane_labelled_metrics total, part;
+    static uint8_t bytes[PREFLANE_LABELLED_METRICS_BYTES];
+    preflane_labelled_report report;
+    preflane_labelled in = {0, NULL, NULL, NULL, NULL, 0.125f, 0};
+    preflane_labelled_outputs out;
+    in.length = answers, in.policy_logps = pair_inputs[0], in.desirable = desirable, in.reference_free = reference_free;
+    if (!reference_free) in.ref_logps = pair_inputs[2];
+    if (weighted) in.weights = pair_weights;
+    out.losses = pair_results[0], out.rewards = pair_results[1], out.grad_logps = pair_results[2];
+    out.grad_ref_logps = pair_results[3], out.grad_beta = pair_results[4];
+    memset(&part, 0, sizeof part);
+    CALL(preflane_evaluate_labelled, (run, loss, &in, &out, &part, &call_error));
+    CALL(preflane_labelled_metrics_merge, (&total, &part, &call_error));
+    CALL(preflane_labelled_metrics_report, (&part, &report, &call_error));
+    CALL(preflane_labelled_metrics_save, (&part, bytes, sizeof bytes, &call_error));
+    CALL(preflane_labelled_metrics_restore, (bytes, sizeof bytes, &part, &call_error));
+  } else {
+    static preflane_listed_metrics total, part;
+    static uint8_t bytes[PREFLANE_LISTED_METRICS_BYTES];
+    preflane_listed_report report;
+    preflane_listed in = {0, 0, NULL, NULL, NULL, NULL, 0, 0};
+    preflane_listed_outputs out;
+    in.answers = answers, in.lists = lists, in.policy_logps = pair_inputs[0], in.offsets = list_offsets;
+    in.reference_free = reference_free;
+    if (!reference_free) in.ref_logps = pair_inputs[2];
+    if (weighted) in.weights = pair_weights;
+    out.losses = pair_results[0], out.grad_beta = pair_results[1], out.rewards = pair_results[2];
+    out.grad_logps = pair_results[3], out.grad_ref_logps = pair_results[4];
+    memset(&part, 0, sizeof part);
+    CALL(preflane_evaluate_listed, (run, loss, &in, &out, &part, list_scratch, 4, &call_error));
+    CALL(preflane_listed_metrics_merge, (&total, &part, &call_error));
+    CALL(preflane_listed_metrics_report, (&part, &report, &call_error));
+    CALL(preflane_listed_metrics_save, (&part, bytes, sizeof bytes, &call_error));
+    CALL(preflane_listed_metrics_restore, (bytes, sizeof bytes, &part, &call_error));
+  }
+}
+
+/* Every loss of the list, with everyday parameters and others. */
 static void every_loss(preflane_run run, size_t pairs, int weighted, int reference_free) {
-  static const preflane_loss LOSSES[] = {
-      {PREFLANE_LOSS_DPO, 0, 0.1, 0},      {PREFLANE_LOSS_DPO, 0, 2.5, 0},     {PREFLANE_LOSS_CDPO, 0, 0.1, 0.1},
-      {PREFLANE_LOSS_CDPO, 0, 0.3, 0},     {PREFLANE_LOSS_ROBUST, 0, 0.1, 0.2}, {PREFLANE_LOSS_IPO, 0, 0.1, 0},
-      {PREFLANE_LOSS_IPO, 0, 0.05, 0},     {PREFLANE_LOSS_HINGE, 0, 0.5, 0},
-  };
   static preflane_metrics total, part;
   static preflane_sum sum;
   preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, 0, 0};
   preflane_report report;
+  static uint8_t bytes[PREFLANE_METRICS_BYTES];
   size_t i;
   float value, mean;
   memset(&total, 0, sizeof total);
@@ -57,19 +102,109 @@ static void every_loss(preflane_run run, size_t pairs, int weighted, int referen
   if (!reference_free) in.ref_chosen_logps = pair_inputs[2], in.ref_rejected_logps = pair_inputs[3];
   if (weighted) in.weights = pair_weights;
   in.reference_free = reference_free;
-  for (i = 0; i < sizeof LOSSES / sizeof LOSSES[0]; i++) {
+  for (i = 0; i < 2 * preflane_loss_count(); i++) {
+    preflane_loss_description about;
+    preflane_loss loss;
+    size_t j;
+    CALL(preflane_loss_describe, (i / 2, &about, &call_error));
+    CALL(preflane_loss_by_name, (about.name, &loss, &call_error));
+    /* Values of the grids that make results of ordinary size: the ends of the ranges come last in them. */
+    for (j = 0; i % 2 && j < about.parameter_count; j++)
+      loss.parameters[j] = about.parameters[j].grid[1 % about.parameters[j].grid_length];
+    if (about.shape != PREFLANE_SHAPE_PAIRWISE) {
+      labelled_and_listed(run, &loss, about.shape, pairs, weighted, reference_free);
+      continue;
+    }
+    {
     preflane_pair_outputs out;
     out.losses = pair_results[0], out.chosen_rewards = pair_results[1], out.rejected_rewards = pair_results[2];
     out.margins = pair_results[3], out.grad_chosen_logps = pair_results[4], out.grad_rejected_logps = pair_results[5];
     out.grad_ref_chosen_logps = pair_results[6], out.grad_ref_rejected_logps = pair_results[7];
     out.grad_beta = pair_results[8];
     memset(&part, 0, sizeof part);
-    CALL(preflane_evaluate, (run, &LOSSES[i], &in, &out, &part, &call_error));
+    CALL(preflane_evaluate, (run, &loss, &in, &out, &part, &call_error));
     CALL(preflane_metrics_merge, (&total, &part, &call_error));
     CALL(preflane_metrics_report, (&total, &report, &call_error));
     CALL(preflane_sum_add, (&sum, pair_results[0], pairs, &call_error));
     CALL(preflane_sum_merge, (&sum, &part.margins, &call_error));
     CALL(preflane_sum_value, (&sum, pairs, &value, &mean, &call_error));
+    CALL(preflane_metrics_save, (&part, bytes, sizeof bytes, &call_error));
+    CALL(preflane_metrics_restore, (bytes, sizeof bytes, &part, &call_error));
+    }
+  }
+}
+
+/* The same pairs token by token, two tokens an answer, into a monitor. */
+static void streamed(preflane_run run, size_t pairs, int referenced) {
+  enum { WINDOW = 64 };
+  static preflane_evaluator evaluator;
+  static preflane_monitor monitor;
+  static preflane_window_row window[WINDOW];
+  static preflane_limits limits;
+  static preflane_metrics metrics;
+  static uint8_t bytes[4096];
+  const preflane_loss loss = preflane_dpo(0.1);
+  preflane_scored scored;
+  preflane_changes changes;
+  preflane_window_report report;
+  size_t i, j, written;
+  int32_t is_pair;
+  float quantile;
+  (void)run;
+  memset(&monitor, 0, sizeof monitor);
+  limits.least_pairs = 8;
+  for (i = 0; i < 5; i++) limits.thresholds[i].watched = 1, limits.thresholds[i].raise = 0.25f, limits.thresholds[i].clear = 0.25f;
+  CALL(preflane_evaluator_init, (&evaluator, &loss, PREFLANE_REDUCE_MEAN, &call_error));
+  for (i = 0; i < pairs; i++) {
+    for (j = 0; j < 2; j++) {
+      float policy[2], reference[2];
+      policy[0] = policy[1] = 0.01f * pair_inputs[j][i];
+      reference[0] = reference[1] = 0.01f * pair_inputs[2 + j][i];
+      CALL(preflane_evaluator_begin,
+           (&evaluator, j ? PREFLANE_SIDE_REJECTED : PREFLANE_SIDE_CHOSEN, &call_error));
+      CALL(preflane_evaluator_tokens, (&evaluator, policy, referenced ? reference : NULL, 2, &call_error));
+      CALL(preflane_evaluator_logits,
+           (&evaluator, pair_inputs[0], PREFLANE_F32, 16, 3, NULL, referenced ? reference : NULL, &call_error));
+      CALL(preflane_evaluator_end, (&evaluator, NULL, &scored, &is_pair, &call_error));
+    }
+    CALL(preflane_monitor_push, (&monitor, window, WINDOW, &scored, &limits, &changes, &call_error));
+  }
+  CALL(preflane_evaluator_abandon, (&evaluator, &call_error));
+  CALL(preflane_monitor_report, (&monitor, window, WINDOW, &report, &call_error));
+  CALL(preflane_monitor_quantile, (&monitor, window, WINDOW, 0.75f, &quantile, &call_error));
+  CALL(preflane_monitor_metrics, (&monitor, window, WINDOW, &metrics, &call_error));
+  CALL(preflane_monitor_save, (&monitor, window, WINDOW, bytes, sizeof bytes, &written, &call_error));
+  CALL(preflane_monitor_restore, (&monitor, window, WINDOW, bytes, written, &call_error));
+}
+
+/* Their log-probabilities as similarities: 32 rows of 16 negatives, a square of 32, and vectors of 16. */
+static void similarities(preflane_run run) {
+  enum { N = 32, M = 16 };
+  static float values[2][N * N], losses[N], by_positive[N], by_negative[N * M], by_temperature[N], grads[N * N], to[2][N * M];
+  static uint8_t mask[N * M];
+  static preflane_log_sum_exp sums[2][N];
+  preflane_similarities rows = {NULL, {NULL, N, M, M}, NULL};
+  preflane_info_nce_outputs out;
+  preflane_matrix square = {NULL, N, N, N};
+  preflane_matrix_mut to_square = {NULL, N, N, N};
+  preflane_vectors vectors = {{NULL, N, M, M}, {NULL, N, M, M}, 0, 0, PREFLANE_PAIRING_ALL};
+  float mean_rows, mean_columns;
+  uint64_t nonfinite;
+  size_t i;
+  for (i = 0; i < N * N; i++) values[0][i] = uniform(), values[1][i] = uniform();
+  for (i = 0; i < N * M; i++) mask[i] = i % 3 != 0;
+  rows.positives = values[1], rows.negatives.data = values[0];
+  out.losses = losses, out.grad_positives = by_positive, out.grad_negatives = by_negative, out.grad_negatives_stride = M;
+  out.grad_temperature = by_temperature;
+  square.data = values[0], to_square.data = grads;
+  CALL(preflane_info_nce, (run, &rows, 0.07, &out, &nonfinite, &call_error));
+  rows.mask = mask;
+  CALL(preflane_info_nce, (run, &rows, 0.07, &out, &nonfinite, &call_error));
+  CALL(preflane_symmetric, (run, &square, 0.07, sums[0], sums[1], &to_square, &mean_rows, &mean_columns, &call_error));
+  vectors.queries.data = values[0], vectors.keys.data = values[1];
+  for (vectors.similarity = PREFLANE_SIMILARITY_DOT; vectors.similarity <= PREFLANE_SIMILARITY_COSINE; vectors.similarity++) {
+    CALL(preflane_vector_similarities, (run, &vectors, grads, &call_error));
+    CALL(preflane_vector_similarities_grad, (run, &vectors, grads, to[0], to[1], &call_error));
   }
 }
 
@@ -86,12 +221,13 @@ static void all_pairs(preflane_run run) {
           case 0: pair_inputs[j][i] = base + 3.0f * uniform(); break;          /* as they come */
           case 1: pair_inputs[j][i] = base; break;                             /* all alike: margins of 0 */
           case 2: pair_inputs[j][i] = -1500.0f + 1400.0f * uniform(); break;   /* saturated */
-          case 3: pair_inputs[j][i] = j == 0 ? base + 10.0f : base; break;     /* where losses of IPO and hinge are 0 */
+          case 3: pair_inputs[j][i] = j == 0 ? base + 10.0f : base; break;     /* where some losses are 0 */
           default: pair_inputs[j][i] = j % 2 ? -1e-6f * (float)i : -1e5f; break; /* sizes apart */
         }
       }
     }
     for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) every_loss(run, LENGTHS[i], i % 2 == 0, i % 3 == 0);
+    streamed(run, 40, kind % 2 == 0);
   }
 }
 
@@ -159,13 +295,12 @@ static void every_row_call(preflane_run run, int32_t dtype, size_t columns, size
   CALL(preflane_logits_grad_in_place,
        (run, &out, &sequences.targets, scaling, rows, row_sums, row_results[4], overwrite, &call_error));
   {
-    static const preflane_loss DPO = {PREFLANE_LOSS_DPO, 0, 0.1, 0};
     float reference[2] = {-20, -21};
     preflane_step step;
     preflane_step_buffers buffers;
     preflane_step_outputs results;
     memset(&step, 0, sizeof step);
-    step.loss = DPO, step.sequences = sequences, step.scaling = scaling, step.grad_scale = 1;
+    step.loss = preflane_dpo(0.1), step.sequences = sequences, step.scaling = scaling, step.grad_scale = 1;
     step.ref_chosen_logps = reference, step.ref_rejected_logps = reference + 1;
     buffers.token_logps = row_results[0], buffers.log_sum_exps = row_sums, buffers.token_grads = row_results[4];
     buffers.chosen_logps = by_pair, buffers.rejected_logps = by_pair + 1;
@@ -175,6 +310,10 @@ static void every_row_call(preflane_run run, int32_t dtype, size_t columns, size
     memcpy(grads, data, size * (CALL_ROWS * stride));
     memset(&metrics, 0, sizeof metrics);
     CALL(preflane_step_run, (run, &step, &out, &buffers, &results, &metrics, &counts, &call_error));
+    memcpy(grads, data, size * (CALL_ROWS * stride));
+    CALL(preflane_step_forward, (run, &step, &out, rows, &buffers, &counts, &call_error));
+    CALL(preflane_step_pairs, (run, &step, &buffers, &results, &metrics, &call_error));
+    CALL(preflane_step_backward, (run, &step, &out, rows, &buffers, &call_error));
   }
   {
     /* The first row in two shards, which are merged. */
@@ -270,11 +409,11 @@ static void refusals(preflane_run run) {
   static const double BETAS[] = {0, -0.1, -1e300, INFINITY, -3, 1e18 * -7};
   preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, 1, 0};
   preflane_pair_outputs out;
-  preflane_loss loss = {PREFLANE_LOSS_DPO, 0, 0, 0};
+  preflane_loss loss = preflane_dpo(0);
   size_t i;
   memset(&out, 0, sizeof out);
   for (i = 0; i < sizeof BETAS / sizeof BETAS[0]; i++) {
-    loss.beta = BETAS[i];
+    loss.parameters[0] = BETAS[i];
     before("preflane_evaluate");
     after("preflane_evaluate", preflane_evaluate(run, &loss, &in, &out, NULL, &call_error) != PREFLANE_ERROR_PARAMETER,
           "not refused");
@@ -287,6 +426,7 @@ static int all_calls(preflane_run run, const char *pairs, const char *logits) {
   size_t n;
   all_pairs(run);
   all_rows(run);
+  similarities(run);
   refusals(run);
   n = real_pairs(pairs);
   if (n == 0 || real_rows(logits, REAL_COLUMNS) != CALL_ROWS) return 0;

@@ -10,7 +10,7 @@
 
 #include "calls.h"
 
-enum { PAINTED = 48 << 10, ROOMY = 128 << 10, FUNCTIONS = 32, LEVELS = 5 };
+enum { PAINTED = 48 << 10, ROOMY = 128 << 10, FUNCTIONS = 96, LEVELS = 5 };
 static const uint64_t PAINT = 0xa5a55a5aa5a55a5a;
 
 /* Where the paint ends, and from where down it reaches. */
@@ -88,11 +88,11 @@ int main(int argc, char **argv) {
     measuring = 0;
     there &= run_on(PREFLANE_STACK_SIZE);
   }
-  printf("bytes of stack            ");
+  printf("%-35s", "bytes of stack");
   for (level_now = PREFLANE_LEVEL_SCALAR; level_now < LEVELS; level_now++) printf("%9s", preflane_level_name(level_now));
   printf("\n");
   for (i = 0; functions[i]; i++) {
-    printf("%-29s", functions[i]);
+    printf("%-35s", functions[i]);
     for (level_now = PREFLANE_LEVEL_SCALAR; level_now < LEVELS; level_now++) {
       size_t depth = depths[i][level_now];
       if (depth > most) most = depth;

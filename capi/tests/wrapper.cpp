@@ -80,6 +80,136 @@ int main() {
   CHECK(preflane::merge(left, right) && preflane::value(left, &merged, &logp));
   CHECK(std::memcmp(&whole, &merged, sizeof whole) == 0 && logp < 0.0f);
 
+  // Every loss by its name, as the list has it.
+#define CHECK_LOSS(name, declared, given)                                       \
+  {                                                                             \
+    preflane::loss by_name;                                                     \
+    CHECK(preflane::loss_by_name(#name, by_name) && by_name.kind == KIND_OF(name)); \
+  }
+#define KIND_OF(name) kind_of(#name)
+  const auto kind_of = [](const char *name) {
+    preflane::loss_description about;
+    for (std::size_t i = 0; i < preflane::loss_count(); i++) {
+      if (preflane::describe(i, about) && std::strcmp(about.name, name) == 0) return about.kind;
+    }
+    return std::int32_t{0};
+  };
+  PREFLANE_FOR_EACH_LOSS(CHECK_LOSS)
+  constexpr preflane::loss with_margin = preflane::simpo(2.5, 0.5);
+  static_assert(with_margin.kind == PREFLANE_LOSS_SIMPO && with_margin.parameters[1] == 0.5, "made when compiled");
+
+  // Labelled and listed answers.
+  const std::vector<std::uint8_t> desirable = {1, 0};
+  preflane::labelled labelled;
+  labelled.policy_logps = chosen, labelled.ref_logps = ref_chosen, labelled.desirable = desirable;
+  preflane::labelled_outputs by_answer;
+  by_answer.losses = losses;
+  preflane::labelled_metrics of_labelled = {}, more_labelled = {};
+  CHECK(preflane::evaluate_labelled(preflane::kto(0.1, 1, 1), labelled, by_answer, &of_labelled) && of_labelled.desirable == 1);
+  labelled.desirable = preflane::span<const std::uint8_t>(desirable.data(), 1);
+  refused = preflane::evaluate_labelled(preflane::kto(0.1, 1, 1), labelled, by_answer);
+  CHECK(!refused && refused.code() == PREFLANE_ERROR_LENGTH && std::strcmp(refused.argument(), "desirable") == 0);
+  std::array<std::uint8_t, PREFLANE_LABELLED_METRICS_BYTES> labelled_bytes;
+  CHECK(preflane::save(of_labelled, labelled_bytes) && preflane::restore(labelled_bytes, more_labelled));
+  CHECK(std::memcmp(&of_labelled, &more_labelled, sizeof of_labelled) == 0);
+  preflane::labelled_report labelled_report;
+  CHECK(preflane::merge(more_labelled, of_labelled) && preflane::metrics_report(more_labelled, labelled_report));
+  CHECK(labelled_report.desirable == 2 && labelled_report.undesirable == 2);
+
+  const std::vector<std::size_t> offsets = {0, 2};
+  preflane::listed listed;
+  listed.policy_logps = chosen, listed.ref_logps = ref_chosen, listed.offsets = offsets;
+  preflane::listed_outputs by_list;
+  std::vector<float> list_loss(1);
+  by_list.losses = list_loss;
+  std::array<preflane::list_scratch, 2> scratch;
+  preflane::listed_metrics of_listed = {}, more_listed = {};
+  CHECK(preflane::evaluate_listed(preflane::plackett_luce(0.1), listed, by_list, scratch, &of_listed) && list_loss[0] > 0);
+  std::array<std::uint8_t, PREFLANE_LISTED_METRICS_BYTES> listed_bytes;
+  CHECK(preflane::save(of_listed, listed_bytes) && preflane::restore(listed_bytes, more_listed));
+  preflane::listed_report listed_report;
+  CHECK(preflane::merge(more_listed, of_listed) && preflane::metrics_report(more_listed, listed_report));
+  CHECK(listed_report.lists == 2 && listed_report.answers == 4);
+  by_list.losses = preflane::output(losses.data(), 2);
+  refused = preflane::evaluate_listed(preflane::plackett_luce(0.1), listed, by_list, scratch);
+  CHECK(!refused && std::strcmp(refused.argument(), "losses") == 0);
+  std::array<std::uint8_t, PREFLANE_METRICS_BYTES> metrics_bytes;
+  preflane::metrics more = {};
+  CHECK(preflane::save(metrics, metrics_bytes) && preflane::restore(metrics_bytes, more) && preflane::merge(more, metrics));
+  CHECK(more.pairs == 2 * metrics.pairs);
+
+  // InfoNCE, its symmetric form, and the similarities of vectors.
+  const std::vector<float> queries = {1, 0, 0.5f, 2}, keys = {1, 0.25f, 0, 1};
+  std::vector<float> square(4), square_grads(4), to_queries(4), to_keys(4);
+  const preflane::vectors vectors = {preflane::matrix_of(queries.data(), 2, 2), preflane::matrix_of(keys.data(), 2, 2), 0,
+                                     PREFLANE_SIMILARITY_DOT, PREFLANE_PAIRING_ALL};
+  CHECK(preflane::vector_similarities(vectors, square) && square[3] == 2);
+  std::array<preflane::log_sum_exp, 2> row_sums, column_sums;
+  float mean_rows = 0, mean_columns = 0;
+  const auto to_square = preflane::matrix_mut_of(square_grads.data(), 2, 2);
+  CHECK(preflane::symmetric(preflane::matrix_of(square.data(), 2, 2), 1, row_sums, column_sums, mean_rows, mean_columns,
+                            &to_square));
+  CHECK(mean_rows > 0 && mean_columns > 0);
+  CHECK(preflane::vector_similarities_grad(vectors, square_grads, to_queries, to_keys) && to_keys[0] != 0);
+  refused = preflane::vector_similarities(vectors, preflane::output(square.data(), 3));
+  CHECK(!refused && std::strcmp(refused.argument(), "similarities") == 0);
+  preflane::similarities to_negatives;
+  to_negatives.positives = chosen, to_negatives.negatives = preflane::matrix_of(square.data(), 2, 2);
+  preflane::info_nce_outputs info_nce;
+  info_nce.losses = losses, info_nce.grad_negatives = square_grads;
+  CHECK(preflane::info_nce(to_negatives, 0.5, info_nce) && losses[0] > 0);
+  to_negatives.negatives.rows = 1;
+  CHECK(!preflane::info_nce(to_negatives, 0.5, info_nce));
+
+  // A step in phases, its buffers in one piece of memory.
+  std::size_t row_count = 0, pair_count = 0, bytes = 0;
+  CHECK(preflane::step_sizes(2, 2, &row_count, &pair_count, &bytes) && row_count == 4 && pair_count == 1);
+  std::vector<double> memory(bytes / sizeof(double)), other_memory(bytes / sizeof(double));
+  preflane::step_buffers buffers, other_buffers;
+  CHECK(preflane::step_buffers_in(memory.data(), bytes, 2, 2, buffers));
+  CHECK(preflane::step_buffers_in(other_memory.data(), bytes, 2, 2, other_buffers));
+  preflane_step step = {};
+  step.loss = preflane::simpo(2, 0.5);
+  step.sequences.targets = targets, step.sequences.tokens = 2;
+  step.sequences.layout = PREFLANE_LAYOUT_CHOSEN_FIRST, step.sequences.reduction = PREFLANE_REDUCE_MEAN;
+  step.grad_scale = 1, step.reference_free = 1;
+  for (std::size_t i = 0; i < logits.size(); i++) logits[i] = static_cast<float>((i * 5) % 7) - 3.0f;
+  dlogits = logits;
+  const auto in_place = preflane::logits_mut(logits.data(), 4, 6), apart = preflane::logits_mut(dlogits.data(), 4, 6);
+  CHECK(preflane::step(step, in_place, buffers));
+  CHECK(preflane::step_forward(step, apart, {2, 2}, other_buffers) && preflane::step_forward(step, apart, {0, 2}, other_buffers));
+  CHECK(preflane::step_pairs(step, other_buffers));
+  CHECK(preflane::step_backward(step, apart, preflane::all_rows, other_buffers) && logits == dlogits && memory == other_memory);
+
+  // Token by token, and a monitor.
+  preflane::evaluator evaluator;
+  preflane::scored scored;
+  preflane::monitor monitor = {}, monitor_too = {};
+  std::array<preflane::window_row, 4> window, window_too;
+  bool is_pair = false;
+  CHECK(preflane::begin(evaluator, preflane::dpo(0.1)));
+  CHECK(!preflane::add_tokens(evaluator, chosen));
+  CHECK(preflane::begin_answer(evaluator, preflane::side::rejected));
+  CHECK(preflane::add_tokens(evaluator, rejected, ref_rejected) && preflane::end_answer(evaluator, scored, is_pair) && !is_pair);
+  CHECK(preflane::begin_answer(evaluator, preflane::side::chosen));
+  CHECK(preflane::add_logits(evaluator, row, 1, &ref_chosen[0]) && preflane::end_answer(evaluator, scored, is_pair) && is_pair);
+  CHECK(scored.chosen.tokens == 1 && scored.rejected.logps == -42.0f);
+  CHECK(preflane::push(monitor, window, scored) && preflane::abandon(evaluator));
+  std::vector<std::uint8_t> saved(preflane::monitor_size(window.size()));
+  std::size_t written = 0;
+  preflane::window_report window_report, window_report_too;
+  CHECK(preflane::save(monitor, window, saved, written) && preflane::restore(saved, monitor_too, window_too));
+  CHECK(preflane::monitor_report(monitor, window, window_report) && window_report.pairs == 1);
+  CHECK(preflane::monitor_report(monitor_too, window_too, window_report_too));
+  CHECK(std::memcmp(&window_report, &window_report_too, sizeof window_report) == 0);
+  float margin = 0;
+  CHECK(preflane::quantile(monitor, window, 0.5f, margin) && margin == scored.margin);
+  CHECK(preflane::monitor_metrics(monitor, window, more) && more.pairs == 1 && preflane::k3(-1, -1) == 0);
+  preflane::exact_sum sum = {};
+  float total = 0;
+  CHECK(preflane::add(sum, chosen) && preflane::value(sum, 2, &total) && total == -42.5f);
+  CHECK(preflane::is_compatible() && preflane::check_level(preflane::best_level()) && preflane::version()[0] == '0');
+
   std::printf("C++ %ld: %d checks, %d failed\n", static_cast<long>(__cplusplus), checks, failures);
   return failures != 0;
 }

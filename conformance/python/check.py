@@ -21,8 +21,8 @@ import losses
 
 DIGESTS = pathlib.Path(__file__).resolve().parents[1] / "digests.txt"
 
-#: What a run without arguments leaves out: more rows of what it has.
-LONG = ("wide/", "long/")
+#: What a run without arguments leaves out: more rows of what it has, and lists at other betas.
+LONG = ("wide/", "long/", "core/plackett_luce/1", "core/plackett_luce/2", "core/plackett_luce/3", "core/plackett_luce/4")
 
 
 def committed():

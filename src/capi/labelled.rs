@@ -113,8 +113,7 @@ fn sound(name: &'static str, metrics: &LabelledMetrics) -> Result<(), Failure> {
 }
 
 /// Losses, rewards and gradients of labelled answers, each the nearest float to the exact value of the formula; adds them to `metrics`
-/// unless that is null. The bits do not depend on how answers are split into calls. The calling thread does the work, whatever
-/// preflane_run.threads asks for.
+/// unless that is null. The bits depend neither on the threads nor on how answers are split into calls.
 ///
 /// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for a byte of
 /// `desirable` that is neither 0 nor 1, with the row, and for metrics that no labelled answers give), WEIGHT, LEVEL, THREADS; nothing is

@@ -148,6 +148,7 @@ impl<'o> ListOutputs<'o> {
 pub struct ListScratch {
     bounded: Tracked,
     exact: Float384,
+    choice: bool,
     /// The answer's results so far.
     reward: f32,
     gradient: f32,
@@ -155,7 +156,7 @@ pub struct ListScratch {
 
 impl Default for ListScratch {
     fn default() -> Self {
-        Self { bounded: Tracked::new(0.0), exact: Float384::ZERO, reward: 0.0, gradient: 0.0 }
+        Self { bounded: Tracked::new(0.0), exact: Float384::ZERO, choice: false, reward: 0.0, gradient: 0.0 }
     }
 }
 
@@ -233,6 +234,12 @@ impl Inputs<'_> {
     /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
     fn is_above(&self, i: usize, j: usize) -> bool {
         sign_of_h(&self.difference(i, j)) > 0.0
+    }
+
+    /// The first answer with a finite log-ratio.
+    fn finite(&self) -> usize {
+        let is_finite = |&i: &usize| rough_log_ratio(&self.log_ratio(i)).is_finite();
+        (0..self.policy.len()).find(is_finite).unwrap_or(0)
     }
 }
 
@@ -325,13 +332,16 @@ impl List<Tracked> for Bounded<'_, '_> {
     fn is_above(&self, i: usize, j: usize) -> bool {
         self.inputs.is_above(i, j)
     }
-    fn keep(&mut self, i: usize, number: Tracked) {
+    fn finite(&self) -> usize {
+        0
+    }
+    fn keep(&mut self, i: usize, number: Tracked, choice: bool) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.bounded = number;
+            (scratch.bounded, scratch.choice) = (number, choice);
         }
     }
-    fn kept(&self, i: usize) -> Tracked {
-        self.scratch.get(i).map_or(Tracked::new(0.0), |scratch| scratch.bounded)
+    fn kept(&self, i: usize) -> (Tracked, bool) {
+        self.scratch.get(i).map_or((Tracked::new(0.0), false), |scratch| (scratch.bounded, scratch.choice))
     }
     fn loss(&mut self, loss: Tracked) {
         self.sums[0] = self.rounded(loss);
@@ -368,13 +378,16 @@ impl List<Float384> for Exact<'_, '_> {
     fn is_above(&self, i: usize, j: usize) -> bool {
         self.inputs.is_above(i, j)
     }
-    fn keep(&mut self, i: usize, number: Float384) {
+    fn finite(&self) -> usize {
+        self.inputs.finite()
+    }
+    fn keep(&mut self, i: usize, number: Float384, choice: bool) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.exact = number;
+            (scratch.exact, scratch.choice) = (number, choice);
         }
     }
-    fn kept(&self, i: usize) -> Float384 {
-        self.scratch.get(i).map_or(Float384::ZERO, |scratch| scratch.exact)
+    fn kept(&self, i: usize) -> (Float384, bool) {
+        self.scratch.get(i).map_or((Float384::ZERO, false), |scratch| (scratch.exact, scratch.choice))
     }
     fn loss(&mut self, loss: Float384) {
         self.sums[0] = scaled(self.inputs.weight.into(), &loss);

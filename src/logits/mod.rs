@@ -32,6 +32,6 @@ pub use matrix::{Labels, Logits, LogitsMut, Targets};
 pub(crate) use probability::Probability;
 pub use scaling::Scaling;
 pub use sequences::{Layout, Reduction, Sequences};
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "capi"))]
 pub(crate) use step::check_grad_scale;
 pub use step::{Step, StepBuffers, StepOutputs};

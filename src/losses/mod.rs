@@ -294,7 +294,7 @@ macro_rules! descriptions {
 macro_rules! all {
     ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
         $formula:literal $source:literal;)*) => {
-        /// Every loss, in the order of their numbers.
+        /// Every loss, shape by shape, in the order of the list.
         pub static LOSSES: &[&Description] = &[$(&describe::$Type),*];
     };
 }

@@ -71,7 +71,7 @@ pub fn text() -> Result<String, String> {
         cbindgen::Builder::new().with_crate(root()).with_config(config).generate().map_err(|e| e.to_string())?;
     let mut text = Vec::new();
     bindings.write(&mut text);
-    let text = in_c(&plain(&String::from_utf8_lossy(&text)))?;
+    let text = plain(&String::from_utf8_lossy(&text));
     // cbindgen's own trailer would stand behind the guard.
     let (header, end) =
         text.rsplit_once("#endif  /* PREFLANE_H */").ok_or("cbindgen ends the header in another way")?;

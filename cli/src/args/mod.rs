@@ -53,7 +53,7 @@ pub struct CommandLine {
 pub enum Command {
     /// Score files of log-probabilities: metrics, margins and what to watch.
     #[command(after_long_help = score::FILES)]
-    Score(Score),
+    Score(Box<Score>),
     /// List the losses: names, formulas, parameters and sources.
     Losses(Losses),
     /// Turn logits and labels into log-probabilities of tokens and sequences.

@@ -138,3 +138,69 @@ impl ColumnReader for Lists {
         self.reader.is_all_integers()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of a group and a number, in chunks of so many.
+    struct Rows {
+        rows: Vec<(u64, f32)>,
+        step: usize,
+        read: usize,
+    }
+
+    impl ColumnReader for Rows {
+        fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
+            chunk.advance(2);
+            let end = self.rows.len().min(self.read + self.step);
+            for &(group, number) in &self.rows[self.read..end] {
+                chunk.columns[0].push(number);
+                chunk.columns[1].push(0.0);
+                chunk.groups.push(group);
+            }
+            self.read = end;
+            Ok(())
+        }
+
+        fn progress(&self) -> f64 {
+            0.0
+        }
+    }
+
+    /// All lists, with the number of the row that each begins with.
+    fn lists(groups: &[u64], step: usize) -> Result<Vec<(u64, Vec<f32>)>, Failure> {
+        let rows = groups.iter().copied().zip((0..).map(|number| number as f32)).collect();
+        let group = Wanted { name: "g".to_owned(), remedy: "", kind: Kind::Group };
+        let wanted = [Wanted::number("x", ""), group];
+        let mut lists = Lists::new(Path::new("a"), &wanted, Box::new(Rows { rows, step, read: 0 }));
+        let (mut chunk, mut all) = (Chunk::default(), Vec::new());
+        loop {
+            lists.read(&mut chunk)?;
+            if chunk.rows() == 0 {
+                assert_eq!((chunk.before(), &*chunk.offsets), (groups.len() as u64, &[0][..]));
+                return Ok(all);
+            }
+            assert_eq!(chunk.offsets.last(), Some(&chunk.rows()));
+            for ends in chunk.offsets.windows(2) {
+                all.push((chunk.number(ends[0]), chunk.columns[0][ends[0]..ends[1]].to_vec()));
+            }
+        }
+    }
+
+    #[test]
+    fn lists_are_whole_whatever_the_chunks() {
+        let groups = [7, 7, 7, 7, 7, 1, 2, 2, 9, 9, 9, 3];
+        let whole = lists(&groups, groups.len()).unwrap();
+        let lengths: Vec<_> = whole.iter().map(|(first, list)| (*first, list.len())).collect();
+        assert_eq!(lengths, [(1, 5), (6, 1), (7, 2), (9, 3), (12, 1)]);
+        assert!(whole.iter().flat_map(|(_, list)| list).copied().eq((0..12).map(|number| number as f32)));
+        for step in 1..groups.len() {
+            assert_eq!(lists(&groups, step).unwrap(), whole, "{step}");
+        }
+        for step in 1..5 {
+            let said = lists(&[1, 1, 2, 1], step).unwrap_err().to_string();
+            assert!(said.starts_with("a: row 4, column g: its list ended before"), "{said}");
+        }
+    }
+}

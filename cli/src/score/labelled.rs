@@ -1,6 +1,6 @@
 //! Losses of labelled answers.
 
-use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate, evaluate_answer};
+use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate_answer};
 use preflane::losses::Description;
 use preflane::{ExactSum, LabelledLoss, Run};
 
@@ -157,7 +157,7 @@ impl Shape for LabelledRows {
         Ok(())
     }
 
-    fn evaluate(&mut self, _: &Run, chunk: &Chunk) -> Result<(), Fault> {
+    fn evaluate(&mut self, run: &Run, chunk: &Chunk) -> Result<(), Fault> {
         let rows = chunk.rows();
         resize(&mut self.results, rows);
         self.nonfinite.clear();
@@ -168,7 +168,7 @@ impl Shape for LabelledRows {
         let answers = self.answers(&chunk.columns, &self.desirable);
         let [losses, rewards, grad_logps] = self.results.each_mut().map(|column| Some(column.as_mut_slice()));
         let outputs = LabelledOutputs { losses, rewards, grad_logps, ..LabelledOutputs::default() };
-        evaluate(&self.loss, answers, outputs, Some(&mut metrics))?;
+        run.evaluate_labelled(&self.loss, answers, outputs, Some(&mut metrics))?;
         self.metrics.merge(&metrics);
 
         let neutral = self.beta() * f64::from(self.point());
@@ -199,7 +199,7 @@ impl Shape for LabelledRows {
         let finite = without(&chunk.columns, &self.nonfinite);
         let desirable: Vec<bool> = finite[logps].iter().map(|&label| label > 0.5).collect();
         let answers = self.answers(&finite, &desirable);
-        evaluate(&self.loss, answers, LabelledOutputs::default(), Some(&mut self.finite))?;
+        run.evaluate_labelled(&self.loss, answers, LabelledOutputs::default(), Some(&mut self.finite))?;
         Ok(())
     }
 

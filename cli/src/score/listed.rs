@@ -1,6 +1,6 @@
 //! Losses of lists of answers.
 
-use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists, evaluate};
+use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
 use preflane::losses::Description;
 use preflane::{ExactSum, ListedLoss, Run};
 
@@ -199,7 +199,7 @@ impl Shape for ListRows {
         &FIELDS
     }
 
-    fn evaluate(&mut self, _: &Run, chunk: &Chunk) -> Result<(), Fault> {
+    fn evaluate(&mut self, run: &Run, chunk: &Chunk) -> Result<(), Fault> {
         let (answers, lists) = (chunk.rows(), chunk.offsets.len().saturating_sub(1));
         self.weigh(chunk)?;
         let rows = self.order(chunk)?;
@@ -216,7 +216,7 @@ impl Shape for ListRows {
         };
         let (mut metrics, before) = (ListMetrics::new(), self.metrics.lists());
         let mut scratch = std::mem::take(&mut self.scratch);
-        evaluate(&self.loss, input, outputs, Some(&mut metrics), &mut scratch)?;
+        run.evaluate_listed(&self.loss, input, outputs, Some(&mut metrics), &mut scratch)?;
         self.metrics.merge(&metrics);
 
         for buffer in [&mut self.margins, &mut self.gradients, &mut self.answer_losses] {
@@ -249,7 +249,7 @@ impl Shape for ListRows {
         } else {
             let finite = ordered.without(&self.nonfinite);
             let outputs = ListOutputs::default();
-            evaluate(&self.loss, self.lists(&finite), outputs, Some(&mut self.finite), &mut scratch)?;
+            run.evaluate_listed(&self.loss, self.lists(&finite), outputs, Some(&mut self.finite), &mut scratch)?;
         }
         self.scratch = scratch;
 
@@ -339,7 +339,7 @@ impl Shape for ListRows {
         let mut gradients = [0.0; 2];
         let lists = Lists { policy_logps: &[log_ratio, 0.0], ref_logps: None, offsets: &[0, 2], weights: None };
         let outputs = ListOutputs { grad_logps: Some(&mut gradients), ..ListOutputs::default() };
-        match evaluate(&self.loss, lists, outputs, None, &mut [ListScratch::default(); 2]) {
+        match Run::default().evaluate_listed(&self.loss, lists, outputs, None, &mut [ListScratch::default(); 2]) {
             Ok(()) => gradients[0],
             Err(_) => NAN,
         }
