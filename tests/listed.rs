@@ -474,6 +474,11 @@ fn special_values() {
     let (left, by_beta, by) = (rest.losses[0], rest.grad_beta[0], rest.answers[1][1]);
     let surely_best = one(&[INF, -1.0, -3.0], 1.0);
     assert_eq!((surely_best.losses[0], &surely_best.answers[1][..]), (left, &[0.0, -by, by][..]));
+    assert_eq!(surely_best.grad_beta[0], by_beta, "an answer that weighs nothing");
+    // Two equal infinities that are no neighbours; what an infinite best answer leaves, it leaves anywhere.
+    assert!(one(&[INF, -1.0, INF], 1.0).losses[0].is_nan() && one(&[-INF, -1.0, -INF], 1.0).grad_beta[0].is_nan());
+    let between = one(&[-1.0, -INF, -3.0], 1.0);
+    assert_eq!((between.losses[0], between.grad_beta[0]), (INF, INF));
     let surely_last = one(&[-1.0, -3.0, -INF], 1.0);
     assert_eq!((surely_last.losses[0], &surely_last.answers[1][..]), (left, &[-by, by, 0.0][..]));
     assert_eq!(surely_last.grad_beta[0], by_beta, "an answer that weighs nothing");
