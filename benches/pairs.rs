@@ -505,7 +505,9 @@ fn print_forms(backend: Backend, sets: &[Data], results: &mut Results) {
 }
 
 fn print_dense(backend: Backend, results: &mut Results) {
-    println!("\n### Where sums cancel: {IN_CACHE} pairs around the zero of cDPO's gradient, four outputs, one thread, against DPO\n");
+    println!(
+        "\n### Where sums cancel: {IN_CACHE} pairs around the zero of cDPO's gradient, four outputs, one thread, against DPO\n"
+    );
     println!("| loss | metrics | ns a pair | of DPO | goal | holds |");
     println!("|---|---|---|---|---|---|");
     let data = Data::dense(IN_CACHE);
@@ -612,7 +614,8 @@ fn print_answers(backend: Backend, data: &Data, results: &mut Results) {
                             ..Default::default()
                         };
                         let lists = Lists::new(logps[0], logps[1], &offsets);
-                        run.evaluate_listed(black_box(&loss), lists, outputs, None, &mut scratch).expect("equal lengths");
+                        run.evaluate_listed(black_box(&loss), lists, outputs, None, &mut scratch)
+                            .expect("equal lengths");
                     };
                     let plain = |results: &mut Results| {
                         plain_answers::listed(black_box(BETA), logps, k, answer_columns(results));
