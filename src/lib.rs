@@ -1,5 +1,5 @@
-//! The numeric core of preference optimisation: logits or log-probabilities of preference pairs in; losses, implicit
-//! rewards, margins, gradients (down to the logits') and metrics of DPO and its relatives out.
+//! The numeric core of preference optimisation. Logits or log-probabilities of preferred and other answers go in; losses, implicit
+//! rewards, margins, gradients (down to the logits') and metrics of DPO and its relatives come out. [`losses`] lists the losses.
 //!
 //! # From logits: a step of a trainer
 //!
@@ -56,49 +56,62 @@
 //! # Ok::<(), preflane::Error>(())
 //! ```
 //!
-//! Feature `std` (on by default) adds threads, the memory of [`Trainer`] and [`Run::score`], and the environment variable
-//! `PREFLANE_LEVEL`. [`logits`] has the parts of a step, [`streaming`] evaluates token by token in fixed memory.
+//! Answers that are labelled one by one, as KTO has them, are evaluated by [`labelled`], and ranked lists of answers by [`listed`].
+//! [`logits`] has the parts of a step, [`contrastive`] InfoNCE, and [`streaming`] evaluates token by token in fixed memory. Feature `std` (on by
+//! default) adds threads, the memory of [`Trainer`] and [`Run::score`], and the environment variable `PREFLANE_LEVEL`.
 //!
 //! # The contract
 //!
 //! 1. **Same bits.** The same input bits give the same output bits on every instruction-set level and platform, for every
 //!    thread count, batch size, position in the batch, stride and alignment. [`Metrics`] have the same bits for every
-//!    order and partition of the pairs, a row's log-sum-exp for every order and partition of its columns.
+//!    order and partition of the pairs, and a row's log-sum-exp for every order and partition of its columns. [`DEFINITION`] is the
+//!    version of the definition of these bits.
 //! 2. **Accuracy.** Results of a pair are within 0.501 ULP of the formula in real arithmetic on the exact inputs, the
-//!    subtractions included; token log-probabilities and logits' gradients within 0.51 ULP; [`elementary`] functions and
-//!    all sums and means are correctly rounded.
-//! 3. **Total.** Finite input gives a finite result unless the exact one leaves the range of `f32`. NaN makes NaN
-//!    (0x7fc00000, always) what depends on it in its own row. What cannot be computed is an [`Error`] that names the
-//!    argument or row, before anything is written.
+//!    subtractions included. Results of labelled and listed answers, [`elementary`] functions and all sums and means are correctly
+//!    rounded. Token log-probabilities and logits' gradients are within 0.51 ULP.
+//! 3. **Total.** Finite input gives a finite result unless the exact one leaves the range of `f32`. A NaN input makes every result that
+//!    depends on it NaN (always 0x7fc00000), in that row only. No result is -0, but for those of elementary functions. What cannot be
+//!    computed is an [`Error`] that names the argument or row, before anything is written.
 //!
-//! It supposes the default floating-point environment: round to nearest, subnormals not flushed to zero. A C program built with
-//! `-ffast-math` may change that for the whole process.
+//! The contract supposes the default floating-point environment: round to nearest, subnormals not flushed to zero. A C program built
+//! with `-ffast-math` may change that for the whole process.
 //!
 //! # How it holds: the rooms, in the direction of flow
 //!
-//! - `lanes`: a trait of exactly specified operations on blocks of `f64` (`+ - * /`, comparisons, selects, conversions,
-//!   bits), and its back ends: one lane, the crate `wide`, AVX2, AVX-512. No fused multiply-add: it would have to be
-//!   emulated where hardware lacks it, at hundreds of times the cost, and the polynomials would gain a fifth. [`Backend`]
-//!   picks one at run time. Unsafe code lives here, and in `capi`.
-//! - `exact`: the sum of `f32` values that no order changes, and the 384-bit floating-point number of the rare path.
-//! - [`elementary`]: exp, log and their relatives over lanes, with a relative error below 2^-48. The public functions
-//!   test whether that decides the rounding, and go to 384 bits where it does not.
-//! - `losses`: one file a formula, written once over the trait `Real`, which both lanes and the 384-bit number implement.
-//!   A sum whose terms may cancel goes through the `Row`, which marks what `f64` cannot vouch for.
-//! - `pairs`: the kernel that all losses share. It computes in `f64` and rounds once, so that 2^-36 of relative error
-//!   would still meet the bound; rows in doubt, and all with NaN or infinity, are settled in 384 bits. Which rows those are
-//!   is decided by the same operations everywhere, so the bits stay the same.
-//! - [`logits`]: token log-probabilities, their mergeable log-sum-exp and the gradient, over rows of a vocabulary; then
-//!   sequences, and the whole step, which goes through `pairs`.
-//! - [`contrastive`]: InfoNCE and its symmetric form, on the same log-sum-exp.
-//! - `metrics`: exact sums and counts; `evaluate`: whole batches of pairs; `run`: where they and all other work run.
-//! - [`streaming`]: evaluation token by token in fixed memory, a window and alarms, state as bytes (`saved`).
-//! - `trainer`, `scores`: what owns its memory.
-//! - `capi`: the C interface; `capi/` beside `src` has its header and what a C project needs.
+//! - `lanes` is a trait of exactly specified operations on blocks of `f64` (`+ - * /`, comparisons, selects, conversions, bits), and
+//!   its back ends: one lane, the crate `wide`, AVX2, AVX-512. [`Backend`] picks one at run time. There is no fused multiply-add: where
+//!   hardware lacks it, emulating it costs hundreds of times as much, and the polynomials would gain a fifth. Unsafe code lives here and
+//!   in `capi`.
+//! - `exact` has the sum of `f32` values that no order changes, and a floating-point number of 384 bits.
+//! - [`elementary`] has exp, log and their relatives over lanes, with a relative error below 2^-48. The public functions test whether
+//!   that decides the rounding, and take 384 bits where it does not.
+//! - [`losses`] has one file a formula and the list of all losses, from which everything that repeats them is made. A formula is written
+//!   once over `Real`, in plain operators. Three kinds of numbers implement `Real`: lanes of `f64` that notice where a sum cancels
+//!   (`Checked`), one `f64` with a bound of its error (`Tracked`), and 384 bits.
+//! - `pairs`, [`labelled`] and [`listed`] are the kernels, one for each shape of data: they make log-ratios and rewards, ask the formula, apply
+//!   weights and round. `pairs` computes in lanes and settles the rows whose sums cancelled, and those with NaN or infinity: the bound
+//!   decides most of them, 384 bits the others, and both give the nearest `f32`. Which rows those are is decided by the same operations
+//!   everywhere, so that the bits stay the same. The other two settle every row.
+//! - `outputs` and `tally` are the macros that list the results of a row, and the counts and sums of metrics, in one place each.
+//! - [`logits`] has token log-probabilities, their mergeable log-sum-exp and the gradient, over rows of a vocabulary; then sequences, and
+//!   the whole step, which goes through `pairs`. [`contrastive`] stands on the same log-sum-exp.
+//! - `metrics` has exact sums and counts of pairs. `evaluate` compiles the pair kernels, once for each loss; `batch` checks a batch of any
+//!   shape and splits it; `run` says where this and all other work runs.
+//! - [`streaming`] evaluates token by token in fixed memory, with a window and alarms; `saved` turns its state into bytes.
+//! - `trainer` and `scores` own their memory.
+//! - `capi` is the C interface; `capi/` beside `src` has its header and what a C project needs.
+//!
+//! Beside `src` stand `judge`, which decides every test of a result, `conformance`, which has the digests of all platforms, and `cli`, the
+//! command. `docs/README.md` lists the documentation.
 #![no_std]
 
 #[cfg(feature = "std")]
 extern crate std;
+
+// The README's program is a test.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod batch;
 #[cfg(feature = "capi")]
@@ -117,6 +130,8 @@ pub mod listed;
 pub mod logits;
 pub mod losses;
 mod metrics;
+#[cfg(test)]
+mod numbers;
 mod outputs;
 mod pairs;
 mod run;

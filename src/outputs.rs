@@ -17,7 +17,7 @@ macro_rules! outputs {
             $(#[doc = $what] pub $field: f32,)*
         }
 
-        #[allow(non_camel_case_types, reason = "they name constants")]
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "they name constants")]
         enum Place { $($PLACE,)* COUNT }
         /// The places of the results among all.
         pub(crate) mod place {

@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn evaluation_starts_what_its_rows_need() {
-        use crate::batch::GRAIN;
+        // Pairs a task.
+        const GRAIN: usize = 16 * 1024;
         assert_eq!(started(64, 16), 0);
         assert_eq!(started(64, GRAIN + 1), 2);
         assert_eq!(started(1, 4 * GRAIN), 0);

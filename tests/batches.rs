@@ -2,8 +2,9 @@
 
 #![allow(clippy::excessive_precision, reason = "expected values are given with the digits they were computed to")]
 
-use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
-use preflane_judge::Random;
+use preflane::losses::{Description, LOSSES, Shape, find};
+use preflane::{Backend, Error, LabelledLoss, Level, ListedLoss, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
+use preflane_judge::{Float, Random, Textbook, pair, sums, textbook};
 
 /// The four columns of examples/pairs.jsonl.
 fn real_pairs() -> [Vec<f32>; 4] {
@@ -19,14 +20,19 @@ fn real_pairs() -> [Vec<f32>; 4] {
     ["policy_chosen_logps", "policy_rejected_logps", "ref_chosen_logps", "ref_rejected_logps"].map(column)
 }
 
-fn losses() -> [Loss; 5] {
-    [
-        Loss::dpo(0.1).unwrap(),
-        Loss::cdpo(0.1, 0.1).unwrap(),
-        Loss::robust(0.1, 0.1).unwrap(),
-        Loss::ipo(0.1).unwrap(),
-        Loss::hinge(0.1).unwrap(),
-    ]
+/// Every loss of pairs with an everyday set of parameters, and its definition.
+fn judged() -> Vec<(Loss, Textbook)> {
+    let pairwise = LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise);
+    let everyday = |loss: &&Description| {
+        let parameters = loss.case(0);
+        let definition = textbook(loss.name, &parameters).expect("every loss has a definition");
+        (Loss::new(loss, &parameters).unwrap(), definition)
+    };
+    pairwise.map(everyday).collect()
+}
+
+fn losses() -> Vec<Loss> {
+    judged().into_iter().map(|(loss, _)| loss).collect()
 }
 
 fn bits(x: &[f32]) -> Vec<u32> {
@@ -59,12 +65,14 @@ impl Results {
     }
 }
 
-/// 40-digit means and first losses of the real pairs, computed apart.
+/// Means and first losses of the real pairs: 40-digit ones that were computed apart, and those of the judge.
 #[test]
 fn real_data() {
     let [pc, pr, rc, rr] = real_pairs();
-    let expected: [(f64, [f64; 5]); 5] = [
+    let computed_apart: [(&str, &[f64], f64, [f64; 5]); 4] = [
         (
+            "dpo",
+            &[0.1],
             0.19223432720356279,
             [
                 0.033846815864702752,
@@ -75,10 +83,14 @@ fn real_data() {
             ],
         ),
         (
+            "cdpo",
+            &[0.1, 0.1],
             0.56994759128742514,
             [0.37074073676314029, 0.54832098479706087, 0.5731126503612823, 0.89668960804348702, 0.34168994870337844],
         ),
         (
+            "robust",
+            &[0.1, 0.1],
             -0.27990725290126515,
             [
                 -0.38727058525834418,
@@ -89,15 +101,16 @@ fn real_data() {
             ],
         ),
         (
+            "ipo",
+            &[0.1],
             7757.8547931591068,
             [823.081218484789149, 2440.2659286409617, 2701.5503597408534, 7166.6703300513328, 556.97037114202978],
         ),
-        (0.1990971253712972, [0.0; 5]),
     ];
-    for (loss, (mean, first)) in losses().into_iter().zip(expected) {
+    let pairs = Pairs::new(&pc, &pr, &rc, &rr);
+    let check = |loss: &Loss, mean: f64, first: [f64; 5]| {
         let (mut results, mut metrics) = (Results::new(pc.len()), Metrics::new());
-        let pairs = Pairs::new(&pc, &pr, &rc, &rr);
-        Run::default().evaluate(&loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
+        Run::default().evaluate(loss, pairs, results.outputs(), Some(&mut metrics)).unwrap();
         for (got, want) in results.0[0].iter().zip(first) {
             assert_eq!(*got, want as f32, "{loss:?}");
         }
@@ -112,6 +125,15 @@ fn real_data() {
         assert_eq!(report.rewards_chosen, 1.219_124_469_757_080_1_f64 as f32);
         assert_eq!(report.rewards_rejected, -2.558_008_171_081_543_f64 as f32);
         assert_eq!((report.ties, report.nonfinite), (0, 0));
+    };
+    for (name, parameters, mean, first) in computed_apart {
+        check(&Loss::new(find(name).unwrap(), parameters).unwrap(), mean, first);
+    }
+    for (loss, definition) in judged() {
+        let exact: Vec<Float> =
+            (0..300).map(|i| pair(&definition, [pc[i], pr[i], rc[i], rr[i]], 1.0)[0].clone()).collect();
+        let sum = exact.iter().fold(preflane_judge::float(0.0), |sum, loss| sum + loss);
+        check(&loss, sums::mean(&sum, 300).to_f64(), std::array::from_fn(|i| f64::from(exact[i].to_f32())));
     }
 }
 
@@ -238,24 +260,34 @@ fn outputs_can_be_left_out() {
 #[test]
 fn special_values() {
     const INF: f32 = f32::INFINITY;
-    for (i, loss) in losses().into_iter().enumerate() {
+    for (loss, definition) in judged() {
         // A NaN stays with what depends on it.
-        let pair = evaluate_pair(&loss, -3.0, f32::from_bits(0xffc1_2345), Some((-2.0, -1.0)));
-        assert_eq!(pair.chosen_reward, -0.1);
-        for x in [pair.loss, pair.rejected_reward, pair.margin, pair.grad_chosen_logps, pair.grad_beta] {
+        let nan = evaluate_pair(&loss, -3.0, f32::from_bits(0xffc1_2345), Some((-2.0, -1.0)));
+        assert_eq!(nan.chosen_reward, -0.1);
+        for x in [nan.loss, nan.rejected_reward, nan.margin, nan.grad_chosen_logps, nan.grad_beta] {
             assert_eq!(x.to_bits(), 0x7fc0_0000, "{loss:?}");
         }
         assert_eq!(evaluate_pair(&loss, -INF, -INF, None).margin.to_bits(), 0x7fc0_0000);
         assert_eq!(evaluate_pair(&loss, -INF, -1.0, Some((-INF, -1.0))).chosen_reward.to_bits(), 0x7fc0_0000);
-        // An infinite log-probability gives the limit.
+        // An infinite log-probability gives the limit: what the judge says of far ones, where they are not far too.
         let (sure, lost) = (evaluate_pair(&loss, -1.0, -INF, None), evaluate_pair(&loss, -INF, -1.0, None));
         assert_eq!((sure.margin, lost.margin), (INF, -INF));
         assert_eq!((sure.rejected_reward, sure.chosen_reward), (-INF, -0.1));
-        assert_eq!(sure.loss, [0.0, INF, -INF, INF, 0.0][i], "{loss:?}");
-        assert_eq!(lost.loss, INF, "{loss:?}");
-        assert_eq!(sure.grad_chosen_logps, [0.0, 0.01, -0.0125, INF, 0.0][i], "{loss:?}");
-        assert_eq!(lost.grad_chosen_logps, [-0.1, -0.09, -0.1125, -INF, -0.1][i], "{loss:?}");
+        let limit = |logps: [f32; 4], result: usize| {
+            let far = pair(&definition, logps, 1.0)[result].to_f32();
+            if far.abs() > 1e20 { INF.copysign(far) } else { far + 0.0 }
+        };
+        let (right, wrong) = ([-1.0, -1e30, 0.0, 0.0], [-1e30, -1.0, 0.0, 0.0]);
+        assert_eq!((sure.loss, lost.loss), (limit(right, 0), limit(wrong, 0)), "{loss:?}");
+        assert_eq!((sure.grad_chosen_logps, lost.grad_chosen_logps), (limit(right, 4), limit(wrong, 4)), "{loss:?}");
+        assert_eq!((sure.grad_beta, lost.grad_beta), (limit(right, 8), limit(wrong, 8)), "{loss:?}");
     }
+    // Some of them.
+    let sure = |loss: Result<Loss, Error>| evaluate_pair(&loss.unwrap(), -1.0, -INF, None);
+    assert_eq!((sure(Loss::dpo(0.1)).loss, sure(Loss::dpo(0.1)).grad_chosen_logps), (0.0, 0.0));
+    assert_eq!((sure(Loss::cdpo(0.1, 0.1)).loss, sure(Loss::cdpo(0.1, 0.1)).grad_chosen_logps), (INF, 0.01));
+    assert_eq!((sure(Loss::robust(0.1, 0.1)).loss, sure(Loss::robust(0.1, 0.1)).grad_chosen_logps), (-INF, -0.0125));
+    assert_eq!((sure(Loss::ipo(0.1)).loss, sure(Loss::ipo(0.1)).grad_chosen_logps), (INF, INF));
 }
 
 #[test]
@@ -319,25 +351,55 @@ fn bad_input_is_named_before_anything_is_written() {
     Run::default().evaluate(&loss, Pairs::new(&[], &[], &[], &[]), Outputs::default(), None).unwrap();
 }
 
+/// A loss of any shape: what refuses it, if something does.
+fn refused(description: &Description, parameters: &[f64]) -> Option<Error> {
+    match description.shape {
+        Shape::Pairwise => Loss::new(description, parameters).err(),
+        Shape::Labelled => LabelledLoss::new(description, parameters).err(),
+        Shape::Listed => ListedLoss::new(description, parameters).err(),
+    }
+}
+
 #[test]
 fn parameters_are_checked() {
-    let name = |result: Result<Loss, Error>| match result {
-        Err(Error::Parameter { name, .. }) => name,
-        other => panic!("{other:?}"),
-    };
-    for beta in [0.0, -0.0, -0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        for loss in
-            [Loss::dpo(beta), Loss::cdpo(beta, 0.1), Loss::robust(beta, 0.1), Loss::ipo(beta), Loss::hinge(beta)]
-        {
-            assert_eq!(name(loss), "beta");
+    const INF: f64 = f64::INFINITY;
+    for description in LOSSES {
+        for (k, parameter) in description.parameters.iter().enumerate() {
+            // What is outside of each range, and its ends within.
+            let (bad, good): (&[f64], &[f64]) = match parameter.name {
+                "beta" => (&[0.0, -0.0, -0.1], &[f64::from_bits(1), f64::MAX]),
+                "label_smoothing" => (&[0.5, 0.6, -1e-300, 1.0], &[0.0, -0.0, 0.5_f64.next_down()]),
+                "gamma" => (&[-0.5, 65_536.0_f64.next_up()], &[0.0, 65_536.0]),
+                "desirable_weight" | "undesirable_weight" => (&[-1e-300, -1.0], &[0.0, -0.0, f64::MAX]),
+                other => panic!("the range of {other} is to be stated here"),
+            };
+            let with = |value: f64| {
+                let mut parameters = description.case(0).to_vec();
+                parameters[k] = value;
+                refused(description, &parameters)
+            };
+            for value in bad.iter().copied().chain([f64::NAN, INF, -INF]) {
+                match with(value) {
+                    Some(Error::Parameter { name, requirement, .. }) => {
+                        assert_eq!((name, requirement), (parameter.name, parameter.requirement));
+                    }
+                    other => panic!("{} {} {value:e}: {other:?}", description.name, parameter.name),
+                }
+            }
+            for value in good.iter().chain(parameter.grid).chain([&parameter.default]) {
+                assert_eq!(with(*value), None, "{} {} {value:e}", description.name, parameter.name);
+            }
         }
+        // Too many and too few of them, and a loss of another shape.
+        let n = description.parameters.len();
+        for got in [n - 1, n + 1] {
+            let expected = Error::Length { argument: "parameters", expected: n, got };
+            assert_eq!(refused(description, &vec![0.25; got]), Some(expected), "{}", description.name);
+        }
+        let other = if description.shape == Shape::Pairwise { Shape::Listed } else { Shape::Pairwise };
+        let error = refused(&Description { shape: other, ..**description }, &description.case(0));
+        assert!(matches!(error, Some(Error::Parameter { name: "loss", .. })), "{}: {error:?}", description.name);
     }
-    for eps in [0.5, 0.6, -1e-300, 1.0, f64::NAN] {
-        assert_eq!(name(Loss::cdpo(0.1, eps)), "label_smoothing");
-        assert_eq!(name(Loss::robust(0.1, eps)), "label_smoothing");
-    }
-    assert!(Loss::robust(f64::from_bits(1), 0.5_f64.next_down()).is_ok());
-    assert!(Loss::cdpo(f64::MAX, 0.0).is_ok());
 }
 
 #[test]

@@ -5,10 +5,14 @@
 
 use preflane::contrastive::{InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors};
 use preflane::elementary::{self, slices};
+use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs};
+use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
 use preflane::logits::{Gradient, Labels, LogSumExp, Logits, LogitsMut, RowSum, Scaling, Seeds, Targets, TokenOutputs};
 use preflane::losses::{Description, LOSSES, Shape};
 use preflane::streaming::{Evaluator, Limits, Monitor, Side, k3};
-use preflane::{Backend, Error, ExactSum, Level, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
+use preflane::{
+    Backend, Error, ExactSum, LabelledLoss, Level, ListedLoss, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair,
+};
 use preflane_judge::Random;
 use std::ffi::c_int;
 
@@ -87,10 +91,7 @@ fn elementary_functions() {
 /// Every loss of pairs, with the values that people use.
 fn losses() -> Vec<Loss> {
     let pairwise = LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise);
-    let usual = |loss: &&Description| {
-        let parameters: Vec<f64> = loss.parameters.iter().map(|parameter| parameter.default).collect();
-        Loss::new(loss, &parameters).unwrap()
-    };
+    let usual = |loss: &&Description| Loss::new(loss, &loss.defaults()).unwrap();
     pairwise.map(usual).collect()
 }
 
@@ -129,6 +130,54 @@ fn pairs_and_their_metrics() {
     }
 }
 
+/// The losses of labelled and of listed answers, which are many a row.
+#[test]
+fn answers_and_their_metrics() {
+    let mut random = Random(27);
+    for spread in [0.0, 3.0, 1000.0] {
+        for n in LENGTHS {
+            let [policy, reference] =
+                [(); 2].map(|()| (0..n).map(|_| (-1000.0 - spread * random.unit()) as f32).collect::<Vec<f32>>());
+            let mut results = [(); 5].map(|()| vec![0.0; n]);
+            for description in LOSSES {
+                let [a, b, c, d, e] = results.each_mut().map(|x| Some(&mut x[..]));
+                let what = format!("{} of {n} answers, spread {spread}", description.name);
+                match description.shape {
+                    Shape::Pairwise => continue,
+                    Shape::Labelled => {
+                        let loss = LabelledLoss::new(description, &description.defaults()).unwrap();
+                        let desirable: Vec<bool> = (0..n).map(|i| i % 3 == 0).collect();
+                        let answers =
+                            Labelled { reference_point: 0.5, ..Labelled::new(&policy, &reference, &desirable) };
+                        let mut metrics = LabelledMetrics::new();
+                        let outputs =
+                            LabelledOutputs { losses: a, rewards: b, grad_logps: c, grad_ref_logps: d, grad_beta: e };
+                        let metrics = Some(&mut metrics);
+                        quiet(&what, || Run::default().evaluate_labelled(&loss, answers, outputs, metrics)).unwrap();
+                    }
+                    Shape::Listed => {
+                        let loss = ListedLoss::new(description, &description.defaults()).unwrap();
+                        let mut by_beta = [0.0; 2];
+                        let (offsets, mut metrics) = ([0, n / 2, n], ListMetrics::new());
+                        let mut scratch = vec![ListScratch::default(); n];
+                        let outputs = ListOutputs {
+                            losses: a.map(|x| &mut x[..2.min(n)]).filter(|x| x.len() == 2),
+                            grad_beta: Some(&mut by_beta),
+                            rewards: b,
+                            grad_logps: c,
+                            grad_ref_logps: d,
+                        };
+                        let lists = Lists::new(&policy, &reference, &offsets);
+                        let metrics = Some(&mut metrics);
+                        quiet(&what, || Run::default().evaluate_listed(&loss, lists, outputs, metrics, &mut scratch))
+                            .unwrap();
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn sums() {
     let mut random = Random(23);
@@ -143,8 +192,18 @@ fn sums() {
     }
 }
 
+/// On a thread with the stack that kernels take where nothing is optimised: more than a test's own has.
+fn with_room(body: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(16 << 20).spawn(body).unwrap();
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
 #[test]
 fn rows_of_logits() {
+    with_room(watch_rows_of_logits);
+}
+
+fn watch_rows_of_logits() {
     let mut random = Random(24);
     let scalings = [
         Scaling::NONE,

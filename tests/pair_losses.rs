@@ -138,7 +138,7 @@ fn realistic_rows() {
             largest = largest.max(worst);
         }
     }
-    // What the README says was measured. Rounding alone costs half a unit; if that is not reached, the judge is blind.
+    // What docs/accuracy.md says was measured. Rounding alone costs half a unit; if that is not reached, the judge is blind.
     println!("largest error: {largest:.7} ULP");
     assert!((largest - 0.5).abs() < 1e-5, "{largest}");
 }

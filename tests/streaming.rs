@@ -1,6 +1,7 @@
 //! Streaming evaluation: the bits of whole batches, order of calls, window, alarms, state as bytes, loss of power.
 
 use preflane::logits::{Labels, Logits, Reduction, Scaling, Targets, TokenOutputs};
+use preflane::losses::{LOSSES, Shape};
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slot, Slots, Storage, StorageError};
 use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, PairBuffer, Scored, Side, Threshold, k3};
 use preflane::{Backend, Error, ExactSum, Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
@@ -40,13 +41,8 @@ fn scored(pc: f32, pr: f32, rc: f32, rr: f32) -> Scored {
 #[test]
 fn the_bits_of_a_batch() {
     let mut random = Random(1);
-    for loss in [
-        dpo(),
-        Loss::cdpo(0.1, 0.1).unwrap(),
-        Loss::robust(0.3, 0.2).unwrap(),
-        Loss::ipo(0.5).unwrap(),
-        Loss::hinge(0.1).unwrap(),
-    ] {
+    for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise) {
+        let loss = Loss::new(description, &description.case(1)).unwrap();
         let mut evaluator = Evaluator::new(loss);
         let mut devices = [const { Monitor::<5>::new() }; 3];
         let limits = Limits::new(1).unwrap();

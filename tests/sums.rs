@@ -94,7 +94,7 @@ fn metrics_of_every_span_are_exact() {
                 let mut metrics = Metrics::new();
                 let pairs = Pairs::reference_free(&chosen, &rejected);
                 Run::on(backend)
-                    .evaluate(&Loss::hinge(0.1).unwrap(), pairs, Outputs::default(), Some(&mut metrics))
+                    .evaluate(&Loss::dpo(0.1).unwrap(), pairs, Outputs::default(), Some(&mut metrics))
                     .unwrap();
                 assert_eq!(metrics.logps_chosen(), &total(&chosen), "span {span}, {n} rows, {level:?}");
                 assert_eq!(metrics.logps_rejected(), &total(&rejected), "span {span}, {n} rows, {level:?}");

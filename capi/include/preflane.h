@@ -61,11 +61,6 @@ typedef int32_t preflane_loss_kind;
 #endif
 #endif
 
-
-// The version of the definition that this build computes: which bits every result has, operation by operation, stands in
-// `docs/definition.md`. Within a version no result of a loss that was there ever changes.
-#define DEFINITION 1
-
 // Major version of the library.
 #define PREFLANE_VERSION_MAJOR 0
 
@@ -766,7 +761,7 @@ typedef struct preflane_listed_metrics {
   struct preflane_sum logps_rejected;
 } preflane_listed_metrics;
 
-// Memory of one answer while its list is evaluated. What it holds before does not matter, and afterwards it says nothing.
+// Memory of one answer while its list is evaluated on the calling thread. What it holds before does not matter, and afterwards it says nothing.
 typedef struct preflane_list_scratch {
   // Not for the caller.
   uint64_t state[16];
@@ -1412,8 +1407,7 @@ float preflane_k3(float policy_logp,
 const char *preflane_code_text(int32_t code);
 
 // Losses, rewards and gradients of labelled answers, each the nearest float to the exact value of the formula; adds them to `metrics`
-// unless that is null. The bits do not depend on how answers are split into calls. The calling thread does the work, whatever
-// preflane_run.threads asks for.
+// unless that is null. The bits depend neither on the threads nor on how answers are split into calls.
 //
 // Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for a byte of
 // `desirable` that is neither 0 nor 1, with the row, and for metrics that no labelled answers give), WEIGHT, LEVEL, THREADS; nothing is
@@ -1475,8 +1469,8 @@ int32_t preflane_labelled_metrics_restore(const uint8_t *bytes,
                                           struct preflane_error *error);
 
 // Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula; adds them to
-// `metrics` unless that is null. The bits do not depend on how lists are split into calls. Lists of one answer, and of none, have a
-// loss of 0. The calling thread does the work, whatever preflane_run.threads asks for.
+// `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split into calls. Lists of one
+// answer, and of none, have a loss of 0.
 //
 // `scratch` has `scratch_length` elements: at least as many as the longest list has answers.
 //

@@ -72,17 +72,31 @@ pub fn rough(value: f64, significant: i32) -> String {
 
 /// Text in lines of the report's width, each indented.
 pub fn wrap(text: &str, indent: &str) -> String {
-    let mut lines = vec![indent.to_owned()];
+    fold(text, indent, indent, WIDTH)
+}
+
+/// Text after a title, its lines of some width, each indented as far as the title reaches.
+pub fn wrapped(text: &str, title: &str, width: usize) -> String {
+    fold(text, title, &" ".repeat(title.chars().count()), width)
+}
+
+/// Text in lines, the first after a title and the others indented.
+fn fold(text: &str, title: &str, indent: &str, width: usize) -> String {
+    let mut text_of_all = String::new();
+    let (mut line, mut length, mut is_empty) = (title.to_owned(), title.chars().count(), true);
     for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is a first line");
-        if line.len() > indent.len() && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push(format!("{indent}{word}"));
-        } else {
-            if line.len() > indent.len() {
-                line.push(' ');
-            }
-            line.push_str(word);
+        let more = word.chars().count();
+        if !is_empty && length + 1 + more > width {
+            text_of_all += &line;
+            text_of_all.push('\n');
+            (line, length, is_empty) = (indent.to_owned(), indent.chars().count(), true);
         }
+        if !is_empty {
+            line.push(' ');
+            length += 1;
+        }
+        line.push_str(word);
+        (length, is_empty) = (length + more, false);
     }
-    lines.join("\n")
+    text_of_all + &line
 }

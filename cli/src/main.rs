@@ -5,6 +5,7 @@ mod args;
 mod json;
 mod layout;
 mod logps;
+mod losses;
 mod machine;
 mod output;
 mod progress;
@@ -51,6 +52,7 @@ fn run() -> ExitCode {
     // The text, and whether all is well.
     let said = match command_line.command {
         Command::Score(options) => score::run(&options).map(|text| (text, true)),
+        Command::Losses(options) => Ok((losses::run(&options), true)),
         Command::Logps(options) => logps::run(&options).map(|text| (text, true)),
         #[cfg(feature = "judge")]
         Command::Stress(options) => stress::run(&options).map(|(text, found)| (text, !found)),

@@ -17,12 +17,18 @@
 extern "C" {
 #endif
 
-/* What the command line says; NaN where the loss has no such parameter. */
+/*
+ * What the command line says. The first four have a place of their own, NaN where the loss has no such parameter; all that the
+ * loss has stand in names and values, count of them, in its order.
+ */
 typedef struct preflane_stress_parameters {
     double beta;            /* --beta */
-    double label_smoothing; /* --label-smoothing: cdpo, robust */
-    double tau;             /* --tau: discopop */
-    double gamma;           /* --gamma: simpo */
+    double label_smoothing; /* --label-smoothing */
+    double tau;             /* --tau */
+    double gamma;           /* --gamma */
+    size_t count;
+    const char *const *names;
+    const double *values;
 } preflane_stress_parameters;
 
 /*
@@ -40,6 +46,32 @@ int32_t preflane_stress_pairs_f64(size_t pairs, const preflane_stress_parameters
                                   const double *ref_chosen_logps, const double *ref_rejected_logps, double *losses,
                                   double *grad_policy_chosen, double *grad_policy_rejected, double *grad_ref_chosen,
                                   double *grad_ref_rejected);
+
+/*
+ * Losses of labelled answers, and their gradients by the two log-probabilities. Each array has a number an answer; desirable is 1 or 0;
+ * reference_points are what the log-ratio is compared with, constants in the gradient.
+ */
+int32_t preflane_stress_labelled_f32(size_t answers, const preflane_stress_parameters *parameters,
+                                     const float *policy_logps, const float *ref_logps,
+                                     const float *reference_points, const int32_t *desirable, float *losses,
+                                     float *grad_policy, float *grad_ref);
+
+int32_t preflane_stress_labelled_f64(size_t answers, const preflane_stress_parameters *parameters,
+                                     const double *policy_logps, const double *ref_logps,
+                                     const double *reference_points, const int32_t *desirable, double *losses,
+                                     double *grad_policy, double *grad_ref);
+
+/*
+ * Losses of lists of answers, each from its best answer to its worst, and their gradients by all log-probabilities.
+ * policy_logps, ref_logps and gradients: [lists, answers]; losses: [lists].
+ */
+int32_t preflane_stress_listed_f32(size_t lists, size_t answers, const preflane_stress_parameters *parameters,
+                                   const float *policy_logps, const float *ref_logps, float *losses,
+                                   float *grad_policy, float *grad_ref);
+
+int32_t preflane_stress_listed_f64(size_t lists, size_t answers, const preflane_stress_parameters *parameters,
+                                   const double *policy_logps, const double *ref_logps, double *losses,
+                                   double *grad_policy, double *grad_ref);
 
 /*
  * Log-probabilities of sequences, and their gradients by the logits. logits: [sequences, positions, vocabulary];

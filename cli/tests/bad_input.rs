@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::*;
+use preflane::losses::{LOSSES, Parameter, Shape};
 
 /// Runs with an output file that must not appear; the message must hold all the words.
 #[track_caller]
@@ -297,20 +298,14 @@ fn files_that_are_something_else() {
 #[test]
 fn options() {
     let file = &data("pairs.csv");
+    let names = LOSSES.iter().map(|loss| loss.name).collect::<Vec<_>>().join(", ");
     for (options, words) in [
         (&["--beta", "0"][..], &["beta is 0"][..]),
         (&["--beta", "-1"], &["beta is -1"]),
         (&["--beta", "nan"], &["beta is NaN"]),
         (&["--beta", "inf"], &["beta is inf"]),
         (&["--beta", "x"], &["--beta", "'x'"]),
-        (&["--loss", "kto"], &["kto", "dpo, cdpo, robust, ipo, hinge"]),
-        (&["--loss", "cdpo"], &["cdpo", "--label-smoothing"]),
-        (&["--loss", "robust"], &["robust", "--label-smoothing"]),
-        (&["--loss", "robust", "--label-smoothing", "0.5"], &["label_smoothing is 0.5"]),
-        (&["--loss", "cdpo", "--label-smoothing", "-0.1"], &["label_smoothing is -0.1"]),
-        (&["--label-smoothing", "0.1"], &["dpo", "--label-smoothing"]),
-        (&["--loss", "ipo", "--label-smoothing", "0"], &["ipo", "--label-smoothing"]),
-        (&["--loss", "hinge", "--label-smoothing", "0"], &["hinge", "--label-smoothing"]),
+        (&["--loss", "none"], &["'none'", &names]),
         (&["--threads", "0"], &["--threads", "'0'"]),
         (&["--reference-free", "--ref-chosen", "x"], &["--reference-free", "--ref-chosen"]),
         (&["--ref-chosen", "policy_chosen_logps"], &["--policy-chosen and --ref-chosen", "policy_chosen_logps"]),
@@ -323,4 +318,52 @@ fn options() {
         let line = refused(score().arg(file).env("PREFLANE_LEVEL", level));
         assert!(line.contains("PREFLANE_LEVEL") && line.contains("scalar"), "{line}");
     }
+}
+
+/// Of every loss: each parameter has its range, and those of others are refused by naming what it has.
+#[test]
+fn parameters() {
+    let (pairs, answers, lists) = (data("pairs.csv"), data("labelled.jsonl"), data("lists.jsonl"));
+    let all: Vec<&Parameter> = LOSSES.iter().flat_map(|loss| loss.parameters).collect();
+    let values = [f64::NAN, f64::INFINITY, -1.0, -0.1, 0.0, 0.5, 1.0, 1e5, 1e300];
+    for loss in LOSSES {
+        let file = match loss.shape {
+            Shape::Pairwise => &pairs,
+            Shape::Labelled => &answers,
+            Shape::Listed => &lists,
+        };
+        for parameter in &all {
+            let name = option(parameter);
+            let Some(own) = loss.parameters.iter().find(|own| own.name == parameter.name) else {
+                let value = parameter.default.to_string();
+                let has = loss.parameters.iter().map(option).collect::<Vec<_>>().join(", ");
+                let words = [&*format!("--loss {}: has no {name}", loss.name), &*format!("{} has {has}", loss.name)];
+                complains(&[file], &["--loss", loss.name, &name, &value], &words);
+                continue;
+            };
+            for value in values.into_iter().filter(|value| own.check(*value).is_err()) {
+                let message = format!("--loss {}: {} is {}", loss.name, own.name, shown(value));
+                complains(&[file], &["--loss", loss.name, &name, &value.to_string()], &[&message, own.requirement]);
+            }
+        }
+        // What is not given is the default.
+        let given = loss.parameters.iter().flat_map(|parameter| [option(parameter), parameter.default.to_string()]);
+        let plain = succeeds(score().arg(file).args(["--loss", loss.name]));
+        assert_eq!(succeeds(score().arg(file).args(["--loss", loss.name]).args(given)), plain);
+        // By every name.
+        for name in loss.aliases.iter().chain([&loss.name]) {
+            for name in [name.to_string(), name.replace('_', "-"), name.to_uppercase()] {
+                assert_eq!(succeeds(score().arg(file).args(["--loss", &name])), plain, "{name}");
+            }
+        }
+    }
+}
+
+fn option(parameter: &Parameter) -> String {
+    format!("--{}", parameter.name.replace('_', "-"))
+}
+
+/// As messages show it.
+fn shown(value: f64) -> String {
+    if value.abs() >= 1e20 { format!("{value:e}") } else { value.to_string() }
 }

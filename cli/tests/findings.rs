@@ -95,7 +95,8 @@ fn nothing_in_ordinary_data() {
         let permuted: Vec<&str> = (0..lines.len()).map(|i| lines[i * step % lines.len()]).collect();
         let whole = folder.write("whole.csv", format!("{header}\n{}\n", permuted.join("\n")));
         let part = folder.write("part.csv", format!("{header}\n{}\n", permuted[..40].join("\n")));
-        for (input, loss) in [(&whole, "dpo"), (&whole, "hinge"), (&whole, "ipo"), (&part, "dpo")] {
+        let whole = pair_losses().filter(|loss| loss.reference).map(|loss| (&whole, loss.name));
+        for (input, loss) in whole.chain([(&part, "dpo")]) {
             for found in all_found(&json(score().arg(input).args(["--loss", loss]))) {
                 let usual = ["displacement", "gradient_vanished"].contains(&found.0.as_str());
                 // One real pair has a margin of 137: by its square it outweighs the others.
@@ -382,4 +383,61 @@ fn a_weight_of_0() {
     assert_eq!((&json["nonfinite"], &json["finite"]["pairs"]), (&2.into(), &1.into()));
     let help = succeeds(score().arg("--help")).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("A weight of 0 makes 0 of every loss and gradient"), "{help}");
+}
+
+/// Sums where the loss is one of means over the tokens: told by the files, by the option, or by the sizes.
+#[test]
+fn sums_for_means() {
+    let folder = Folder::new();
+    let text = "{\"policy_chosen_logps\": [-1.5, -2.5], \"policy_rejected_logps\": [-2.5, -3.5]}\n".repeat(30);
+    let lists = folder.write("lists.jsonl", text);
+    let [sums, means] = ["sum", "mean"].map(|reduce| {
+        let out = folder.path(&format!("{reduce}.safetensors"));
+        let input = data("logits_f32.safetensors");
+        succeeds(logps().arg(input).args(["--reduce", reduce]).arg("--out").arg(&out));
+        out
+    });
+    for loss in pair_losses() {
+        let is_of_means = loss.formula.contains("token means");
+        let found = |command: &mut std::process::Command| {
+            let found = all_found(&json(command.args(["--loss", loss.name])));
+            let count = found.iter().filter(|(code, ..)| code == "sums_for_means").count();
+            (count, found)
+        };
+        let free = "--reference-free";
+        for (is_sum, command) in [
+            (true, score().arg(data("pairs.csv")).arg(free)),
+            (false, score().arg(folder.write("means.csv", csv_of_means())).arg(free)),
+            (true, score().arg(&lists).args([free, "--tokens", "sum"])),
+            (false, score().arg(&lists).args([free, "--tokens", "mean"])),
+            (true, score().arg("--policy").arg(&sums).arg(free)),
+            (false, score().arg("--policy").arg(&means).arg(free)),
+        ] {
+            let (count, found) = found(command);
+            assert_eq!(count, usize::from(is_sum && is_of_means), "{}: {command:?} {found:?}", loss.name);
+        }
+        // A loss without a reference reads none, and says so where one is named.
+        if !loss.reference {
+            let plain = succeeds(score().arg(data("pairs.csv")).args(["--loss", loss.name]));
+            assert!(plain.contains("is defined without a reference: columns of one are not read"), "{plain}");
+            for option in ["--ref-chosen", "--ref-rejected"] {
+                let line = refused(score().arg(data("pairs.csv")).args(["--loss", loss.name, option, "x"]));
+                assert!(line.contains(&format!("is defined without a reference; leave {option} out")), "{line}");
+            }
+            let line =
+                refused(score().args(["--loss", loss.name, "--policy"]).arg(&means).arg("--reference").arg(&sums));
+            assert!(line.contains("leave --reference out"), "{line}");
+            succeeds(score().args(["--loss", loss.name, "--policy"]).arg(&means));
+        }
+    }
+}
+
+/// The policy's log-probabilities of the real pairs, each divided by its tokens.
+fn csv_of_means() -> String {
+    let text = fs::read_to_string(data("pairs.csv")).unwrap();
+    let mean = |line: &str| {
+        let fields: Vec<f64> = line.split(',').skip(1).map(|field| field.parse().unwrap()).collect();
+        format!("{},{}\n", fields[3] / fields[1], fields[4] / fields[2])
+    };
+    format!("policy_chosen_logps,policy_rejected_logps\n{}", text.lines().skip(1).map(mean).collect::<String>())
 }

@@ -8,51 +8,65 @@ use std::path::Path;
 
 use common::*;
 use half::{bf16, f16};
+use preflane::losses::{LOSSES, Shape};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, View};
 
-const LOSSES: [(&str, &[&str]); 5] = [
-    ("dpo", &[]),
-    ("cdpo", &["--label-smoothing", "0.1"]),
-    ("robust", &["--label-smoothing", "0.1"]),
-    ("ipo", &[]),
-    ("hinge", &[]),
-];
-
 #[test]
 fn all_formats_give_the_same_bytes() {
-    for (loss, options) in LOSSES {
+    for loss in pair_losses() {
         for extra in [&[][..], &["--json"], &["--reference-free"], &["--json", "--reference-free"]] {
             let run = |format| {
                 let file = data(&format!("pairs.{format}"));
-                succeeds(score().arg(file).args(["--loss", loss]).args(options).args(extra))
+                succeeds(score().arg(file).args(["--loss", loss.name]).args(extra))
             };
             let first = run(FORMATS[0]);
             assert!(first.len() > 200);
             for format in &FORMATS[1..] {
-                assert_eq!(run(format), first, "{loss} {extra:?}: {format}");
+                assert_eq!(run(format), first, "{} {extra:?}: {format}", loss.name);
             }
         }
     }
 }
 
+/// Every loss, with parameters that are not all defaults, by the number that stands for it in files.
 #[test]
 fn values_are_those_of_40_digit_arithmetic() {
     let expected = expected();
-    for (loss, options) in LOSSES {
+    for loss in LOSSES {
+        let expected = &expected["losses"][loss.number.to_string()];
         let folder = Folder::new();
         let out = folder.path("out.csv");
         let mut command = score();
-        command.arg(data("pairs.npz")).args(["--loss", loss]).args(options).arg("--out").arg(&out);
+        let file = match loss.shape {
+            Shape::Pairwise => "pairs.npz",
+            Shape::Labelled => "labelled.jsonl",
+            Shape::Listed => "lists.jsonl",
+        };
+        command.arg(data(file)).args(["--loss", loss.name]).arg("--out").arg(&out);
+        for parameter in loss.parameters {
+            let value = expected[parameter.name].as_f64().unwrap();
+            command.args([format!("--{}", parameter.name.replace('_', "-")), value.to_string()]);
+        }
         let got = json(&mut command);
         let nearest = |text: &serde_json::Value| text.as_str().unwrap().parse::<f32>().unwrap();
-        let mean = nearest(&expected[loss]["mean_loss"]);
+        let mean = nearest(&expected["mean_loss"]);
         let distance = ulps(f32_of(&got["loss"]), mean);
-        assert!(distance <= 1, "{loss}: mean {} instead of {mean}", got["loss"]);
-        let losses = &read_back(&out)["loss"];
-        for (row, first) in expected[loss]["first"].as_array().unwrap().iter().enumerate() {
+        assert!(distance <= 1, "{}: mean {} instead of {mean}", loss.name, got["loss"]);
+        if let Some(point) = expected.get("reference_point") {
+            assert_eq!(f32_of(&got["reference_point"]), point.as_f64().unwrap() as f32);
+        }
+        let mut rows = read_back(&out);
+        let losses = match rows.remove("list") {
+            // Of a list each answer has the loss.
+            Some(lists) => {
+                (1..).map_while(|list| Some(rows["loss"][lists.iter().position(|l| *l == list as f32)?])).collect()
+            }
+            None => rows["loss"].clone(),
+        };
+        for (row, first) in expected["first"].as_array().unwrap().iter().enumerate() {
             let distance = ulps(losses[row], nearest(first));
-            assert!(distance <= 1, "{loss}, row {row}: {} instead of {first}", losses[row]);
+            assert!(distance <= 1, "{}, row {row}: {} instead of {first}", loss.name, losses[row]);
         }
     }
 }

@@ -160,8 +160,8 @@ fn extreme_values_have_a_picture() {
         &["nan,-1,-1,-1"],
         &["inf,-1,-1,-1"],
     ] {
-        for loss in ["dpo", "ipo", "hinge"] {
-            let report = report_of(rows, &["--loss", loss]);
+        for loss in pair_losses() {
+            let report = report_of(rows, &["--loss", loss.name]);
             says(&report, &["Margins", "What to watch"]);
             assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
         }

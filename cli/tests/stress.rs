@@ -16,7 +16,7 @@ fn folder() -> PathBuf {
 
 /// A shared library of a C file.
 fn library(folder: &Folder, file: &str, defines: &[&str]) -> PathBuf {
-    let path = folder.path(&format!("{}.so", defines.join("_").replace('=', "_")));
+    let path = folder.path(&format!("{}.so", defines.join("_").replace(['=', '(', ')'], "_")));
     let mut cc = Command::new("cc");
     cc.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused", "-ffp-contract=off", "-shared", "-fPIC"]);
     cc.args(["-D_GNU_SOURCE", "-I"]).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("stress"));
@@ -136,6 +136,32 @@ fn right_code_passes() {
             }
         }
     }
+}
+
+/// Right code for labelled answers and for lists passes, and with another sign or weight does not.
+#[test]
+fn labelled_and_listed_losses() {
+    let folder = Folder::new();
+    for (word, loss) in [("LABELLED", "kto"), ("LISTED", "plackett-luce")] {
+        for (real, kind) in [("float", "f32"), ("double", "f64")] {
+            let name = format!("{word}=preflane_stress_{}_{kind}", word.to_lowercase());
+            let path = library(&folder, "right.c", &[&name, &format!("REAL={real}")]);
+            for beta in ["0.1", "3"] {
+                let mut command = judged();
+                command.arg("--library").arg(&path).args(["--loss", loss, "--beta", beta, "--count", "800"]);
+                let (status, report) = report(&mut command);
+                assert_eq!(status, 0, "{loss} in {kind}, beta {beta}: {report:#}");
+                assert!(report["inputs"] == 800 && report["unjudged"].as_u64().unwrap() < 80, "{report:#}");
+            }
+            let wrong = library(&folder, "right.c", &[&name, &format!("REAL={real}"), "WRONG"]);
+            let finding = found(&wrong, &["--loss", loss, "--regression", "c", "--count", "800"]);
+            let test = finding["regression"].as_str().unwrap();
+            assert!(test.contains(&format!("preflane_stress_{}_{kind}(", word.to_lowercase())), "{test}");
+        }
+    }
+    let pairs = library(&folder, "faults.c", &["NONE"]);
+    let line = refused(stress().arg("--library").arg(&pairs).args(["--loss", "kto"]));
+    assert!(line.contains("preflane_stress_labelled_f32"), "{line}");
 }
 
 #[test]
@@ -283,6 +309,12 @@ fn what_cannot_be_run() {
         (&["--label-smoothing", "0.1"], "belongs to cdpo and robust"),
         (&["--beta", "0"], "--beta 0"),
         (&["--tau", "1"], "belongs to discopop"),
+        (&["--parameter", "tau"], "beta=0.1"),
+        (&["--parameter", "beta=1", "--beta", "1"], "given twice"),
+        (&["--parameter", "delta=1"], "has no parameter delta; it has beta"),
+        (&["--loss", "kto", "--parameter", "desirable-weight=-1"], "at least 0 is needed"),
+        (&["--loss", "nothing"], "one of dpo, cdpo"),
+        (&["--loss", "sum-logps", "--beta", "1"], "belongs to the losses"),
         (&["--bound", "-1"], "8ulp"),
         (&["--seed", "x"], "--seed"),
     ] {

@@ -13,7 +13,14 @@ fn all_holds_here() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("All held") && text.contains("levels") && !text.contains("BROKEN"), "{text}");
-    for check in ["digests on scalar", "sigmoid", "grad_beta", "logit's gradient, f16", "merged rows"] {
+    for check in [
+        "definition 1, digests as committed\n",
+        "digests on scalar",
+        "sigmoid",
+        "grad_beta",
+        "logit's gradient, f16",
+        "merged rows",
+    ] {
         assert!(text.contains(check), "{check} is missing: {text}");
     }
 }
@@ -30,6 +37,7 @@ fn a_wrong_digest_breaks_it() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("BROKEN") && text.contains(name) && text.contains("did not hold"), "{text}");
+    assert!(text.contains("definition 1, digests not as given\n"), "{text}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 """Real numbers: sums without rounding, exact values to any number of digits, and their rounding to binary32."""
 
+import math
 from decimal import Context, Decimal, MAX_EMAX, MIN_EMIN
 from fractions import Fraction
 
-from floats import INFINITY, NAN
+from floats import INFINITY, NAN, results
 
 #: |z| from which e^-|z| is less than anything that a rounding could hang on.
 FAR = 1000
@@ -42,10 +43,11 @@ def context(digits):
 
 
 class Transcendental:
-    """A positive real number that is known to any number of digits: `at` takes a context and gives it to all but the last ten digits."""
+    """A positive real number that is known to any number of digits: `at` takes a context and gives it to all but the last ten
+    digits. `near` is it to 2^-42 of itself, or to 1e-300."""
 
-    def __init__(self, at):
-        self.at = at
+    def __init__(self, near, at):
+        self.near, self.at = near, at
         self.digits = 0
 
     def bounds(self, digits):
@@ -66,12 +68,26 @@ def nearest_sum(rational, factor, number):
     """`result` of rational + factor * number, with number a Transcendental or a Fraction."""
     if isinstance(number, Fraction) or factor == 0:
         return nearest(rational + (factor * number if factor else 0))
+    quick = nearly(rational, factor, number.near)
+    if quick is not None:
+        return quick
     digits = 40
     while True:
         low, high = (nearest(rational + factor * bound) for bound in number.bounds(digits))
         if low == high:
             return low
         digits *= 2
+
+
+def nearly(rational, factor, near):
+    """`result` of rational + factor * near, if an error of 2^-40 of the two terms does not matter."""
+    try:
+        a, b = float(rational), float(factor) * near
+    except OverflowError:
+        return None
+    value, error = a + b, (abs(a) + abs(b)) * 2.0**-40
+    low, high = results((value - error, value + error))
+    return low if low == high else None
 
 
 def decimal(x, c):
@@ -96,6 +112,7 @@ def log1p_exp(z):
     if abs(z) > FAR:
         return TINY
     e = exponential(z)
+    near = math.log1p(math.exp(-abs(float(z))))
 
     def at(c):
         # 1 + e drops digits of a small e: as many more.
@@ -103,7 +120,7 @@ def log1p_exp(z):
         more = context(c.prec + lost + 8)
         return c.plus(more.ln(more.add(1, e(more))))
 
-    return Transcendental(at)
+    return Transcendental(near, at)
 
 
 def sigmoid(z):
@@ -113,9 +130,10 @@ def sigmoid(z):
     if abs(z) > FAR:
         return TINY if z < 0 else 1 - TINY
     e = exponential(z)
+    near = math.exp(-abs(float(z)))
     if z < 0:
-        return Transcendental(lambda c: c.divide(e(c), c.add(1, e(c))))
-    return Transcendental(lambda c: c.divide(1, c.add(1, e(c))))
+        return Transcendental(near / (1.0 + near), lambda c: c.divide(e(c), c.add(1, e(c))))
+    return Transcendental(1.0 / (1.0 + near), lambda c: c.divide(1, c.add(1, e(c))))
 
 
 class Sum:

@@ -1,10 +1,11 @@
 """The losses: pairs, labelled and listed answers."""
 
+from decimal import Decimal
 from fractions import Fraction
 
 import elementary
-from exact import HUGE, Sum, Transcendental, decimal, log1p_exp, nearest, nearest_sum, share, sigmoid
-from floats import INFINITY, MOST, NAN
+from exact import HUGE, Sum, Transcendental, context, decimal, log1p_exp, nearest, nearest_sum, share, sigmoid
+from floats import INFINITY, MOST, NAN, results
 from page import constants
 
 CANCELLATION = constants("pairs")["CANCELLATION"]
@@ -161,8 +162,8 @@ def evaluate(loss, parameters, rows, reference, weighted):
                 accurate += 0.0 < h
                 ties += h == 0.0
                 continue
-        results, sign = settle(exact, parameters, pc, pr, rc, rr, w)
-        put(results)
+        settled, sign = settle(exact, parameters, pc, pr, rc, rr, w)
+        put(settled)
         accurate += sign > 0
         ties += sign == 0
     return out, accurate, ties
@@ -254,4 +255,185 @@ def bell(x):
     tail = sigmoid(-abs(x))
     if isinstance(tail, Fraction):
         return tail * (1 - tail)
-    return Transcendental(lambda c: c.multiply(tail.at(c), c.subtract(1, tail.at(c))))
+    near = tail.near * (1.0 - tail.near)
+    return Transcendental(near, lambda c: c.multiply(tail.at(c), c.subtract(1, tail.at(c))))
+
+
+class LabelledMetrics:
+    """What the metrics of labelled answers sum and count."""
+
+    def __init__(self):
+        self.desirable = self.undesirable = self.referenced = self.nonfinite = 0
+        # weights, loss, rewards of desirable answers and of others, log-probabilities of both
+        self.sums = [Sum() for _ in range(6)]
+
+    def add(self, row, referenced, loss, reward):
+        p, r, desirable, w = row
+        self.desirable += desirable
+        self.undesirable += not desirable
+        self.referenced += referenced
+        self.nonfinite += any(x - x != 0.0 for x in (p, r, loss, reward))
+        for place, x in ((0, w), (1, loss), (2 if desirable else 3, reward), (4 if desirable else 5, p)):
+            self.sums[place].add(x)
+
+    def counts(self):
+        return self.desirable, self.undesirable, self.referenced, self.nonfinite
+
+    def of(self):
+        """The count that digests divide by."""
+        return self.desirable + self.undesirable
+
+
+class ListMetrics:
+    """What the metrics of lists sum and count."""
+
+    def __init__(self):
+        self.lists = self.filled = self.answers = self.accurate = self.nonfinite = 0
+        # weights, loss, rewards of best answers and of all others, log-probabilities of both
+        self.sums = [Sum() for _ in range(6)]
+
+    def add(self, answers, w, loss, rewards):
+        self.lists += 1
+        self.filled += bool(answers)
+        self.answers += len(answers)
+        exact = [log_ratio(p, r) for p, r in answers]
+        self.accurate += len(answers) > 1 and all(exact[0] > ratio for ratio in exact[1:])
+        seen = [loss, *rewards, *(x for answer in answers for x in answer)]
+        self.nonfinite += any(x - x != 0.0 for x in seen)
+        self.sums[0].add(w)
+        self.sums[1].add(loss)
+        for i, (reward, (p, _)) in enumerate(zip(rewards, answers)):
+            self.sums[3 if i else 2].add(reward)
+            self.sums[5 if i else 4].add(p)
+
+    def counts(self):
+        return self.lists, self.filled, self.answers, self.accurate, self.nonfinite
+
+    def of(self):
+        return self.lists
+
+
+def plackett_luce(beta, answers, w):
+    """Loss, derivative by beta, rewards and gradients of a list of (p, r) from best to worst."""
+    if len(answers) == 2:
+        (pc, rc), (pr, rr) = answers
+        out, _, _ = evaluate("dpo", (beta,), [(pc, pr, rc, rr, w)], True, True)
+        loss, chosen, rejected, _, by_u, by_v, by_beta, _, _ = results(out)
+        return loss, by_beta, [chosen, rejected], [by_u, by_v]
+    beta = Fraction(beta)
+    ratios = [log_ratio(p, r) for p, r in answers]
+    rewards = [times(beta, ratio) for ratio in ratios]
+    if len(answers) < 2:
+        return 0.0, 0.0, rewards, [0.0] * len(answers)
+    infinite = [ratio for ratio in ratios if not isinstance(ratio, Fraction)]
+    if any(x != x for x in infinite) or len(set(infinite)) != len(infinite):
+        return NAN, NAN, rewards, [NAN] * len(answers)
+    return listed(beta, ratios, Fraction(w), rewards)
+
+
+def listed(beta, ratios, w, rewards):
+    """In decimal numbers, with ever more digits until they decide every rounding."""
+    digits = 60
+    found = [None] * (len(ratios) + 2)
+    while None in found:
+        for place, (value, error) in enumerate(list_values(beta, ratios, context(digits))):
+            if found[place] is not None:
+                continue
+            if not value.is_finite():
+                found[place] = NAN if w == 0 and value.is_nan() else float(value) if w else 0.0
+                continue
+            if digits > DEEP:
+                # What is undecided this deep is a tie: a rational value, from which the last digits differ.
+                value, error = context(digits // 2).plus(value), Decimal(0)
+            value, error = w * Fraction(value), w * Fraction(error)
+            low, high = nearest(value - error), nearest(value + error)
+            if low == high:
+                found[place] = low
+        digits *= 2
+    return found[0], found[1], rewards, found[2:]
+
+
+#: Digits at which a value that they leave open is a tie; more than twice those of TAIL.
+DEEP = 1800
+#: Differences from which e^-d is TAIL: beside a rational number or in a product it says which side a sum lies on, as the
+#: true one would.
+CLAMP = 2000
+TAIL = Decimal("1e-880")
+
+
+def list_values(beta, ratios, c):
+    """Loss, derivative by beta and gradients, each with a bound of its error."""
+    n = len(ratios)
+    last = n - 1
+
+    def gap(j, k):
+        """z_j - z_k, and infinities."""
+        a, b = ratios[j], ratios[k]
+        if isinstance(a, Fraction) and isinstance(b, Fraction):
+            return decimal(beta * (a - b), c)
+        return Decimal("Infinity") if a > b else Decimal("-Infinity")
+
+    def tail(x):
+        """e^-x for x >= 0."""
+        if x.is_infinite():
+            return Decimal(0)
+        return c.exp(x.copy_negate()) if x < CLAMP else TAIL
+
+    def softplus(x):
+        e = tail(x.copy_abs())
+        # ln(1 + e) of a small e is e, to e^2
+        log = e if e < Decimal("1e-400") else c.ln(c.add(1, e))
+        return c.add(log, x) if x > 0 else log
+
+    def sigmoid_at(x):
+        e = tail(x.copy_abs())
+        return c.divide(1 if x > 0 else e, c.add(1, e))
+
+    most = Decimal(1)
+    loss = Decimal(0)
+    shares = [Decimal(0)] * n
+    rest = [Decimal(0)] * n
+    # The largest z so far from the end, and Z - that.
+    m, s = last, Decimal(0)
+    for k in range(last - 1, -1, -1):
+        step = gap(m, k)
+        if step.is_finite():
+            most = max(most, step.copy_abs())
+        d = c.add(step, s)
+        loss = c.add(loss, softplus(d))
+        shares[k], rest[k] = sigmoid_at(d.copy_negate()), sigmoid_at(d)
+        if step > 0:
+            s = c.add(s, softplus(d.copy_negate()))
+        else:
+            m, s = k, softplus(d)
+    error = most * 100 * n * n * Decimal(10) ** (1 - c.prec)
+    by_z = []
+    b = Decimal(0)
+    for j in range(n):
+        if j < last:
+            by_z.append(c.subtract(c.multiply(shares[j], b), rest[j]))
+            b = c.multiply(rest[j], c.add(1, b))
+        else:
+            by_z.append(b)
+    by_beta, size = by_beta_of(ratios, by_z, c)
+    by_u = [(c.multiply(decimal(beta, c), x), error * decimal(beta, c)) for x in by_z]
+    return [(loss, error), (by_beta, error * size), *by_u]
+
+
+def by_beta_of(ratios, by_z, c):
+    """The sum of by_z times the log-ratios, with infinite ones in the limit, and the sum of the magnitudes of the finite ones."""
+    finite = [(x, ratio) for x, ratio in zip(by_z, ratios) if isinstance(ratio, Fraction)]
+    slope = Decimal(0)
+    for x, ratio in zip(by_z, ratios):
+        if not isinstance(ratio, Fraction):
+            slope = c.add(slope, x) if ratio > 0 else c.subtract(slope, x)
+    if slope.copy_abs() > Decimal("1e-30"):
+        return Decimal("Infinity").copy_sign(slope), Decimal(0)
+    total, size = Decimal(0), Decimal(1)
+    # By differences: the derivatives add up to 0, so that what is common to the log-ratios is left out.
+    base = finite[0][1]
+    for x, ratio in finite:
+        difference = decimal(ratio - base, c)
+        total = c.add(total, c.multiply(x, difference))
+        size = c.add(size, difference.copy_abs())
+    return total, size

@@ -1,12 +1,15 @@
 //! Labelled and listed answers, from the rows of the pairs.
 
-use preflane::labelled::{self, Labelled, LabelledMetrics, LabelledOutputs};
-use preflane::listed::{self, ListMetrics, ListOutputs, ListScratch, Lists};
+use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs};
+use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
 use preflane::losses::Shape;
-use preflane::{Error, ExactSum, LabelledLoss, ListedLoss};
+use preflane::{Backend, Error, ExactSum, LabelledLoss, ListedLoss, Run};
 
 use crate::inputs::{Row, Rows};
 use crate::{Case, Form, Hasher};
+
+/// Every level does the same.
+const RUN: Run = Run::on(Backend::SCALAR);
 
 /// Answers of the longest list.
 const LONGEST: usize = 5;
@@ -48,7 +51,7 @@ fn labelled(loss: &LabelledLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -
             grad_ref_logps: Some(&mut grad_ref_logps),
             grad_beta: Some(&mut grad_beta),
         };
-        labelled::evaluate(loss, answers, outputs, Some(&mut metrics))?;
+        RUN.evaluate_labelled(loss, answers, outputs, Some(&mut metrics))?;
         hasher.rows(&[&losses, &rewards, &grad_logps, &grad_ref_logps, &grad_beta]);
     }
     let counts = [metrics.desirable(), metrics.undesirable(), metrics.referenced(), metrics.nonfinite()];
@@ -93,7 +96,7 @@ fn listed(loss: &ListedLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Re
             grad_logps: Some(&mut grad_logps[..n]),
             grad_ref_logps: Some(&mut grad_ref_logps[..n]),
         };
-        listed::evaluate(loss, lists, outputs, Some(&mut metrics), &mut scratch)?;
+        RUN.evaluate_listed(loss, lists, outputs, Some(&mut metrics), &mut scratch)?;
         hasher.rows(&[&losses, &grad_beta]);
         hasher.rows(&[&rewards[..n], &grad_logps[..n], &grad_ref_logps[..n]]);
         (first, list) = (first + n, list + 1);

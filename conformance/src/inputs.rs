@@ -280,8 +280,8 @@ fn scales(index: u64) -> Row {
     }
 }
 
-/// Score differences a few units in the last place from 0 and from the places where a loss bends: `1/beta` for hinge,
-/// `1/(2 beta)` for IPO, at the betas of the losses in `LOSSES`.
+/// Score differences a few units in the last place from 0 and from the places where a loss bends or is 0: `1/beta` and
+/// `1/(2 beta)` at the betas of the losses.
 fn ties(index: u64) -> Row {
     const FRACTION: u32 = 14;
     const KNEES: [i32; 6] = [0, 1, 2, 5, 10, 20];

@@ -214,6 +214,12 @@ impl Hasher {
         }
     }
 
+    /// Takes bytes.
+    #[cfg(all(test, feature = "std"))]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
     fn option(&mut self, value: Option<f32>) {
         self.0.update([u8::from(value.is_some())]);
         self.float(value.unwrap_or(0.0));

@@ -317,7 +317,7 @@ fn compare_stdin() -> ExitCode {
 
 fn print() -> Result<ExitCode, Error> {
     let backend = Backend::new(Level::Scalar)?;
-    println!("{HEADER}");
+    println!("{HEADER}\n# definition {}", preflane::DEFINITION);
     for description in LOSSES {
         for index in 0..CASES {
             let values = description.case(index);

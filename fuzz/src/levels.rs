@@ -26,7 +26,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn pairs(v: &mut Choices<'_>, mut windows: Random) {
-    let (_, _, loss) = loss(v);
+    let (_, loss) = loss(v);
     let value = if v.once_in(3) { Values::any } else { Values::logp };
     let n = v.below(70);
     let columns = Columns::new(v, n, value);
@@ -148,7 +148,7 @@ fn matrix<T: Element>(v: &mut Choices<'_>, narrow: fn(f32) -> T, widen: fn(T) ->
 }
 
 fn step(v: &mut Choices<'_>) {
-    let (_, _, loss) = loss(v);
+    let (_, loss) = loss(v);
     let scaling = scaling(v.scaling());
     let (pairs, tokens, columns) = (1 + v.below(2), 1 + v.below(4), 1 + v.below(20));
     let (rows, shifted) = (2 * pairs * tokens, v.once_in(2));

@@ -1,5 +1,6 @@
 //! The fuzzers, each a function of some bytes, and what they share.
 
+pub mod answers;
 pub mod capi;
 pub mod elementary;
 pub mod info_nce;
@@ -19,11 +20,12 @@ use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
 use preflane::logits::Scaling;
+use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use preflane::{Backend, ExactSum, Level, Loss, Outputs, Pair, Pairs, Reference};
 use preflane_judge::classes::{Source, Values};
 use preflane_judge::logits::Parameters;
 use preflane_judge::sums::{mean, sum};
-use preflane_judge::{Kind, Random, crc32, ulps};
+use preflane_judge::{Random, Textbook, crc32, textbook, ulps};
 
 /// Values chosen by a fuzzer's bytes.
 pub type Choices<'a> = Values<Bytes<'a>>;
@@ -103,24 +105,26 @@ pub fn ratio_order([pc, pr, rc, rr]: [f32; 4]) -> Option<Ordering> {
     sum.sum().partial_cmp(&0.0)
 }
 
-/// A loss, for the judge and for the library.
-pub fn loss<S: Source>(v: &mut Values<S>) -> (Kind, f64, Loss) {
-    let beta = v.beta();
-    let kind = match v.below(5) {
-        0 => Kind::Dpo,
-        1 => Kind::Cdpo(v.label_smoothing()),
-        2 => Kind::Robust(v.label_smoothing()),
-        3 => Kind::Ipo,
-        _ => Kind::Hinge,
-    };
-    let loss = match kind {
-        Kind::Dpo => Loss::dpo(beta),
-        Kind::Cdpo(eps) => Loss::cdpo(beta, eps),
-        Kind::Robust(eps) => Loss::robust(beta, eps),
-        Kind::Ipo => Loss::ipo(beta),
-        Kind::Hinge => Loss::hinge(beta),
-    };
-    (kind, beta, loss.expect("parameters within their ranges"))
+/// A value of a parameter: of its grid, or any in its range that the choices have.
+fn parameter<S: Source>(v: &mut Values<S>, parameter: &Parameter) -> f64 {
+    let any = [v.beta(), v.label_smoothing(), v.weight().into()];
+    let any: Vec<f64> = any.into_iter().filter(|value| parameter.check(*value).is_ok()).collect();
+    if any.is_empty() || v.once_in(2) { v.pick(parameter.grid) } else { v.pick(&any) }
+}
+
+/// A loss of a shape from the list, with its parameters, and the judge's form of it.
+pub fn described<S: Source>(v: &mut Values<S>, shape: Shape) -> (&'static Description, Vec<f64>, Textbook) {
+    let of_shape: Vec<&Description> = LOSSES.iter().copied().filter(|loss| loss.shape == shape).collect();
+    let description = v.pick(&of_shape);
+    let parameters: Vec<f64> = description.parameters.iter().map(|of| parameter(v, of)).collect();
+    let textbook = textbook(description.name, &parameters).expect("the judge knows every loss");
+    (description, parameters, textbook)
+}
+
+/// A loss of pairs from the list, for the judge and for the library.
+pub fn loss<S: Source>(v: &mut Values<S>) -> (Textbook, Loss) {
+    let (description, parameters, textbook) = described(v, Shape::Pairwise);
+    (textbook, Loss::new(description, &parameters).expect("parameters within their ranges"))
 }
 
 /// The library's form of the judge's scaling.

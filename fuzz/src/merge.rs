@@ -48,7 +48,7 @@ fn sums(v: &mut Choices<'_>, values: &[f32]) {
 }
 
 fn metrics<'a>(v: &mut Choices<'a>, value: fn(&mut Choices<'a>) -> f32) {
-    let (_, _, loss) = loss(v);
+    let (_, loss) = loss(v);
     // Across the lanes of every level, and sometimes across a block of the exact sums.
     let n = v.below(70);
     let mut columns = Columns::new(v, n, value);

@@ -11,7 +11,7 @@ const BOUND: f64 = 0.501;
 /// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
-    let (kind, beta, loss) = loss(&mut v);
+    let (textbook, loss) = loss(&mut v);
     let value = if v.once_in(8) { Values::any } else { Values::finite };
     // A row of some kinds goes through a path of its own only among ordinary ones.
     let n = 1 + v.below(6);
@@ -27,15 +27,15 @@ pub fn run(data: &[u8]) {
         let (logps, weight) = columns.row(row);
         let got = results.0.each_ref().map(|column| column[row]);
         let nan = got.iter().find(|x| x.is_nan() && x.to_bits() != 0x7fc0_0000);
-        assert!(nan.is_none(), "{kind:?} beta {beta:e} {logps:?} weight {weight:e}: {:x?}", got.map(f32::to_bits));
+        assert!(nan.is_none(), "{textbook:?} {logps:?} weight {weight:e}: {:x?}", got.map(f32::to_bits));
         if !JUDGED {
             // The rest can be said of it.
         } else if logps.iter().all(|x| x.is_finite()) {
-            for ((got, exact), name) in got.iter().zip(pair(kind, beta, logps, weight)).zip(RESULTS) {
+            for ((got, exact), name) in got.iter().zip(pair(&textbook, logps, weight)).zip(RESULTS) {
                 let error = ulps(*got, &exact);
                 assert!(
                     error <= BOUND,
-                    "{kind:?} beta {beta:e} {logps:?} weight {weight:e}: {name} {got:e}, exact {exact:.20}, {error} ULP"
+                    "{textbook:?} {logps:?} weight {weight:e}: {name} {got:e}, exact {exact:.20}, {error} ULP"
                 );
             }
         } else if logps.iter().any(|x| x.is_nan()) {
@@ -50,13 +50,13 @@ pub fn run(data: &[u8]) {
             );
             assert!(
                 loss.is_nan() && margin.is_nan() && gradients.iter().all(|x| x.is_nan()),
-                "{kind:?} {logps:?} {got:?}"
+                "{textbook:?} {logps:?} {got:?}"
             );
         }
         if !columns.weighted {
             let [pc, pr, rc, rr] = logps;
             let alone = evaluate_pair(&loss, pc, pr, columns.reference.then_some((rc, rr)));
-            assert_eq!(pair_results(&alone).map(f32::to_bits), got.map(f32::to_bits), "{kind:?} {logps:?} alone");
+            assert_eq!(pair_results(&alone).map(f32::to_bits), got.map(f32::to_bits), "{textbook:?} {logps:?} alone");
         }
     }
 }

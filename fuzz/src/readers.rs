@@ -41,7 +41,7 @@ static PLACE: LazyLock<Place> = LazyLock::new(|| {
     // Panics of decoders are for the readers to turn into failures; all others end the process.
     input::quiet_hook();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let wanted = NAMES.map(|name| Wanted { name: name.into(), remedy: "" }).to_vec();
+    let wanted = NAMES.map(|name| Wanted::number(name, "")).to_vec();
     Place { folder, wanted }
 });
 

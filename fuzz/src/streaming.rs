@@ -103,7 +103,7 @@ fn outcome<T>(result: &Result<T, Error>) -> Outcome {
 
 /// The monitor's states one after the other, the first of them empty.
 fn calls<'a>(v: &mut Choices<'a>) -> Vec<Fuzzed> {
-    let (_, _, loss) = loss(v);
+    let (_, loss) = loss(v);
     let means = v.once_in(3);
     let limits = limits(v);
     let value = if v.once_in(3) { Values::any } else { Values::logp };

@@ -100,7 +100,8 @@ impl Radius {
         match self.exponent {
             // It is the radius itself, as good as.
             ..-40 => self,
-            -40..=10 => Self::of(self.to_f64().exp_m1()),
+            -40..10 => Self::of(self.to_f64().exp_m1()),
+            10..40 => Self::power((self.to_f64() * std::f64::consts::LOG2_E) as i64 + 1),
             _ => Self::INFINITE,
         }
     }
@@ -129,6 +130,10 @@ impl std::ops::Add for Radius {
 impl std::ops::Mul for Radius {
     type Output = Self;
     fn mul(self, other: Self) -> Self {
+        if self.is_infinite() || other.is_infinite() {
+            // What has underflown to 0 may be anything times that.
+            return Self::INFINITE;
+        }
         if self.is_zero() || other.is_zero() {
             return Self::ZERO;
         }
@@ -145,6 +150,9 @@ impl std::ops::Div for Radius {
         Self::new(self.factor / other.factor, self.exponent - other.exponent)
     }
 }
+
+/// More than what has left the range of exponents towards 0.
+const NEARLY_ZERO: Radius = Radius { factor: 0.5, exponent: 1 - (1 << 30) };
 
 /// What an operation adds to the radius of its result.
 #[derive(Clone, Copy, Debug)]
@@ -194,7 +202,7 @@ impl Arithmetic {
             Rounding::OfPrecision => match middle.get_exp() {
                 Some(exponent) => Radius::power(i64::from(exponent) + units - i64::from(self.precision)),
                 // Of what has become 0, or infinite, at the ends of the range of exponents.
-                None if middle.is_zero() => Radius::power(-(1 << 30)),
+                None if middle.is_zero() => NEARLY_ZERO,
                 None => Radius::INFINITE,
             },
             Rounding::OfSums(_, floor) => floor,
@@ -288,7 +296,10 @@ impl Arithmetic {
     /// `e^x`.
     pub fn exp(&self, x: &Ball) -> Ball {
         let middle = Float::with_val(self.precision, x.middle.exp_ref());
-        let brought = Radius::of_float(&middle) * x.radius.exp_m1();
+        let brought = match x.is_beyond_exponents() {
+            Some(Ordering::Less) => NEARLY_ZERO,
+            _ => Radius::of_float(&middle) * x.radius.exp_m1(),
+        };
         if x.is_exactly_zero() { self.exact(1.0) } else { self.rounded(middle, brought, -1) }
     }
 
@@ -349,7 +360,11 @@ impl Arithmetic {
             let upper = if x.middle.is_sign_negative() { &logistic.lower } else { &logistic.upper };
             (logistic.softplus(&x.middle), Radius::of_float(upper))
         });
-        let brought = if x.radius.is_zero() { x.radius } else { x.radius.min(upper * x.radius.exp_m1()) };
+        let brought = match x.is_beyond_exponents() {
+            Some(Ordering::Less) => NEARLY_ZERO,
+            _ if x.radius.is_zero() => x.radius,
+            _ => x.radius.min(upper * x.radius.exp_m1()),
+        };
         self.rounded(middle, brought, 2)
     }
 
@@ -361,6 +376,8 @@ impl Arithmetic {
         let [middle, other] = self.sides(x);
         let brought = if x.radius.is_zero() {
             x.radius
+        } else if x.is_beyond_exponents().is_some() {
+            NEARLY_ZERO
         } else {
             let spread = x.radius.exp_m1();
             let [near, far] = [&middle, &other].map(|x| Radius::of_float(x) * spread);
@@ -377,7 +394,11 @@ impl Arithmetic {
         let [middle, other] = self.sides(x);
         let product = middle.times(&other, self.precision).0;
         // The slope of its logarithm is at most 1.
-        let brought = if x.radius.is_zero() { x.radius } else { Radius::of_float(&product) * x.radius.exp_m1() };
+        let brought = match x.is_beyond_exponents() {
+            _ if x.radius.is_zero() => x.radius,
+            Some(_) => NEARLY_ZERO,
+            None => Radius::of_float(&product) * x.radius.exp_m1(),
+        };
         self.rounded(product, brought, 3)
     }
 
@@ -412,6 +433,13 @@ impl Ball {
 
     fn is_exactly_zero(&self) -> bool {
         self.middle.is_zero() && self.radius.is_zero()
+    }
+
+    /// On which side of all x with an `e^x` in the range of exponents it lies for certain.
+    fn is_beyond_exponents(&self) -> Option<Ordering> {
+        let is_beyond = self.size().exponent().is_some_and(|e| e > 32) && self.least().is_some_and(|x| x.exponent > 32);
+        let side = if self.middle.is_sign_negative() { Ordering::Less } else { Ordering::Greater };
+        is_beyond.then_some(side)
     }
 
     /// A lower bound of its size, if that is not 0.

@@ -50,3 +50,14 @@ impl Format {
 pub fn ulps(got: f32, exact: &Float) -> f64 {
     Format::F32.ulps(got, exact)
 }
+
+/// Whether a result is the `f32` nearest to the exact value, and of zeros +0. Of a tie either neighbour is taken: next to one the last bits of
+/// what is called exact here do not say on which side it lies.
+pub fn is_nearest(got: f32, exact: &Float) -> bool {
+    got.to_bits() != (-0.0_f32).to_bits() && ulps(got, exact) <= 0.5
+}
+
+/// Whether a result is that of a value that is exact to its last bit: of a tie the even one.
+pub fn is_rounded(got: f32, exact: &Float) -> bool {
+    got.to_bits() == (exact.to_f32() + 0.0).to_bits()
+}

@@ -11,6 +11,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod answers;
 mod ball;
 pub mod classes;
 pub mod contrastive;
@@ -30,9 +31,10 @@ mod zeros;
 
 use ball::Logistic;
 
+pub use answers::{Answers, answers_near, labelled, listed, log_ratio, midpoint};
 pub use ball::Trace;
 pub use drift::k3;
-pub use error::{Format, ulps};
+pub use error::{Format, is_nearest, is_rounded, ulps};
 pub use float::{Float, Incomplete, PRECISIONS, Special, Value};
 pub use pairs::{RESULTS, log_ratios, pair, pair_of_log_ratios};
 pub use random::Random;

@@ -2,6 +2,7 @@
 //! until nothing that cancelled matters.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -25,6 +26,8 @@ pub enum Form {
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
+    /// What it is.
+    pub meaning: &'static str,
     /// The value that people use; none where each has to choose.
     pub default: Option<f64>,
     /// What it must be, in words.
@@ -46,21 +49,28 @@ impl Parameter {
 
 const fn parameter(
     name: &'static str,
+    meaning: &'static str,
     default: Option<f64>,
     requirement: &'static str,
     is_allowed: fn(f64) -> bool,
 ) -> Parameter {
-    Parameter { name, default, requirement, is_allowed }
+    Parameter { name, meaning, default, requirement, is_allowed }
 }
 
 /// All of them.
 pub static PARAMETERS: &[Parameter] = &[
-    parameter("beta", Some(0.1), "a finite number above 0", |x| x > 0.0),
-    parameter("label_smoothing", None, "at least 0 and below 0.5", |x| (0.0..0.5).contains(&x)),
-    parameter("tau", Some(0.05), "a finite number above 0", |x| x > 0.0),
-    parameter("gamma", Some(0.5), "a finite number", |_| true),
-    parameter("desirable_weight", Some(1.0), "a finite number of at least 0", |x| x >= 0.0),
-    parameter("undesirable_weight", Some(1.0), "a finite number of at least 0", |x| x >= 0.0),
+    parameter("beta", "the scale of the rewards", Some(0.1), "a finite number above 0", |x| x > 0.0),
+    parameter("label_smoothing", "the share of flipped labels", None, "at least 0 and below 0.5", |x| {
+        (0.0..0.5).contains(&x)
+    }),
+    parameter("tau", "the temperature", Some(0.05), "a finite number above 0", |x| x > 0.0),
+    parameter("gamma", "the margin", Some(0.5), "a finite number", |_| true),
+    parameter("desirable_weight", "the weight of desirable answers", Some(1.0), "a finite number of at least 0", |x| {
+        x >= 0.0
+    }),
+    parameter("undesirable_weight", "the weight of the others", Some(1.0), "a finite number of at least 0", |x| {
+        x >= 0.0
+    }),
 ];
 
 /// A loss by its definition.
@@ -323,22 +333,27 @@ impl Textbook {
     /// # Panics
     /// If there are fewer log-ratios than the form takes.
     pub fn exact(&self, inputs: &Inputs) -> Derivatives {
-        let all = self.known(LEAST, inputs, Ball::is_known).0;
+        let all = self.known(LEAST..=MOST, inputs, Ball::is_known).0;
         let mut all = all.into_iter().map(|ball| ball.middle);
         let loss = all.next().unwrap_or_else(crate::nan);
         let by_log_ratios = all.by_ref().take(inputs.log_ratios.len()).collect();
         Derivatives { loss, by_log_ratios, by_beta: all.next().unwrap_or_else(crate::nan) }
     }
 
-    /// The loss, its derivatives by the log-ratios and by beta, and what the formula met, in the first precision from `least` on in
-    /// which all is known that should be.
-    pub(crate) fn known(&self, least: u32, inputs: &Inputs, is_known: impl Fn(&Ball) -> bool) -> (Balls, Trace) {
-        let mut precision = least;
+    /// The loss, its derivatives by the log-ratios and by beta, and what the formula met, in the first of some precisions in which
+    /// all is known that should be, or the last.
+    pub(crate) fn known(
+        &self,
+        precisions: RangeInclusive<u32>,
+        inputs: &Inputs,
+        is_known: impl Fn(&Ball) -> bool,
+    ) -> (Balls, Trace) {
+        let mut precision = *precisions.start();
         loop {
             let at = Arithmetic::new(precision, Rounding::OfPrecision);
             let results = self.evaluated(&at, inputs, &[]);
             let is_known = |ball: &Ball| !ball.middle.is_finite() || is_known(ball);
-            if precision > MOST || results.iter().all(is_known) {
+            if 2 * precision > *precisions.end() || results.iter().all(is_known) {
                 return (results, at.trace.get());
             }
             precision *= 2;
@@ -375,12 +390,17 @@ impl Textbook {
         let parameter = |(name, x): (&&str, &f64)| {
             if *name == "beta" { Dual::variable(at, at.exact(*x), beta) } else { Dual::constant(at, *x) }
         };
+        let mut reference_point = Dual::constant(at, inputs.reference_point);
+        if let Rounding::OfSums(unit, _) = at.rounding {
+            // It is no more exact than the log-ratio from which it is subtracted.
+            reference_point.value.radius = Radius::of(inputs.reference_point) * unit;
+        }
         let terms = Terms {
             at,
             ratios,
             parameters: self.definition.parameters.iter().zip(&self.parameters).map(parameter).collect(),
             is_desirable: inputs.is_desirable,
-            reference_point: Dual::constant(at, inputs.reference_point),
+            reference_point,
         };
         let loss = (self.definition.formula)(&terms);
         let by = |k: usize| loss.derivative(k).cloned().unwrap_or_else(|| at.zero());

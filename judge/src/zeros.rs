@@ -15,6 +15,9 @@ const BITS: u32 = 120;
 /// Bits at first, for a sign.
 const LEAST: u32 = 64;
 
+/// Bits at most: a sign that they do not show is none.
+const MOST: u32 = 512;
+
 /// Places are looked for from `2^-SPAN` to `2^SPAN`, in units of 1 and of `1/beta`.
 const SPAN: i32 = 24;
 
@@ -45,7 +48,9 @@ impl Textbook {
         match self.definition().form {
             Form::Pairwise if self.definition().of_difference => add(&|t| Inputs::new([t.clone(), at(0.0)])),
             Form::Pairwise => {
-                for held in [0.0, -1.0] {
+                // A log-probability of 0 has no odds.
+                let held: &[f64] = if self.definition().below_zero { &[-1.0] } else { &[0.0, -1.0] };
+                for &held in held {
                     add(&|t| Inputs::new([t.clone(), at(held)]));
                     add(&|t| Inputs::new([at(held), t.clone()]));
                 }
@@ -103,7 +108,7 @@ impl Textbook {
     }
 
     fn look(&self, row: &Inputs) -> Look {
-        let (balls, trace) = self.known(LEAST, row, |ball| ball.sign().is_some() || ball.has_underflown());
+        let (balls, trace) = self.known(LEAST..=MOST, row, |ball| ball.sign().is_some() || ball.has_underflown());
         Look { signs: balls.iter().map(|ball| ball.sign()).collect(), branches: trace.branches }
     }
 

@@ -7,7 +7,7 @@ use super::metrics::{bytes, restore, save, update};
 use super::pairs::reference_column;
 use super::run::preflane_run;
 use crate::ExactSum;
-use crate::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate};
+use crate::labelled::{Labelled, LabelledMetrics, LabelledOutputs};
 
 /// Log-probabilities of labelled answers in nats, one answer a row.
 #[repr(C)]
@@ -113,8 +113,7 @@ fn sound(name: &'static str, metrics: &LabelledMetrics) -> Result<(), Failure> {
 }
 
 /// Losses, rewards and gradients of labelled answers, each the nearest float to the exact value of the formula; adds them to `metrics`
-/// unless that is null. The bits do not depend on how answers are split into calls. The calling thread does the work, whatever
-/// preflane_run.threads asks for.
+/// unless that is null. The bits depend neither on the threads nor on how answers are split into calls.
 ///
 /// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for a byte of
 /// `desirable` that is neither 0 nor 1, with the row, and for metrics that no labelled answers give), WEIGHT, LEVEL, THREADS; nothing is
@@ -133,7 +132,7 @@ pub unsafe extern "C" fn preflane_evaluate_labelled(
     error: *mut preflane_error,
 ) -> i32 {
     let body = || {
-        run.check()?;
+        let run = run.check()?;
         // SAFETY: as the function's own.
         let loss = unsafe { loss_at(loss) }?.of_labelled()?;
         // SAFETY: likewise.
@@ -177,7 +176,7 @@ pub unsafe extern "C" fn preflane_evaluate_labelled(
             )
         };
         metrics.as_deref().map_or(Ok(()), |metrics| sound("metrics", metrics))?;
-        Ok(evaluate(&loss, answers, outputs, metrics)?)
+        Ok(run.evaluate_labelled(&loss, answers, outputs, metrics)?)
     };
     // SAFETY: as the function's own.
     unsafe { report(error, body) }

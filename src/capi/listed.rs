@@ -6,7 +6,7 @@ use super::losses::{loss_at, preflane_loss};
 use super::metrics::{bytes, restore, save, update};
 use super::pairs::reference_column;
 use super::run::preflane_run;
-use crate::listed::{ListMetrics, ListOutputs, ListScratch, Lists, evaluate};
+use crate::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
 use crate::{Error, ExactSum};
 
 /// Log-probabilities of answers in nats, list after list.
@@ -48,7 +48,7 @@ pub struct preflane_listed_outputs {
     pub grad_ref_logps: *mut f32,
 }
 
-/// Memory of one answer while its list is evaluated. What it holds before does not matter, and afterwards it says nothing.
+/// Memory of one answer while its list is evaluated on the calling thread. What it holds before does not matter, and afterwards it says nothing.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct preflane_list_scratch {
@@ -129,8 +129,8 @@ fn sound(name: &'static str, metrics: &ListMetrics) -> Result<(), Failure> {
 }
 
 /// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula; adds them to
-/// `metrics` unless that is null. The bits do not depend on how lists are split into calls. Lists of one answer, and of none, have a
-/// loss of 0. The calling thread does the work, whatever preflane_run.threads asks for.
+/// `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split into calls. Lists of one
+/// answer, and of none, have a loss of 0.
 ///
 /// `scratch` has `scratch_length` elements: at least as many as the longest list has answers.
 ///
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn preflane_evaluate_listed(
     error: *mut preflane_error,
 ) -> i32 {
     let body = || {
-        run.check()?;
+        let run = run.check()?;
         // SAFETY: as the function's own.
         let loss = unsafe { loss_at(loss) }?.of_listed()?;
         // SAFETY: likewise.
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn preflane_evaluate_listed(
                 scratch.filled_as(&checked, longest, ListScratch::default()),
             )
         };
-        Ok(evaluate(&loss, lists, outputs, metrics, scratch)?)
+        Ok(run.evaluate_listed(&loss, lists, outputs, metrics, scratch)?)
     };
     // SAFETY: as the function's own.
     unsafe { report(error, body) }

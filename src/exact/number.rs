@@ -16,6 +16,9 @@ use core::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAss
 
 const BITS: u32 = 384;
 
+/// Infinity's stand-in is this power of two. No product of finite inputs and parameters is beyond its root.
+const INFINITE: i32 = 1 << 24;
+
 /// Bits by which the terms of a sum differ at most: see the module's word on ties.
 const APART: u32 = 362;
 
@@ -192,7 +195,7 @@ impl Float384 {
 
     /// Becomes a stand-in for infinity: so large that every formula's value at it rounds to its limit there.
     pub fn set_infinite(&mut self, negative: bool) {
-        *self = Self { negative, ..Self::power(1 << 24) };
+        *self = Self { negative, ..Self::power(INFINITE) };
     }
 
     /// The value of a finite `f64`, exactly.
@@ -409,9 +412,10 @@ impl Float384 {
     /// Becomes `e^-self`, for self >= 0.
     #[inline(never)]
     fn exp_neg(&mut self) {
-        // Beyond, the value is below every power that matters: see EXP_NEG_END in the lane functions.
+        // Beyond, the value is below every power that matters: see EXP_NEG_END in the lane functions. It is still more than 0, for a
+        // sum to lie on its side of a midpoint; only the stand-in for infinity has the limit.
         if self.exponent > 24 {
-            *self = Self::ZERO;
+            *self = if self.exponent > INFINITE / 2 { Self::ZERO } else { Self::power(-INFINITE / 2) };
             return;
         }
         // The nearest integer to self / ln 2, or its neighbour where that is as near: from 31 bits of each.

@@ -13,6 +13,7 @@ use crate::error::{check_length, check_weights};
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{Answer, AnswerFormula, LabelledLoss, Real, Tracked};
 use crate::{Error, NAN};
+pub(crate) use outputs::OutputSlices;
 use outputs::{RESULTS, place};
 
 /// Log-probabilities of answers, one a row. All slices have the same length.
@@ -47,6 +48,18 @@ impl<'a> Labelled<'a> {
         self.len() == 0
     }
 
+    /// `n` rows from `start` on. Lengths were checked.
+    pub(crate) fn rows(&self, start: usize, n: usize) -> Self {
+        let cut = |x: &'a [f32]| x.get(start..start + n).unwrap_or_default();
+        Self {
+            policy_logps: cut(self.policy_logps),
+            ref_logps: self.ref_logps.map(cut),
+            desirable: self.desirable.get(start..start + n).unwrap_or_default(),
+            weights: self.weights.map(cut),
+            ..*self
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
         let n = self.len();
         if let Some(reference) = self.ref_logps {
@@ -61,21 +74,19 @@ impl<'a> Labelled<'a> {
     }
 }
 
-/// Loss, reward and gradients of every labelled answer, and the metrics of all.
-///
-/// `metrics`, if given, is added to: it may go through many batches. A NaN input makes every result of its row that depends on it NaN;
-/// an infinite log-probability gives the formula's limit. A class without answers is no error.
-///
-/// # Errors
-/// [`Error::Length`], [`Error::Weight`], [`Error::Parameter`] for a reference point that is not finite; nothing is written then.
-pub fn evaluate(
+/// All that is checked before anything is written.
+pub(crate) fn check<'o>(answers: &Labelled<'_>, outputs: LabelledOutputs<'o>) -> Result<OutputSlices<'o>, Error> {
+    answers.check()?;
+    outputs.into_slices(answers.len())
+}
+
+/// Arguments that were checked, on the calling thread.
+pub(crate) fn evaluate_checked(
     loss: &LabelledLoss,
     answers: Labelled<'_>,
-    outputs: LabelledOutputs<'_>,
+    outputs: &mut OutputSlices<'_>,
     mut metrics: Option<&mut LabelledMetrics>,
-) -> Result<(), Error> {
-    answers.check()?;
-    let mut outputs = outputs.into_slices(answers.len())?;
+) {
     for (row, (&policy, &desirable)) in answers.policy_logps.iter().zip(answers.desirable).enumerate() {
         let at = |x: &[f32]| x.get(row).copied().unwrap_or(NAN);
         let inputs = Inputs {
@@ -95,7 +106,6 @@ pub fn evaluate(
             metrics.add(&inputs, answers.ref_logps.is_some(), &results);
         }
     }
-    Ok(())
 }
 
 /// One labelled answer, with the bits that it would have in any batch: `reference` is the reference model's log-probability. A reference
@@ -248,5 +258,43 @@ fn exact<F: AnswerFormula>(formula: &F, inputs: &Inputs, results: &mut [f32; RES
     results[place::REWARD] = reward(beta, &inputs.log_ratio());
     if !rough_log_ratio(&inputs.shifted()).is_nan() {
         formula.evaluate(&mut Exact { beta, inputs, results });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::losses::{CASES, LOSSES, Shape};
+    use crate::numbers::Bits;
+
+    /// What the bounds decide is what 384 bits give, for every loss and its grid of parameters.
+    #[test]
+    fn tiers_agree() {
+        let mut bits = Bits(1);
+        let mut decided = 0;
+        for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Labelled) {
+            for case in 0..CASES {
+                let loss = LabelledLoss::new(description, &description.case(case)).unwrap();
+                for _ in 0..600 {
+                    let [policy, reference, reference_point] = core::array::from_fn(|_| bits.number());
+                    let (desirable, weight) = (bits.next() % 2 == 0, bits.weight());
+                    let inputs = Inputs { policy, reference, desirable, reference_point, weight };
+                    let (mut by_bounds, mut in_full) = ([NAN; RESULTS], [NAN; RESULTS]);
+                    if !rough_log_ratio(&inputs.shifted()).is_finite() {
+                        continue;
+                    }
+                    let all = bounded(&loss, &inputs, &mut by_bounds);
+                    decided += u32::from(all);
+                    exact(&loss, &inputs, &mut in_full);
+                    // Where not all was decided, what was is right nevertheless.
+                    for (bounded, exact) in by_bounds.iter().zip(&in_full) {
+                        let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
+                        let row = [policy, reference, reference_point, weight];
+                        assert!(same, "{loss:?} {row:x?} {desirable}: {bounded:e}, not {exact:e}");
+                    }
+                }
+            }
+        }
+        assert!(decided > 1_000, "{decided}");
     }
 }

@@ -1,8 +1,8 @@
 //! Listed answers: any number of answers to one prompt, from best to worst.
 //!
 //! Every result is the nearest `f32` to the exact value of the formula on the given numbers, ties to even, and every zero is +0; so
-//! the bits depend on nothing else. A list of two answers has the bits of [`evaluate`](crate::evaluate) on that pair, where
-//! the loss is DPO then.
+//! the bits depend on nothing else. Only a list of two answers, where the loss is DPO then, has the bits of
+//! [`Run::evaluate`](crate::Run::evaluate) on that pair, and its bound.
 
 mod metrics;
 
@@ -12,7 +12,7 @@ use crate::error::{check_length, check_weights};
 use crate::evaluate::score;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{List, ListFormula, ListedLoss, Real, Tracked};
-use crate::pairs::{self, Counts, place};
+use crate::pairs::{self, Counts, place, sign_of_h};
 use crate::{Error, NAN};
 
 /// Log-probabilities of answers, list after list.
@@ -49,6 +49,23 @@ impl<'a> Lists<'a> {
     /// Answers of the longest list: as much memory a call needs.
     pub fn longest(&self) -> usize {
         self.offsets.windows(2).map(|ends| ends.get(1).unwrap_or(&0).saturating_sub(ends[0])).max().unwrap_or(0)
+    }
+
+    /// What the offsets of these answers begin with: more than 0 in a part of a batch.
+    fn base(&self) -> usize {
+        self.offsets.first().copied().unwrap_or(0)
+    }
+
+    /// The first `n` lists and the others. Lengths were checked.
+    pub(crate) fn split(&self, n: usize) -> (Self, Self) {
+        let (end, all) = (self.offsets.get(n).copied().unwrap_or(0) - self.base(), self.policy_logps.len());
+        let part = |lists: core::ops::Range<usize>, answers: core::ops::Range<usize>| Self {
+            policy_logps: self.policy_logps.get(answers.clone()).unwrap_or_default(),
+            ref_logps: self.ref_logps.map(|x| x.get(answers).unwrap_or_default()),
+            offsets: self.offsets.get(lists.start..lists.end + 1).unwrap_or_default(),
+            weights: self.weights.map(|x| x.get(lists).unwrap_or_default()),
+        };
+        (part(0..n, 0..end), part(n..self.len(), end..all))
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -90,7 +107,25 @@ pub struct ListOutputs<'a> {
     pub grad_ref_logps: Option<&'a mut [f32]>,
 }
 
-impl ListOutputs<'_> {
+impl<'o> ListOutputs<'o> {
+    /// Those of the first lists, which have so many answers, and the others.
+    pub(crate) fn split(self, lists: usize, answers: usize) -> (Self, Self) {
+        let halve = |x: Option<&'o mut [f32]>, n: usize| x.and_then(|x| x.split_at_mut_checked(n)).unzip();
+        let ((losses, more_losses), (grad_beta, more_beta)) = (halve(self.losses, lists), halve(self.grad_beta, lists));
+        let (rewards, more_rewards) = halve(self.rewards, answers);
+        let (grad_logps, more_logps) = halve(self.grad_logps, answers);
+        let (grad_ref_logps, more_ref) = halve(self.grad_ref_logps, answers);
+        let head = Self { losses, grad_beta, rewards, grad_logps, grad_ref_logps };
+        let tail = Self {
+            losses: more_losses,
+            grad_beta: more_beta,
+            rewards: more_rewards,
+            grad_logps: more_logps,
+            grad_ref_logps: more_ref,
+        };
+        (head, tail)
+    }
+
     fn check(&self, lists: usize, answers: usize) -> Result<(), Error> {
         let columns = [
             ("losses", &self.losses, lists),
@@ -113,6 +148,7 @@ impl ListOutputs<'_> {
 pub struct ListScratch {
     bounded: Tracked,
     exact: Float384,
+    choice: bool,
     /// The answer's results so far.
     reward: f32,
     gradient: f32,
@@ -120,32 +156,32 @@ pub struct ListScratch {
 
 impl Default for ListScratch {
     fn default() -> Self {
-        Self { bounded: Tracked::new(0.0), exact: Float384::ZERO, reward: 0.0, gradient: 0.0 }
+        Self { bounded: Tracked::new(0.0), exact: Float384::ZERO, choice: false, reward: 0.0, gradient: 0.0 }
     }
 }
 
-/// Loss of every list, rewards and gradients of every answer, and the metrics of all.
-///
-/// `metrics`, if given, is added to: it may go through many batches. A list with a NaN, or with a difference of equal infinities between
-/// neighbours, has NaN for its loss and gradients; an infinite log-probability gives the formula's limit. Lists of one
-/// answer, and of none, have a loss of 0. `scratch` has at least [`Lists::longest`] elements, whose contents do not matter.
-///
-/// # Errors
-/// [`Error::Length`], [`Error::Offsets`], [`Error::Weight`], [`Error::Full`] for too little scratch; nothing is written then.
-pub fn evaluate(
-    loss: &ListedLoss,
-    lists: Lists<'_>,
-    mut outputs: ListOutputs<'_>,
-    mut metrics: Option<&mut ListMetrics>,
-    scratch: &mut [ListScratch],
-) -> Result<(), Error> {
+/// All that is checked before anything is written.
+pub(crate) fn check(lists: &Lists<'_>, outputs: &ListOutputs<'_>, scratch: &[ListScratch]) -> Result<(), Error> {
     lists.check()?;
     outputs.check(lists.len(), lists.policy_logps.len())?;
     if scratch.len() < lists.longest() {
         return Err(Error::Full { what: "scratch", capacity: scratch.len() });
     }
+    Ok(())
+}
+
+/// Arguments that were checked, on the calling thread.
+pub(crate) fn evaluate_checked(
+    loss: &ListedLoss,
+    lists: Lists<'_>,
+    outputs: &mut ListOutputs<'_>,
+    mut metrics: Option<&mut ListMetrics>,
+    scratch: &mut [ListScratch],
+) {
+    let base = lists.base();
     for (i, ends) in lists.offsets.windows(2).enumerate() {
         let &[start, end] = ends else { continue };
+        let (start, end) = (start - base, end - base);
         let policy = lists.policy_logps.get(start..end).unwrap_or_default();
         let reference = lists.ref_logps.map(|x| x.get(start..end).unwrap_or_default());
         let weight = lists.weights.map_or(1.0, |x| x.get(i).copied().unwrap_or(NAN));
@@ -168,7 +204,6 @@ pub fn evaluate(
             metrics.add(&inputs, list_loss, scratch);
         }
     }
-    Ok(())
 }
 
 /// A list.
@@ -195,6 +230,17 @@ impl Inputs<'_> {
         let ((pi, ri), (pj, rj)) = (self.at(i), self.at(j));
         [pi, pj, ri, rj]
     }
+
+    /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        sign_of_h(&self.difference(i, j)) > 0.0
+    }
+
+    /// The first answer with a finite log-ratio.
+    fn finite(&self) -> usize {
+        let is_finite = |&i: &usize| rough_log_ratio(&self.log_ratio(i)).is_finite();
+        (0..self.policy.len()).find(is_finite).unwrap_or(0)
+    }
 }
 
 /// The loss of a list and its derivative by beta; rewards and gradients stand in the scratch then.
@@ -213,26 +259,36 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (
         scratch.reward = rounded_reward(beta, &inputs.log_ratio(i));
         scratch.gradient = NAN;
     }
-    let neighbours = (1..scratch.len()).map(|i| rough_log_ratio(&inputs.difference(i, i - 1)));
-    let (mut defined, mut finite) = (true, true);
-    for h in neighbours {
-        defined &= !h.is_nan();
-        finite &= h.is_finite();
+    // The log-ratios that are NaN, and infinite ones of either sign.
+    let (mut undefined, mut infinite) = (0, [0; 2]);
+    for i in 0..scratch.len() {
+        let u = rough_log_ratio(&inputs.log_ratio(i));
+        undefined += usize::from(u.is_nan());
+        infinite[usize::from(u < 0.0)] += usize::from(u.is_infinite());
     }
-    if !defined {
+    if scratch.len() < 2 {
+        for scratch in scratch {
+            scratch.gradient = 0.0;
+        }
+        return (0.0, 0.0);
+    }
+    if undefined > 0 || infinite.iter().any(|&n| n > 1) {
         return (NAN, NAN);
     }
+    let finite = infinite == [0; 2];
     let mut sums = [NAN; 2];
-    if finite {
-        let weight = Tracked::from_f64(inputs.weight.into());
-        let mut list = Bounded { beta: Tracked::from_f64(beta), weight, inputs, scratch, sums, decided: true };
-        loss.evaluate(&mut list);
-        if list.decided {
-            return (list.sums[0], list.sums[1]);
-        }
+    if !finite || !bounded(loss, inputs, scratch, &mut sums) {
+        exact(loss, inputs, scratch, &mut sums);
     }
-    exact(loss, inputs, scratch, &mut sums);
     (sums[0], sums[1])
+}
+
+/// Whether bounds of the errors decide every result: the loss and its derivative by beta, and the gradients in the scratch.
+fn bounded(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], sums: &mut [f32; 2]) -> bool {
+    let (beta, weight) = (Tracked::from_f64(loss.beta()), Tracked::from_f64(inputs.weight.into()));
+    let mut list = Bounded { beta, weight, inputs, scratch, sums, decided: true };
+    loss.evaluate(&mut list);
+    list.decided
 }
 
 /// `beta` times a log-ratio, rounded.
@@ -249,7 +305,7 @@ struct Bounded<'i, 's> {
     inputs: &'i Inputs<'i>,
     scratch: &'s mut [ListScratch],
     /// The loss and its derivative by beta.
-    sums: [f32; 2],
+    sums: &'s mut [f32; 2],
     decided: bool,
 }
 
@@ -273,13 +329,19 @@ impl List<Tracked> for Bounded<'_, '_> {
         let [pi, pj, ri, rj] = self.inputs.difference(i, j);
         Tracked::difference(pi, ri) - Tracked::difference(pj, rj)
     }
-    fn keep(&mut self, i: usize, number: Tracked) {
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        self.inputs.is_above(i, j)
+    }
+    fn finite(&self) -> usize {
+        0
+    }
+    fn keep(&mut self, i: usize, number: Tracked, choice: bool) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.bounded = number;
+            (scratch.bounded, scratch.choice) = (number, choice);
         }
     }
-    fn kept(&self, i: usize) -> Tracked {
-        self.scratch.get(i).map_or(Tracked::new(0.0), |scratch| scratch.bounded)
+    fn kept(&self, i: usize) -> (Tracked, bool) {
+        self.scratch.get(i).map_or((Tracked::new(0.0), false), |scratch| (scratch.bounded, scratch.choice))
     }
     fn loss(&mut self, loss: Tracked) {
         self.sums[0] = self.rounded(loss);
@@ -313,13 +375,19 @@ impl List<Float384> for Exact<'_, '_> {
     fn h(&self, i: usize, j: usize) -> Float384 {
         if i == j { Float384::ZERO } else { log_ratio(&self.inputs.difference(i, j)) }
     }
-    fn keep(&mut self, i: usize, number: Float384) {
+    fn is_above(&self, i: usize, j: usize) -> bool {
+        self.inputs.is_above(i, j)
+    }
+    fn finite(&self) -> usize {
+        self.inputs.finite()
+    }
+    fn keep(&mut self, i: usize, number: Float384, choice: bool) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.exact = number;
+            (scratch.exact, scratch.choice) = (number, choice);
         }
     }
-    fn kept(&self, i: usize) -> Float384 {
-        self.scratch.get(i).map_or(Float384::ZERO, |scratch| scratch.exact)
+    fn kept(&self, i: usize) -> (Float384, bool) {
+        self.scratch.get(i).map_or((Float384::ZERO, false), |scratch| (scratch.exact, scratch.choice))
     }
     fn loss(&mut self, loss: Float384) {
         self.sums[0] = scaled(self.inputs.weight.into(), &loss);
@@ -338,4 +406,46 @@ impl List<Float384> for Exact<'_, '_> {
 #[inline(never)]
 fn exact(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], sums: &mut [f32; 2]) {
     loss.evaluate(&mut Exact { beta: loss.beta(), inputs, scratch, sums });
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::losses::{CASES, LOSSES, Shape};
+    use crate::numbers::Bits;
+    use std::vec::Vec;
+
+    /// What the bounds decide is what 384 bits give, for every loss and its grid of parameters.
+    #[test]
+    fn tiers_agree() {
+        let mut bits = Bits(1);
+        let mut decided = 0;
+        for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Listed) {
+            for case in 0..CASES {
+                let loss = ListedLoss::new(description, &description.case(case)).unwrap();
+                for round in 0..150 {
+                    let n = round % 7;
+                    let mut finite = |_| Some(bits.number()).filter(|x| x.is_finite()).unwrap_or(0.5);
+                    let [policy, reference] = [(); 2].map(|()| (0..n).map(&mut finite).collect::<Vec<f32>>());
+                    let inputs = Inputs { policy: &policy, reference: Some(&reference), weight: bits.weight() };
+                    let mut scratch = std::vec![ListScratch { gradient: NAN, ..Default::default() }; n];
+                    let mut sums = [NAN; 2];
+                    let all = bounded(&loss, &inputs, &mut scratch, &mut sums);
+                    let by_bounds: Vec<f32> =
+                        sums.into_iter().chain(scratch.iter().map(|answer| answer.gradient)).collect();
+                    exact(&loss, &inputs, &mut scratch, &mut sums);
+                    let in_full = sums.into_iter().chain(scratch.iter().map(|answer| answer.gradient));
+                    // Where not all was decided, what was is right nevertheless.
+                    for (bounded, exact) in by_bounds.into_iter().zip(in_full) {
+                        let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
+                        decided += u32::from(n > 2 && !bounded.is_nan());
+                        let weight = inputs.weight;
+                        assert!(same, "{loss:?} {policy:?} {reference:?} {weight:e}: {bounded:e}, not {exact:e}");
+                    }
+                }
+            }
+        }
+        assert!(decided > 500, "{decided}");
+    }
 }

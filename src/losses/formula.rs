@@ -79,12 +79,16 @@ pub trait List<R: Real> {
     fn len(&self) -> usize;
     /// The scale of the rewards.
     fn beta(&self) -> R;
-    /// The log-ratio of answer `i` less that of answer `j`.
+    /// The log-ratio of answer `i` less that of answer `j`, of which one may be infinite, or both with opposite signs.
     fn h(&self, i: usize, j: usize) -> R;
-    /// Keeps a number for answer `i`.
-    fn keep(&mut self, i: usize, number: R);
-    /// The number that was kept for answer `i`.
-    fn kept(&self, i: usize) -> R;
+    /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
+    fn is_above(&self, i: usize, j: usize) -> bool;
+    /// An answer with a finite log-ratio.
+    fn finite(&self) -> usize;
+    /// Keeps a number and a choice for answer `i`.
+    fn keep(&mut self, i: usize, number: R, choice: bool);
+    /// The number and the choice that were kept for answer `i`.
+    fn kept(&self, i: usize) -> (R, bool);
 
     /// Takes the loss.
     fn loss(&mut self, loss: R);

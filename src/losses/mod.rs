@@ -1,11 +1,16 @@
-//! Preference losses: one file a formula, written once over [`Real`], and the list of them all.
+//! Preference losses: one file for each formula, and the list of them all.
 //!
-//! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference,
-//! `h = u - v`, `z = beta h`. A labelled answer has one log-ratio `u` and `z = beta u`, and a reference point `z0`; of listed answers
-//! each has its `z_j = beta u_j`. `sigmoid(x) = 1/(1+e^-x)`, `softplus(x) = ln(1+e^x)`.
+//! A loss has a [`Shape`], which says what it compares: the two answers of a pair ([`Loss`]), one labelled answer ([`LabelledLoss`]), or
+//! the answers of a ranked list ([`ListedLoss`]). [`LOSSES`] describes every loss: its name, what trainers call it, its formula, its
+//! parameters with their ranges, and its source. [`find`] looks one up by name. Each loss is also a type of its own, and [`OneOf`]
+//! combines two of them where flash is scarce.
 //!
-//! A formula gives the loss and its derivatives; the kernel of its shape does the rest, which is the same for all:
-//! log-ratios, rewards, weights, the rare path.
+//! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference, `h = u - v` and
+//! `z = beta h`. A labelled answer has one log-ratio `u`, `z = beta u`, and `z0`, which is beta times the reference point. Of listed
+//! answers each has its `z_j = beta u_j`. `sigmoid(x) = 1/(1+e^-x)` and `softplus(x) = ln(1+e^x)`.
+//!
+//! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
+//! weights, rounding, and rows that `f64` cannot decide.
 
 mod cdpo;
 mod checked;
@@ -289,7 +294,7 @@ macro_rules! descriptions {
 macro_rules! all {
     ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
         $formula:literal $source:literal;)*) => {
-        /// Every loss, in the order of their numbers.
+        /// Every loss, shape by shape, in the order of the list.
         pub static LOSSES: &[&Description] = &[$(&describe::$Type),*];
     };
 }

@@ -12,7 +12,7 @@ use super::{Pair, PairFormula, Real};
 /// let dpo = preflane::evaluate_pair(&loss, -12.5, -14.0, Some((-13.0, -13.25)));
 /// loss = OneOf::Second(Ipo::new(0.1)?);
 /// let ipo = preflane::evaluate_pair(&loss, -12.5, -14.0, Some((-13.0, -13.25)));
-/// assert_eq!((dpo.loss, ipo.loss), (0.632599, 14.0625));
+/// assert_eq!((dpo.loss, ipo.loss), (0.63259906, 14.0625));
 /// # Ok::<(), preflane::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

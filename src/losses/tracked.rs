@@ -119,6 +119,10 @@ impl Mul for Tracked {
 
 impl Div for Tracked {
     type Output = Self;
+    #[allow(
+        clippy::suspicious_arithmetic_impl,
+        reason = "a quotient's error is that of the reciprocal, then of a product"
+    )]
     fn div(self, other: Self) -> Self {
         self * other.recip()
     }

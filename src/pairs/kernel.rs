@@ -1,33 +1,12 @@
 //! The pair kernel: what all losses share, over lanes.
 
+use super::counts::Counts;
+use super::log_ratios::{LogRatios, exact_log_ratios, log_ratios};
 use super::settle::{settle, settle_rows};
 use super::{OutputSlices, Pairs, RESULTS, Reference, place};
 use crate::exact::Exponents;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
 use crate::losses::{Checked, Pair, PairFormula};
-
-/// What the metrics count rather than sum.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Counts {
-    pub accurate: u32,
-    pub ties: u32,
-    pub nonfinite: u32,
-    pub chosen_fell: u32,
-    pub rejected_fell: u32,
-    pub both_fell: u32,
-}
-
-impl Counts {
-    fn add(&mut self, more: &Self) {
-        self.accurate += more.accurate;
-        self.ties += more.ties;
-        self.nonfinite += more.nonfinite;
-        self.chosen_fell += more.chosen_fell;
-        self.rejected_fell += more.rejected_fell;
-        self.both_fell += more.both_fell;
-    }
-}
 
 /// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
 pub fn block<F: PairFormula>(
@@ -105,46 +84,6 @@ struct PairKernel<'k, 'a, 'o, F> {
     outputs: &'k mut OutputSlices<'o>,
     rows: usize,
     counts: &'k mut Counts,
-}
-
-/// `a - b` rounded, and the error of that: their sum is the exact difference.
-#[inline(always)]
-fn difference<L: Lanes>(a: L, b: L) -> (L, L) {
-    let d = a - b;
-    let b_part = a - d;
-    let a_part = d + b_part;
-    (d, (a - a_part) - (b - b_part))
-}
-
-/// The chosen and the rejected log-ratio, and their difference.
-pub struct LogRatios<L> {
-    u: L,
-    v: L,
-    pub h: L,
-}
-
-/// `u`, `v` and `h = u - v`, each within 2^-51 of itself, h of the exact sign; NaN where one of them is infinite.
-/// Adding 0 last makes every zero of h +0, whichever way it came about.
-///
-/// The errors of the three differences add up to what the rough h lacks. Can adding them cancel and leave their own
-/// rounding? Only if they are as large as the rough h, which then is a few units of the last place of u and v, and
-/// its own error 0. The error of u has at most 24 bits, all from its smaller term, and is at most half of such a unit, and
-/// so is that of v: either they are close enough for an exact difference, or one dwarfs the other and, at half a unit, cannot
-/// cancel a whole one.
-#[inline(always)]
-pub fn log_ratios<L: Lanes>([pc, pr, rc, rr]: [L; 4]) -> LogRatios<L> {
-    let (u, u_error) = difference(pc, rc);
-    let (v, v_error) = difference(pr, rr);
-    let (rough, rough_error) = difference(u, v);
-    let h = rough + ((u_error - v_error) + rough_error);
-    LogRatios { u, v, h: h + L::splat(0.0) }
-}
-
-/// The same bits, where every difference is exact.
-#[inline(always)]
-fn exact_log_ratios<L: Lanes>([pc, pr, rc, rr]: [L; 4]) -> LogRatios<L> {
-    let (u, v) = (pc - rc, pr - rr);
-    LogRatios { u, v, h: (u - v) + L::splat(0.0) }
 }
 
 impl<'a, F: PairFormula> Kernel for PairKernel<'_, 'a, '_, F> {

@@ -1,15 +1,18 @@
 //! Preference pairs as slices, where their results go, and the kernel between.
 
+mod counts;
 mod kernel;
+mod log_ratios;
 mod outputs;
 mod settle;
 
 use crate::Error;
 use crate::error::{check_length, check_weights};
-pub(crate) use kernel::{Counts, block, one};
+pub(crate) use counts::Counts;
+pub(crate) use kernel::{block, one};
+pub(crate) use log_ratios::sign_of_h;
 pub(crate) use outputs::{OutputSlices, RESULTS, SUMMED, place};
 pub use outputs::{Outputs, Pair};
-pub(crate) use settle::sign_of_h;
 
 /// Log-probabilities of preference pairs, one row a pair. All slices have the same length.
 ///

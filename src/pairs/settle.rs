@@ -3,7 +3,8 @@
 //! First one `f64` with a bound of its error tries, which decides most rows and costs little; what it leaves, and what is NaN
 //! or infinite, goes to 384 bits. A microcontroller, where flash is scarce, goes there at once: the bits are the same.
 
-use super::kernel::{Counts, log_ratios};
+use super::counts::Counts;
+use super::log_ratios::sign_of_h;
 use super::{OutputSlices, Pairs, RESULTS, SUMMED, place};
 use crate::NAN;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
@@ -56,13 +57,6 @@ pub fn settle<F: PairFormula>(
     // The inputs and what the metrics sum.
     let finite = inputs.iter().chain(&results[..SUMMED]).all(|x| x.is_finite());
     counts.nonfinite += u32::from(!finite);
-}
-
-/// A number of the exact sign of h; NaN where h is.
-pub fn sign_of_h(inputs: &[f32; 4]) -> f64 {
-    // NaN for an infinite difference, whose sign the rough one has.
-    let h = log_ratios(inputs.map(f64::from)).h;
-    if h.is_nan() { rough_log_ratio(inputs) } else { h }
 }
 
 /// One row with bounds of errors: each result that they decide is rounded at once.
@@ -249,7 +243,7 @@ mod tests {
         for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise) {
             for case in 0..CASES {
                 let loss = Loss::new(description, &description.case(case)).unwrap();
-                for _ in 0..400 {
+                for _ in 0..150 {
                     let inputs = core::array::from_fn(|_| bits.number());
                     if !rough_log_ratio(&inputs).is_finite() {
                         continue;
@@ -268,7 +262,7 @@ mod tests {
                 }
             }
         }
-        assert!(decided > 2_000, "{decided}");
+        assert!(decided > 1_000, "{decided}");
     }
 
     /// The examples in which truncated sums and quotients fall on the wrong side of a midpoint.

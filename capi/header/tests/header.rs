@@ -17,6 +17,9 @@ fn its_comments_speak_c() {
             assert!(!comment.contains(rust), "{rust}: {comment}");
         }
     }
+    for (rust, c) in preflane_header::IN_C {
+        assert!(text.contains(c), "nothing says any more: {rust}");
+    }
 }
 
 /// What else the library has as constants is none of C's, where a macro's name is everybody's.

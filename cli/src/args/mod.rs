@@ -21,15 +21,17 @@ Exit status:
 }
 
 mod logps;
+mod losses;
 mod reading;
 mod score;
 mod stress;
 mod verify;
 
 pub use logps::{Logps, Reduce};
-pub use score::{LossName, Score, Sequences};
+pub use losses::{Losses, option, parameters};
+pub use score::{Score, Sequences};
 #[cfg(feature = "judge")]
-pub use stress::{Bound, Formula, Language};
+pub use stress::{Bound, Language};
 pub use stress::{Stress, StressHost};
 pub use verify::Verify;
 
@@ -51,7 +53,9 @@ pub struct CommandLine {
 pub enum Command {
     /// Score files of log-probabilities: metrics, margins and what to watch.
     #[command(after_long_help = score::FILES)]
-    Score(Score),
+    Score(Box<Score>),
+    /// List the losses: names, formulas, parameters and sources.
+    Losses(Losses),
     /// Turn logits and labels into log-probabilities of tokens and sequences.
     #[command(after_long_help = logps::FILES)]
     Logps(Logps),

@@ -3,8 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use preflane::losses::{Description, LOSSES};
 
+use super::losses::{Parameters, by_name};
 use super::thread_count;
 
 /// What its help says of files.
@@ -31,9 +33,13 @@ Files:
   what matches it, in the order of their names as bytes: part-10 comes before part-2. Names that
   begin with a dot or an underscore are left out. Fields of a struct are named with a dot: scores.chosen.
 
-  Log-probabilities are sums over the completion, in nats. Numbers become 32-bit floats exactly
-  once: decimal text and 64-bit columns are rounded to the nearest, 16-bit columns (float16,
-  bfloat16) widened. Not-a-number and infinity are values: nan, inf, -inf in CSV; in JSON the strings
+  Losses of pairs read a chosen and a rejected answer a row. Losses of labelled answers read one answer
+  and its label a row; true and false may be booleans, numbers or text. Losses of lists read a list of
+  answers a row (JSON and Arrow lists, in CSV as text), best first; or with --group one answer a row.
+
+  Log-probabilities are sums over the completion, in nats; means where the loss is of token means.
+  Numbers become 32-bit floats exactly once: decimal text and 64-bit columns are rounded to the
+  nearest, 16-bit columns (float16, bfloat16) widened. Not-a-number and infinity are values: nan, inf, -inf in CSV; in JSON the strings
   \"nan\", \"inf\", \"-inf\", or bare as Python (NaN, Infinity) and others (nan, inf) write them.
 
   A value that is missing is an error, unless --nulls says otherwise: null in JSON and Parquet; in CSV
@@ -48,9 +54,11 @@ Files:
   numpy.savetxt writes it; so may Excel's sep=; line. Text is UTF-8. A line or record is at most 256 MiB
   long.
 
-  --out holds loss, chosen_rewards, rejected_rewards, margins, grad_chosen_logps and
-  grad_rejected_logps, one row a pair, in order. The gradients are those of the pair's own loss,
-  not divided by the number of pairs. A file that is there is replaced, with its mode and, as far as
+  --out holds, of pairs, loss, chosen_rewards, rejected_rewards, margins, grad_chosen_logps and
+  grad_rejected_logps, one row a pair, in order; of labelled answers loss, rewards and grad_logps, one
+  row an answer; of lists the same with the number of the list before them, one row an answer, each
+  with the loss of its list. The gradients are those of the pair's, answer's or list's own loss, not
+  divided by their number. A file that is there is replaced, with its mode and, as far as
   the user may, its owner; where --out is a link, the file that it points to. What is not a file, or
   is an input by any name, is refused.
 
@@ -58,52 +66,20 @@ Files:
     environment!()
 );
 
-/// A loss of the DPO family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LossName {
-    /// DPO: -log sigmoid(z)
-    Dpo,
-    /// DPO with smoothed labels, loss bounded below
-    Cdpo,
-    /// DPO with the unbiased correction for flipped labels
-    Robust,
-    /// IPO: squared distance of the log-ratio difference from 1 / (2 beta)
-    Ipo,
-    /// Hinge: max(0, 1 - z)
-    Hinge,
-}
-
-impl LossName {
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Dpo => "dpo",
-            Self::Cdpo => "cdpo",
-            Self::Robust => "robust",
-            Self::Ipo => "ipo",
-            Self::Hinge => "hinge",
-        }
-    }
-}
-
 /// The options of `preflane score`.
 #[derive(Debug, Args)]
 pub struct Score {
-    /// Files of pairs, scored as one data set in this order
+    /// Files of pairs, labelled answers or lists, scored as one data set in this order
     #[arg(required_unless_present_any = ["policy", "reference", "interleaved"], value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// The loss, with z = beta times the difference of the log-ratios
-    #[arg(long, value_enum, default_value = "dpo")]
-    pub loss: LossName,
+    /// The loss, by its name or what trainers call it; `preflane losses` tells more of each
+    #[arg(long, value_name = "NAME", value_parser = by_name(), default_value = LOSSES[0].name, ignore_case = true)]
+    pub loss: &'static Description,
 
-    /// Strength of the tie to the reference
-    #[arg(long, value_name = "BETA", default_value = "0.1", allow_negative_numbers = true)]
-    pub beta: f64,
-
-    /// Share of flipped labels to assume (cdpo and robust, which need it)
-    #[arg(long, value_name = "E", allow_negative_numbers = true)]
-    pub label_smoothing: Option<f64>,
+    /// Its parameters.
+    #[command(flatten)]
+    pub parameters: Parameters,
 
     /// Take the reference as 0 everywhere; no reference columns are read
     #[arg(long)]
@@ -119,7 +95,7 @@ pub struct Score {
     #[arg(long)]
     pub json: bool,
 
-    /// Write each pair's loss, rewards, margin and gradients; the format follows the ending
+    /// Write the loss, rewards and gradients of each pair or answer; the format follows the ending
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
@@ -134,6 +110,10 @@ pub struct Score {
     /// Which columns to read.
     #[command(flatten)]
     pub columns: Columns,
+
+    /// Those of labelled and listed answers.
+    #[command(flatten)]
+    pub answers: AnswerColumns,
 
     /// How to read them.
     #[command(flatten)]
@@ -150,7 +130,7 @@ pub struct Sequences {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["files", "policy_chosen", "policy_rejected", "ref_chosen", "ref_rejected", "weights"]
+        conflicts_with_all = ["files", "Columns", "AnswerColumns"]
     )]
     pub policy: Option<PathBuf>,
 
@@ -163,17 +143,17 @@ pub struct Sequences {
     pub interleaved: bool,
 }
 
-/// Names of the columns.
+/// Names of the columns of every shape, and of those of pairs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Columns")]
 pub struct Columns {
-    /// Policy's log-probability of the chosen answer
-    #[arg(long, value_name = "NAME", default_value = "policy_chosen_logps")]
-    pub policy_chosen: String,
+    /// Policy's log-probability of the chosen answer [default: policy_chosen_logps]
+    #[arg(long, value_name = "NAME")]
+    pub policy_chosen: Option<String>,
 
-    /// Policy's log-probability of the rejected answer
-    #[arg(long, value_name = "NAME", default_value = "policy_rejected_logps")]
-    pub policy_rejected: String,
+    /// Policy's log-probability of the rejected answer [default: policy_rejected_logps]
+    #[arg(long, value_name = "NAME")]
+    pub policy_rejected: Option<String>,
 
     /// Reference's log-probability of the chosen answer [default: ref_chosen_logps]
     #[arg(long, value_name = "NAME", conflicts_with = "reference_free")]
@@ -183,10 +163,49 @@ pub struct Columns {
     #[arg(long, value_name = "NAME", conflicts_with = "reference_free")]
     pub ref_rejected: Option<String>,
 
-    /// Weight of each pair, at least 0: multiplies its loss and gradients, not rewards or margins; the
-    /// mean loss still divides by the number of pairs. A weight of 0 makes 0 of every loss and gradient that
-    /// is a number, infinite ones too; it does not hide a nan, nor leave its row out [default: every pair
+    /// Weight of each pair, labelled answer or list, at least 0: multiplies its loss and gradients, not rewards or
+    /// margins; the mean loss still divides by their number. A weight of 0 makes 0 of every loss and gradient that
+    /// is a number, infinite ones too; it does not hide a nan, nor leave its row out [default: every one
     /// weighs 1]
     #[arg(long, value_name = "NAME")]
     pub weights: Option<String>,
+}
+
+/// Names of the columns of labelled and of listed answers, and what belongs to these alone.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Columns of losses of labelled or listed answers")]
+pub struct AnswerColumns {
+    /// Policy's log-probability of the answer; for lists without --group the list of them, best first [default: policy_logps]
+    #[arg(long, value_name = "NAME")]
+    pub policy_logps: Option<String>,
+
+    /// Reference's log-probability of the answer, likewise [default: ref_logps]
+    #[arg(long, value_name = "NAME", conflicts_with = "reference_free")]
+    pub ref_logps: Option<String>,
+
+    /// Whether a labelled answer is desirable: true or false, 1 or 0, desirable or undesirable, chosen or rejected [default: label]
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
+
+    /// The log-ratio at which a labelled answer is neither good nor bad. Without it, it is the mean over all rows of the
+    /// two columns that follow, policy less reference, or 0 if that is negative
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub reference_point: Option<f32>,
+
+    /// Policy's log-probability of an answer to another prompt [default: policy_KL_logps]
+    #[arg(long, value_name = "NAME", conflicts_with = "reference_point")]
+    pub policy_kl: Option<String>,
+
+    /// Reference's log-probability of the same [default: ref_KL_logps]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["reference_point", "reference_free"])]
+    pub ref_kl: Option<String>,
+
+    /// What the answers of one list have in common, as the prompt's number or text: each row is then one answer, and
+    /// those of a list follow each other [default: each row is a whole list]
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+
+    /// Rank of each answer in its list, 1 for the best [default: they stand from best to worst]
+    #[arg(long, value_name = "NAME")]
+    pub rank: Option<String>,
 }

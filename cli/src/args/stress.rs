@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+#[cfg(feature = "judge")]
+use crate::failure::Failure;
+
 /// What its help says of the code under test.
 pub const SUBJECT: &str = "\
 The code under test:
@@ -21,33 +24,6 @@ Bound:
 
 Exit status: 0 when nothing was found, 1 when something was, 2 when the code under test could not be
 run: it ended, hung, or answered something else.";
-
-/// What the code under test computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Formula {
-    /// -log sigmoid(z), z = beta (u - v), with u and v the log-ratios of policy to reference
-    Dpo,
-    /// DPO with smoothed labels, loss bounded below
-    Cdpo,
-    /// DPO with the unbiased correction for flipped labels
-    Robust,
-    /// (u - v - 1 / (2 beta))^2
-    Ipo,
-    /// max(0, 1 - z)
-    Hinge,
-    /// DiscoPOP, log-ratio modulated, with --tau
-    Discopop,
-    /// DPO on the forward KL's scores: -log sigmoid(beta (e^-v - e^-u))
-    ForwardKl,
-    /// ORPO's odds-ratio term, -beta log sigmoid(log-odds(chosen) - log-odds(rejected)); no reference
-    OddsRatio,
-    /// -log sigmoid(beta (chosen - rejected) - gamma), with --gamma; no reference
-    Simpo,
-    /// Log-probabilities of sequences from logits and labels: sums over the tokens that count
-    SumLogps,
-    /// The same, means
-    MeanLogps,
-}
 
 /// A regression test's language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,9 +71,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg_attr(not(feature = "judge"), allow(dead_code, reason = "parsed, to say what is missing"))]
 #[command(group(ArgGroup::new("subject").required(true).args(["library", "command"])))]
 pub struct Stress {
-    /// What the code under test claims to compute
-    #[arg(long, value_enum, default_value = "dpo")]
-    pub loss: Formula,
+    /// What the code under test claims to compute: a loss by its name or alias, of the list or of another library (discopop,
+    /// forward-kl, odds-ratio), or sum-logps or mean-logps, the log-probabilities of sequences from logits and labels
+    #[arg(long, value_name = "LOSS", default_value = "dpo")]
+    pub loss: String,
 
     /// A shared library that has the function
     #[arg(long, value_name = "FILE")]
@@ -111,21 +88,25 @@ pub struct Stress {
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 
-    /// Strength of the tie to the reference; ORPO's weight
-    #[arg(long, value_name = "BETA", default_value = "0.1", allow_negative_numbers = true)]
-    pub beta: f64,
+    /// Scale of the rewards; ORPO's weight [default: 0.1]
+    #[arg(long, value_name = "BETA", allow_negative_numbers = true)]
+    pub beta: Option<f64>,
 
-    /// Share of flipped labels (cdpo and robust, which need it)
+    /// Share of flipped labels; losses that have it need it
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     pub label_smoothing: Option<f64>,
 
     /// DiscoPOP's temperature [default: 0.05]
-    #[arg(long, value_name = "TAU")]
+    #[arg(long, value_name = "TAU", allow_negative_numbers = true)]
     pub tau: Option<f64>,
 
     /// SimPO's margin, not scaled by beta [default: 0.5]
-    #[arg(long, value_name = "GAMMA")]
+    #[arg(long, value_name = "GAMMA", allow_negative_numbers = true)]
     pub gamma: Option<f64>,
+
+    /// Any parameter by its name; may be given again
+    #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    pub parameter: Vec<String>,
 
     /// Give 0 for every reference
     #[arg(long)]
@@ -176,6 +157,33 @@ pub struct Stress {
     pub picture: Option<PathBuf>,
 }
 
+#[cfg(feature = "judge")]
+impl Stress {
+    /// Parameters with an option of their own.
+    pub const OPTIONS: [&str; 4] = ["beta", "label_smoothing", "tau", "gamma"];
+
+    /// The parameters that are given, each once.
+    pub fn given(&self) -> Result<Vec<(String, f64)>, Failure> {
+        let options = [self.beta, self.label_smoothing, self.tau, self.gamma];
+        let mut given: Vec<(String, f64)> =
+            Self::OPTIONS.iter().zip(options).filter_map(|(name, value)| Some(((*name).to_owned(), value?))).collect();
+        for text in &self.parameter {
+            let parsed =
+                text.split_once('=').and_then(|(name, value)| Some((name.replace('-', "_"), value.parse().ok()?)));
+            let Some((name, value)) = parsed else {
+                return Err(Failure::new(format!(
+                    "--parameter {text}: a name and a number are needed, as in beta=0.1"
+                )));
+            };
+            if given.iter().any(|(other, _)| *other == name) {
+                return Err(Failure::new(format!("--parameter {text}: {name} is given twice")));
+            }
+            given.push((name, value));
+        }
+        Ok(given)
+    }
+}
+
 /// The options of the process that holds a library.
 #[derive(Debug, Args)]
 #[cfg_attr(not(feature = "judge"), allow(dead_code, reason = "parsed, to say what is missing"))]
@@ -185,7 +193,7 @@ pub struct StressHost {
     /// Its function
     #[arg(long)]
     pub symbol: Option<String>,
-    /// That takes logits
-    #[arg(long)]
-    pub logits: bool,
+    /// What it takes, in the protocol's word
+    #[arg(long, default_value = "pairs")]
+    pub takes: String,
 }

@@ -1,6 +1,7 @@
 //! Arrays of Arrow as numbers: what Parquet and Arrow files share.
 
 use std::fmt::Write;
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,8 +16,11 @@ use arrow_array::{
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema};
 
-use super::{CHUNK_ROWS, Chunk, Tokens, Wanted, corrupt, wrong_type};
-use crate::failure::{Failure, name_list};
+use super::{CHUNK_ROWS, Chunk, Kind, Tokens, Wanted, corrupt, lists as listed, memory, text, wrong_type};
+use crate::failure::{Failure, Place, name_list};
+
+/// Lists that are taken at a time: they may be long.
+pub const LISTS_AT_A_TIME: usize = 2048;
 
 /// A column of a schema.
 pub trait Named {
@@ -82,26 +86,54 @@ pub fn check(path: &Path, schema: &Schema, wanted: &Wanted, tokens: Option<Token
     let field = field.ok_or_else(|| corrupt(path, "a struct lacks a field"))?;
     let checked = match field.extension_type_name() {
         Some(name) => Err(format!("values of the extension type {name}")),
-        None => check_type(&wanted.name, field.data_type(), tokens),
+        None => check_type(wanted, field.data_type(), tokens),
     };
-    checked.map_err(|found| wrong_type(path, &wanted.name, found))?;
-    Ok((place[0], field.data_type().is_integer()))
+    checked.map_err(|found| wrong_type(path, wanted, found))?;
+    // Labels and groups are no log-probabilities, whatever their type.
+    let is_other = matches!(wanted.kind, Kind::Label | Kind::Group);
+    Ok((place[0], is_other || field.data_type().is_integer()))
 }
 
 /// That a column of a type can be read.
 ///
 /// # Errors
 /// What it holds instead of numbers.
-fn check_type(name: &str, data_type: &DataType, tokens: Option<Tokens>) -> Result<(), String> {
-    if is_number(data_type) {
-        return Ok(());
+fn check_type(wanted: &Wanted, data_type: &DataType, tokens: Option<Tokens>) -> Result<(), String> {
+    let name = &wanted.name;
+    match (wanted.kind, element(data_type)) {
+        (Kind::Number, None) if is_number(data_type) => Ok(()),
+        (Kind::Label, None) if is_number(data_type) || is_text(data_type) || is_boolean(data_type) => Ok(()),
+        (Kind::Group, None) if is_integer(data_type) || is_text(data_type) => Ok(()),
+        (Kind::Answers, None) if is_number(data_type) => Err("a number a row".to_owned()),
+        (Kind::Group, None) if is_number(data_type) => Err("numbers that are no integers".to_owned()),
+        (_, None) => Err(what(name, data_type)),
+        (_, Some(element)) if !is_number(element) => {
+            let what = if let DataType::Struct(_) = element { "structs".to_owned() } else { what(name, element) };
+            Err(format!("lists of {what}"))
+        }
+        (Kind::Answers, Some(_)) => Ok(()),
+        (Kind::Number, Some(_)) if tokens.is_some() => Ok(()),
+        (_, Some(_)) => Err(LISTS.to_owned()),
     }
-    let Some(element) = element(data_type) else { return Err(what(name, data_type)) };
-    if !is_number(element) {
-        let what = if let DataType::Struct(_) = element { "structs".to_owned() } else { what(name, element) };
-        return Err(format!("lists of {what}"));
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
     }
-    if tokens.is_some() { Ok(()) } else { Err(LISTS.to_owned()) }
+}
+
+fn is_boolean(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Boolean)
+}
+
+fn is_integer(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_integer(values),
+        other => other.is_integer(),
+    }
 }
 
 /// What a column of lists holds, as [`check_type`] has it.
@@ -188,7 +220,7 @@ impl Batches {
     ) -> Result<usize, Failure> {
         chunk.advance(self.wanted.len());
         let mut have = 0;
-        while have < CHUNK_ROWS {
+        while have < CHUNK_ROWS && chunk.rows() < CHUNK_ROWS {
             let batch = match self.pending.take() {
                 Some(batch) => batch,
                 None => match next()? {
@@ -196,11 +228,17 @@ impl Batches {
                     None => break,
                 },
             };
-            let rows = batch.num_rows().min(CHUNK_ROWS - have);
+            let are_lists = listed::are_rows(&self.wanted);
+            let rows = batch.num_rows().min(if are_lists { LISTS_AT_A_TIME } else { CHUNK_ROWS - have });
             if rows < batch.num_rows() {
                 self.pending = Some(batch.slice(rows, batch.num_rows() - rows));
             }
-            self.append(&batch.slice(0, rows), have, chunk)?;
+            let these = batch.slice(0, rows);
+            if are_lists {
+                self.append_lists(&these, chunk)?
+            } else {
+                self.append(&these, have, chunk)?
+            }
             have += rows;
         }
         Ok(have)
@@ -212,8 +250,15 @@ impl Batches {
             let place = find(&self.path, batch.schema_ref().fields(), wanted)?;
             let (array, nulls) = descend(batch, &place).ok_or_else(|| corrupt(&self.path, "a struct lacks a field"))?;
             let column = &mut chunk.columns[index];
-            let added = match self.tokens {
-                Some(tokens) if element(array.data_type()).is_some() => lists(&array, nulls.as_ref(), tokens, column),
+            let added = match (wanted.kind, self.tokens) {
+                (Kind::Label, _) => labels(&array, column),
+                (Kind::Group, _) => {
+                    column.resize(first + array.len(), 0.0);
+                    groups(&array, &mut chunk.groups).map_err(|message| (0, message))
+                }
+                (_, Some(tokens)) if element(array.data_type()).is_some() => {
+                    lists(&array, nulls.as_ref(), tokens, column)
+                }
                 _ => numbers(&array, column).map_err(|message| (0, message)),
             };
             if let Err((row, message)) = added {
@@ -229,6 +274,141 @@ impl Batches {
             }
         }
         Ok(())
+    }
+}
+
+/// A column of a batch whose rows are lists.
+enum Cells {
+    /// A number for all answers of a row.
+    One(Vec<f32>),
+    /// A number an answer: those of all rows, which of them are missing, and where those of each row are.
+    Many(Vec<f32>, Option<NullBuffer>, Vec<(usize, usize)>),
+}
+
+impl Batches {
+    /// Appends all lists of a batch.
+    fn append_lists(&self, batch: &RecordBatch, chunk: &mut Chunk) -> Result<(), Failure> {
+        let mut columns = Vec::new();
+        for wanted in &self.wanted {
+            let place = find(&self.path, batch.schema_ref().fields(), wanted)?;
+            let (array, nulls) = descend(batch, &place).ok_or_else(|| corrupt(&self.path, "a struct lacks a field"))?;
+            let fail = |message| corrupt(&self.path, format!("column {}: {message}", wanted.name));
+            let cells = if wanted.kind == Kind::Answers {
+                let (numbers, missing, ranges) = elements(&array).map_err(fail)?;
+                Cells::Many(numbers, missing, ranges)
+            } else {
+                let mut all = Vec::new();
+                numbers(&array, &mut all).map_err(fail)?;
+                Cells::One(all)
+            };
+            columns.push((wanted, cells, nulls));
+        }
+        let is_null = |nulls: &Option<NullBuffer>, row| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+        for row in 0..batch.num_rows() {
+            let lengths = columns.iter().filter_map(|(wanted, cells, nulls)| match cells {
+                Cells::Many(_, _, ranges) if !is_null(nulls, row) => Some((*wanted, ranges[row].1 - ranges[row].0)),
+                _ => None,
+            });
+            let mut lengths = lengths;
+            let (first, answers) = lengths.next().map_or((None, 1), |(wanted, answers)| (Some(wanted), answers));
+            let other = lengths.find(|(_, other)| *other != answers);
+            let place = || Place::Row(chunk.rows_before + chunk.rows_of_file() + 1);
+            if let (Some(first), Some((wanted, other))) = (first, other) {
+                let message =
+                    format!("a list of {other}, where {} has {answers}; one number an answer is needed", first.name);
+                return Err(Failure::of_value(&self.path, place(), &wanted.name, message));
+            }
+            if let (Some(first), 0) = (first, answers) {
+                let message = "a list without an answer; at least one is needed";
+                return Err(Failure::of_value(&self.path, place(), &first.name, message));
+            }
+            // Lists may share their numbers, and so be far longer than the file.
+            memory::check(&self.path, answers as u64 * 4 * columns.len() as u64)?;
+            let start = chunk.rows();
+            chunk.list(answers);
+            for (index, (_, cells, nulls)) in columns.iter().enumerate() {
+                for answer in 0..answers {
+                    let value = match cells {
+                        _ if is_null(nulls, row) => None,
+                        Cells::One(numbers) => numbers.get(row).copied(),
+                        Cells::Many(numbers, missing, ranges) => {
+                            let at = ranges[row].0 + answer;
+                            numbers.get(at).copied().filter(|_| !is_null(missing, at))
+                        }
+                    };
+                    if value.is_none() {
+                        chunk.null(start + answer, index);
+                    }
+                    chunk.columns[index].push(value.unwrap_or(f32::NAN));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Appends the labels of an array; what is no label at all is an error, and what is not there anything.
+fn labels(array: &ArrayRef, out: &mut Vec<f32>) -> Result<(), (usize, String)> {
+    if is_boolean(array.data_type()) {
+        out.extend(array.as_boolean().values().iter().map(|label| f32::from(u8::from(label))));
+        return Ok(());
+    }
+    if !is_text(array.data_type()) {
+        return numbers(array, out).map_err(|message| (0, message));
+    }
+    for (row, text) in texts(array).into_iter().enumerate() {
+        let label = text.map_or(Ok(None), |text| text::label(text.trim_ascii())).map_err(|message| (row, message))?;
+        out.push(label.unwrap_or(f32::NAN));
+    }
+    Ok(())
+}
+
+/// Appends what stands for the groups of an array; where one is missing, anything.
+fn groups(array: &ArrayRef, out: &mut Vec<u64>) -> Result<(), String> {
+    if is_text(array.data_type()) {
+        out.extend(texts(array).into_iter().map(text::group));
+        return Ok(());
+    }
+    match array.data_type() {
+        DataType::Int8 => hashes(array.as_primitive::<Int8Type>(), out),
+        DataType::Int16 => hashes(array.as_primitive::<Int16Type>(), out),
+        DataType::Int32 => hashes(array.as_primitive::<Int32Type>(), out),
+        DataType::Int64 => hashes(array.as_primitive::<Int64Type>(), out),
+        DataType::UInt8 => hashes(array.as_primitive::<UInt8Type>(), out),
+        DataType::UInt16 => hashes(array.as_primitive::<UInt16Type>(), out),
+        DataType::UInt32 => hashes(array.as_primitive::<UInt32Type>(), out),
+        DataType::UInt64 => hashes(array.as_primitive::<UInt64Type>(), out),
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            let mut values = Vec::new();
+            groups(dictionary.values(), &mut values)?;
+            let keys = dictionary.normalized_keys();
+            out.extend(keys.into_iter().map(|key| values.get(key).copied().unwrap_or(0)));
+        }
+        other => return Err(format!("{other} is no type of text or integer")),
+    }
+    Ok(())
+}
+
+fn hashes<T: ArrowPrimitiveType<Native: Hash>>(array: &PrimitiveArray<T>, out: &mut Vec<u64>) {
+    out.extend(array.values().iter().map(text::group));
+}
+
+/// The texts of an array of a type of text.
+fn texts(array: &dyn Array) -> Vec<Option<&str>> {
+    match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().iter().collect(),
+        DataType::LargeUtf8 => array.as_string::<i64>().iter().collect(),
+        DataType::Utf8View => array.as_string_view().iter().collect(),
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            let values = texts(dictionary.values());
+            let missing = array.logical_nulls();
+            let is_there = |row: usize| !missing.as_ref().is_some_and(|missing| missing.is_null(row));
+            let keys = dictionary.normalized_keys().into_iter().enumerate();
+            keys.map(|(row, key)| values.get(key).copied().flatten().filter(|_| is_there(row))).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -304,7 +484,24 @@ fn lists(
     tokens: Tokens,
     out: &mut Vec<f32>,
 ) -> Result<(), (usize, String)> {
-    let (values, ranges) = match array.data_type() {
+    let (numbers, missing, ranges) = elements(array).map_err(|message| (0, message))?;
+    for (row, (start, end)) in ranges.into_iter().enumerate() {
+        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            out.push(f32::NAN);
+            continue;
+        }
+        let list = (start..end)
+            .map(|token| (!missing.as_ref().is_some_and(|missing| missing.is_null(token))).then(|| numbers[token]));
+        out.push(tokens.reduce(list).map_err(|message| (row, message))?);
+    }
+    Ok(())
+}
+
+/// The numbers of all lists of an array, which of them are missing, and where among them each list starts and ends.
+type Elements = (Vec<f32>, Option<NullBuffer>, Vec<(usize, usize)>);
+
+fn elements(array: &ArrayRef) -> Result<Elements, String> {
+    let (values, mut ranges) = match array.data_type() {
         DataType::List(_) => offsets(array.as_list::<i32>()),
         DataType::LargeList(_) => offsets(array.as_list::<i64>()),
         DataType::ListView(_) => views(array.as_list_view::<i32>()),
@@ -318,21 +515,11 @@ fn lists(
     // An array may be a piece of a much longer one.
     let first = ranges.iter().map(|&(start, _)| start).min().unwrap_or(0);
     let end = ranges.iter().map(|&(_, end)| end).max().unwrap_or(0).max(first);
+    ranges.iter_mut().for_each(|(start, end)| (*start, *end) = (*start - first, *end - first));
     let values = values.slice(first, end - first);
-    let missing = values.logical_nulls();
-    let mut numbers_of_all = Vec::with_capacity(values.len());
-    numbers(&values, &mut numbers_of_all).map_err(|message| (0, message))?;
-    for (row, (start, end)) in ranges.into_iter().enumerate() {
-        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
-            out.push(f32::NAN);
-            continue;
-        }
-        let list = (start - first..end - first).map(|token| {
-            (!missing.as_ref().is_some_and(|missing| missing.is_null(token))).then(|| numbers_of_all[token])
-        });
-        out.push(tokens.reduce(list).map_err(|message| (row, message))?);
-    }
-    Ok(())
+    let mut all = Vec::with_capacity(values.len());
+    numbers(&values, &mut all)?;
+    Ok((all, values.logical_nulls(), ranges))
 }
 
 /// The values of all lists, and where among them each list starts and ends.

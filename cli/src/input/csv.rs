@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::quotes::{Fields, Quotes, trim_blanks};
-use super::rows::{LONGEST, LONGEST_IN_WORDS, Problem, Rows};
+use super::rows::{Answers, LONGEST, LONGEST_IN_WORDS, Problem, Rows, Values};
 use super::text::{self, Text};
-use super::{Chunk, ColumnReader, Note, Reading, Wanted};
+use super::{Chunk, ColumnReader, Kind, Note, Reading, Wanted, lists};
 use crate::failure::{Failure, Place, excerpt, name_list, shown};
 use crate::format::{Content, Format, is_tsv};
 
@@ -259,9 +259,10 @@ struct Row<'a> {
 
 impl Row<'_> {
     /// Appends the wanted values of a record.
-    fn parse(&self, record: &[u8], values: &mut Vec<Option<f32>>) -> Result<(), Problem> {
-        let start = values.len();
-        values.resize(start + self.wanted.len(), None);
+    fn parse(&self, record: &[u8], values: &mut Values) -> Result<(), Problem> {
+        let start = values.numbers.len();
+        values.numbers.resize(start + self.wanted.len(), None);
+        let mut answers = if lists::are_rows(self.wanted) { vec![None; self.wanted.len()] } else { Answers::new() };
         let (mut count, mut problem) = (0, None);
         for field in Fields::new(record, self.delimiter) {
             let column = self.columns.get(count).copied().unwrap_or(NONE);
@@ -269,20 +270,45 @@ impl Row<'_> {
             if column == NONE || problem.is_some() {
                 continue;
             }
-            match self.value(field, column) {
-                Ok(value) => values[start + column] = value,
+            let value = match self.wanted[column].kind {
+                Kind::Answers => self.answers(field).map(|list| {
+                    answers[column] = list;
+                    None
+                }),
+                Kind::Group => self.group(field).map(|group| {
+                    values.groups.push(group.unwrap_or(0));
+                    group.map(|_| 0.0)
+                }),
+                kind => self.value(field, column, kind == Kind::Label),
+            };
+            match value {
+                Ok(value) => values.numbers[start + column] = value,
                 Err(message) => problem = Some(Problem { column: Some(column), message }),
             }
         }
         if count != self.columns.len() {
             return Err(self.wrong_count(record, count));
         }
-        problem.map_or(Ok(()), Err)
+        match problem {
+            Some(problem) => Err(problem),
+            None if answers.is_empty() => Ok(()),
+            None => values.spread(start, self.wanted, &answers),
+        }
     }
 
-    fn value(&self, field: &[u8], column: usize) -> Result<Option<f32>, String> {
+    fn answers(&self, field: &[u8]) -> Result<Option<Vec<Option<f32>>>, String> {
+        text::answers(std::str::from_utf8(field).map_err(|_| "not UTF-8 text")?, self.reading)
+    }
+
+    fn group(&self, field: &[u8]) -> Result<Option<u64>, String> {
         let field = std::str::from_utf8(field).map_err(|_| "not UTF-8 text")?;
-        text::value(field, self.reading).map_err(|problem| {
+        Ok((!text::is_null(field)).then(|| text::group(field)))
+    }
+
+    fn value(&self, field: &[u8], column: usize, is_label: bool) -> Result<Option<f32>, String> {
+        let field = std::str::from_utf8(field).map_err(|_| "not UTF-8 text")?;
+        let value = if is_label { text::label(field) } else { text::value(field, self.reading) };
+        value.map_err(|problem| {
             if field == self.wanted[column].name {
                 "the header stands here a second time; a file has it once".to_owned()
             } else {
@@ -314,7 +340,7 @@ fn names(header: &[u8], delimiter: u8) -> Result<Vec<String>, String> {
         .map(|name| String::from_utf8_lossy(name).replace("\"\"", "\""))
         .collect();
     if names.len() > MOST_FIELDS {
-        return Err(format!("more than {MOST_FIELDS} fields; that is no table of pairs"));
+        return Err(format!("more than {MOST_FIELDS} fields; that is no table of log-probabilities"));
     }
     Ok(names)
 }

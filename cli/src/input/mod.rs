@@ -10,6 +10,7 @@ mod csv;
 mod folder;
 mod guard;
 mod jsonl;
+mod lists;
 mod literal;
 mod map;
 mod memory;
@@ -19,6 +20,7 @@ mod object;
 mod parquet;
 mod quotes;
 mod reading;
+mod replay;
 mod rows;
 mod safetensors;
 mod sequences;
@@ -29,6 +31,7 @@ mod thrift;
 pub use folder::expand;
 pub use guard::quiet_hook;
 pub use reading::{Nulls, Reading, Tokens};
+pub use replay::Recording;
 pub use sequences::Layout;
 pub use tensors::{Plain, Tensor, Tensors, numbers};
 
@@ -52,9 +55,41 @@ pub struct Wanted {
     pub name: String,
     /// What the user can do when the file lacks it.
     pub remedy: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number a row.
+    Number,
+    /// A label a row, which becomes 1 or 0.
+    Label,
+    /// What the rows of one list have in common: any text or number.
+    Group,
+    /// A list of numbers a row, one an answer. A number of another column is then that of all answers of its row.
+    Answers,
+}
+
+impl Kind {
+    /// What a column of the kind needs, for messages.
+    fn needed(self) -> &'static str {
+        match self {
+            Self::Number => "numbers are needed (16, 32 or 64-bit floats, integers, decimals)",
+            Self::Label => "labels are needed: booleans, 1 and 0, or text (desirable, undesirable)",
+            Self::Group => "text or integers are needed to tell the lists apart",
+            Self::Answers => "a list of numbers a row is needed, one an answer (--group NAME reads one answer a row)",
+        }
+    }
 }
 
 impl Wanted {
+    /// A column of numbers.
+    pub fn number(name: impl Into<String>, remedy: &'static str) -> Self {
+        Self { name: name.into(), remedy, kind: Kind::Number }
+    }
+
     fn missing(&self, path: &Path, there: &str) -> Failure {
         Failure::of_file(path, self.missing_message(there))
     }
@@ -77,6 +112,14 @@ pub struct Chunk {
     nulls: Vec<(usize, usize)>,
     /// Where the rows stood in the chunk before some were skipped; empty if none were.
     kept: Vec<usize>,
+    /// Of rows that stand in lists, one list a row of the file: which of those each was; empty without lists.
+    records: Vec<usize>,
+    /// The group of each row, before some were skipped; empty without groups.
+    groups: Vec<u64>,
+    /// Of rows that were gathered into lists, number and place; empty if none were.
+    named: Vec<(u64, Place)>,
+    /// Where each list begins among the rows, and their number last; empty where no lists are wanted.
+    pub offsets: Vec<usize>,
     /// Rows left out of this chunk for a value that is missing.
     skipped: u64,
     /// Those of the chunks before it.
@@ -91,16 +134,31 @@ impl Chunk {
 
     /// Where a row of the chunk stands in its file.
     pub fn place(&self, row: usize) -> Place {
-        let row = self.kept.get(row).copied().unwrap_or(row);
-        match self.lines.get(row) {
+        if let Some((_, place)) = self.named.get(row) {
+            return *place;
+        }
+        let record = self.record(row);
+        match self.lines.get(record) {
             Some(&line) => Place::Line(line),
-            None => Place::Row(self.rows_before + row as u64 + 1),
+            None => Place::Row(self.rows_before + record as u64 + 1),
         }
     }
 
-    /// The number of a row of the chunk in its file, from 1; rows that were left out count.
+    /// The number of a row of the chunk in its file, from 1; rows that were left out count. Answers of one list that is a row
+    /// have the same.
     pub fn number(&self, row: usize) -> u64 {
-        self.rows_before + self.kept.get(row).copied().unwrap_or(row) as u64 + 1
+        self.named.get(row).map_or_else(|| self.rows_before + self.record(row) as u64 + 1, |(number, _)| *number)
+    }
+
+    /// The rows of the file before the chunk; at the file's end all.
+    pub fn before(&self) -> u64 {
+        self.rows_before
+    }
+
+    /// Which row of the file a row is, from 0 in this chunk.
+    fn record(&self, row: usize) -> usize {
+        let row = self.kept.get(row).copied().unwrap_or(row);
+        self.records.get(row).copied().unwrap_or(row)
     }
 
     /// Rows of the file, up to and with this chunk, that were left out for a value that is missing.
@@ -113,14 +171,37 @@ impl Chunk {
         self.nulls.push((row, column));
     }
 
-    /// Leaves out the rows that lack a value.
-    fn skip_nulls(&mut self) {
-        let mut is_whole = vec![true; self.rows()];
-        for &(row, _) in &self.nulls {
-            is_whole[row] = false;
+    /// Appends the answers of a list, which is a row of the file.
+    fn list(&mut self, answers: usize) {
+        let record = self.records.last().map_or(0, |last| last + 1);
+        self.records.extend(std::iter::repeat_n(record, answers));
+    }
+
+    /// Of so many rows of the file, each a list of so many answers, a row an answer; a column that has no number an answer has one
+    /// a row of the file.
+    fn spread(&mut self, rows: usize, answers: usize, widths: &[usize]) {
+        for (column, _) in self.columns.iter_mut().zip(widths).filter(|(_, width)| **width != answers) {
+            *column = column.iter().flat_map(|&value| std::iter::repeat_n(value, answers)).collect();
         }
-        self.kept = (0..self.rows()).filter(|&row| is_whole[row]).collect();
-        self.skipped = (self.rows() - self.kept.len()) as u64;
+        (0..rows).for_each(|_| self.list(answers));
+    }
+
+    /// How many rows of the file it holds, with those that were left out.
+    fn rows_of_file(&self) -> u64 {
+        match self.records.last() {
+            Some(last) => *last as u64 + 1,
+            None => self.rows() as u64 + self.skipped,
+        }
+    }
+
+    /// Leaves out the rows of the file that lack a value.
+    fn skip_nulls(&mut self) {
+        let mut is_whole = vec![true; self.rows_of_file() as usize];
+        for &(row, _) in &self.nulls {
+            is_whole[self.record(row)] = false;
+        }
+        self.kept = (0..self.rows()).filter(|&row| is_whole[self.record(row)]).collect();
+        self.skipped = is_whole.iter().filter(|is_whole| !**is_whole).count() as u64;
         for column in &mut self.columns {
             *column = self.kept.iter().map(|&row| column[row]).collect();
         }
@@ -129,7 +210,7 @@ impl Chunk {
 
     /// Makes room for the rows that follow.
     fn advance(&mut self, columns: usize) {
-        self.rows_before += self.rows() as u64 + self.skipped;
+        self.rows_before += self.rows_of_file();
         self.skipped_before += self.skipped;
         self.skipped = 0;
         self.kept.clear();
@@ -137,6 +218,8 @@ impl Chunk {
         self.columns.resize_with(columns, Vec::new);
         self.columns.iter_mut().for_each(Vec::clear);
         self.lines.clear();
+        self.records.clear();
+        self.groups.clear();
     }
 }
 
@@ -189,7 +272,8 @@ pub fn open(path: &Path, wanted: &[Wanted], reading: &Reading) -> Result<Box<dyn
         })
     })?;
     let reader = Box::new(guard::Guarded::new(path, reader));
-    Ok(Box::new(reading::WithNulls::new(path, wanted, reading.nulls, reader)))
+    let reader = Box::new(reading::Checked::new(path, wanted, reading.nulls, reader));
+    Ok(if lists::are_wanted(wanted) { Box::new(lists::Lists::new(path, wanted, reader)) } else { reader })
 }
 
 /// Opens the policy's sequences and those of the reference, if there is one, as pairs: columns in the order policy
@@ -316,27 +400,58 @@ fn check_lengths(path: &Path, wanted: &[Wanted], lengths: &[u64]) -> Result<u64,
     }
 }
 
-/// The length of a column of the given shape.
-fn check_shape(path: &Path, column: &str, shape: &[u64]) -> Result<u64, Failure> {
+/// How many answers each list has where a row of a matrix is one; none where rows are no lists.
+fn check_widths(path: &Path, wanted: &[Wanted], widths: &[usize]) -> Result<Option<usize>, Failure> {
+    let mut lists = wanted.iter().zip(widths).filter(|(wanted, _)| wanted.kind == Kind::Answers);
+    let Some((first, &answers)) = lists.next() else { return Ok(None) };
+    match lists.find(|(_, width)| **width != answers) {
+        None => Ok(Some(answers)),
+        Some((other, width)) => {
+            let message = format!(
+                "column {} has {answers} numbers a row, column {} has {width}; one number an answer is needed",
+                first.name, other.name
+            );
+            Err(Failure::of_file(path, message))
+        }
+    }
+}
+
+/// The rows of a column of the given shape, and how many numbers each has.
+fn check_shape(path: &Path, wanted: &Wanted, shape: &[u64]) -> Result<(u64, usize), Failure> {
+    let column = &wanted.name;
+    if wanted.kind == Kind::Answers {
+        // More than so many answers are no list.
+        const MOST_ANSWERS: u64 = 1 << 20;
+        return match *shape {
+            [lists, answers @ 1..=MOST_ANSWERS] => Ok((lists, answers as usize)),
+            [_] => Err(wrong_type(path, wanted, "a number a row")),
+            _ => Err(Failure::of_file(
+                path,
+                format!(
+                    "column {column} has the shape {shape:?}; the numbers of a list a row are needed, the shape [lists, answers]"
+                ),
+            )),
+        };
+    }
     // A column or a row of a matrix is a column here: its numbers stand in the same order.
     let others = shape.iter().filter(|&&n| n != 1).count();
     match shape {
-        [_, ..] if others <= 1 => Ok(shape.iter().product()),
+        [_, ..] if others <= 1 => Ok((shape.iter().product(), 1)),
         _ => Err(Failure::of_file(
             path,
-            format!("column {column} has the shape {shape:?}; one number a pair is needed, the shape [pairs]"),
+            format!("column {column} has the shape {shape:?}; one number a row is needed, the shape [rows]"),
         )),
     }
 }
 
-fn wrong_type(path: &Path, column: &str, found: impl std::fmt::Display) -> Failure {
+fn wrong_type(path: &Path, wanted: &Wanted, found: impl std::fmt::Display) -> Failure {
     let found = found.to_string();
-    let needed = if found == arrays::LISTS {
+    let needed = if found == arrays::LISTS && wanted.kind == Kind::Number {
         "--tokens sum adds up the numbers of each, --tokens mean averages them"
     } else {
-        "numbers are needed (16, 32 or 64-bit floats, integers, decimals)"
+        wanted.kind.needed()
     };
-    Failure::of_file(path, format!("column {column} holds {found}; {needed}"))
+    Failure::of_file(path, format!("column {} holds {found}; {needed}", wanted.name))
 }
 
 fn sorted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {

@@ -6,6 +6,7 @@ use half::{bf16, f16};
 use npyz::{Endianness, TypeChar, TypeStr};
 
 use super::literal::{self, Value};
+use super::{Kind, text};
 
 /// The longest header; numpy reads none that is longer.
 const LONGEST_HEADER: usize = 10_000;
@@ -26,6 +27,8 @@ pub enum Problem {
 pub struct Header {
     /// Its shape.
     pub shape: Vec<u64>,
+    /// Whether the first index runs fastest: the rows of a matrix do not lie in a row then.
+    pub is_fortran: bool,
     /// The bytes of an item: of a number, or of a record.
     item: usize,
     /// The bytes before the first item.
@@ -104,14 +107,35 @@ impl Type {
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     offset: usize,
+    /// Its bytes.
+    size: usize,
+    kind: Kind,
     number: Number,
     is_big_endian: bool,
 }
 
 impl Column {
-    /// Whether its numbers are integers.
+    /// Whether its numbers are integers; labels and groups are no log-probabilities, whatever their type.
     pub fn is_integer(&self) -> bool {
-        !matches!(self.number, Number::F16 | Number::Bf16 | Number::F32 | Number::F64)
+        let is_other = matches!(self.kind, Kind::Label | Kind::Group);
+        is_other || !matches!(self.number, Number::F16 | Number::Bf16 | Number::F32 | Number::F64)
+    }
+
+    /// As a column of a kind.
+    ///
+    /// # Errors
+    /// What it holds, if not what the kind needs.
+    pub fn of_kind(self, kind: Kind) -> Result<Self, String> {
+        match (self.number, kind) {
+            (Number::Text, Kind::Group) | (Number::Bool, Kind::Label) => {}
+            (Number::Text, _) => return Err("text (of numpy)".to_owned()),
+            (Number::Bool, _) => return Err("booleans (numpy type bool)".to_owned()),
+            (Number::F16 | Number::Bf16 | Number::F32 | Number::F64, Kind::Group) => {
+                return Err("numbers that are no integers".to_owned());
+            }
+            _ => {}
+        }
+        Ok(Self { kind, ..self })
     }
 }
 
@@ -159,15 +183,15 @@ impl Header {
             _ => return Err(corrupt("its header has no shape")),
         };
         let shape = shape.collect::<Option<Vec<u64>>>().ok_or_else(|| corrupt("its header has no shape of numbers"))?;
-        if !matches!(entry("fortran_order"), Some(Value::Boolean(_))) {
+        let Some(Value::Boolean(is_fortran)) = entry("fortran_order") else {
             return Err(corrupt("its header does not tell its fortran_order"));
-        }
+        };
         if kind.has_objects() {
             return Err(Problem::Holds("Python objects (pickle), which are not read".to_owned()));
         }
         let item = kind.size().filter(|&item| item <= LARGEST_ITEM);
         let item = item.ok_or_else(|| corrupt(&format!("items of more than {} MiB", LARGEST_ITEM >> 20)))?;
-        Ok(Self { shape, item, length: bytes.len(), kind })
+        Ok(Self { shape, is_fortran: *is_fortran, item, length: bytes.len(), kind })
     }
 
     /// The bytes of a whole array of so many items, its header too.
@@ -215,7 +239,8 @@ fn collect(kind: &Type, name: &str, offset: usize, fields: &mut Vec<(String, Res
 impl Column {
     fn new(offset: usize, plain: &TypeStr) -> Result<Self, String> {
         let number = Number::of(plain)?;
-        Ok(Self { offset, number, is_big_endian: plain.endianness() == Endianness::Big })
+        let size = plain.num_bytes().ok_or_else(|| format!("values of no fixed size (numpy type {plain})"))?;
+        Ok(Self { offset, size, kind: Kind::Number, number, is_big_endian: plain.endianness() == Endianness::Big })
     }
 }
 
@@ -234,6 +259,9 @@ enum Number {
     U16,
     U32,
     U64,
+    Bool,
+    /// No number at all, but it can tell lists apart.
+    Text,
 }
 
 impl Number {
@@ -256,9 +284,9 @@ impl Number {
                 return Err(format!("{size} bytes without a type (numpy type {plain}; only V2 is read, as bfloat16)"));
             }
             (TypeChar::Float, _) => "floats wider than 64 bits",
-            (TypeChar::Bool, _) => "booleans",
+            (TypeChar::Bool, _) => return Ok(Self::Bool),
             (TypeChar::Complex, _) => "complex numbers",
-            (TypeChar::ByteStr | TypeChar::UnicodeStr, _) => "text",
+            (TypeChar::ByteStr | TypeChar::UnicodeStr, _) => return Ok(Self::Text),
             (TypeChar::DateTime, _) => "dates",
             (TypeChar::TimeDelta, _) => "durations",
             (TypeChar::Object, _) => "Python objects",
@@ -273,12 +301,14 @@ pub struct Items<'a> {
     item: usize,
     columns: &'a [Column],
     buffer: Vec<u8>,
+    /// What stands for the groups of the items that were read, where one of the columns holds them.
+    pub groups: Vec<u64>,
 }
 
 impl<'a> Items<'a> {
     /// Of an array; `columns` are those wanted of each item.
     pub fn new(header: &Header, columns: &'a [Column]) -> Self {
-        Self { item: header.item, columns, buffer: Vec::new() }
+        Self { item: header.item, columns, buffer: Vec::new(), groups: Vec::new() }
     }
 
     /// Appends the wanted numbers of the next `rows` items, a vector a column.
@@ -290,7 +320,14 @@ impl<'a> Items<'a> {
             self.buffer.resize(rows * self.item, 0);
             reader.read_exact(&mut self.buffer)?;
             for (column, out) in self.columns.iter().zip(out.iter_mut()) {
-                column.append(&self.buffer, self.item, out);
+                if column.kind == Kind::Group {
+                    let items = self.buffer.chunks_exact(self.item);
+                    self.groups
+                        .extend(items.map(|item| text::group(&item[column.offset..column.offset + column.size])));
+                    out.resize(out.len() + rows, 0.0);
+                } else {
+                    column.append(&self.buffer, self.item, out);
+                }
             }
             left -= rows;
         }
@@ -309,6 +346,8 @@ impl Column {
             Number::I16 => self.typed(items, item, out, |b| i16::from_le_bytes(b).into()),
             Number::I32 => self.typed(items, item, out, |b| i32::from_le_bytes(b) as f32),
             Number::I64 => self.typed(items, item, out, |b| i64::from_le_bytes(b) as f32),
+            Number::Bool => self.typed(items, item, out, |[b]| f32::from(u8::from(b != 0))),
+            Number::Text => out.resize(out.len() + items.len() / item.max(1), 0.0),
             Number::U8 => self.typed(items, item, out, |b| u8::from_le_bytes(b).into()),
             Number::U16 => self.typed(items, item, out, |b| u16::from_le_bytes(b).into()),
             Number::U32 => self.typed(items, item, out, |b| u32::from_le_bytes(b) as f32),

@@ -13,17 +13,30 @@ use zip::{CompressionMethod, ZipArchive};
 use super::guard::guarded;
 use super::npy::{self, Header, Items, Problem};
 use super::{
-    CHUNK_ROWS, Chunk, ColumnReader, Wanted, check_lengths, check_shape, corrupt, open_binary, sorted_list, wrong_type,
+    CHUNK_ROWS, Chunk, ColumnReader, Kind, Wanted, check_lengths, check_shape, check_widths, corrupt, open_binary,
+    sorted_list, wrong_type,
 };
 use crate::failure::{Failure, name_list};
 
 type Archive = ZipArchive<BufReader<File>>;
-type Part = Result<Vec<f32>, Failure>;
+type Part = Result<Numbers, Failure>;
+
+/// Some numbers of a column, or groups.
+#[derive(Default)]
+struct Numbers {
+    numbers: Vec<f32>,
+    groups: Vec<u64>,
+}
 
 /// An npz file.
 pub struct Npz {
     path: PathBuf,
     columns: Vec<Receiver<Part>>,
+    /// How many numbers a row of each has.
+    widths: Vec<usize>,
+    /// How many rows of the file are read at a time, and the answers of each where it is a list.
+    step: u64,
+    answers: Option<usize>,
     /// Whether every one of them holds integers.
     integers: bool,
     rows: u64,
@@ -35,6 +48,8 @@ struct Source {
     name: String,
     entry: usize,
     rows: u64,
+    /// The numbers of a row.
+    width: usize,
     header: Header,
     column: npy::Column,
 }
@@ -53,24 +68,34 @@ impl Npz {
         let lengths: Vec<u64> = sources.iter().map(|source| source.rows).collect();
         let rows = check_lengths(path, wanted, &lengths)?;
         let integers = sources.iter().all(|source| source.column.is_integer());
-        let columns = sources.into_iter().map(|source| start(path, source)).collect::<Result<_, _>>()?;
-        Ok(Self { path: path.to_owned(), columns, integers, rows, read: 0 })
+        let widths: Vec<usize> = sources.iter().map(|source| source.width).collect();
+        let answers = check_widths(path, wanted, &widths)?;
+        let step = (CHUNK_ROWS / answers.unwrap_or(1)).max(1) as u64;
+        let columns = sources.into_iter().map(|source| start(path, source, step)).collect::<Result<_, _>>()?;
+        Ok(Self { path: path.to_owned(), columns, widths, step, answers, integers, rows, read: 0 })
     }
 }
 
 impl ColumnReader for Npz {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
         chunk.advance(self.columns.len());
-        let rows = (self.rows - self.read).min(CHUNK_ROWS as u64);
-        for (parts, column) in self.columns.iter().zip(&mut chunk.columns) {
+        let rows = (self.rows - self.read).min(self.step);
+        for ((parts, column), width) in self.columns.iter().zip(&mut chunk.columns).zip(&self.widths) {
             match parts.recv() {
-                Ok(part) => *column = part?,
+                Ok(part) => {
+                    let Numbers { numbers, groups } = part?;
+                    *column = numbers;
+                    chunk.groups.extend(groups);
+                }
                 Err(_) if rows == 0 => {}
                 Err(_) => return Err(corrupt(&self.path, "the data ends early")),
             }
-            if column.len() as u64 != rows {
+            if column.len() as u64 != rows * *width as u64 {
                 return Err(corrupt(&self.path, "the data ends early"));
             }
+        }
+        if let Some(answers) = self.answers {
+            chunk.spread(rows as usize, answers, &self.widths);
         }
         self.read += rows;
         Ok(())
@@ -106,14 +131,19 @@ fn source(path: &Path, archive: &mut Archive, wanted: &Wanted) -> Result<Source,
     let Some((entry, field)) = found else { return Err(wanted.missing(path, &array_names(archive))) };
     let mut file = open_entry(path, archive, entry, name)?;
     let size = file.size();
-    let header = Header::read(&mut file).map_err(|problem| failure(path, name, problem))?;
+    let header = Header::read(&mut file).map_err(|problem| failure(path, wanted, problem))?;
     let column = match field {
-        None => header.plain().map_err(|problem| failure(path, name, problem))?,
+        None => header.plain().map_err(|problem| failure(path, wanted, problem))?,
         Some(field) => self::field(path, &header, wanted, field)?,
     };
-    let rows = check_shape(path, name, &header.shape)?;
-    check_size(path, &header, rows, size)?;
-    Ok(Source { name: name.clone(), entry, rows, header, column })
+    let column = column.of_kind(wanted.kind).map_err(|found| wrong_type(path, wanted, found))?;
+    let (rows, width) = check_shape(path, wanted, &header.shape)?;
+    if header.is_fortran && rows > 1 && width > 1 {
+        let message = format!("column {name} is in the order of Fortran; numpy.ascontiguousarray makes rows of it");
+        return Err(Failure::of_file(path, message));
+    }
+    check_size(path, &header, rows.saturating_mul(width as u64), size)?;
+    Ok(Source { name: name.clone(), entry, rows, width, header, column })
 }
 
 /// A field of an array's records.
@@ -121,8 +151,8 @@ fn field(path: &Path, header: &Header, wanted: &Wanted, field: &str) -> Result<n
     let fields = header.fields();
     let mut found = fields.iter().filter(|(name, _)| name == field);
     match (found.next(), found.next()) {
-        (Some((_, Ok(column))), None) => Ok(*column),
-        (Some((_, Err(what))), None) => Err(wrong_type(path, &wanted.name, what)),
+        (Some((_, Ok(column))), None) => column.of_kind(wanted.kind).map_err(|found| wrong_type(path, wanted, found)),
+        (Some((_, Err(what))), None) => Err(wrong_type(path, wanted, what)),
         (Some(_), Some(_)) => Err(Failure::of_file(path, format!("two columns are named {}", wanted.name))),
         (None, _) => Err(wanted.missing(path, &name_list(fields.iter().map(|(name, _)| name.as_str())))),
     }
@@ -137,10 +167,10 @@ fn check_size(path: &Path, header: &Header, rows: u64, size: u64) -> Result<(), 
     Err(corrupt(path, format!("an array of {rows} rows has {size} bytes, and needs {needed}")))
 }
 
-fn failure(path: &Path, name: &str, problem: Problem) -> Failure {
+fn failure(path: &Path, wanted: &Wanted, problem: Problem) -> Failure {
     match problem {
-        Problem::Corrupt(why) => corrupt(path, format!("column {name}: {why}")),
-        Problem::Holds(what) => wrong_type(path, name, what),
+        Problem::Corrupt(why) => corrupt(path, format!("column {}: {why}", wanted.name)),
+        Problem::Holds(what) => wrong_type(path, wanted, what),
     }
 }
 
@@ -187,8 +217,8 @@ fn not_read(method: CompressionMethod) -> Option<String> {
     })
 }
 
-/// Starts the thread that reads one array to its end, chunk by chunk.
-fn start(path: &Path, source: Source) -> Result<Receiver<Part>, Failure> {
+/// Starts the thread that reads one array to its end, so many rows at a time.
+fn start(path: &Path, source: Source, step: u64) -> Result<Receiver<Part>, Failure> {
     let (sender, receiver) = sync_channel(2);
     let path_of_thread = path.to_owned();
     let thread = move || {
@@ -197,7 +227,7 @@ fn start(path: &Path, source: Source) -> Result<Receiver<Part>, Failure> {
             let mut archive = open_archive(&path)?;
             let file = open_entry(&path, &mut archive, source.entry, &source.name)?;
             let mut file = BufReader::with_capacity(1 << 18, file);
-            send(&mut file, &source, &sender).map_err(|e| corrupt(&path, format!("column {}: {e}", source.name)))
+            send(&mut file, &source, step, &sender).map_err(|e| corrupt(&path, format!("column {}: {e}", source.name)))
         });
         if let Err(failure) = read {
             // Nobody listens any more when another column failed first.
@@ -209,7 +239,7 @@ fn start(path: &Path, source: Source) -> Result<Receiver<Part>, Failure> {
     Ok(receiver)
 }
 
-fn send(file: &mut dyn Read, source: &Source, sender: &SyncSender<Part>) -> std::io::Result<()> {
+fn send(file: &mut dyn Read, source: &Source, step: u64, sender: &SyncSender<Part>) -> std::io::Result<()> {
     // Read again, to come after it.
     if Header::read(file).is_err() {
         return Err(std::io::Error::other("it changes while it is read"));
@@ -218,15 +248,16 @@ fn send(file: &mut dyn Read, source: &Source, sender: &SyncSender<Part>) -> std:
     let mut items = Items::new(&source.header, &columns);
     let mut left = source.rows;
     loop {
-        let rows = left.min(CHUNK_ROWS as u64) as usize;
-        let mut part = [Vec::with_capacity(rows)];
-        items.read(file, rows, &mut part)?;
+        let rows = left.min(step) as usize;
+        let mut part = Numbers::default();
+        part.numbers.reserve(rows * source.width);
+        items.read(file, rows * source.width, std::slice::from_mut(&mut part.numbers))?;
+        part.groups = std::mem::take(&mut items.groups);
         left -= rows as u64;
         // The end is known to be the end before it is sent: reading on also checks the checksum.
         if left == 0 && file.read(&mut [0])? != 0 {
             return Err(std::io::Error::other("more data than its header says"));
         }
-        let [part] = part;
         if sender.send(Ok(part)).is_err() || left == 0 {
             return Ok(());
         }
@@ -259,7 +290,10 @@ impl Npy {
         }
         let columns =
             wanted.iter().map(|wanted| field(path, &header, wanted, &wanted.name)).collect::<Result<Vec<_>, _>>()?;
-        let rows = check_shape(path, &wanted[0].name, &header.shape)?;
+        if let Some(list) = wanted.iter().find(|wanted| wanted.kind == Kind::Answers) {
+            return Err(wrong_type(path, list, "a number a row"));
+        }
+        let (rows, _) = check_shape(path, &wanted[0], &header.shape)?;
         check_size(path, &header, rows, size)?;
         Ok(Self { path: path.to_owned(), file, header, columns, rows, read: 0 })
     }
@@ -271,6 +305,7 @@ impl ColumnReader for Npy {
         let rows = (self.rows - self.read).min(CHUNK_ROWS as u64) as usize;
         let mut items = Items::new(&self.header, &self.columns);
         items.read(&mut self.file, rows, &mut chunk.columns).map_err(|e| corrupt(&self.path, e))?;
+        chunk.groups.append(&mut items.groups);
         self.read += rows as u64;
         Ok(())
     }

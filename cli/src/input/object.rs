@@ -7,8 +7,8 @@ use std::ops::Range;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::rows::Problem;
-use super::{Reading, Wanted, text};
+use super::rows::{Answers, Problem, Values};
+use super::{Kind, Reading, Wanted, lists, text};
 use crate::failure::{excerpt, name_list};
 use crate::format::Content;
 
@@ -38,7 +38,7 @@ impl<'w> Objects<'w> {
     ///
     /// # Errors
     /// What is wrong with it, and with which column.
-    pub fn parse(&self, found: &mut Found, row: &[u8], values: &mut Vec<Option<f32>>) -> Result<(), Problem> {
+    pub fn parse(&self, found: &mut Found, row: &[u8], values: &mut Values) -> Result<(), Problem> {
         let row = std::str::from_utf8(row)
             .map_err(|e| Problem::of_row(format!("not UTF-8 text at byte {}", e.valid_up_to() + 1)))?;
         if let Err(problem) = self.find(row, found) {
@@ -47,14 +47,29 @@ impl<'w> Objects<'w> {
             let Some(plain) = without_literals(row) else { return Err(problem) };
             self.find(&plain, found)?;
         }
+        let start = values.numbers.len();
+        let mut answers = Answers::new();
         for (column, (range, wanted)) in found.iter().zip(self.wanted).enumerate() {
             let Some(raw) = range.clone().and_then(|range| row.get(range)) else {
                 return Err(Problem::of_row(wanted.missing_message(&keys(row))));
             };
-            let value = self.value(raw).map_err(|message| Problem { column: Some(column), message })?;
-            values.push(value);
+            let fail = |message| Problem { column: Some(column), message };
+            values.numbers.push(match wanted.kind {
+                Kind::Number => self.value(raw).map_err(fail)?,
+                Kind::Label => label(raw).map_err(fail)?,
+                Kind::Group => {
+                    let group = group(raw).map_err(fail)?;
+                    values.groups.push(group.unwrap_or(0));
+                    group.map(|_| 0.0)
+                }
+                Kind::Answers => None,
+            });
+            if lists::are_rows(self.wanted) {
+                let is_list = wanted.kind == Kind::Answers;
+                answers.push(if is_list { text::answers(raw, self.reading).map_err(fail)? } else { None });
+            }
         }
-        Ok(())
+        if answers.is_empty() { Ok(()) } else { values.spread(start, self.wanted, &answers) }
     }
 
     /// Finds where the wanted values stand.
@@ -97,6 +112,31 @@ impl<'w> Objects<'w> {
             _ if raw == "null" => Ok(None),
             _ => text::number(raw, false).map(Some),
         }
+    }
+}
+
+/// The label that a JSON value stands for.
+fn label(raw: &str) -> Result<Option<f32>, String> {
+    match raw.as_bytes().first() {
+        Some(b'"') => {
+            let text: Cow<'_, str> = serde_json::from_str(raw).map_err(|e| e.to_string())?;
+            text::label(text.trim_ascii())
+        }
+        Some(b'[' | b'{') => Err(format!("a list or an object; {}", text::LABELS)),
+        _ => text::label(raw),
+    }
+}
+
+/// What stands for the group that a JSON value names.
+fn group(raw: &str) -> Result<Option<u64>, String> {
+    match raw.as_bytes().first() {
+        Some(b'"') => {
+            let text: Cow<'_, str> = serde_json::from_str(raw).map_err(|e| e.to_string())?;
+            Ok(Some(text::group(text)))
+        }
+        Some(b'[' | b'{') => Err(format!("a list or an object; {}", Kind::Group.needed())),
+        Some(b'n') => Ok(None),
+        _ => Ok(Some(text::group(raw))),
     }
 }
 

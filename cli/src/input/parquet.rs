@@ -18,9 +18,11 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::{ColumnDescriptor, Type};
 
-use super::arrays::{self, Batches, Named};
+use super::arrays::{self, Batches, LISTS_AT_A_TIME, Named};
 use super::thrift::{Compact, LIST, STRUCT};
-use super::{CHUNK_ROWS, Chunk, ColumnReader, Reading, Wanted, corrupt, memory, open_binary, wrong_type};
+use super::{
+    CHUNK_ROWS, Chunk, ColumnReader, Kind as Wants, Reading, Wanted, corrupt, memory, open_binary, wrong_type,
+};
 use crate::failure::Failure;
 use crate::provenance::Metadata;
 
@@ -30,8 +32,6 @@ const LONGEST_FOOTER: u64 = 64 << 20;
 const DEEPEST_SCHEMA: usize = 64;
 /// The largest page, when it is no longer compressed.
 const LARGEST_PAGE: i64 = 256 << 20;
-/// Lists that are read at a time: they may be long.
-const LISTS_AT_A_TIME: usize = 2048;
 
 /// A Parquet file.
 pub struct Parquet {
@@ -63,7 +63,10 @@ impl Parquet {
         let levels = parquet_to_arrow_field_levels(schema, mask.clone(), None).map_err(|e| not_known(path, &e))?;
         check_types(path, &metadata, mask, wanted, reading)?;
         let has_lists = leaves.iter().any(|&leaf| schema.column(leaf).max_rep_level() > 0);
-        let integers = leaves.iter().all(|&leaf| is_integer(&schema.column(leaf)));
+        // Labels and groups are no log-probabilities, whatever their type.
+        let is_other = |wanted: &Wanted| matches!(wanted.kind, Wants::Label | Wants::Group);
+        let mut columns = leaves.iter().zip(wanted);
+        let integers = columns.all(|(&leaf, wanted)| is_other(wanted) || is_integer(&schema.column(leaf)));
         let rows = rows(path, &metadata)?;
         let pages = Pages { file: Arc::new(file), size };
         Ok(Self {
@@ -308,19 +311,31 @@ fn leaf(path: &Path, metadata: &ParquetMetaData, wanted: &Wanted, reading: &Read
         Kind::Struct => Some(arrays::structs(name, column.get_fields().first().map(|field| field.name()))),
     };
     if let Some(found) = found {
-        return Err(wrong_type(path, name, found));
+        return Err(wrong_type(path, wanted, found));
     }
-    let [leaf] = leaves[..] else { return Err(wrong_type(path, name, "lists of structs")) };
+    let [leaf] = leaves[..] else { return Err(wrong_type(path, wanted, "lists of structs")) };
     let values = schema.column(leaf);
     let nested = match values.max_rep_level() {
+        0 if wanted.kind == Wants::Answers => Some(what(&values).unwrap_or_else(|| "a number a row".to_owned())),
         0 => None,
-        1 => what(&values)
-            .map(|found| format!("lists of {found}"))
-            .or((reading.tokens.is_none()).then(|| arrays::LISTS.into())),
+        1 => {
+            let are_read = match wanted.kind {
+                Wants::Answers => true,
+                Wants::Number => reading.tokens.is_some(),
+                Wants::Label | Wants::Group => false,
+            };
+            what(&values).map(|found| format!("lists of {found}")).or((!are_read).then(|| arrays::LISTS.into()))
+        }
         _ => Some("lists of lists".to_owned()),
     };
-    if let Some(found) = nested.or_else(|| what(&values)) {
-        return Err(wrong_type(path, name, found));
+    // Labels and groups may be more than numbers.
+    let is_read = |found: &String| match wanted.kind {
+        Wants::Label => matches!(&**found, "text" | "booleans"),
+        Wants::Group => found == "text",
+        Wants::Number | Wants::Answers => false,
+    };
+    if let Some(found) = nested.or_else(|| what(&values).filter(|found| !is_read(found))) {
+        return Err(wrong_type(path, wanted, found));
     }
     for group in metadata.row_groups() {
         if group.column(leaf).compression() == Compression::LZO {

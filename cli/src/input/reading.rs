@@ -2,7 +2,7 @@
 
 use preflane::ExactSum;
 
-use super::{Chunk, ColumnReader, Note, Wanted};
+use super::{Chunk, ColumnReader, Kind, Note, Wanted};
 use crate::failure::Failure;
 use crate::format::Format;
 use crate::provenance::Metadata;
@@ -76,36 +76,70 @@ impl Tokens {
     }
 }
 
-/// Does with missing values what the user wants. Readers yield NaN for them and name them by [`Chunk::null`].
-pub struct WithNulls {
+/// Does with missing values what the user wants, and checks labels. Readers yield NaN for what is missing and name it by
+/// [`Chunk::null`].
+pub struct Checked {
     path: PathBuf,
     wanted: Vec<Wanted>,
     nulls: Nulls,
     reader: Box<dyn ColumnReader>,
 }
 
-impl WithNulls {
+impl Checked {
     /// Over the reader of `path`.
     pub fn new(path: &Path, wanted: &[Wanted], nulls: Nulls, reader: Box<dyn ColumnReader>) -> Self {
         Self { path: path.to_owned(), wanted: wanted.to_vec(), nulls, reader }
     }
 }
 
-impl ColumnReader for WithNulls {
+impl Checked {
+    /// That labels are labels: one that is missing is none.
+    fn check_labels(&self, chunk: &Chunk) -> Result<(), Failure> {
+        for (column, wanted) in self.wanted.iter().enumerate().filter(|(_, wanted)| wanted.kind == Kind::Label) {
+            let values = &chunk.columns[column];
+            if let Some(row) = values.iter().position(|&label| label != 0.0 && label != 1.0) {
+                let found =
+                    if values[row].is_nan() { "no label".to_owned() } else { format!("{} is no label", values[row]) };
+                let message = format!("{found}; {}", super::text::LABELS);
+                return Err(Failure::of_value(&self.path, chunk.place(row), &wanted.name, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does with the missing values of a chunk what the user wants.
+    fn settle_nulls(&self, chunk: &mut Chunk) -> Result<(), Failure> {
+        let Some(&(row, column)) = chunk.nulls.iter().min() else { return Ok(()) };
+        // What is no number cannot be one that is not known.
+        let other = |(_, column): &&(usize, usize)| matches!(self.wanted[*column].kind, Kind::Label | Kind::Group);
+        let (row, column) = match (self.nulls, chunk.nulls.iter().filter(other).min()) {
+            (Nulls::Skip, _) => {
+                chunk.skip_nulls();
+                return Ok(());
+            }
+            (Nulls::Nan, None) => return Ok(()),
+            (Nulls::Nan, Some(&other)) => other,
+            (Nulls::Error, _) => (row, column),
+        };
+        let message = match self.wanted[column].kind {
+            Kind::Number | Kind::Answers => {
+                "no value (null or empty); a number is needed (--nulls nan takes it for one that is not known, --nulls skip leaves \
+                 its row out)"
+            }
+            Kind::Label => "no label (null or empty); --nulls skip leaves its row out",
+            Kind::Group => "no value (null or empty) to tell its list by; --nulls skip leaves its row out",
+        };
+        Err(Failure::of_value(&self.path, chunk.place(row), &self.wanted[column].name, message))
+    }
+}
+
+impl ColumnReader for Checked {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
         loop {
             self.reader.read(chunk)?;
             let read = chunk.rows();
-            let Some(&(row, column)) = chunk.nulls.iter().min() else { return Ok(()) };
-            match self.nulls {
-                Nulls::Nan => return Ok(()),
-                Nulls::Skip => chunk.skip_nulls(),
-                Nulls::Error => {
-                    let message = "no value (null or empty); a number is needed (--nulls nan takes it for one that is not known, --nulls \
-                                   skip leaves its row out)";
-                    return Err(Failure::of_value(&self.path, chunk.place(row), &self.wanted[column].name, message));
-                }
-            }
+            self.settle_nulls(chunk)?;
+            self.check_labels(chunk)?;
             // A chunk without a row would be taken for the end of the file.
             if chunk.rows() > 0 || read == 0 {
                 return Ok(());

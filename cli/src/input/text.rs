@@ -1,5 +1,6 @@
 //! What the text formats share: opening, decompression, lines, and numbers written as text.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Reading, open_stream};
+use super::{Kind, Reading, open_stream};
 use crate::failure::{Failure, excerpt};
 use crate::format::{Content, Format};
 
@@ -234,20 +235,45 @@ pub fn is_null(text: &str) -> bool {
 /// # Errors
 /// That lists are not to be read, or what is wrong with this one.
 pub fn list(text: &str, reading: &Reading) -> Result<f32, String> {
-    let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    let Some(inside) = inside.map(str::trim_ascii) else {
-        return Err(format!("\"{}\" is a list without its end", excerpt(text)));
-    };
-    let items = || inside.split(',').filter(|_| !inside.is_empty()).map(str::trim_ascii);
+    let inside = inside(text)?;
     let Some(tokens) = reading.tokens else {
         return Err(format!(
             "holds lists (here, values: {}); a number is needed (of the log-probabilities of tokens --tokens sum makes \
              their sum, --tokens mean their mean)",
-            items().count()
+            items(inside).count()
         ));
     };
+    tokens.reduce(numbers(inside, reading)?)
+}
+
+/// The numbers of a list's answers; `None` if the list is missing.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn answers(text: &str, reading: &Reading) -> Result<Option<Vec<Option<f32>>>, String> {
+    if is_null(text) {
+        return Ok(None);
+    }
+    if !text.starts_with('[') {
+        return Err(format!("\"{}\" is no list; {}", excerpt(text), Kind::Answers.needed()));
+    }
+    numbers(inside(text)?, reading).map(Some)
+}
+
+/// A list without its brackets.
+fn inside(text: &str) -> Result<&str, String> {
+    let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).map(str::trim_ascii);
+    inside.ok_or_else(|| format!("\"{}\" is a list without its end", excerpt(text)))
+}
+
+fn items(inside: &str) -> impl Iterator<Item = &str> {
+    inside.split(',').filter(move |_| !inside.is_empty()).map(str::trim_ascii)
+}
+
+/// The numbers of a list; `None` for each null.
+fn numbers(inside: &str, reading: &Reading) -> Result<Vec<Option<f32>>, String> {
     let mut values = Vec::new();
-    for (position, item) in items().enumerate() {
+    for (position, item) in items(inside).enumerate() {
         let value = if item.starts_with(['[', '{']) {
             Err("a list or an object is in it; numbers are needed".to_owned())
         } else if matches!(item, "null" | "None") {
@@ -265,7 +291,32 @@ pub fn list(text: &str, reading: &Reading) -> Result<f32, String> {
         };
         values.push(value.map_err(|problem| format!("position {position} (from 0) of the list: {problem}"))?);
     }
-    tokens.reduce(values)
+    Ok(values)
+}
+
+/// What a label may be, for messages.
+pub const LABELS: &str = "true or false, 1 or 0, desirable or undesirable, chosen or rejected is needed";
+
+/// The label that a text stands for, 1 or 0, or a number that is still to be checked; `None` if it is missing.
+///
+/// # Errors
+/// That it is none.
+pub fn label(text: &str) -> Result<Option<f32>, String> {
+    let is = |words: [&str; 3]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+    match text.parse() {
+        Ok(number) => Ok(Some(number)),
+        Err(_) if is(["true", "desirable", "chosen"]) => Ok(Some(1.0)),
+        Err(_) if is(["false", "undesirable", "rejected"]) => Ok(Some(0.0)),
+        Err(_) if is_null(text) => Ok(None),
+        Err(_) => Err(format!("\"{}\" is no label; {LABELS}", excerpt(text))),
+    }
+}
+
+/// What stands for a group: alike for what is alike.
+pub fn group(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether text is one of the numbers that JSON cannot write otherwise.

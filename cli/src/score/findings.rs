@@ -4,7 +4,7 @@ use super::Scored;
 use super::columns::{STAND_INS, stand_in};
 use super::outliers::Carried;
 use super::rows::{NAMED, Row, Rows};
-use super::watched::{POLICY_CHOSEN, POLICY_REJECTED, REF_CHOSEN, REF_REJECTED};
+use crate::input::Tokens;
 use crate::layout::{counted, percent, rough};
 
 /// Shares below this are no finding: some displaced or saturated pairs are in all data.
@@ -58,13 +58,19 @@ codes! {
     FarBelow = "far_below";
     /// Policy and reference on different scales.
     SumsAgainstMeans = "sums_against_means";
+    /// Sums where the loss is one of means.
+    SumsForMeans = "sums_for_means";
     /// A few rows outweigh all others.
     Outlier = "outlier";
-    /// More pairs wrong than right.
+    /// More wrong than right.
     RejectedPreferred = "rejected_preferred";
     /// Both log-probabilities fell.
     Displacement = "displacement";
-    /// Pairs that hardly train any more.
+    /// Labels of one kind alone.
+    OneClass = "one_class";
+    /// Lists of one answer.
+    SingleAnswers = "single_answers";
+    /// Units that hardly train any more.
     GradientVanished = "gradient_vanished";
     /// Equal rewards.
     Ties = "ties";
@@ -88,7 +94,7 @@ pub struct Finding {
 
 impl Finding {
     /// About so many rows, none of which stands out.
-    fn new(code: Code, count: u64, headline: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub fn new(code: Code, count: u64, headline: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { code, headline: headline.into(), advice: advice.into(), count, rows: Vec::new() }
     }
 
@@ -105,7 +111,7 @@ fn noted(scored: &Scored) -> impl Iterator<Item = Finding> {
 
 /// All findings, the most serious first.
 pub fn findings(scored: &Scored) -> Vec<Finding> {
-    let scales = scales(scored);
+    let scales = scales(scored).or_else(|| sums_for_means(scored));
     let mut findings: Vec<Finding> =
         [not_finite(scored), whole_numbers(scored), positive(scored), same_columns(scored)]
             .into_iter()
@@ -120,46 +126,47 @@ pub fn findings(scored: &Scored) -> Vec<Finding> {
         findings.extend(scales);
     } else {
         findings.extend(outliers(scored));
-        findings.extend([inverted(scored), displaced(scored), saturated(scored)].into_iter().flatten());
+        findings.extend(scored.shape.findings());
+        findings.extend(saturated(scored));
     }
     findings.extend(ties(scored));
     findings.extend(noted(scored));
     findings
 }
 
-fn is_much(count: u64, pairs: u64) -> bool {
-    count as f64 >= SHARE * pairs as f64 && count > 0
+/// Whether so many of all are enough to be told.
+pub fn is_much(count: u64, all: u64) -> bool {
+    count as f64 >= SHARE * all as f64 && count > 0
 }
 
 /// Rows by number, with the place where there are several files.
 fn names(scored: &Scored, rows: &[Row], count: u64) -> String {
-    let noun = if count == 1 { "row" } else { "rows" };
+    // Several of them may be in one row.
+    let are_more = rows.len() == NAMED && count > NAMED as u64;
+    let noun = if rows.len() == 1 { "row" } else { "rows" };
     let mut names: Vec<_> = rows.iter().map(|row| scored.name(row)).collect();
-    if count > rows.len() as u64 {
+    if are_more {
         names.push("...".to_owned());
     }
     format!("{noun} {}", names.join(", "))
 }
 
 /// What a column holds, in words.
-fn name_of(column: usize) -> &'static str {
-    match column {
-        POLICY_CHOSEN => "policy chosen",
-        POLICY_REJECTED => "policy rejected",
-        REF_CHOSEN => "reference chosen",
-        _ => "reference rejected",
-    }
+fn name_of(scored: &Scored, column: usize) -> String {
+    let sides = scored.watched.sides;
+    let model = if column < sides.len() { "policy" } else { "reference" };
+    format!("{model} {}", sides[column % sides.len()]).trim_end().to_owned()
 }
 
 fn not_finite(scored: &Scored) -> Option<Finding> {
-    let (rows, all) = (&scored.watched.nonfinite, scored.metrics.pairs());
+    let (rows, all, unit) = (&scored.watched.nonfinite, scored.shape.counts().units, scored.shape.unit());
     let weighted = if scored.weighted { " A weight of 0 does not leave a row out." } else { "" };
     (rows.count > 0).then(|| {
         let named = names(scored, &rows.first, rows.count);
         Finding::of_rows(
             Code::NotFinite,
             rows,
-            format!("{} of {all} not finite: {named}", counted(rows.count, "pair")),
+            format!("{} of {all} not finite: {named}", counted(rows.count, unit)),
             format!(
                 "A log-probability there is nan or infinite, or a result is beyond 32 bits; one such row can make a mean \
                  nan or infinite. Common causes: an empty completion, an overflow in half precision, a masked token that \
@@ -182,7 +189,7 @@ fn whole_numbers(scored: &Scored) -> Option<Finding> {
     (all_whole && (scored.watched.integers || like_bits || numbers >= WHOLE_NUMBERS)).then(|| {
         Finding::new(
             Code::WholeNumbers,
-            scored.metrics.pairs(),
+            scored.shape.counts().rows,
             "All log-probabilities are whole numbers",
             "They hardly ever are. These may be the bits of 16-bit floats stored as integers (bf16 then gives numbers \
              around -16000 or 49500), token ids or counts, or values that were rounded.",
@@ -191,7 +198,7 @@ fn whole_numbers(scored: &Scored) -> Option<Finding> {
 }
 
 fn positive(scored: &Scored) -> Option<Finding> {
-    let (rows, all) = (&scored.watched.positive, scored.metrics.pairs());
+    let (rows, all) = (&scored.watched.positive, scored.shape.counts().rows);
     (rows.count > 0).then(|| {
         let named = names(scored, &rows.first, rows.count);
         Finding::of_rows(
@@ -199,7 +206,7 @@ fn positive(scored: &Scored) -> Option<Finding> {
             rows,
             format!(
                 "Log-probabilities above 0 in {} ({}): {named}",
-                counted(rows.count, "pair"),
+                counted(rows.count, scored.shape.row()),
                 percent(rows.count, all)
             ),
             "A probability is at most 1, so its logarithm is at most 0. These may be losses (the sign is then wrong), \
@@ -209,33 +216,33 @@ fn positive(scored: &Scored) -> Option<Finding> {
 }
 
 fn same_columns(scored: &Scored) -> Option<Finding> {
-    let same = scored.watched.sameness?;
-    let pairs = scored.metrics.pairs();
-    let one = |side: &str, other: &str| {
-        Finding::new(
-            Code::SameColumns,
-            pairs,
-            format!("The {side} log-probs of policy and reference are the same in every row"),
-            format!("The {other} ones differ, so one of the two {side} columns is probably a copy of the other."),
-        )
-    };
-    match (same.chosen, same.rejected) {
-        (true, true) if scored.is_one_file => Some(Finding::new(
-            Code::PolicyIsReference,
-            pairs,
-            "Policy and reference are the same file",
-            "Every reward and margin is then 0. --policy and --reference each need their own model's file.",
-        )),
-        (true, true) => Some(Finding::new(
-            Code::PolicyIsReference,
-            pairs,
-            "Policy and reference are the same in every row",
-            "Either nothing was trained, or the columns of one model stand in the place of the other's.",
-        )),
-        (true, false) => Some(one("chosen", "rejected")),
-        (false, true) => Some(one("rejected", "chosen")),
-        (false, false) => None,
+    let same = scored.watched.sameness.as_ref()?;
+    let rows = scored.shape.counts().rows;
+    if same.iter().all(|same| *same) {
+        return Some(if scored.is_one_file {
+            Finding::new(
+                Code::PolicyIsReference,
+                rows,
+                "Policy and reference are the same file",
+                "Every reward and margin is then 0. --policy and --reference each need their own model's file.",
+            )
+        } else {
+            Finding::new(
+                Code::PolicyIsReference,
+                rows,
+                "Policy and reference are the same in every row",
+                "Either nothing was trained, or the columns of one model stand in the place of the other's.",
+            )
+        });
     }
+    let sides = scored.watched.sides.iter().zip(same);
+    let (side, other) = (sides.clone().find(|(_, same)| **same)?.0, sides.clone().find(|(_, same)| !**same)?.0);
+    Some(Finding::new(
+        Code::SameColumns,
+        rows,
+        format!("The {side} log-probs of policy and reference are the same in every row"),
+        format!("The {other} ones differ, so one of the two {side} columns is probably a copy of the other."),
+    ))
 }
 
 fn same_files(scored: &Scored) -> Option<Finding> {
@@ -257,26 +264,29 @@ fn same_files(scored: &Scored) -> Option<Finding> {
     if repeated.len() > NAMED {
         named.push("...".to_owned());
     }
-    let count = repeated.iter().map(|&[_, again]| scored.file_pairs[again]).sum();
+    let count = repeated.iter().map(|&[_, again]| scored.file_units[again]).sum();
     let headline = format!("The same rows twice: {}", named.join(", "));
     let advice = "They count twice in every mean. Leave one of the two out, unless that is meant.";
     Some(Finding::new(Code::SameFile, count, headline, advice))
 }
 
 fn zeros(scored: &Scored) -> Vec<Finding> {
-    let pairs = scored.metrics.pairs();
-    let all_zero = |column: usize| scored.watched.columns.get(column).is_some_and(|column| column.zeros == pairs);
-    let which = match (all_zero(REF_CHOSEN), all_zero(REF_REJECTED)) {
-        (true, true) => Some("Both reference columns are"),
-        (true, false) => Some("The reference's chosen column is"),
-        (false, true) => Some("The reference's rejected column is"),
-        (false, false) => None,
+    let (all, watched) = (scored.shape.counts().rows, &scored.watched);
+    // Only where there is a reference are there columns beyond the policy's.
+    let of_reference = watched.sides.iter().zip(&watched.columns[watched.columns.len().min(watched.sides.len())..]);
+    let all_zero: Vec<&str> =
+        of_reference.clone().filter(|(_, column)| column.zeros == all).map(|(side, _)| *side).collect();
+    let which = match &all_zero[..] {
+        [] => None,
+        _ if watched.sides.len() == 1 => Some("The reference is".to_owned()),
+        [side] => Some(format!("The reference's {side} column is")),
+        _ => Some("Both reference columns are".to_owned()),
     };
-    let mut findings: Vec<_> = (which.into_iter())
+    let mut findings: Vec<_> = (which.iter())
         .map(|which| {
             Finding::new(
                 Code::ReferenceAllZero,
-                pairs,
+                all,
                 format!("{which} 0 in every row"),
                 "A log-probability of 0 would mean that the reference is certain of every answer; most likely the column \
                  was never filled. Compute the reference again, or score with --reference-free.",
@@ -291,11 +301,14 @@ fn zeros(scored: &Scored) -> Vec<Finding> {
         if rows.count == 0 || code == Code::ReferenceZero && which.is_some() {
             continue;
         }
-        let (share, named) = (percent(rows.count, pairs), names(scored, &rows.first, rows.count));
+        let (share, named) = (percent(rows.count, all), names(scored, &rows.first, rows.count));
         findings.push(Finding::of_rows(
             code,
             rows,
-            format!("The {whose} is exactly 0 in {} of {pairs} ({share}): {named}", counted(rows.count, "pair")),
+            format!(
+                "The {whose} is exactly 0 in {} of {all} ({share}): {named}",
+                counted(rows.count, scored.shape.row())
+            ),
             format!(
                 "A log-probability of 0 means that the model is certain of every token; most likely the value was never \
                  filled, or no token counted. {remedy}"
@@ -313,12 +326,15 @@ fn stand_ins(scored: &Scored) -> Vec<Finding> {
         .map(|index| {
             let (value, rows) = (rough(STAND_INS[index].into(), 7), &scored.watched.stand_ins[index]);
             let sides = (columns.iter().enumerate()).filter(|(_, column)| column.stand_ins[index] > 0);
-            let sides = sides.map(|(side, _)| name_of(side)).collect::<Vec<_>>().join(", ");
+            let sides = sides.map(|(side, _)| name_of(scored, side)).collect::<Vec<_>>().join(", ");
             let named = names(scored, &rows.first, rows.count);
             Finding::of_rows(
                 Code::StandIn,
                 rows,
-                format!("{value} stands for something else in {} ({sides}): {named}", counted(rows.count, "pair")),
+                format!(
+                    "{value} stands for something else in {} ({sides}): {named}",
+                    counted(rows.count, scored.shape.row())
+                ),
                 "Programs write such a number where there is no log-probability, or for minus infinity: an empty answer, a \
                  masked token that was summed, an overflow. It counts as a number in every mean here. Compute these rows \
                  again, leave them out, or write nan.",
@@ -343,14 +359,16 @@ fn far_below(scored: &Scored) -> Vec<Finding> {
                 all.extend(&these.first);
             }
             all.sort_by_key(|row| row.number);
+            all.dedup_by_key(|row| row.number);
             all.truncate(NAMED);
             rows.first = all;
             (rows.count > 0).then(|| {
                 let (lowest, named) = (rough(values[0].0.into(), 4), names(scored, &rows.first, rows.count));
+                let side = name_of(scored, side);
                 Finding::of_rows(
                     Code::FarBelow,
                     &rows,
-                    format!("{} far below all others ({lowest}, {}): {named}", counted(rows.count, "value"), name_of(side)),
+                    format!("{} far below all others ({lowest}, {}): {named}", counted(rows.count, "value"), side),
                     "These may stand for minus infinity or for a log-probability that there is none of, or an answer was cut \
                      or joined to others.",
                 )
@@ -364,18 +382,17 @@ const LARGEST_MEAN: f64 = 12.0;
 /// So many times as large sums are at least: answers of three tokens, and what the medians are rounded by.
 const FEWEST_TOKENS: f64 = 2.75;
 
-/// Whether policy and reference are sums and means, told by the medians of their sizes. Both answers must say so: a policy may well
+/// Whether policy and reference are sums and means, told by the medians of their sizes. All answers must say so: a policy may well
 /// unlearn one.
 fn scales(scored: &Scored) -> Option<Finding> {
-    scored.watched.sameness?;
+    scored.watched.sameness.as_ref()?;
+    let sides = scored.watched.sides;
     let medians: Vec<f64> = scored.watched.columns.iter().map(|c| c.magnitudes.median()).collect::<Option<_>>()?;
-    let are_means_of = |means: [usize; 2], sums: [usize; 2]| {
-        means.into_iter().zip(sums).all(|(mean, sum)| {
-            let (mean, sum) = (medians[mean], medians[sum]);
-            mean > 0.0 && mean <= LARGEST_MEAN && sum >= FEWEST_TOKENS * mean
-        })
+    let (policy, reference) = medians.split_at(sides.len());
+    let are_means_of = |means: &[f64], sums: &[f64]| {
+        let is_mean_of = |mean: f64, sum: f64| mean > 0.0 && mean <= LARGEST_MEAN && sum >= FEWEST_TOKENS * mean;
+        means.iter().zip(sums).all(|(mean, sum)| is_mean_of(*mean, *sum))
     };
-    let (policy, reference) = ([POLICY_CHOSEN, POLICY_REJECTED], [REF_CHOSEN, REF_REJECTED]);
     let (sums, means) = if are_means_of(reference, policy) {
         ("policy", "reference")
     } else if are_means_of(policy, reference) {
@@ -383,15 +400,48 @@ fn scales(scored: &Scored) -> Option<Finding> {
     } else {
         return None;
     };
-    let [policy, reference] = [POLICY_CHOSEN, REF_CHOSEN].map(|column| rough(medians[column], 2));
+    let [policy, reference] = [policy, reference].map(|medians| rough(medians[0], 2));
+    let answers = format!("{} answers", sides[0]);
     Some(Finding::new(
         Code::SumsAgainstMeans,
-        scored.metrics.pairs(),
+        scored.shape.counts().rows,
         format!("Sums against means: the {sums} is on another scale than the {means}"),
         format!(
-            "The {sums} looks like sums over the tokens and the {means} like means (half of the chosen answers are beyond \
+            "The {sums} looks like sums over the tokens and the {means} like means (half of the {} are beyond \
              -{policy} for the policy, beyond -{reference} for the reference). Rewards, margins and losses then say \
-             nothing. Make both alike: sums for DPO."
+             nothing. Make both alike: sums for DPO.",
+            answers.trim_start()
+        ),
+    ))
+}
+
+/// Whether the log-probabilities are sums, where the loss is defined on means over the tokens: as the files say, or else as the
+/// option that made them says, or else as their sizes show.
+fn sums_for_means(scored: &Scored) -> Option<Finding> {
+    // The list has it in the formula's words.
+    if !scored.loss.formula.contains("token means") {
+        return None;
+    }
+    let said = scored.provenance.iter().find_map(|said| said.get("reduce"));
+    let are_large = || {
+        let medians = scored.watched.columns.iter().map(|column| column.magnitudes.median());
+        medians.flatten().all(|median| median > LARGEST_MEAN) && scored.watched.columns.iter().any(|c| c.count > 0)
+    };
+    let how = match (said, scored.tokens) {
+        (Some("sum"), _) => "as the files say",
+        (None, Some(Tokens::Sum)) => "by --tokens sum",
+        (None, None) if are_large() => "by their size",
+        _ => return None,
+    };
+    let name = scored.loss.name;
+    Some(Finding::new(
+        Code::SumsForMeans,
+        scored.shape.counts().rows,
+        format!("Sums where {name} takes means: the log-probabilities are sums over the tokens, {how}"),
+        format!(
+            "{name} is defined on means over the tokens of an answer; on sums its margins grow with the length, and beta and \
+             the other parameters mean something else. Divide by the number of tokens: preflane logps --reduce mean makes \
+             means, --tokens mean makes them of lists of tokens."
         ),
     ))
 }
@@ -415,10 +465,13 @@ fn outliers(scored: &Scored) -> Vec<Finding> {
             let what = means.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ");
             let without: Vec<_> = (means.iter())
                 .map(|(name, carried)| {
-                    let all = if *name == "margin" { scored.finite.margins() } else { scored.finite.loss() };
-                    let (pairs, mut others) = (scored.finite.pairs(), *all);
+                    let finite = scored.shape.sums();
+                    let is_margin = *name == "margin";
+                    let (all, units) =
+                        if is_margin { (finite.margins, finite.compared) } else { (finite.losses, finite.units) };
+                    let mut others = all;
                     carried.values.iter().for_each(|value| others.add(-value));
-                    let [with, without] = [all.mean(pairs), others.mean(pairs.saturating_sub(count))];
+                    let [with, without] = [all.mean(units), others.mean(units.saturating_sub(count))];
                     format!("mean {name} {} with and {} without", rough(with.into(), 4), rough(without.into(), 4))
                 })
                 .collect();
@@ -432,47 +485,13 @@ fn outliers(scored: &Scored) -> Vec<Finding> {
         .collect()
 }
 
-fn inverted(scored: &Scored) -> Option<Finding> {
-    let metrics = &scored.metrics;
-    let counted = metrics.pairs() - metrics.nonfinite().min(metrics.pairs());
-    let wrong = counted.saturating_sub(metrics.accurate() + metrics.ties());
-    (wrong > metrics.accurate()).then(|| {
-        Finding::new(
-            Code::RejectedPreferred,
-            wrong,
-            format!("The rejected answer has the higher reward in {} of the pairs", percent(wrong, metrics.pairs())),
-            "The policy prefers what it was to avoid, more often than not. If that is a surprise, see whether chosen and \
-             rejected, or policy and reference, are swapped.",
-        )
-    })
-}
-
-fn displaced(scored: &Scored) -> Option<Finding> {
-    scored.watched.sameness?;
-    let (metrics, all) = (&scored.metrics, scored.metrics.pairs());
-    is_much(metrics.both_fell(), all).then(|| {
-        Finding::new(
-            Code::Displacement,
-            metrics.both_fell(),
-            format!("Both log-probs fell below the reference in {} of the pairs", percent(metrics.both_fell(), all)),
-            format!(
-                "Likelihood displacement: the margin may grow, yet the chosen answer became less likely too, and what both \
-                 lost went to answers outside the pair. The chosen one fell in {} of all pairs. Worth trying: fewer steps \
-                 or a lower learning rate, a larger beta, a likelihood term on the chosen answer (RPO, DPOP), leaving out \
-                 pairs whose answers are nearly alike.",
-                percent(metrics.chosen_fell(), all)
-            ),
-        )
-    })
-}
-
 fn saturated(scored: &Scored) -> Option<Finding> {
-    let (count, all) = (scored.watched.saturated?, scored.metrics.pairs());
+    let (count, all, unit) = (scored.watched.saturated?, scored.shape.counts().units, scored.shape.unit());
     is_much(count, all).then(|| {
         Finding::new(
             Code::GradientVanished,
             count,
-            format!("The gradient has vanished in {} of the pairs", percent(count, all)),
+            format!("The gradient has vanished in {} of the {unit}s", percent(count, all)),
             "Their |dL/dz| is below 0.001 (1 is the slope of a pair that is entirely wrong): they no longer train, whatever \
              the number of steps. If you train on them, they are solved, or beta is too large for their margins.",
         )
@@ -480,16 +499,17 @@ fn saturated(scored: &Scored) -> Option<Finding> {
 }
 
 fn ties(scored: &Scored) -> Option<Finding> {
-    let (count, all) = (scored.metrics.ties(), scored.metrics.pairs());
+    let counts = scored.shape.counts();
+    let (count, unit) = (counts.ties?, scored.shape.unit());
     // Already said in better words.
-    if count == 0 || scored.watched.sameness.is_some_and(|same| same.chosen && same.rejected) {
+    if count == 0 || scored.watched.sameness.as_ref().is_some_and(|same| same.iter().all(|same| *same)) {
         return None;
     }
     Some(Finding::new(
         Code::Ties,
         count,
-        format!("{} ({}) tie: the two rewards are exactly equal", counted(count, "pair"), percent(count, all)),
-        "A tie counts as not accurate. Usually the two answers of such a pair are identical.",
+        format!("{} ({}) tie: the two rewards are exactly equal", counted(count, unit), percent(count, counts.units)),
+        format!("A tie counts as not accurate. Usually the two answers of such a {unit} are identical."),
     ))
 }
 

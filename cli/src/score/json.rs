@@ -1,30 +1,21 @@
 //! The metrics and findings as one JSON object.
 
-use preflane::{Metrics, Report};
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::Scored;
 use super::findings::findings;
 use super::rows::{Foremost, Row};
+use super::shape::{Figure, Mean, Summary};
 use crate::json::{self, Number};
 use crate::provenance::Entries;
 
 #[derive(Serialize)]
 struct Object<'a> {
-    pairs: u64,
-    skipped: u64,
     #[serde(flatten)]
-    means: Means,
-    ties: u64,
-    nonfinite: u64,
-    #[serde(rename = "displacement/chosen_fell")]
-    chosen_fell: Option<Number>,
-    #[serde(rename = "displacement/rejected_fell")]
-    rejected_fell: Option<Number>,
-    #[serde(rename = "displacement/both_fell")]
-    both_fell: Option<Number>,
+    figures: Figures,
     gradient_vanished: Option<u64>,
-    finite: Finite,
+    finite: Figures,
     smallest_margins: Vec<Margin>,
     largest_margins: Vec<Margin>,
     findings: Vec<Finding>,
@@ -32,49 +23,52 @@ struct Object<'a> {
     provenance: Vec<Provenance<'a>>,
 }
 
-#[derive(Serialize)]
-struct Means {
-    loss: Number,
-    #[serde(rename = "rewards/chosen")]
-    rewards_chosen: Number,
-    #[serde(rename = "rewards/rejected")]
-    rewards_rejected: Number,
-    #[serde(rename = "rewards/accuracies")]
-    rewards_accuracies: Number,
-    #[serde(rename = "rewards/margins")]
-    rewards_margins: Number,
-    #[serde(rename = "logps/chosen")]
-    logps_chosen: Number,
-    #[serde(rename = "logps/rejected")]
-    logps_rejected: Number,
-}
+/// Numbers by name, in order.
+struct Figures(Vec<(String, Option<Figure>)>);
 
-impl Means {
-    fn of(report: &Report) -> Self {
-        Self {
-            loss: Number(report.loss),
-            rewards_chosen: Number(report.rewards_chosen),
-            rewards_rejected: Number(report.rewards_rejected),
-            rewards_accuracies: Number(report.rewards_accuracies),
-            rewards_margins: Number(report.rewards_margins),
-            logps_chosen: Number(report.logps_chosen),
-            logps_rejected: Number(report.logps_rejected),
+impl Serialize for Figures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, figure) in &self.0 {
+            match figure {
+                None => map.serialize_entry(name, &None::<u64>)?,
+                Some(Figure::Count(count)) => map.serialize_entry(name, count)?,
+                Some(Figure::Number(number)) => map.serialize_entry(name, &Number(*number))?,
+            }
         }
+        map.end()
     }
 }
 
-/// The means over the pairs whose numbers are all finite; those of no pair are nan.
-#[derive(Serialize)]
-struct Finite {
-    pairs: u64,
-    #[serde(flatten)]
-    means: Means,
+/// All numbers over all units.
+fn figures(scored: &Scored, summary: &Summary) -> Figures {
+    let counts = scored.shape.counts();
+    let mut all = vec![
+        (format!("{}s", scored.shape.unit()), Some(Figure::Count(counts.units))),
+        ("skipped".to_owned(), Some(Figure::Count(scored.skipped))),
+    ];
+    for (name, figure) in &summary.figures {
+        all.push(((*name).to_owned(), Some(*figure)));
+    }
+    all.extend(means(&summary.means, |mean| mean.all));
+    all.extend(counts.ties.map(|ties| ("ties".to_owned(), Some(Figure::Count(ties)))));
+    all.push(("nonfinite".to_owned(), Some(Figure::Count(counts.nonfinite))));
+    for share in &summary.shares {
+        // Both are exact in f64, and so is every share that is one of f32; of no rows there is none.
+        let value = share.count.map(|(count, of)| Figure::Number((count as f64 / of as f64) as f32));
+        all.push((share.key.to_owned(), value));
+    }
+    Figures(all)
 }
 
-impl Finite {
-    fn of(metrics: &Metrics) -> Self {
-        Self { pairs: metrics.pairs(), means: Means::of(&metrics.report()) }
-    }
+fn means(means: &[Mean], value: fn(&Mean) -> f32) -> impl Iterator<Item = (String, Option<Figure>)> {
+    means.iter().map(move |mean| (mean.name.to_owned(), Some(Figure::Number(value(mean)))))
+}
+
+/// The means over the units whose numbers are all finite; those of none are nan.
+fn finite(scored: &Scored, summary: &Summary) -> Figures {
+    let count = (format!("{}s", scored.shape.unit()), Some(Figure::Count(summary.finite)));
+    Figures([count].into_iter().chain(means(&summary.means, |mean| mean.finite)).collect())
 }
 
 #[derive(Serialize)]
@@ -117,18 +111,11 @@ struct Provenance<'a> {
 
 /// The object, with a line end.
 pub fn object(scored: &Scored) -> String {
-    let report = scored.metrics.report();
+    let summary = scored.shape.summary();
     json::text(&Object {
-        pairs: report.pairs,
-        skipped: scored.skipped,
-        means: Means::of(&report),
-        ties: report.ties,
-        nonfinite: report.nonfinite,
-        chosen_fell: report.chosen_fell.map(Number),
-        rejected_fell: report.rejected_fell.map(Number),
-        both_fell: report.both_fell.map(Number),
+        figures: figures(scored, &summary),
         gradient_vanished: scored.watched.saturated,
-        finite: Finite::of(&scored.finite),
+        finite: finite(scored, &summary),
         smallest_margins: margins(&scored.watched.smallest),
         largest_margins: margins(&scored.watched.largest),
         findings: all_findings(scored),

@@ -1,61 +1,57 @@
-//! `preflane score`: files of pairs through the losses, chunk by chunk.
+//! `preflane score`: files of log-probabilities through the losses, chunk by chunk.
 
 mod columns;
 mod findings;
 mod histogram;
 mod json;
+mod labelled;
+mod listed;
 mod outliers;
+mod pairs;
 mod plan;
 mod report;
 mod rows;
+mod shape;
 mod source;
 mod watched;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use preflane::{Loss, Metrics, Outputs, Pairs, Run};
+use preflane::losses::Description;
+use preflane::{Error, Run};
 
-use crate::args::{LossName, Score, Sequences};
+use crate::args::{Score, Sequences};
 use crate::failure::Failure;
-use crate::input::{self, CHUNK_ROWS, Chunk, Note};
+use crate::input::{self, Chunk, Note, Tokens};
 use crate::layout::short;
 use crate::machine;
-use crate::output::{self, ColumnWriter, Field, Kind, Values};
+use crate::output::{self, ColumnWriter};
 use crate::progress::Progress;
 use crate::provenance::{Entries, Provenance};
 use histogram::Histogram;
 use rows::{At, Row};
+use shape::{Fault, Shape};
 use source::Source;
 use watched::{Results, Watched};
 
-/// The columns of `--out`, in this order.
-const OUT_COLUMNS: [Field; 6] = [
-    Field::new("loss", Kind::F32),
-    Field::new("chosen_rewards", Kind::F32),
-    Field::new("rejected_rewards", Kind::F32),
-    Field::new("margins", Kind::F32),
-    Field::new("grad_chosen_logps", Kind::F32),
-    Field::new("grad_rejected_logps", Kind::F32),
-];
-
 /// All that the report says.
 pub struct Scored {
-    /// The loss by name.
-    pub loss: LossName,
-    /// Its strength.
-    pub beta: f64,
-    /// Its label smoothing, where it has one.
-    pub label_smoothing: Option<f64>,
-    /// Whether the pairs have weights.
+    /// The loss.
+    pub loss: &'static Description,
+    /// Its parameters.
+    pub parameters: Vec<f64>,
+    /// What is particular to its shape.
+    pub shape: Box<dyn Shape>,
+    /// Whether the reference's log-probabilities are read.
+    pub is_referenced: bool,
+    /// Whether the units have weights.
     pub weighted: bool,
+    /// What became of lists of tokens.
+    pub tokens: Option<Tokens>,
     /// The input files.
     pub files: Vec<PathBuf>,
-    /// Over all pairs.
-    pub metrics: Metrics,
-    /// Over the pairs whose numbers are all finite.
-    pub finite: Metrics,
-    /// The margins of all pairs.
+    /// The margins of all units.
     pub histogram: Histogram,
     /// What else the findings are made of.
     pub watched: Watched,
@@ -63,8 +59,8 @@ pub struct Scored {
     pub skipped: u64,
     /// What the readers said of the files.
     pub notes: Vec<Note>,
-    /// The pairs of each file.
-    pub file_pairs: Vec<u64>,
+    /// The units of each file.
+    pub file_units: Vec<u64>,
     /// Whether the policy's sequences and the reference's are one file.
     pub is_one_file: bool,
     /// What the files say of themselves.
@@ -79,42 +75,39 @@ pub fn run(options: &Score) -> Result<String, Failure> {
 
 /// Scores the files and writes `--out`.
 fn score(options: &Score) -> Result<Scored, Failure> {
-    let loss = plan::loss(options)?;
-    let wanted = plan::columns(options)?;
+    let plan = plan::plan(options)?;
     let run = machine::run()?;
     let reading = options.reading.reading();
     let files = input::expand(&options.files, &reading)?;
-    let sources = Source::all(options, &files, &wanted, &reading);
+    let sources = Source::all(options, &files, &plan.wanted, &reading);
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
     // The size of a pipe is not known.
     let is_known = sources.iter().flat_map(Source::paths).all(|path| path.is_file());
     machine::start(options.threads, is_known.then(|| bytes.iter().sum()))?;
-    let mut checked = plan::check_files(options, &sources)?;
-    let out = options.out.as_deref().map(|path| output::create(path, &OUT_COLUMNS, &Entries::new())).transpose()?;
+    let mut checked = plan::check_files(options, &plan, &sources)?;
+    let mut shape = plan.shape;
+    let mut readers = shape.prepare(&sources)?;
+    let out = options.out.as_deref().map(|path| output::create(path, shape.fields(), &Entries::new())).transpose()?;
 
-    let scale = (options.loss != LossName::Ipo).then_some(options.beta);
-    let logps = if options.reference_free { 2 } else { 4 };
+    let watched = Watched::new(shape.sides(), plan.is_referenced, sources.len(), shape.steepest());
     let mut scoring = Scoring {
         run,
-        loss,
-        logps,
         weights: options.columns.weights.as_deref(),
         rows_before: 0,
         out,
-        columns: OUT_COLUMNS.map(|_| vec![0.0; CHUNK_ROWS]),
         scored: Scored {
             loss: options.loss,
-            beta: options.beta,
-            label_smoothing: options.label_smoothing,
+            parameters: plan.parameters,
+            shape,
+            is_referenced: plan.is_referenced,
             weighted: options.columns.weights.is_some(),
+            tokens: reading.tokens,
             files: sources.iter().map(|source| source.path().to_owned()).collect(),
-            metrics: Metrics::new(),
-            finite: Metrics::new(),
             histogram: Histogram::new(),
-            watched: Watched::new(logps, sources.len(), scale),
+            watched,
             skipped: 0,
             notes: Vec::new(),
-            file_pairs: Vec::new(),
+            file_units: Vec::new(),
             is_one_file: is_one_file(&options.sequences),
             provenance: checked.provenance,
         },
@@ -122,10 +115,11 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let mut progress = Progress::new(bytes.iter().sum());
     let mut bytes_before = 0;
     for (file, source) in sources.iter().enumerate() {
-        let mut reader = checked.reader.take().map_or_else(|| source.open(), Ok)?;
+        let kept = readers.get_mut(file).and_then(Option::take).or_else(|| checked.reader.take());
+        let mut reader = kept.map_or_else(|| source.open(), Ok)?;
         scoring.scored.watched.integers &= reader.is_all_integers();
         let mut chunk = Chunk::default();
-        let pairs_before = scoring.scored.metrics.pairs();
+        let units_before = scoring.scored.shape.counts().units;
         loop {
             reader.read(&mut chunk)?;
             if chunk.rows() == 0 {
@@ -135,18 +129,19 @@ fn score(options: &Score) -> Result<Scored, Failure> {
             let share = reader.progress().clamp(0.0, 1.0);
             progress.update(bytes_before + (share * bytes[file] as f64) as u64);
         }
-        let (pairs, skipped) = (scoring.scored.metrics.pairs() - pairs_before, chunk.skipped());
-        if pairs == 0 {
+        let (units, skipped) = (scoring.scored.shape.counts().units - units_before, chunk.skipped());
+        if units == 0 {
+            let unit = scoring.scored.shape.unit();
             let message = match skipped {
-                0 => "has no rows; at least one pair is needed".to_owned(),
-                _ => format!("lacks a value in each of its rows, all {skipped}; at least one whole pair is needed"),
+                0 => format!("has no rows; at least one {unit} is needed"),
+                _ => format!("lacks a value in each of its rows, all {skipped}; at least one whole {unit} is needed"),
             };
             return Err(Failure::of_file(source.path(), message));
         }
         scoring.scored.skipped += skipped;
         scoring.scored.notes.extend(reader.notes());
-        scoring.rows_before += pairs + skipped;
-        scoring.scored.file_pairs.push(pairs);
+        scoring.rows_before += chunk.before();
+        scoring.scored.file_units.push(units);
         bytes_before += bytes[file];
     }
     if let Some(out) = scoring.out.take() {
@@ -158,105 +153,40 @@ fn score(options: &Score) -> Result<Scored, Failure> {
 /// The state between chunks.
 struct Scoring<'a> {
     run: Run,
-    loss: Loss,
-    /// How many columns of log-probabilities there are: without a reference two.
-    logps: usize,
     weights: Option<&'a str>,
     /// Rows of the files before this one.
     rows_before: u64,
     out: Option<Box<dyn ColumnWriter>>,
-    columns: [Vec<f32>; OUT_COLUMNS.len()],
     scored: Scored,
 }
 
 impl Scoring<'_> {
     fn chunk(&mut self, file: usize, chunk: &Chunk) -> Result<(), Failure> {
-        let pairs = self.pairs(&chunk.columns);
-        let rows = chunk.rows();
-        let mut metrics = Metrics::new();
-        {
-            let [loss, chosen, rejected, margins, grad_chosen, grad_rejected] =
-                self.columns.each_mut().map(|column| Some(&mut column[..rows]));
-            let outputs = Outputs {
-                losses: loss,
-                chosen_rewards: chosen,
-                rejected_rewards: rejected,
-                margins,
-                grad_chosen_logps: grad_chosen,
-                grad_rejected_logps: grad_rejected,
-                ..Outputs::default()
-            };
-            self.run.evaluate(&self.loss, pairs, outputs, Some(&mut metrics)).map_err(|e| match (e, self.weights) {
-                (preflane::Error::Weight { row, value }, Some(column)) => {
-                    let message = format!("{}; a weight must be finite and at least 0", short(value));
-                    Failure::of_value(&self.scored.files[file], chunk.place(row), column, message)
-                }
-                (error, _) => Failure::of_file(&self.scored.files[file], error),
-            })?;
-        }
+        let Scored { shape, watched, histogram, files, .. } = &mut self.scored;
+        let path = &files[file];
+        shape.evaluate(&self.run, chunk).map_err(|fault| match (fault, self.weights) {
+            (Fault::Library(Error::Weight { row, value }), Some(column)) => {
+                let row = chunk.offsets.get(row).copied().unwrap_or(row);
+                let message = format!("{}; a weight must be finite and at least 0", short(value));
+                Failure::of_value(path, chunk.place(row), column, message)
+            }
+            (Fault::Library(error), _) => Failure::of_file(path, error),
+            (Fault::Row(row, column, message), _) => Failure::of_value(path, chunk.place(row), &column, message),
+        })?;
         let at = At { before: self.rows_before, file, chunk };
-        self.split_finite(at, &metrics)?;
-        self.scored.metrics.merge(&metrics);
-        let columns = self.columns.each_ref().map(|column| &column[..rows]);
-        let [losses, _, _, margins, gradients, _] = columns;
-        margins.iter().for_each(|&margin| self.scored.histogram.add(margin));
-        let logps = &chunk.columns[..self.logps];
-        self.scored.watched.add(&Results { at, logps, weights: pairs.weights, losses, margins, gradients });
+        let units = shape.units(chunk);
+        let compared = (0..units.margins.len()).filter(|&unit| units.is_compared(unit));
+        compared.for_each(|unit| histogram.add(units.margins[unit]));
+        let logps = &chunk.columns[..watched.columns.len()];
+        watched.add(&Results { at, logps, units });
         if let Some(out) = &mut self.out {
-            out.write(&columns.map(Values::F32))?;
+            out.write(&shape.out())?;
         }
         Ok(())
-    }
-
-    /// Names the rows that are not finite, and measures the others apart.
-    fn split_finite(&mut self, at: At<'_>, metrics: &Metrics) -> Result<(), Failure> {
-        if metrics.nonfinite() == 0 {
-            self.scored.finite.merge(metrics);
-            return Ok(());
-        }
-        let chunk = at.chunk;
-        // As the library counts them: a log-probability, the loss, a reward or the margin.
-        let results = self.columns[..4].iter().map(Vec::as_slice);
-        let looked_at: Vec<&[f32]> = chunk.columns[..self.logps].iter().map(Vec::as_slice).chain(results).collect();
-        let is_bad: Vec<bool> =
-            (0..chunk.rows()).map(|row| looked_at.iter().any(|column| !column[row].is_finite())).collect();
-        for row in (0..chunk.rows()).filter(|&row| is_bad[row]) {
-            self.scored.watched.nonfinite.add(|| at.row(row));
-        }
-        let good: Vec<Vec<f32>> = (chunk.columns.iter())
-            .map(|column| column.iter().zip(&is_bad).filter(|(_, bad)| !**bad).map(|(value, _)| *value).collect())
-            .collect();
-        let finite = self.measure(self.pairs(&good))?;
-        self.scored.finite.merge(&finite);
-        Ok(())
-    }
-
-    /// The metrics of pairs that have been accepted before.
-    fn measure(&self, pairs: Pairs<'_>) -> Result<Metrics, Failure> {
-        let mut metrics = Metrics::new();
-        self.run.evaluate(&self.loss, pairs, Outputs::default(), Some(&mut metrics)).map_err(Failure::new)?;
-        Ok(metrics)
-    }
-
-    /// The wanted columns as the library takes them.
-    fn pairs<'c>(&self, columns: &'c [Vec<f32>]) -> Pairs<'c> {
-        let mut columns = columns.iter().map(Vec::as_slice);
-        let mut next = || columns.next().expect("the reader yields every wanted column");
-        let (chosen, rejected) = (next(), next());
-        let pairs = match self.logps {
-            4 => Pairs::new(chosen, rejected, next(), next()),
-            _ => Pairs::reference_free(chosen, rejected),
-        };
-        if self.weights.is_some() { pairs.with_weights(next()) } else { pairs }
     }
 }
 
 impl Scored {
-    /// Whether there is a reference.
-    pub fn is_referenced(&self) -> bool {
-        self.watched.sameness.is_some()
-    }
-
     /// A row for the user: its number, and where it is if that takes more.
     pub fn name(&self, row: &Row) -> String {
         if self.files.len() == 1 {

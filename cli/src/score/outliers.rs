@@ -1,6 +1,6 @@
 //! Whether a mean is that of the data or of a few rows.
 
-use super::rows::{At, Foremost, NAMED, Order, Row};
+use super::rows::{Foremost, NAMED, Order, Row};
 
 /// Of fewer rows none is called an outlier of the others, unless it outweighs them this many times.
 const FEW_ROWS: u64 = 20;
@@ -35,8 +35,8 @@ impl Weighed {
         Self { count: 0, magnitudes: 0.0, heaviest: Foremost::new(Order::Heaviest) }
     }
 
-    /// The values of the rows that follow; a row whose other result is not finite does not count either.
-    pub fn add(&mut self, values: &[f32], others: &[f32], at: At<'_>) {
+    /// The values that follow, and the row of each; one whose other result is not finite does not count either.
+    pub fn add(&mut self, values: &[f32], others: &[f32], row: impl Fn(usize) -> Row) {
         let is_finite = |value: f32, other: f32| value.is_finite() & other.is_finite();
         for (&value, &other) in values.iter().zip(others) {
             self.count += u64::from(is_finite(value, other));
@@ -45,7 +45,7 @@ impl Weighed {
         if self.heaviest.may_take(values) {
             for (index, (&value, &other)) in values.iter().zip(others).enumerate() {
                 if is_finite(value, other) {
-                    self.heaviest.offer(value, || at.row(index));
+                    self.heaviest.offer(value, || row(index));
                 }
             }
         }
@@ -79,12 +79,14 @@ impl Weighed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::At;
     use super::*;
     use crate::input::Chunk;
 
     fn carried(values: &[f32]) -> Option<(Vec<u64>, Vec<f32>)> {
         let (mut weighed, chunk) = (Weighed::new(), Chunk::default());
-        weighed.add(values, values, At { before: 0, file: 0, chunk: &chunk });
+        let at = At { before: 0, file: 0, chunk: &chunk };
+        weighed.add(values, values, |index| at.row(index));
         weighed.carried().map(|c| (c.rows.iter().map(|row| row.number).collect(), c.values))
     }
 

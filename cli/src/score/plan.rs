@@ -1,63 +1,187 @@
 //! What the options of `preflane score` ask for, checked before any work.
 
-use preflane::Loss;
+use preflane::losses::{Description, LOSSES, Shape as Kinds};
 
+use super::labelled::{LabelledRows, Point};
+use super::listed::{ListColumns, ListRows};
+use super::pairs::PairRows;
+use super::shape::Shape;
 use super::source::Source;
-use crate::args::{LossName, Score};
+use crate::args::Score;
 use crate::failure::Failure;
 use crate::format::is_stdin;
-use crate::input::{ColumnReader, Wanted};
+use crate::input::{ColumnReader, Kind, Wanted};
 use crate::output;
 use crate::provenance::{Agreement, Provenance};
 
-/// The loss with its parameters, checked by the library.
-pub fn loss(options: &Score) -> Result<Loss, Failure> {
-    let (name, beta) = (options.loss, options.beta);
-    let smoothing = match (name, options.label_smoothing) {
-        (LossName::Cdpo | LossName::Robust, Some(smoothing)) => smoothing,
-        (LossName::Cdpo | LossName::Robust, None) => {
-            let message = "needs --label-smoothing, the share of flipped labels to assume, such as 0.1";
-            return Err(Failure::new(format!("--loss {}: {message}", name.name())));
-        }
-        (_, Some(_)) => {
-            let message = "has no label smoothing; --label-smoothing belongs to cdpo and robust";
-            return Err(Failure::new(format!("--loss {}: {message}", name.name())));
-        }
-        (_, None) => 0.0,
-    };
-    let loss = match name {
-        LossName::Dpo => Loss::dpo(beta),
-        LossName::Cdpo => Loss::cdpo(beta, smoothing),
-        LossName::Robust => Loss::robust(beta, smoothing),
-        LossName::Ipo => Loss::ipo(beta),
-        LossName::Hinge => Loss::hinge(beta),
-    };
-    loss.map_err(|e| Failure::new(format!("--loss {}: {e}", name.name())))
+/// What is to be done.
+pub struct Plan {
+    /// The parameters of the loss.
+    pub parameters: Vec<f64>,
+    /// Whether the reference's log-probabilities are read.
+    pub is_referenced: bool,
+    /// The columns to read.
+    pub wanted: Vec<Wanted>,
+    /// What evaluates them.
+    pub shape: Box<dyn Shape>,
 }
 
-/// The columns to read: the policy's two, the reference's two unless reference-free, the weights if named.
-pub fn columns(options: &Score) -> Result<Vec<Wanted>, Failure> {
-    let columns = &options.columns;
-    let named = |name: &Option<String>, default: &str| name.clone().unwrap_or_else(|| default.to_owned());
-    let mut wanted = vec![
-        ("--policy-chosen", columns.policy_chosen.clone(), "--policy-chosen names another"),
-        ("--policy-rejected", columns.policy_rejected.clone(), "--policy-rejected names another"),
+/// Checks the options, the loss by the library.
+///
+/// # Errors
+/// A parameter that the loss does not have or allow, an option that is for another shape of loss, a column named twice.
+pub fn plan(options: &Score) -> Result<Plan, Failure> {
+    let loss = options.loss;
+    let parameters = options.parameters.of(loss)?;
+    check_shape(options)?;
+    check_reference(options)?;
+    let is_referenced = loss.reference && !options.reference_free;
+    let wanted = columns(options, is_referenced)?;
+    let is_weighted = options.columns.weights.is_some();
+    let shape: Box<dyn Shape> = match loss.shape {
+        Kinds::Pairwise => Box::new(PairRows::new(loss, &parameters, is_referenced, is_weighted)?),
+        Kinds::Labelled => {
+            let mean = || Point::Mean { wanted: wanted.clone(), mean: 0.0 };
+            let point = options.answers.reference_point.map_or_else(mean, Point::Given);
+            Box::new(LabelledRows::new(loss, &parameters, is_referenced, is_weighted, point)?)
+        }
+        Kinds::Listed => {
+            let (rank, weight) = (options.answers.rank.clone(), options.columns.weights.clone());
+            Box::new(ListRows::new(loss, &parameters, ListColumns { reference: is_referenced, rank, weight })?)
+        }
+    };
+    Ok(Plan { parameters, is_referenced, wanted, shape })
+}
+
+/// That no option is given that is for losses of another shape.
+fn check_shape(options: &Score) -> Result<(), Failure> {
+    const PAIRS: &[Kinds] = &[Kinds::Pairwise];
+    const LABELLED: &[Kinds] = &[Kinds::Labelled];
+    const LISTED: &[Kinds] = &[Kinds::Listed];
+    const ANSWERS: &[Kinds] = &[Kinds::Labelled, Kinds::Listed];
+    let (pairs, answers) = (&options.columns, &options.answers);
+    let given = [
+        ("--policy", options.sequences.policy.is_some(), PAIRS),
+        ("--policy-chosen", pairs.policy_chosen.is_some(), PAIRS),
+        ("--policy-rejected", pairs.policy_rejected.is_some(), PAIRS),
+        ("--ref-chosen", pairs.ref_chosen.is_some(), PAIRS),
+        ("--ref-rejected", pairs.ref_rejected.is_some(), PAIRS),
+        ("--policy-logps", answers.policy_logps.is_some(), ANSWERS),
+        ("--ref-logps", answers.ref_logps.is_some(), ANSWERS),
+        ("--label", answers.label.is_some(), LABELLED),
+        ("--reference-point", answers.reference_point.is_some(), LABELLED),
+        ("--policy-kl", answers.policy_kl.is_some(), LABELLED),
+        ("--ref-kl", answers.ref_kl.is_some(), LABELLED),
+        ("--group", answers.group.is_some(), LISTED),
+        ("--rank", answers.rank.is_some(), LISTED),
     ];
-    if !options.reference_free {
-        let remedy = "--ref-chosen names another, --reference-free does without";
-        wanted.push(("--ref-chosen", named(&columns.ref_chosen, "ref_chosen_logps"), remedy));
-        let remedy = "--ref-rejected names another, --reference-free does without";
-        wanted.push(("--ref-rejected", named(&columns.ref_rejected, "ref_rejected_logps"), remedy));
+    let loss = options.loss;
+    match given.into_iter().find(|(_, is_given, shapes)| *is_given && !shapes.contains(&loss.shape)) {
+        Some((option, _, shapes)) => {
+            let is_one = |other: &&&Description| shapes.contains(&other.shape);
+            let names: Vec<&str> = LOSSES.iter().filter(is_one).map(|other| other.name).collect();
+            let of = shapes.iter().map(|shape| what(*shape)).collect::<Vec<_>>().join(" or ");
+            let names = names.join(", ");
+            let message = format!("{option} is for losses of {of} ({names}); this one is of {}", what(loss.shape));
+            Err(Failure::new(format!("--loss {}: {message}", loss.name)))
+        }
+        None => Ok(()),
     }
-    if let Some(name) = &columns.weights {
-        wanted.push(("--weights", name.clone(), "--weights names another"));
+}
+
+/// What losses of a shape compare.
+fn what(shape: Kinds) -> &'static str {
+    match shape {
+        Kinds::Pairwise => "pairs",
+        Kinds::Labelled => "labelled answers",
+        Kinds::Listed => "lists of answers",
     }
-    for (i, (option, name, _)) in wanted.iter().enumerate() {
-        if let Some((other, ..)) = wanted[..i].iter().find(|(_, other, _)| other == name) {
+}
+
+/// That no column or file of a reference is named for a loss that has none.
+fn check_reference(options: &Score) -> Result<(), Failure> {
+    let (pairs, answers, loss) = (&options.columns, &options.answers, options.loss);
+    let given = [
+        ("--reference", options.sequences.reference.is_some()),
+        ("--ref-chosen", pairs.ref_chosen.is_some()),
+        ("--ref-rejected", pairs.ref_rejected.is_some()),
+        ("--ref-logps", answers.ref_logps.is_some()),
+        ("--ref-kl", answers.ref_kl.is_some()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) if !loss.reference => {
+            let message = format!("is defined without a reference; leave {option} out");
+            Err(Failure::new(format!("--loss {}: {message}", loss.name)))
+        }
+        _ if loss.shape == Kinds::Labelled && options.reference_free && answers.reference_point.is_none() => {
+            let message = "without a reference there is no mean log-ratio to it; --reference-point X is needed";
+            Err(Failure::new(format!("--reference-free: {message}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The columns to read: those of log-probabilities, the policy's before the reference's; what the shape needs beside them; the
+/// weights if named, and the group of listed answers last.
+fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure> {
+    let (pairs, answers) = (&options.columns, &options.answers);
+    let mut wanted: Vec<(&str, Wanted)> = Vec::new();
+    let mut add = |kind, option, name: &Option<String>, default: &str, remedy| {
+        let name = name.clone().unwrap_or_else(|| default.to_owned());
+        wanted.push((option, Wanted { name, remedy, kind }));
+    };
+    // A row of a listed loss is a whole list, or belongs to a group.
+    let is_list = options.loss.shape == Kinds::Listed && answers.group.is_none();
+    let logps = if is_list { Kind::Answers } else { Kind::Number };
+    match options.loss.shape {
+        Kinds::Pairwise => {
+            add(logps, "--policy-chosen", &pairs.policy_chosen, "policy_chosen_logps", "--policy-chosen names another");
+            let remedy = "--policy-rejected names another";
+            add(logps, "--policy-rejected", &pairs.policy_rejected, "policy_rejected_logps", remedy);
+            if is_referenced {
+                let remedy = "--ref-chosen names another, --reference-free does without";
+                add(logps, "--ref-chosen", &pairs.ref_chosen, "ref_chosen_logps", remedy);
+                let remedy = "--ref-rejected names another, --reference-free does without";
+                add(logps, "--ref-rejected", &pairs.ref_rejected, "ref_rejected_logps", remedy);
+            }
+        }
+        Kinds::Labelled | Kinds::Listed => {
+            add(logps, "--policy-logps", &answers.policy_logps, "policy_logps", "--policy-logps names another");
+            if is_referenced {
+                let remedy = "--ref-logps names another, --reference-free does without";
+                add(logps, "--ref-logps", &answers.ref_logps, "ref_logps", remedy);
+            }
+        }
+    }
+    if options.loss.shape == Kinds::Labelled {
+        add(Kind::Label, "--label", &answers.label, "label", "--label names another");
+        if answers.reference_point.is_none() {
+            let remedy = "--policy-kl names another, --reference-point X does without";
+            add(Kind::Number, "--policy-kl", &answers.policy_kl, "policy_KL_logps", remedy);
+            let remedy = "--ref-kl names another, --reference-point X does without";
+            add(Kind::Number, "--ref-kl", &answers.ref_kl, "ref_KL_logps", remedy);
+        }
+    }
+    if answers.rank.is_some() {
+        add(logps, "--rank", &answers.rank, "", "--rank names another");
+    }
+    if pairs.weights.is_some() {
+        add(Kind::Number, "--weights", &pairs.weights, "", "--weights names another");
+    }
+    if answers.group.is_some() {
+        add(Kind::Group, "--group", &answers.group, "", "--group names another");
+    }
+    for (i, (option, Wanted { name, .. })) in wanted.iter().enumerate() {
+        if let Some((other, _)) = wanted[..i].iter().find(|(_, other)| other.name == *name) {
             return Err(Failure::new(format!("{other} and {option} both name the column {name}; each needs its own")));
         }
     }
-    Ok(wanted.into_iter().map(|(_, name, remedy)| Wanted { name, remedy }).collect())
+    if is_list && options.reading.tokens.is_some() {
+        let message =
+            "a row is a list of answers, not of tokens; with --group NAME, one answer a row, lists of tokens are read";
+        return Err(Failure::new(format!("--tokens: {message}")));
+    }
+    Ok(wanted.into_iter().map(|(_, wanted)| wanted).collect())
 }
 
 /// What the files say before their rows are read.
@@ -69,8 +193,8 @@ pub struct Checked {
 }
 
 /// Finds early what would else be found late.
-pub fn check_files(options: &Score, sources: &[Source<'_>]) -> Result<Checked, Failure> {
-    if options.sequences.policy.is_some() && options.sequences.reference.is_none() && !options.reference_free {
+pub fn check_files(options: &Score, plan: &Plan, sources: &[Source<'_>]) -> Result<Checked, Failure> {
+    if options.sequences.policy.is_some() && options.sequences.reference.is_none() && plan.is_referenced {
         let message = "needs --reference, the file of the reference's sequences, or --reference-free";
         return Err(Failure::new(format!("--policy: {message}")));
     }

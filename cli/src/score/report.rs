@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use preflane::Report;
 
 use super::Scored;
 use super::findings::findings;
 use super::histogram::{Histogram, Row};
 use super::rows::NAMED;
+use super::shape::{Share, Summary};
 use crate::layout::{COLUMN, HEADING, QUIET, WATCH, WIDTH, aligned, counted, percent, quiet, rough, short, wrap};
 
 /// The names of the metrics.
@@ -26,85 +26,87 @@ const BAD: Style = AnsiColor::Red.on_default();
 pub fn text(scored: &Scored) -> String {
     let mut text = String::new();
     let out = &mut text;
+    let summary = scored.shape.summary();
     // Writing into memory does not fail.
-    let _ = headline(out, scored)
-        .and_then(|()| metrics(out, scored))
+    let _ = headline(out, scored, &summary)
+        .and_then(|()| metrics(out, scored, &summary))
         .and_then(|()| writeln!(out))
-        .and_then(|()| shares(out, scored))
-        .and_then(|()| margins(out, &scored.histogram))
+        .and_then(|()| shares(out, scored, &summary))
+        .and_then(|()| margins(out, scored))
         .and_then(|()| extremes(out, scored))
         .and_then(|()| provenance(out, scored))
         .and_then(|()| watch(out, scored));
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-fn headline(out: &mut String, scored: &Scored) -> std::fmt::Result {
-    let smoothing = scored.label_smoothing.map_or(String::new(), |e| format!(", label smoothing {e}"));
-    let reference = if scored.is_referenced() { "" } else { ", reference-free" };
-    let weights = if scored.weighted { ", weighted loss" } else { "" };
-    let files = if scored.files.len() > 1 { format!(" in {} files", scored.files.len()) } else { String::new() };
-    writeln!(
-        out,
-        "{HEADING}{}{files}, loss {}, beta {}{smoothing}{reference}{weights}{HEADING:#}\n",
-        counted(scored.metrics.pairs(), "pair"),
-        scored.loss.name(),
-        scored.beta
-    )?;
+fn headline(out: &mut String, scored: &Scored, summary: &Summary) -> std::fmt::Result {
+    let mut parts = vec![summary.title.clone()];
+    if scored.files.len() > 1 {
+        parts[0] += &format!(" in {} files", scored.files.len());
+    }
+    parts.push(format!("loss {}", scored.loss.name));
+    let parameters = scored.loss.parameters.iter().zip(&scored.parameters);
+    parts.extend(parameters.map(|(parameter, value)| format!("{} {value}", parameter.name.replace('_', " "))));
+    parts.extend(summary.settings.iter().cloned());
+    parts.extend((!scored.is_referenced).then(|| "reference-free".to_owned()));
+    parts.extend(scored.weighted.then(|| "weighted loss".to_owned()));
+    writeln!(out, "{HEADING}{}{HEADING:#}\n", wrap(&parts.join(", "), ""))?;
+    let mut notes = Vec::new();
+    if !scored.loss.reference {
+        let name = scored.loss.name;
+        notes.push(format!("{name} is defined without a reference: columns of one are not read"));
+    }
     if scored.skipped > 0 {
-        let rows = counted(scored.skipped, "row");
-        writeln!(out, "  {}\n", quiet(&format!("{rows} left out: a value is missing (--nulls skip)")))?;
+        notes.push(format!("{} left out: a value is missing (--nulls skip)", counted(scored.skipped, "row")));
+    }
+    notes.iter().try_for_each(|note| writeln!(out, "  {}\n", quiet(note)))
+}
+
+fn metrics(out: &mut String, scored: &Scored, summary: &Summary) -> std::fmt::Result {
+    let (counts, unit) = (scored.shape.counts(), scored.shape.unit());
+    let is_split = counts.nonfinite > 0;
+    if is_split {
+        let titles = [format!("all {unit}s"), format!("the {} finite", summary.finite)];
+        let titles: String = titles.iter().map(|title| format!("  {title:<width$}", width = COLUMN - 2)).collect();
+        writeln!(out, "  {}", quiet(&format!("{:NAME$}{titles}", "mean over")))?;
+    }
+    for mean in &summary.means {
+        let mut values = aligned(&short(mean.all));
+        if is_split {
+            values += &aligned(&if summary.finite > 0 { short(mean.finite) } else { "-".to_owned() });
+        }
+        // Beside two columns there is no room for much.
+        let has_room = 2 + NAME + values.chars().count() + mean.note.len() <= WIDTH;
+        let note = if has_room { quiet(&mean.note) } else { String::new() };
+        writeln!(out, "  {:NAME$}{values}{note}", mean.name)?;
     }
     Ok(())
 }
 
-fn metrics(out: &mut String, scored: &Scored) -> std::fmt::Result {
-    let mut columns = vec![("all pairs".to_owned(), &scored.metrics)];
-    if scored.metrics.nonfinite() > 0 {
-        columns.push((format!("the {} finite", scored.finite.pairs()), &scored.finite));
-        let titles: String =
-            columns.iter().map(|(title, _)| format!("  {title:<width$}", width = COLUMN - 2)).collect();
-        writeln!(out, "  {}", quiet(&format!("{:NAME$}{titles}", "mean over")))?;
-    }
-    let reports: Vec<_> = columns.iter().map(|(_, metrics)| (metrics.pairs() > 0).then(|| metrics.report())).collect();
-    let mut line = |name: &str, value: fn(&Report) -> f32, note: &str| {
-        let value = |report: &Option<Report>| aligned(&report.as_ref().map_or("-".to_owned(), |r| short(value(r))));
-        let values: String = reports.iter().map(value).collect();
-        writeln!(out, "  {name:NAME$}{values}{}", quiet(note))
-    };
-    line("loss", |r| r.loss, "")?;
-    line("rewards/chosen", |r| r.rewards_chosen, "")?;
-    line("rewards/rejected", |r| r.rewards_rejected, "")?;
-    let note = format!("{} of {}", scored.metrics.accurate(), scored.metrics.pairs());
-    line("rewards/accuracies", |r| r.rewards_accuracies, &note)?;
-    line("rewards/margins", |r| r.rewards_margins, "")?;
-    line("logps/chosen", |r| r.logps_chosen, "")?;
-    line("logps/rejected", |r| r.logps_rejected, "")
-}
-
-fn shares(out: &mut String, scored: &Scored) -> std::fmt::Result {
-    let (metrics, all) = (&scored.metrics, scored.metrics.pairs());
+fn shares(out: &mut String, scored: &Scored, summary: &Summary) -> std::fmt::Result {
+    let counts = scored.shape.counts();
     let mut line =
         |name: &str, value: &str, note: &str| writeln!(out, "  {name:NAME$}{}{}", aligned(value), quiet(note));
-    let mut fell = |name: &str, count: u64, note: &str| match scored.is_referenced() {
-        true => line(name, &percent(count, all), note),
-        false => line(name, "-", "needs a reference"),
-    };
-    fell("chosen fell", metrics.chosen_fell(), "policy below reference")?;
-    fell("rejected fell", metrics.rejected_fell(), "policy below reference")?;
-    fell("both fell", metrics.both_fell(), "likelihood displacement")?;
-    match scored.watched.saturated {
-        Some(count) => line("gradient vanished", &percent(count, all), "|dL/dz| below 0.001")?,
-        None => line("gradient vanished", "-", "ipo's has no scale to measure it by")?,
+    for Share { name, count, note, .. } in &summary.shares {
+        line(name, &count.map_or("-".to_owned(), |(count, of)| percent(count, of)), note)?;
     }
-    line("ties", &percent(metrics.ties(), all), "rewards exactly equal; not accurate")?;
-    line("not finite", &percent(metrics.nonfinite(), all), "nan or infinite")
+    match scored.watched.saturated {
+        Some(count) => line("gradient vanished", &percent(count, counts.units), "|dL/dz| below 0.001")?,
+        None => {
+            let note = format!("{}'s has no scale to measure it by", scored.loss.name);
+            line("gradient vanished", "-", &note)?;
+        }
+    }
+    if let Some(ties) = counts.ties {
+        line("ties", &percent(ties, counts.units), "rewards exactly equal; not accurate")?;
+    }
+    line("not finite", &percent(counts.nonfinite, counts.units), "nan or infinite")
 }
 
-fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
-    writeln!(
-        out,
-        "\n{HEADING}Margins{HEADING:#} {QUIET}(reward of the chosen answer less that of the rejected one){QUIET:#}\n"
-    )?;
+fn margins(out: &mut String, scored: &Scored) -> std::fmt::Result {
+    let histogram: &Histogram = &scored.histogram;
+    let what = scored.shape.margin();
+    writeln!(out, "\n{HEADING}Margins{HEADING:#} {QUIET}({what}){QUIET:#}\n")?;
     let rows = histogram.rows();
     if rows.is_empty() {
         return writeln!(out, "  None is finite: nothing to draw.");
@@ -142,7 +144,7 @@ fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
         writeln!(out, "  Zero lies above the picture: all margins are below it.")?;
     }
     if histogram.nan() > 0 {
-        writeln!(out, "  Not drawn, as they are nan: {}.", counted(histogram.nan(), "pair"))?;
+        writeln!(out, "  Not drawn, as they are nan: {}.", counted(histogram.nan(), scored.shape.unit()))?;
     }
     Ok(())
 }
@@ -151,7 +153,7 @@ fn margins(out: &mut String, histogram: &Histogram) -> std::fmt::Result {
 fn extremes(out: &mut String, scored: &Scored) -> std::fmt::Result {
     let (smallest, largest) = (&scored.watched.smallest.items, &scored.watched.largest.items);
     // Of few rows the two would be the same.
-    if scored.metrics.pairs() < 2 * NAMED as u64 || smallest.is_empty() {
+    if scored.shape.counts().units < 2 * NAMED as u64 || smallest.is_empty() {
         return Ok(());
     }
     writeln!(out)?;
@@ -203,10 +205,12 @@ fn watch(out: &mut String, scored: &Scored) -> std::fmt::Result {
     writeln!(out, "\n{HEADING}What to watch{HEADING:#}\n")?;
     let findings = findings(scored);
     if findings.is_empty() {
-        let displaced = if scored.is_referenced() { "few pairs with both log-probs falling, " } else { "" };
+        let is_watched = scored.is_referenced && scored.shape.counts().ties.is_some();
+        let displaced = if is_watched { "few pairs with both log-probs falling, " } else { "" };
+        let ties = if scored.shape.counts().ties.is_some() { "no ties, " } else { "" };
         let saturated = scored.watched.saturated.map_or("", |_| "few with a vanished gradient, ");
         let looked = format!(
-            "Nothing stands out: all numbers are finite, no ties, {displaced}{saturated}no column that looks wrong."
+            "Nothing stands out: all numbers are finite, {ties}{displaced}{saturated}no column that looks wrong."
         );
         return writeln!(out, "{}", wrap(&looked, "  "));
     }

@@ -45,11 +45,14 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// One more, which follows those before it.
+    /// One more, which follows those before it. Answers of a list that is a row are in one row, which is named once.
     pub fn add(&mut self, row: impl FnOnce() -> Row) {
         self.count += 1;
         if self.first.len() < NAMED {
-            self.first.push(row());
+            let row = row();
+            if self.first.last().is_none_or(|last| last.number != row.number) {
+                self.first.push(row);
+            }
         }
     }
 }
@@ -101,11 +104,11 @@ impl Foremost {
         Self { order, items: Vec::new(), least: f32::NEG_INFINITY }
     }
 
-    /// The rows of a chunk, which follow those before them; only finite values count.
-    pub fn offer_all(&mut self, values: &[f32], at: At<'_>) {
+    /// The values of a chunk, which follow those before them, and the row of each; only finite values count.
+    pub fn offer_all(&mut self, values: &[f32], row: impl Fn(usize) -> Row) {
         if self.may_take(values) {
             for (index, &value) in values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
-                self.offer(value, || at.row(index));
+                self.offer(value, || row(index));
             }
         }
     }

@@ -7,27 +7,10 @@ use rayon::prelude::*;
 use super::columns::{Column, STAND_INS, stand_in};
 use super::outliers::Weighed;
 use super::rows::{At, Foremost, Order, Rows};
+use super::shape::Units;
 
-/// A pair whose |dL/dz| is below this hardly trains any more.
+/// A unit whose |dL/dz| is below this hardly trains any more.
 pub const SATURATED: f64 = 1e-3;
-
-/// The columns of log-probabilities as a reader gives them: the reference's may not be there.
-pub const POLICY_CHOSEN: usize = 0;
-/// The policy's log-probability of the rejected answer.
-pub const POLICY_REJECTED: usize = 1;
-/// The reference's log-probability of the chosen answer.
-pub const REF_CHOSEN: usize = 2;
-/// The reference's log-probability of the rejected answer.
-pub const REF_REJECTED: usize = 3;
-
-/// What is true of every row seen so far.
-#[derive(Clone, Copy)]
-pub struct Sameness {
-    /// Policy and reference agree on the chosen answer.
-    pub chosen: bool,
-    /// Policy and reference agree on the rejected answer.
-    pub rejected: bool,
-}
 
 /// The rows of one file, as far as it takes to know them again.
 struct Contents {
@@ -38,24 +21,20 @@ struct Contents {
 pub struct Results<'a> {
     /// Where it stands.
     pub at: At<'a>,
-    /// Its columns of log-probabilities: two, or four with a reference.
+    /// Its columns of log-probabilities.
     pub logps: &'a [Vec<f32>],
-    /// Its weights, if there are any.
-    pub weights: Option<&'a [f32]>,
-    /// Losses, times the weights.
-    pub losses: &'a [f32],
-    /// Margins.
-    pub margins: &'a [f32],
-    /// Gradients by the policy's chosen log-probabilities.
-    pub gradients: &'a [f32],
+    /// What its units gave.
+    pub units: Units<'a>,
 }
 
 /// All that is taken note of.
 pub struct Watched {
-    /// The columns of log-probabilities.
+    /// The columns of log-probabilities: the policy's of each answer of a row, then the reference's, if there is one.
     pub columns: Vec<Column>,
-    /// What all rows have in common, where there is a reference.
-    pub sameness: Option<Sameness>,
+    /// The answers of a row, by name.
+    pub sides: &'static [&'static str],
+    /// Whether policy and reference agree on each answer in every row, where there is a reference.
+    pub sameness: Option<Vec<bool>>,
     /// Whether all columns of all files are of types of integers.
     pub integers: bool,
     /// Rows where the policy is exactly 0, and where the reference is.
@@ -64,11 +43,11 @@ pub struct Watched {
     pub stand_ins: [Rows; STAND_INS.len()],
     /// Rows with a log-probability above 0.
     pub positive: Rows,
-    /// Rows that are not finite.
+    /// The first rows of units that are not finite.
     pub nonfinite: Rows,
-    /// Pairs with a saturated gradient; none for a loss whose gradient has no limits.
+    /// Units with a saturated gradient; none for a loss whose gradient has no limits.
     pub saturated: Option<u64>,
-    /// The largest |dL/dlogp| of a pair of weight 1, where |dL/dz| has a limit.
+    /// The largest |dL/dlogp| of a unit of weight 1, where |dL/dz| has a limit.
     scale: Option<f64>,
     /// The rows with the largest margins.
     pub largest: Foremost,
@@ -83,12 +62,14 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Before the first row, of so many columns and files.
-    pub fn new(columns: usize, files: usize, scale: Option<f64>) -> Self {
+    /// Before the first row, of so many files.
+    pub fn new(sides: &'static [&'static str], is_referenced: bool, files: usize, scale: Option<f64>) -> Self {
+        let columns = if is_referenced { 2 * sides.len() } else { sides.len() };
         let contents = || Contents { columns: vec![DefaultHasher::new(); columns] };
         Self {
             columns: vec![Column::new(); columns],
-            sameness: (columns > REF_REJECTED).then_some(Sameness { chosen: true, rejected: true }),
+            sides,
+            sameness: is_referenced.then(|| vec![true; sides.len()]),
             integers: true,
             zeros: Default::default(),
             stand_ins: Default::default(),
@@ -106,7 +87,8 @@ impl Watched {
 
     /// The rows that follow.
     pub fn add(&mut self, results: &Results<'_>) {
-        let Results { at, logps, .. } = *results;
+        let Results { at, logps, units } = results;
+        let (at, logps) = (*at, *logps);
         self.columns.par_iter_mut().zip(logps).for_each(|(column, values)| column.add(values, at));
         let mut marks: Vec<usize> = self.columns.iter().flat_map(|column| column.marks.iter().copied()).collect();
         marks.sort_unstable();
@@ -117,17 +99,17 @@ impl Watched {
                 values.iter().for_each(|value| hasher.write_u32(value.to_bits()));
             });
         }
-        if let (Some(sameness), [policy_chosen, policy_rejected, ref_chosen, ref_rejected]) =
-            (&mut self.sameness, logps)
-        {
-            sameness.chosen &= policy_chosen == ref_chosen;
-            sameness.rejected &= policy_rejected == ref_rejected;
+        let (policy, reference) = logps.split_at(self.sides.len());
+        for ((same, policy), reference) in self.sameness.iter_mut().flatten().zip(policy).zip(reference) {
+            *same &= policy == reference;
         }
-        self.largest.offer_all(results.margins, at);
-        self.smallest.offer_all(results.margins, at);
-        let Results { margins, losses, .. } = *results;
-        rayon::join(|| self.margins.add(margins, losses, at), || self.losses.add(losses, margins, at));
-        self.count_saturated(results);
+        units.nonfinite.iter().for_each(|&unit| self.nonfinite.add(|| at.row(units.first_row(unit))));
+        let Units { losses, margins, .. } = *units;
+        let row = |unit| at.row(units.first_row(unit));
+        self.largest.offer_all(margins, row);
+        self.smallest.offer_all(margins, row);
+        rayon::join(|| self.margins.add(margins, losses, row), || self.losses.add(losses, margins, row));
+        self.count_saturated(units);
     }
 
     /// Names a row that holds a 0, a stand-in or a number above 0, once for each.
@@ -135,7 +117,7 @@ impl Watched {
         if logps.iter().any(|column| column[index] > 0.0) {
             self.positive.add(|| at.row(index));
         }
-        for (zeros, model) in self.zeros.iter_mut().zip(logps.chunks(2)) {
+        for (zeros, model) in self.zeros.iter_mut().zip(logps.chunks(self.sides.len())) {
             if model.iter().any(|column| column[index] == 0.0) {
                 zeros.add(|| at.row(index));
             }
@@ -146,13 +128,14 @@ impl Watched {
         found.into_iter().for_each(|found| self.stand_ins[found].add(|| at.row(index)));
     }
 
-    fn count_saturated(&mut self, results: &Results<'_>) {
+    fn count_saturated(&mut self, units: &Units<'_>) {
         let (Some(saturated), Some(scale)) = (&mut self.saturated, self.scale) else { return };
-        let weight = |row: usize| results.weights.map_or(1.0, |weights| f64::from(weights[row]));
-        let is_saturated = |(row, gradient): (usize, &f32)| {
-            weight(row) > 0.0 && f64::from(gradient.abs()) < SATURATED * scale * weight(row)
+        let weight = |unit: usize| units.weights.map_or(1.0, |weights| f64::from(weights[unit]));
+        let is_saturated = |(unit, gradient): (usize, &f32)| {
+            let is_small = f64::from(gradient.abs()) < SATURATED * scale * weight(unit);
+            weight(unit) > 0.0 && is_small && units.is_compared(unit)
         };
-        *saturated += results.gradients.iter().enumerate().filter(|&pair| is_saturated(pair)).count() as u64;
+        *saturated += units.gradients.iter().enumerate().filter(|&unit| is_saturated(unit)).count() as u64;
     }
 
     /// Files whose rows are all those of a file before them: each with that file.

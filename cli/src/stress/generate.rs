@@ -1,10 +1,9 @@
 //! Inputs: by the classes of floats where code breaks, and by small changes of others.
 
-use preflane_judge::Random;
+use preflane_judge::{Form, Inputs, Random};
 
 use super::number::Type;
-use super::task::{Row, Task};
-use crate::args::Formula;
+use super::task::{Row, Shape, Task};
 
 /// Where functions of floats change their nature: half ULPs of 1, where exp and sigmoid leave a type, what a type holds.
 const THRESHOLDS: [f64; 44] = [
@@ -66,18 +65,29 @@ const SIZES: [usize; 14] = [1, 2, 3, 4, 7, 8, 9, 16, 17, 31, 32, 33, 64, 100];
 /// Vocabularies, small ones more often: the judge is exact, not fast.
 const VOCABULARIES: [usize; 12] = [2, 2, 3, 5, 8, 8, 17, 33, 64, 129, 512, 2048];
 
+/// Answers of a list, few of them more often.
+const ANSWERS: [usize; 8] = [1, 2, 3, 3, 4, 5, 8, 17];
+
 /// A source of inputs.
 pub struct Generator {
     /// Chance.
     pub random: Random,
     task: Task,
     number: Type,
+    /// Where the loss or its gradient is 0 or bends.
+    zeros: Vec<Inputs>,
 }
 
 impl Generator {
     /// Begins with a seed.
     pub fn new(task: Task, number: Type, seed: u64) -> Self {
-        Self { random: Random(seed), task, number }
+        let zeros = task.zeros();
+        Self { random: Random(seed), task, number, zeros }
+    }
+
+    /// Whether there are places at which the loss or its gradient is 0 or bends.
+    pub fn has_zeros(&self) -> bool {
+        !self.zeros.is_empty()
     }
 
     fn chance(&mut self, one_in: u64) -> bool {
@@ -90,12 +100,57 @@ impl Generator {
             return self.sequences(most);
         }
         let size = self.random.pick(&SIZES).min(most);
-        (0..size).map(|_| self.pair()).collect()
+        let answers = self.number_of_answers();
+        (0..size).map(|_| self.row(answers)).collect()
+    }
+
+    /// As many as all rows of a batch have.
+    fn number_of_answers(&mut self) -> usize {
+        match self.task.shape {
+            Shape::Answers(Form::Labelled) => 1,
+            Shape::Answers(Form::Listed) => self.random.pick(&ANSWERS),
+            _ => 2,
+        }
+    }
+
+    /// Rows at the places where the loss or its gradient is 0 or bends, and beside them.
+    pub fn beside_zeros(&mut self, most: usize) -> Vec<Row> {
+        let size = self.random.pick(&SIZES).min(most);
+        (0..size)
+            .map(|_| {
+                let which = self.random.bits() as usize % self.zeros.len();
+                let zero = self.zeros[which].clone();
+                let n = zero.log_ratios.len();
+                let kind = self.random.bits() % 3;
+                let base = if kind == 1 { self.value() } else { 0.0 };
+                let references: Vec<f64> =
+                    (0..n).map(|_| if kind == 2 { self.random.logp().into() } else { base }).collect();
+                let policies = zero.log_ratios.iter().zip(&references).map(|(ratio, x)| ratio.to_f64() + x);
+                let mut values: Vec<f64> = policies.chain(references.iter().copied()).collect();
+                // The number itself, or one of its neighbours.
+                for x in &mut values {
+                    let steps = (self.random.bits() % 8) as i64 - 4;
+                    *x = self.number.finite(*x);
+                    if steps.abs() < 3 {
+                        *x = self.number.step(*x, steps);
+                    }
+                }
+                let mut labels = Vec::new();
+                if self.task.shape == Shape::Answers(Form::Labelled) {
+                    values.push(zero.reference_point);
+                    labels.push(zero.is_desirable.into());
+                }
+                let mut row = Row { values, labels };
+                self.settle(&mut row);
+                row
+            })
+            .collect()
     }
 
     /// Rows that differ in one log-probability alone, which rises.
     pub fn ladder(&mut self, most: usize) -> Vec<Row> {
-        let first = self.pair();
+        let answers = self.number_of_answers();
+        let first = self.row(answers);
         let mut rows: Vec<Row> = (0..8.min(most))
             .map(|_| {
                 let mut row = first.clone();
@@ -138,82 +193,79 @@ impl Generator {
         }
     }
 
-    /// Four log-probabilities.
-    fn pair(&mut self) -> Row {
-        let beta = self.task.beta;
+    /// Log-probabilities of some answers.
+    fn row(&mut self, answers: usize) -> Row {
+        let beta = self.task.beta();
         // What the loss looks at: the log-ratio, or it times beta, or that by tau.
         let mut scales = vec![1.0, 1.0 / beta, 1.0 / beta];
-        if let Some(tau) = self.task.tau {
+        if let Some(tau) = self.task.textbook.parameter("tau") {
             scales.push(tau / beta);
         }
         let scale = self.random.pick(&scales);
         let sign = if self.chance(2) { 1.0 } else { -1.0 };
         let target = sign * self.size() * scale;
+        // Answers beyond the second are at places of their own, or like the others.
+        let n = answers;
         let mut values = match self.random.bits() % 6 {
             // One log-probability carries all of it.
-            0 | 1 if target > 0.0 => vec![0.0, -target, 0.0, 0.0],
-            0 | 1 => vec![target, 0.0, 0.0, 0.0],
+            0 | 1 => {
+                let mut values = vec![0.0; 2 * n];
+                let place = if target > 0.0 { if n == 1 { n } else { n - 1 } } else { 0 };
+                values[place] = -target.abs();
+                values
+            }
             // Among ordinary ones.
             2 => {
-                let [pr, rc, rr] = [(); 3].map(|()| f64::from(self.random.logp()));
-                vec![rc + pr - rr + target, pr, rc, rr]
+                let others: Vec<f64> = (1..2 * n).map(|_| f64::from(self.random.logp())).collect();
+                let (policies, references) = others.split_at(n - 1);
+                let first = if n > 1 { references[0] + policies[n - 2] - references[n - 1] } else { references[0] };
+                [&[first + target], &others[..]].concat()
             }
-            // The two log-ratios each at a place of their own.
+            // The log-ratios each at a place of its own.
             3 => {
-                let other = self.size() * self.random.pick(&scales) * if self.chance(2) { 1.0 } else { -1.0 };
+                let others: Vec<f64> = (1..n)
+                    .map(|_| self.size() * self.random.pick(&scales) * if self.chance(2) { 1.0 } else { -1.0 })
+                    .collect();
                 let base = -self.random.unit() * 8.0;
-                vec![base + target, base + other, base, base]
+                let policies = std::iter::once(target).chain(others).map(|ratio| base + ratio);
+                policies.chain(std::iter::repeat_n(base, n)).collect()
             }
-            // What cancels: nearly the same four.
+            // What cancels: nearly the same.
             4 => {
                 let base = self.value();
-                (0..4)
+                (0..2 * n)
                     .map(|_| {
                         let steps = (self.random.bits() % 5) as i64 - 2;
                         self.number.step(self.number.finite(base), steps)
                     })
                     .collect()
             }
-            _ => (0..4).map(|_| self.value()).collect(),
+            _ => (0..2 * n).map(|_| self.value()).collect(),
         };
         if self.chance(8) {
-            values[2] = values[0];
-            values[3] = values[1];
+            values.copy_within(..n, n);
         }
-        let mut row = Row { values, labels: Vec::new() };
+        let mut labels = Vec::new();
+        if self.task.shape == Shape::Answers(Form::Labelled) {
+            // What the log-ratio is compared with: at most it, as estimates of a divergence are, or anything.
+            let ratio = values[0] - values[1];
+            let point = match self.random.bits() % 4 {
+                0 => 0.0,
+                1 => ratio,
+                2 => self.random.unit() * 8.0,
+                _ => self.size(),
+            };
+            values.push(point);
+            labels.push((self.random.bits() & 1) as i64);
+        }
+        let mut row = Row { values, labels };
         self.settle(&mut row);
         row
     }
 
-    /// Makes finite log-probabilities of the type out of anything: what is beyond the type, or of no value since steps and
-    /// scales led out of it, is brought back.
-    pub fn settle(&self, row: &mut Row) {
-        let number = self.number;
-        row.values.iter_mut().for_each(|x| *x = Type::F64.finite(*x));
-        if self.task.is_sequences() {
-            row.values.iter_mut().for_each(|x| *x = number.round(x.clamp(-1e4, 1e4)));
-            return;
-        }
-        let values = &mut row.values;
-        if self.task.reference_free {
-            values[2] = 0.0;
-            values[3] = 0.0;
-        }
-        // A policy above 0 goes down together with its reference.
-        for side in 0..2 {
-            let excess = values[side].max(0.0);
-            values[side] -= excess;
-            if !self.task.reference_free {
-                values[side + 2] -= excess;
-            }
-        }
-        let largest = number.largest() / 64.0;
-        values.iter_mut().for_each(|x| *x = number.round(x.clamp(-largest, 0.0)) + 0.0);
-        if self.task.formula == Formula::OddsRatio {
-            // A probability of 1 has no odds.
-            let nearest = -number.round(number.quantum().max(NEAREST_TO_CERTAIN));
-            values[..2].iter_mut().for_each(|x| *x = x.min(nearest));
-        }
+    /// [`settle`] for what this makes.
+    fn settle(&self, row: &mut Row) {
+        settle(&self.task, self.number, row);
     }
 
     /// A row near another.
@@ -231,7 +283,7 @@ impl Generator {
             3 => x / 2.0,
             4 => x * 2.0,
             5 => row.values[other],
-            6 => x + self.size() / self.task.beta * if self.chance(2) { 1.0 } else { -1.0 },
+            6 => x + self.size() / self.task.beta() * if self.chance(2) { 1.0 } else { -1.0 },
             _ => self.value(),
         };
         self.settle(&mut row);
@@ -273,23 +325,56 @@ impl Generator {
     }
 }
 
+/// Makes finite log-probabilities of the type out of anything: what is beyond the type, or of no value since steps and scales led
+/// out of it, is brought back.
+pub fn settle(task: &Task, number: Type, row: &mut Row) {
+    row.values.iter_mut().for_each(|x| *x = Type::F64.finite(*x));
+    if task.is_sequences() {
+        row.values.iter_mut().for_each(|x| *x = number.round(x.clamp(-1e4, 1e4)));
+        return;
+    }
+    let n = task.answers(row);
+    let (values, points) = row.values.split_at_mut(2 * n);
+    if task.reference_free {
+        values[n..].fill(0.0);
+    }
+    // A policy above 0 goes down together with its reference.
+    for answer in 0..n {
+        let excess = values[answer].max(0.0);
+        values[answer] -= excess;
+        if !task.reference_free {
+            values[answer + n] -= excess;
+        }
+    }
+    let largest = number.largest() / 64.0;
+    values.iter_mut().for_each(|x| *x = number.round(x.clamp(-largest, 0.0)) + 0.0);
+    points.iter_mut().for_each(|x| *x = number.round(x.clamp(-largest, largest)) + 0.0);
+    if task.textbook.definition().below_zero {
+        // A probability of 1 has no odds.
+        let nearest = -number.round(number.quantum().max(NEAREST_TO_CERTAIN));
+        values[..n].iter_mut().for_each(|x| *x = x.min(nearest));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
+    use preflane_judge::{DEFINITIONS, Parameter, textbook};
 
     use super::*;
 
     /// Every input is a finite number of its type, for every type and loss, also where beta scales sizes beyond all numbers.
     #[test]
     fn inputs_are_finite_in_their_type() {
-        for &formula in Formula::value_variants() {
+        let sequences = (Shape::Sequences { mean: false }, &DEFINITIONS[0]);
+        for (shape, definition) in DEFINITIONS.iter().map(|d| (Shape::Answers(d.form), d)).chain([sequences]) {
             for number in Type::ALL {
                 for beta in [0.1, 1e-3, 1e-310, 1e300] {
-                    let label_smoothing = matches!(formula, Formula::Cdpo | Formula::Robust).then_some(0.1);
-                    let tau = (formula == Formula::Discopop).then_some(0.05);
-                    let gamma = (formula == Formula::Simpo).then_some(0.5);
-                    let reference_free = matches!(formula, Formula::OddsRatio | Formula::Simpo);
-                    let task = Task { formula, beta, label_smoothing, tau, gamma, reference_free };
+                    let usual =
+                        |name: &&str| Parameter::named(name).and_then(|parameter| parameter.default).unwrap_or(0.1);
+                    let mut values: Vec<f64> = definition.parameters.iter().map(usual).collect();
+                    values[0] = beta;
+                    let textbook = textbook(definition.name, &values).unwrap();
+                    let task = Task { shape, textbook, reference_free: !definition.reference };
                     let is_sequences = task.is_sequences();
                     let mut generator = Generator::new(task, number, 1);
                     for _ in 0..if is_sequences { 4 } else { 60 } {
@@ -297,10 +382,13 @@ mod tests {
                         if !is_sequences {
                             rows.extend(generator.ladder(8));
                             rows.extend(rows.clone().iter().map(|row| generator.near(row)));
+                            if generator.has_zeros() {
+                                rows.extend(generator.beside_zeros(8));
+                            }
                         }
                         for row in rows {
                             let is_right = row.values.iter().all(|x| number.holds(*x));
-                            assert!(is_right, "{formula:?}, {number:?}, beta {beta}: {:?}", row.values);
+                            assert!(is_right, "{}, {number:?}, beta {beta}: {:?}", definition.name, row.values);
                         }
                     }
                 }

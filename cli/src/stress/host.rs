@@ -1,22 +1,63 @@
 //! The other side of the protocol for shared libraries: a process that loads one and answers for it. It may crash.
 #![allow(unsafe_code, reason = "functions of a library that nobody has checked")]
 
+use std::ffi::{CString, c_char};
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use libloading::{Library, Symbol};
 
+use preflane_judge::Form;
+
 use super::number::{Type, plain};
 use super::subject::HELLO;
+use super::task::Shape;
 use crate::failure::Failure;
 
-/// `preflane_stress_parameters` of the header.
+/// `preflane_stress_parameters` of the header. What stands after the first four came later.
 #[repr(C)]
 struct Parameters {
     beta: f64,
     label_smoothing: f64,
     tau: f64,
     gamma: f64,
+    count: usize,
+    names: *const *const c_char,
+    values: *const f64,
+}
+
+/// What a batch's first line says of them, and what the C form points to.
+struct Given {
+    names: Vec<CString>,
+    pointers: Vec<*const c_char>,
+    values: Vec<f64>,
+}
+
+impl Given {
+    fn new(head: &str) -> Self {
+        let given = head.split_whitespace().filter_map(|word| word.split_once('='));
+        let given = given.filter_map(|(name, value)| Some((CString::new(name).ok()?, value.parse::<f64>().ok()?)));
+        let (names, values): (Vec<CString>, Vec<f64>) = given.unzip();
+        Self { pointers: names.iter().map(|name| name.as_ptr()).collect(), names, values }
+    }
+
+    /// A parameter by its name; NaN if the loss has none of that name.
+    fn named(&self, name: &str) -> f64 {
+        let place = self.names.iter().position(|other| other.as_bytes() == name.as_bytes());
+        place.map_or(f64::NAN, |place| self.values[place])
+    }
+
+    fn to_c(&self) -> Parameters {
+        Parameters {
+            beta: self.named("beta"),
+            label_smoothing: self.named("label_smoothing"),
+            tau: self.named("tau"),
+            gamma: self.named("gamma"),
+            count: self.values.len(),
+            names: self.pointers.as_ptr(),
+            values: self.values.as_ptr(),
+        }
+    }
 }
 
 /// Pairs of the header, for a type of numbers.
@@ -33,6 +74,23 @@ type Pairs<T> = unsafe extern "C" fn(
     *mut T,
     *mut T,
 ) -> i32;
+
+/// Labelled answers of the header.
+type Labelled<T> = unsafe extern "C" fn(
+    usize,
+    *const Parameters,
+    *const T,
+    *const T,
+    *const T,
+    *const i32,
+    *mut T,
+    *mut T,
+    *mut T,
+) -> i32;
+
+/// Lists of answers of the header.
+type Listed<T> =
+    unsafe extern "C" fn(usize, usize, *const Parameters, *const T, *const T, *mut T, *mut T, *mut T) -> i32;
 
 /// Logits of the header.
 type Logits<T> = unsafe extern "C" fn(usize, usize, usize, i32, *const T, *const i64, *mut T, *mut T) -> i32;
@@ -72,17 +130,16 @@ impl Number for f64 {
 }
 
 /// What the header's functions are called; the first that a library has is taken.
-fn symbols(logits: bool) -> [String; 2] {
-    let what = if logits { "logits" } else { "pairs" };
-    [Type::F32, Type::F64].map(|number| format!("preflane_stress_{what}_{}", number.name()))
+fn symbols(shape: Shape) -> [String; 2] {
+    [Type::F32, Type::F64].map(|number| format!("preflane_stress_{}_{}", shape.word(), number.name()))
 }
 
 /// Answers batches on standard input until it ends.
-pub fn serve(path: &Path, symbol: Option<&str>, logits: bool) -> Result<(), Failure> {
+pub fn serve(path: &Path, symbol: Option<&str>, shape: Shape) -> Result<(), Failure> {
     // SAFETY: the library's own code runs, as the user wants; should it misbehave, only this process ends.
     let library =
         unsafe { Library::new(path) }.map_err(|e| Failure::of_file(path, format!("cannot be loaded: {e}")))?;
-    let names = symbol.map_or_else(|| symbols(logits).to_vec(), |name| vec![name.to_owned()]);
+    let names = symbol.map_or_else(|| symbols(shape).to_vec(), |name| vec![name.to_owned()]);
     let mut found = None;
     for name in &names {
         // SAFETY: only whether it is there matters.
@@ -95,31 +152,44 @@ pub fn serve(path: &Path, symbol: Option<&str>, logits: bool) -> Result<(), Fail
         return Err(Failure::of_file(path, format!("has no function {}", names.join(" and no "))));
     };
     let served = if name.ends_with(Type::F64.name()) {
-        answer::<f64>(&library, &name, logits, Type::F64)
+        answer::<f64>(&library, &name, shape, Type::F64)
     } else if name.ends_with(Type::F32.name()) {
-        answer::<f32>(&library, &name, logits, Type::F32)
+        answer::<f32>(&library, &name, shape, Type::F32)
     } else {
         return Err(Failure::new(format!("--symbol {name}: its type is unknown; the name must end in _f32 or _f64")));
     };
     served.map_err(|e| Failure::of_file(path, e))
 }
 
-fn answer<T: Number>(library: &Library, name: &str, logits: bool, number: Type) -> io::Result<()> {
+fn answer<T: Number>(library: &Library, name: &str, shape: Shape, number: Type) -> io::Result<()> {
     let (stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
     let [hello, version] = HELLO;
-    let what = if logits { "logits" } else { "pairs" };
-    writeln!(stdout, "{hello} {version} {what} {}", number.name())?;
+    writeln!(stdout, "{hello} {version} {} {}", shape.word(), number.name())?;
     stdout.flush()?;
     let mut lines = stdin.lines();
     while let Some(head) = lines.next() {
-        let text = if logits {
-            // SAFETY: the user vouches that the function has the header's signature.
-            let function = unsafe { library.get(name.as_bytes()) }.map_err(io::Error::other)?;
-            answer_logits::<T>(&function, &head?, &mut lines)?
-        } else {
-            // SAFETY: likewise.
-            let function = unsafe { library.get(name.as_bytes()) }.map_err(io::Error::other)?;
-            answer_pairs::<T>(&function, &head?, &mut lines)?
+        let (head, name) = (head?, name.as_bytes());
+        let text = match shape {
+            Shape::Sequences { .. } => {
+                // SAFETY: the user vouches that the function has the header's signature.
+                let function = unsafe { library.get(name) }.map_err(io::Error::other)?;
+                answer_logits::<T>(&function, &head, &mut lines)?
+            }
+            Shape::Answers(Form::Pairwise) => {
+                // SAFETY: likewise.
+                let function = unsafe { library.get(name) }.map_err(io::Error::other)?;
+                answer_pairs::<T>(&function, &head, &mut lines)?
+            }
+            Shape::Answers(Form::Labelled) => {
+                // SAFETY: likewise.
+                let function = unsafe { library.get(name) }.map_err(io::Error::other)?;
+                answer_labelled::<T>(&function, &head, &mut lines)?
+            }
+            Shape::Answers(Form::Listed) => {
+                // SAFETY: likewise.
+                let function = unsafe { library.get(name) }.map_err(io::Error::other)?;
+                answer_listed::<T>(&function, &head, &mut lines)?
+            }
         };
         stdout.write_all(text.as_bytes())?;
         stdout.flush()?;
@@ -131,25 +201,77 @@ type Lines<'a> = &'a mut dyn Iterator<Item = io::Result<String>>;
 
 fn answer_pairs<T: Number>(function: &Symbol<Pairs<T>>, head: &str, lines: Lines) -> io::Result<String> {
     let pairs = field(head, 1)? as usize;
-    let mut columns = [const { Vec::new() }; 4];
-    for _ in 0..pairs {
-        let row: Vec<f64> = numbers(lines)?;
-        columns.iter_mut().zip(row).for_each(|(column, x)| column.push(T::of(x)));
-    }
-    let named = |name| parameter(head, name).unwrap_or(f64::NAN);
-    let parameters = Parameters {
-        beta: named("beta"),
-        label_smoothing: named("label_smoothing"),
-        tau: named("tau"),
-        gamma: named("gamma"),
-    };
+    let columns: [Vec<T>; 4] = columns(lines, pairs)?;
+    let given = Given::new(head);
     let mut results = [const { Vec::new() }; 5];
     results.iter_mut().for_each(|result| *result = vec![T::UNTOUCHED; pairs]);
     let [pc, pr, rc, rr] = columns.each_ref().map(Vec::as_ptr);
     let [loss, by_pc, by_pr, by_rc, by_rr] = results.each_mut().map(Vec::as_mut_ptr);
     // SAFETY: all arrays have a number a pair and live until the call returns; the rest is the library's affair.
-    let code = unsafe { function(pairs, &parameters, pc, pr, rc, rr, loss, by_pc, by_pr, by_rc, by_rr) };
+    let code = unsafe { function(pairs, &given.to_c(), pc, pr, rc, rr, loss, by_pc, by_pr, by_rc, by_rr) };
     Ok(if code == 0 { rows(&results, pairs) } else { format!("error code {code}\n") })
+}
+
+/// Rows as columns.
+fn columns<T: Number, const N: usize>(lines: Lines, count: usize) -> io::Result<[Vec<T>; N]> {
+    let mut columns = [const { Vec::new() }; N];
+    for _ in 0..count {
+        let row: Vec<f64> = numbers(lines)?;
+        columns.iter_mut().zip(row).for_each(|(column, x)| column.push(T::of(x)));
+    }
+    Ok(columns)
+}
+
+fn answer_labelled<T: Number>(function: &Symbol<Labelled<T>>, head: &str, lines: Lines) -> io::Result<String> {
+    let answers = field(head, 1)? as usize;
+    let [labels, policy, reference, points]: [Vec<T>; 4] = columns(lines, answers)?;
+    let labels: Vec<i32> = labels.into_iter().map(|label| label.wide() as i32).collect();
+    let given = Given::new(head);
+    let mut results = [const { Vec::new() }; 3];
+    results.iter_mut().for_each(|result| *result = vec![T::UNTOUCHED; answers]);
+    let [policy, reference, points] = [&policy, &reference, &points].map(|column| column.as_ptr());
+    let [loss, by_policy, by_reference] = results.each_mut().map(Vec::as_mut_ptr);
+    // SAFETY: all arrays have a number an answer and live until the call returns; the rest is the library's affair.
+    let code = unsafe {
+        let labels = labels.as_ptr();
+        function(answers, &given.to_c(), policy, reference, points, labels, loss, by_policy, by_reference)
+    };
+    Ok(if code == 0 { rows(&results, answers) } else { format!("error code {code}\n") })
+}
+
+fn answer_listed<T: Number>(function: &Symbol<Listed<T>>, head: &str, lines: Lines) -> io::Result<String> {
+    let [lists, answers] = [field(head, 1)? as usize, field(head, 2)? as usize];
+    let (mut policy, mut reference) = (Vec::<T>::new(), Vec::<T>::new());
+    for _ in 0..lists {
+        let row: Vec<f64> = numbers(lines)?;
+        let (of_policy, of_reference) = row.split_at(answers.min(row.len()));
+        policy.extend(of_policy.iter().map(|x| T::of(*x)));
+        reference.extend(of_reference.iter().map(|x| T::of(*x)));
+    }
+    let given = Given::new(head);
+    let mut losses = vec![T::UNTOUCHED; lists];
+    let [mut by_policy, mut by_reference] = [&policy, &reference].map(|x| vec![T::UNTOUCHED; x.len()]);
+    // SAFETY: the arrays are as long as the header says and live until the call returns.
+    let code = unsafe {
+        function(
+            lists,
+            answers,
+            &given.to_c(),
+            policy.as_ptr(),
+            reference.as_ptr(),
+            losses.as_mut_ptr(),
+            by_policy.as_mut_ptr(),
+            by_reference.as_mut_ptr(),
+        )
+    };
+    if code != 0 {
+        return Ok(format!("error code {code}\n"));
+    }
+    let column = |by: &[T], k: usize| (0..lists).map(|row| by[row * answers + k]).collect();
+    let mut results = vec![losses];
+    results.extend((0..answers).map(|k| column(&by_policy, k)));
+    results.extend((0..answers).map(|k| column(&by_reference, k)));
+    Ok(rows(&results, lists))
 }
 
 fn answer_logits<T: Number>(function: &Symbol<Logits<T>>, head: &str, lines: Lines) -> io::Result<String> {
@@ -162,7 +284,7 @@ fn answer_logits<T: Number>(function: &Symbol<Logits<T>>, head: &str, lines: Lin
         labels.extend(label.iter().map(|label| *label as i64));
         logits.extend(logit.iter().map(|x| T::of(*x)));
     }
-    let mean = i32::from(parameter(head, "mean") == Some(1.0));
+    let mean = i32::from(Given::new(head).named("mean") == 1.0);
     let mut logps = vec![T::UNTOUCHED; sequences];
     let mut gradients = vec![T::UNTOUCHED; logits.len()];
     // SAFETY: the arrays are as long as the header says and live until the call returns.
@@ -211,11 +333,6 @@ fn field(head: &str, place: usize) -> io::Result<u64> {
         .nth(place)
         .and_then(|word| word.parse().ok())
         .ok_or_else(|| bad("a batch's first line lacks a size"))
-}
-
-/// A number of the first line, by its name.
-fn parameter(head: &str, name: &str) -> Option<f64> {
-    head.split_whitespace().filter_map(|word| word.split_once('=')).find(|(key, _)| *key == name)?.1.parse().ok()
 }
 
 fn numbers(lines: Lines) -> io::Result<Vec<f64>> {

@@ -135,14 +135,21 @@ impl Hunt<'_> {
                 break;
             }
             let is_ladder = seen.batches % 8 == 5 && !self.judge.task.is_sequences();
+            let is_of_zeros = seen.batches % 8 == 2 && generator.has_zeros();
             let rows = if is_ladder {
                 generator.ladder(most)
+            } else if is_of_zeros {
+                generator.beside_zeros(most)
             } else if seen.batches % 2 == 1 && !pool.is_empty() && !self.judge.task.is_sequences() {
                 let size = generator.batch(most).len();
+                let first = &pool[seen.batches as usize % pool.len()].1;
+                // A batch's rows have one shape.
+                let alike: Vec<&Row> =
+                    pool.iter().map(|(_, row)| row).filter(|row| row.values.len() == first.values.len()).collect();
                 (0..size)
                     .map(|_| {
-                        let which = generator.random.bits() as usize % pool.len();
-                        generator.near(&pool[which].1)
+                        let which = generator.random.bits() as usize % alike.len();
+                        generator.near(alike[which])
                     })
                     .collect()
             } else {
@@ -228,8 +235,11 @@ impl Hunt<'_> {
             let mut worst = 0.0_f64;
             for checked in checked {
                 if checked.result == 0 && seen.points.len() < MOST_POINTS {
-                    let point =
-                        Point { input: position(self.judge, row), ulps: checked.ulps, fails: checked.fault.is_some() };
+                    let point = Point {
+                        input: self.judge.task.position(row),
+                        ulps: checked.ulps,
+                        fails: checked.fault.is_some(),
+                    };
                     seen.points.push(point);
                 }
                 match checked.fault {
@@ -298,7 +308,8 @@ impl Hunt<'_> {
             let (truth, got) = (after - before, b.got - a.got);
             if truth.abs() > doubt && got.abs() > doubt && truth.signum() != got.signum() {
                 let cause = format!(
-                    "where policy_chosen rises from {}, the loss goes from {} to {}, but should from {} to {}",
+                    "where {} rises from {}, the loss goes from {} to {}, but should from {} to {}",
+                    self.judge.task.inputs(&rows[k]).swap_remove(0),
                     number.decimal(rows[k - 1].values[0]),
                     number.decimal(a.got),
                     number.decimal(b.got),
@@ -395,15 +406,6 @@ pub fn differ(a: &[Option<f64>], b: &[Option<f64>]) -> Option<usize> {
         (a, b) => a.is_none() && b.is_none(),
     };
     a.iter().zip(b).position(|(a, b)| !same(a, b))
-}
-
-/// Where the picture has a row.
-fn position(judge: &Judge, row: &Row) -> f64 {
-    if judge.task.is_sequences() {
-        return row.values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
-    }
-    let [pc, pr, rc, rr] = [0, 1, 2, 3].map(|k| row.values[k]);
-    judge.task.beta * ((pc - rc) - (pr - rr))
 }
 
 /// What makes two findings one: gradients of a row are of a kind, and so is all that is not monotone.

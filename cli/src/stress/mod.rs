@@ -45,8 +45,8 @@ pub fn run(options: &Stress) -> Result<(String, bool), Failure> {
     let command = command(options, &task)?;
     let mut subject = Subject::start(&command, options.time_limit)?;
     let hello = subject.hello();
-    if hello.logits != task.is_sequences() {
-        let (has, needs) = if hello.logits { ("logits", "pairs") } else { ("pairs", "logits") };
+    if !hello.shape.is_like(task.shape) {
+        let (has, needs) = (hello.shape.word(), task.shape.word());
         let message = format!("the code under test takes {has}, --loss {} needs one that takes {needs}", task.name());
         return Err(Failure::new(message));
     }
@@ -70,7 +70,10 @@ pub fn run(options: &Stress) -> Result<(String, bool), Failure> {
 
 /// The process that holds a library.
 pub fn host(options: &StressHost) -> Result<(), Failure> {
-    host::serve(&options.library, options.symbol.as_deref(), options.logits)
+    let Some(shape) = task::Shape::of_word(&options.takes) else {
+        return Err(Failure::new(format!("--takes {}: pairs, labelled, listed or logits is needed", options.takes)));
+    };
+    host::serve(&options.library, options.symbol.as_deref(), shape)
 }
 
 /// What to start: a library gets a process of this program, for it may crash.
@@ -86,9 +89,7 @@ fn command(options: &Stress, task: &Task) -> Result<Vec<OsString>, Failure> {
     if let Some(symbol) = &options.symbol {
         command.extend(["--symbol".into(), symbol.into()]);
     }
-    if task.is_sequences() {
-        command.push("--logits".into());
-    }
+    command.extend(["--takes".into(), task.shape.word().into()]);
     Ok(command)
 }
 

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use preflane_judge::Form;
+
 use super::hunt::Finding;
 use super::number::{Type, hex, plain};
-use super::task::{INPUTS, RESULTS, Task};
+use super::task::{Shape, Task};
 use super::verdict::Fault;
-use crate::args::Language;
+use crate::args::{Language, Stress};
 
 /// A test of the finding.
 pub fn test(finding: &Finding, task: &Task, number: Type, language: Language) -> String {
@@ -111,11 +113,21 @@ fn float(x: f64) -> String {
     }
 }
 
+/// The label of a labelled answer, which stands beside the numbers.
+fn label(finding: &Finding) -> String {
+    match finding.row.labels[..] {
+        [label] => format!("; the label is {label}"),
+        _ => String::new(),
+    }
+}
+
 fn result_list(finding: &Finding, task: &Task) -> String {
     if task.is_sequences() {
         format!("logp, gradients; {} labels {:?}", finding.row.labels.len(), finding.row.labels)
     } else {
-        RESULTS.join(", ")
+        let names: Vec<String> =
+            (0..=2 * task.answers(&finding.row)).map(|result| task.result(&finding.row, result)).collect();
+        names.join(", ") + &label(finding)
     }
 }
 
@@ -139,7 +151,7 @@ fn c(finding: &Finding, task: &Task, number: Type) -> String {
             };
             let width = rows[0].len();
             let positions = finding.row.labels.len();
-            let mean = i32::from(task.formula == crate::args::Formula::MeanLogps);
+            let mean = i32::from(task.shape == Shape::Sequences { mean: true });
             let _ = writeln!(text, "    const int64_t {name}_labels[] = {{{}}};", labels.join(", "));
             let _ = writeln!(text, "    const {kind} {name}_logits[] = {{{}}};", list(&rows.concat(), literal));
             let _ = writeln!(text, "    {kind} {name}_logps[{}], {name}_grads[{}];", rows.len(), rows.len() * width);
@@ -157,33 +169,73 @@ fn c(finding: &Finding, task: &Task, number: Type) -> String {
             let _ = writeln!(text, "    {kind} {name} = {place};");
             return;
         }
+        let n = task.answers(&finding.row);
+        let count = rows.len();
+        if task.shape == Shape::Answers(Form::Listed) {
+            // Answer after answer, list after list.
+            for (model, range) in [("policy", 0..n), ("ref", n..2 * n)] {
+                let all: Vec<f64> = rows.iter().flat_map(|row| row[range.clone()].to_vec()).collect();
+                let _ = writeln!(text, "    const {kind} {name}_{model}[] = {{{}}};", list(&all, literal));
+            }
+            let size = count * n;
+            let _ =
+                writeln!(text, "    {kind} {name}_losses[{count}], {name}_by_policy[{size}], {name}_by_ref[{size}];");
+            let _ = writeln!(
+                text,
+                "    if (preflane_stress_listed_{suffix}({count}, {n}, &parameters, {name}_policy, {name}_ref, {name}_losses, {name}_by_policy, {name}_by_ref)) return 1;"
+            );
+            let place = match result.checked_sub(1) {
+                None => format!("{name}_losses[{position}]"),
+                Some(k) if k < n => format!("{name}_by_policy[{}]", position * n + k),
+                Some(k) => format!("{name}_by_ref[{}]", position * n + k - n),
+            };
+            let _ = writeln!(text, "    {kind} {name} = {place};");
+            return;
+        }
+        let (inputs, outputs) = (rows[0].len(), 1 + 2 * n);
         let column = |k: usize| list(&rows.iter().map(|row| row[k]).collect::<Vec<_>>(), literal);
         let _ = writeln!(
             text,
-            "    const {kind} {name}_in[4][{}] = {{{}}};",
-            rows.len(),
-            (0..4).map(|k| format!("{{{}}}", column(k))).collect::<Vec<_>>().join(", ")
+            "    const {kind} {name}_in[{inputs}][{count}] = {{{}}};",
+            (0..inputs).map(|k| format!("{{{}}}", column(k))).collect::<Vec<_>>().join(", ")
         );
-        let _ = writeln!(text, "    {kind} {name}_out[5][{}];", rows.len());
-        let ins = (0..4).map(|k| format!("{name}_in[{k}]")).collect::<Vec<_>>().join(", ");
-        let outs = (0..5).map(|k| format!("{name}_out[{k}]")).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "    {kind} {name}_out[{outputs}][{count}];");
+        let mut ins: Vec<String> = (0..inputs).map(|k| format!("{name}_in[{k}]")).collect();
+        if task.shape == Shape::Answers(Form::Labelled) {
+            let labels: Vec<String> = match &finding.batch {
+                Some(batch) => if name == "got" { &batch.rows } else { &batch.other }
+                    .iter()
+                    .flat_map(|row| &row.labels)
+                    .map(i64::to_string)
+                    .collect(),
+                None => finding.row.labels.iter().map(i64::to_string).collect(),
+            };
+            let _ = writeln!(text, "    const int32_t {name}_labels[] = {{{}}};", labels.join(", "));
+            ins.push(format!("{name}_labels"));
+        }
+        let outs = (0..outputs).map(|k| format!("{name}_out[{k}]")).collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             text,
-            "    if (preflane_stress_pairs_{suffix}({}, &parameters, {ins}, {outs})) return 1;",
-            rows.len()
+            "    if (preflane_stress_{}_{suffix}({count}, &parameters, {}, {outs})) return 1;",
+            task.shape.word(),
+            ins.join(", ")
         );
         let _ = writeln!(text, "    {kind} {name} = {name}_out[{result}][{position}];");
     };
     if !task.is_sequences() {
-        let or_nan = |x: Option<f64>| x.map_or("NAN".to_owned(), plain);
-        let _ = writeln!(
-            text,
-            "    const preflane_stress_parameters parameters = {{{}, {}, {}, {}}};",
-            plain(task.beta),
-            or_nan(task.label_smoothing),
-            or_nan(task.tau),
-            or_nan(task.gamma)
-        );
+        let or_nan = |name: &str| task.textbook.parameter(name).map_or("NAN".to_owned(), plain);
+        let mut fields: Vec<String> = Stress::OPTIONS.into_iter().map(or_nan).collect();
+        let (names, values) = (task.textbook.definition().parameters, task.textbook.values());
+        if names.iter().any(|name| !Stress::OPTIONS.contains(name)) {
+            let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            let _ = writeln!(text, "    static const char *const names[] = {{{}}};", quoted.join(", "));
+            let _ = writeln!(text, "    static const double values[] = {{{}}};", list(values, plain));
+            fields.extend([names.len().to_string(), "names".to_owned(), "values".to_owned()]);
+        } else {
+            // What a function of the first four parameters alone does not look at.
+            fields.extend(["0", "NULL", "NULL"].map(str::to_owned));
+        }
+        let _ = writeln!(text, "    const preflane_stress_parameters parameters = {{{}}};", fields.join(", "));
     }
     call(&mut text, &rows, position, "got");
     let literal = |x: f64| {
@@ -226,7 +278,7 @@ fn pytest(finding: &Finding, task: &Task, number: Type) -> String {
             format!("(logits, labels), logits of shape [sequences, {}, vocabulary]", finding.row.labels.len()),
         )
     } else {
-        ("loss", format!("({})", INPUTS.join(", ")))
+        ("loss", format!("({}){}", task.inputs(&finding.row).join(", "), label(finding)))
     };
     let _ = writeln!(text, "# `{function}` is the code under test, {takes}; {}.", task.parameters().replace(' ', ", "));
     let _ = writeln!(text, "import torch\n\nfrom your_package import {function}\n\n\ndef test_{}():", name(finding));
@@ -259,7 +311,7 @@ fn pytest(finding: &Finding, task: &Task, number: Type) -> String {
             }
         } else {
             let _ = writeln!(text, "    inputs = [");
-            for k in 0..4 {
+            for k in 0..rows[0].len() {
                 let column: Vec<f64> = rows.iter().map(|row| row[k]).collect();
                 let _ = writeln!(
                     text,

@@ -6,7 +6,6 @@ use super::Stressed;
 use super::hunt::Finding;
 use super::number::{Type, hex, plain};
 use super::regression;
-use super::task::INPUTS;
 use super::verdict::Fault;
 use crate::args::{Bound, Language};
 use crate::layout::{HEADING, WATCH, counted, quiet, rough, wrap};
@@ -80,22 +79,22 @@ fn error(finding: &Finding) -> String {
 fn input(stressed: &Stressed, finding: &Finding) -> Vec<(String, String, String)> {
     let number = stressed.judge.number;
     let row = &finding.row;
-    let name = |k: usize| match row.labels.len() {
-        0 => INPUTS[k].to_owned(),
-        positions => format!("logit [{}][{}]", k / (row.values.len() / positions), k % (row.values.len() / positions)),
-    };
+    let task = &stressed.judge.task;
+    let names = task.inputs(row);
     let mut lines: Vec<_> = row
         .values
         .iter()
         .enumerate()
         .take(SHOWN)
-        .map(|(k, x)| (name(k), number.decimal(*x), format!("{} = {}", hex(*x), number.bits(*x))))
+        .map(|(k, x)| (names[k].clone(), number.decimal(*x), format!("{} = {}", hex(*x), number.bits(*x))))
         .collect();
     if row.values.len() > SHOWN {
         lines.push((format!("and {} more", row.values.len() - SHOWN), String::new(), String::new()));
     }
-    if !row.labels.is_empty() {
-        lines.insert(0, ("labels".to_owned(), format!("{:?}", row.labels), String::new()));
+    match row.labels[..] {
+        [] => {}
+        [label] if !task.is_sequences() => lines.insert(0, ("label".to_owned(), label.to_string(), String::new())),
+        _ => lines.insert(0, ("labels".to_owned(), format!("{:?}", row.labels), String::new())),
     }
     lines
 }

@@ -1,8 +1,11 @@
 //! The smallest, roundest input that still fails in the same way.
 
+use preflane_judge::Form;
+
 use super::cause::cause;
+use super::generate::settle;
 use super::hunt::{Batch, Finding, Hunt, differ};
-use super::task::Row;
+use super::task::{Row, Shape};
 use super::verdict::Fault;
 use crate::failure::Failure;
 
@@ -113,11 +116,11 @@ fn simpler(hunt: &Hunt, row: &Row) -> Vec<Row> {
     let mut with = |change: &dyn Fn(&mut Vec<f64>)| {
         let mut other = row.clone();
         change(&mut other.values);
-        let generator = super::generate::Generator::new(hunt.judge.task.clone(), number, 0);
-        generator.settle(&mut other);
+        settle(&hunt.judge.task, number, &mut other);
         rows.push(other);
     };
-    for k in 0..4 {
+    let n = hunt.judge.task.answers(row);
+    for k in 0..row.values.len() {
         let x = row.values[k];
         for y in [0.0, -1.0, -2.0, -10.0, -100.0, -1000.0, x / 2.0, x * 0.9, x * 2.0].into_iter().chain(rounded(x)) {
             with(&|values| values[k] = y);
@@ -125,7 +128,7 @@ fn simpler(hunt: &Hunt, row: &Row) -> Vec<Row> {
         for y in [-0.1, -0.01, -1e-3, -1e-4, -1e-6, -1e-8, -1e-12, -1e-16] {
             with(&|values| values[k] = y);
         }
-        for other in 0..4 {
+        for other in 0..row.values.len() {
             with(&|values| values[k] = values[other]);
             // Two at once, the difference kept.
             let (a, b) = (row.values[k], row.values[other]);
@@ -145,12 +148,29 @@ fn simpler(hunt: &Hunt, row: &Row) -> Vec<Row> {
             }
         }
     }
-    // The log-ratios alone, without and with whole numbers.
-    let [u, v] = [row.values[0] - row.values[2], row.values[1] - row.values[3]];
-    for (u, v) in [(u, v), (u - v, 0.0), (u.round(), v.round()), (u.floor(), v.ceil()), (u.ceil(), v.floor())] {
-        with(&|values| values.copy_from_slice(&[u, v, 0.0, 0.0]));
-        with(&|values| values.copy_from_slice(&[u, v, 0.0, 0.0].map(|x: f64| x - u.max(v).max(0.0))));
-        with(&|values| values.copy_from_slice(&[u.min(0.0), v.min(0.0), -u.max(0.0), -v.max(0.0)]));
+    if n == 2 {
+        // The log-ratios alone, without and with whole numbers.
+        let [u, v] = [row.values[0] - row.values[2], row.values[1] - row.values[3]];
+        for (u, v) in [(u, v), (u - v, 0.0), (u.round(), v.round()), (u.floor(), v.ceil()), (u.ceil(), v.floor())] {
+            with(&|values| values.copy_from_slice(&[u, v, 0.0, 0.0]));
+            with(&|values| values.copy_from_slice(&[u, v, 0.0, 0.0].map(|x: f64| x - u.max(v).max(0.0))));
+            with(&|values| values.copy_from_slice(&[u.min(0.0), v.min(0.0), -u.max(0.0), -v.max(0.0)]));
+        }
+    } else {
+        let ratio = |k: usize| row.values[k] - row.values[n + k];
+        for change in [|x: f64| x, f64::round, f64::floor, f64::ceil] {
+            with(&|values| (0..n).for_each(|k| (values[k], values[n + k]) = (change(ratio(k)), 0.0)));
+            with(&|values| (0..n).for_each(|k| (values[k], values[n + k]) = (change(ratio(k) - ratio(n - 1)), 0.0)));
+        }
+    }
+    // A list without one of its answers.
+    if hunt.judge.task.shape == Shape::Answers(Form::Listed) && n > 1 {
+        for k in 0..n {
+            let mut other = row.clone();
+            other.values.remove(n + k);
+            other.values.remove(k);
+            rows.push(other);
+        }
     }
     rows
 }

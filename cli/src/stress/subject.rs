@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use preflane_judge::Form;
+
 use super::number::Type;
+use super::task::Shape;
 use crate::failure::{Failure, excerpt};
 
 /// The first word of a subject, and the protocol's version.
@@ -27,8 +30,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// What the subject says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Whether it takes logits, and not pairs.
-    pub logits: bool,
+    /// What it takes.
+    pub shape: Shape,
     /// The numbers it takes.
     pub number: Type,
 }
@@ -81,7 +84,7 @@ impl Subject {
             drain(stderr, &kept);
             let _ = done.send(());
         });
-        let hello = Hello { logits: false, number: Type::F64 };
+        let hello = Hello { shape: Shape::Answers(Form::Pairwise), number: Type::F64 };
         let mut subject = Self { child, requests: Some(requests), lines, tail, drained, limit, hello };
         subject.hello = subject.greeting()?;
         Ok(subject)
@@ -97,14 +100,13 @@ impl Subject {
         let words: Vec<&str> = line.split_whitespace().collect();
         let hello = match words[..] {
             [name, version, what, number] if [name, version] == HELLO => match (what, Type::of(number)) {
-                ("pairs", Some(number)) => Some(Hello { logits: false, number }),
-                ("logits", Some(number)) => Some(Hello { logits: true, number }),
+                (what, Some(number)) => Shape::of_word(what).map(|shape| Hello { shape, number }),
                 _ => None,
             },
             _ => None,
         };
         hello.ok_or_else(|| {
-            let wanted = "preflane-stress 1 pairs (or logits) f32 (or f64, bf16, f16)";
+            let wanted = "preflane-stress 1 pairs (or labelled, listed, logits) f32 (or f64, bf16, f16)";
             self.failure(&format!("its first line is {:?}; {wanted} is needed", excerpt(&line)))
         })
     }

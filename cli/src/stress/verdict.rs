@@ -1,9 +1,9 @@
 //! Whether a result is right: its distance from the truth, and how far it may be off.
 
-use preflane_judge::Float;
+use preflane_judge::{Float, Losses};
 
 use super::number::Type;
-use super::task::{Row, Task, Truth};
+use super::task::{Row, Task};
 use crate::args::Bound;
 
 /// Units in the last place that a bound given as a relative error grants where numbers cancel.
@@ -101,28 +101,21 @@ impl Judge {
         }
     }
 
-    /// What may be lost to numbers that are not normal.
-    fn flushed(&self, row: &Row) -> f64 {
-        match self.number {
-            _ if self.strict => 0.0,
-            Type::F16 => self.granted() * self.number.quantum() * self.task.magnified(row),
-            _ => self.granted() * self.number.least_normal() * self.task.magnified(row),
-        }
+    /// What ordinary code in the type loses.
+    fn losses(&self) -> Losses {
+        let least = if self.number == Type::F16 { self.number.quantum() } else { self.number.least_normal() };
+        Losses { unit: self.granted() * self.number.unit_roundoff(), floor: self.granted() * least }
     }
 
     /// Each result of a row; none where the type has no room for what ordinary code subtracts.
     pub fn check(&self, row: &Row, answer: &[Option<f64>]) -> Vec<Checked> {
-        let units = self.granted() * self.number.unit_roundoff();
-        let (truth, doubt) = if self.task.is_sequences() {
-            (self.task.sequence(row), [0.0; 2])
-        } else {
-            let doubt = self.task.doubt(row, units, self.number);
-            if doubt[0].is_infinite() {
-                return Vec::new();
-            }
-            (self.task.pair(row, [0.0; 2]), doubt)
-        };
-        let mut corners: Option<Vec<Truth>> = None;
+        if !self.task.is_sequences() && self.task.is_too_large(row, self.number) {
+            return Vec::new();
+        }
+        let truth = self.task.truth(row);
+        let losses = self.losses();
+        // What a loss may lose takes a look of its own.
+        let mut doubt: Option<Vec<Float>> = None;
         let mut checked = Vec::new();
         for (result, got) in answer.iter().enumerate() {
             let Some(got) = *got else { continue };
@@ -143,13 +136,13 @@ impl Judge {
             if exact.is_nan() {
                 continue;
             }
-            let mut allowed = self.plain(exact) + self.flushed(row);
-            if !self.strict {
-                allowed += 2.0 * units * truth.terms[result];
-                if self.share(exact, got, &allowed) > WORTH_A_LOOK && doubt[0] > 0.0 {
-                    let corners = corners.get_or_insert_with(|| self.corners(row, doubt));
-                    allowed += self.spread(exact, result, corners);
-                }
+            let mut allowed = self.plain(exact);
+            if !self.strict && self.task.is_sequences() {
+                allowed += losses.floor + 2.0 * losses.unit * truth.terms[result];
+            } else if !self.strict && self.share(exact, got, &allowed) > WORTH_A_LOOK {
+                // What it moves to is rounded too.
+                let moved = &doubt.get_or_insert_with(|| self.task.doubt(row, losses))[result];
+                allowed += self.plain(moved) + moved;
             }
             let share = self.share(exact, got, &allowed);
             let ulps = (Float::with_val(64, exact - got).abs() / self.ulp(exact)).to_f64();
@@ -182,25 +175,6 @@ impl Judge {
         // The truth is infinity for the type, but only just.
         let is_edge = got.abs() >= 0.99 * self.number.largest() && exact.is_sign_negative() == (got < 0.0);
         if share > 1.0 && is_edge && !self.strict && largest >= limit { 1.0 } else { share }
-    }
-
-    /// The truth with the log-ratios off by what is granted.
-    fn corners(&self, row: &Row, [a, b]: [f64; 2]) -> Vec<Truth> {
-        [[a, b], [a, -b], [-a, b], [-a, -b]].into_iter().map(|shift| self.task.pair(row, shift)).collect()
-    }
-
-    /// How far that moves a result.
-    fn spread(&self, exact: &Float, result: usize, corners: &[Truth]) -> Float {
-        let mut spread = Float::with_val(64, 0.0);
-        for corner in corners {
-            if let Some(moved) = corner.results[result].as_ref().filter(|moved| !moved.is_nan()) {
-                let here = Float::with_val(64, moved - exact).abs() + self.plain(moved);
-                if here > spread {
-                    spread = here;
-                }
-            }
-        }
-        spread
     }
 
     fn fault(&self, exact: &Float, got: f64) -> Fault {

@@ -1,16 +1,17 @@
 //! The largest error of every result against the judge.
 
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use half::{bf16, f16};
 use preflane::contrastive::{InfoNceOutputs, Similarities};
 use preflane::logits::{
     Element, Gradient, Labels, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Targets, TokenOutputs,
 };
+use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use preflane::{Backend, ExactSum, Loss, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
 use preflane_judge::logits::{Parameters, Row};
-use preflane_judge::{Float, Format, Kind, RESULTS, Random, contrastive, pair, sums};
+use preflane_judge::{Float, Format, RESULTS, Random, Textbook, contrastive, pair, rows_near, sums, textbook};
 use rayon::prelude::*;
 
 use super::Check;
@@ -108,7 +109,7 @@ pub fn checks(backends: &[Backend]) -> Vec<Check> {
         }
         table
     };
-    let table = (0..ROUNDS).into_par_iter().map(round).reduce(Table::new, Table::and);
+    let table = (0..ROUNDS).into_par_iter().map(round).reduce(Table::new, Table::and).and(zeros(backends));
     OUTPUTS.iter().zip(table.0).map(|(&(name, bound), worst)| check(name, bound, worst)).collect()
 }
 
@@ -118,41 +119,95 @@ fn check(name: &str, bound: f64, Worst { cases, error, broken }: Worst) -> Check
 }
 
 fn pairs(v: &mut Values<Random>, backend: Backend, table: &mut Table) {
-    let (beta, smoothing) = (v.beta(), v.label_smoothing());
-    let (kind, loss) = match v.below(5) {
-        0 => (Kind::Dpo, Loss::dpo(beta)),
-        1 => (Kind::Cdpo(smoothing), Loss::cdpo(beta, smoothing)),
-        2 => (Kind::Robust(smoothing), Loss::robust(beta, smoothing)),
-        3 => (Kind::Ipo, Loss::ipo(beta)),
-        _ => (Kind::Hinge, Loss::hinge(beta)),
-    };
-    let loss = loss.expect("parameters within their ranges");
+    let description = v.pick(&PAIRWISE);
+    let parameters: Vec<f64> = description.parameters.iter().map(|parameter| chosen(v, parameter)).collect();
+    let judged = Judged::new(description, &parameters);
     let ordinary = v.once_in(2);
     let mut columns = [(); 4].map(|()| Vec::with_capacity(PAIRS));
     for _ in 0..PAIRS {
         columns.iter_mut().for_each(|column| column.push(if ordinary { v.logp() } else { v.finite() }));
     }
-    let [pc, pr, rc, rr] = &columns;
-    let mut results = [(); 9].map(|()| vec![0.0; PAIRS]);
-    let [losses, chosen, rejected, margins, by_pc, by_pr, by_rc, by_rr, by_beta] = results.each_mut().map(Some);
-    let outputs = Outputs {
-        losses: losses.map(Vec::as_mut_slice),
-        chosen_rewards: chosen.map(Vec::as_mut_slice),
-        rejected_rewards: rejected.map(Vec::as_mut_slice),
-        margins: margins.map(Vec::as_mut_slice),
-        grad_chosen_logps: by_pc.map(Vec::as_mut_slice),
-        grad_rejected_logps: by_pr.map(Vec::as_mut_slice),
-        grad_ref_chosen_logps: by_rc.map(Vec::as_mut_slice),
-        grad_ref_rejected_logps: by_rr.map(Vec::as_mut_slice),
-        grad_beta: by_beta.map(Vec::as_mut_slice),
-    };
-    Run::on(backend).evaluate(&loss, Pairs::new(pc, pr, rc, rr), outputs, None).expect("columns of one length");
-    for row in 0..PAIRS {
-        let logps = columns.each_ref().map(|column| column[row]);
-        for (k, exact) in pair(kind, beta, logps, 1.0).iter().enumerate() {
-            table.add(k, Format::F32, results[k][row], exact, || format!("{kind:?} beta {beta:e} {logps:?}"));
+    judged.add(&columns, backend, table);
+}
+
+/// The losses of pairs.
+static PAIRWISE: LazyLock<Vec<&Description>> =
+    LazyLock::new(|| LOSSES.iter().copied().filter(|loss| loss.shape == Shape::Pairwise).collect());
+
+/// A value of a parameter: of its grid, or of any size in its range.
+fn chosen(v: &mut Values<Random>, parameter: &Parameter) -> f64 {
+    let any = [v.beta(), v.label_smoothing(), v.weight().into()];
+    let any: Vec<f64> = any.into_iter().filter(|value| parameter.check(*value).is_ok()).collect();
+    if any.is_empty() || v.once_in(2) { v.pick(parameter.grid) } else { v.pick(&any) }
+}
+
+/// A loss of pairs and its definition.
+struct Judged {
+    loss: Loss,
+    textbook: Textbook,
+}
+
+impl Judged {
+    fn new(description: &Description, parameters: &[f64]) -> Self {
+        let loss = Loss::new(description, parameters).expect("parameters within their ranges");
+        Self { loss, textbook: textbook(description.name, parameters).expect("the judge knows every loss") }
+    }
+
+    /// Every result of some pairs.
+    fn add(&self, columns: &[Vec<f32>; 4], backend: Backend, table: &mut Table) {
+        let [pc, pr, rc, rr] = columns;
+        let mut results = [(); 9].map(|()| vec![0.0; pc.len()]);
+        let [losses, chosen, rejected, margins, by_pc, by_pr, by_rc, by_rr, by_beta] = results.each_mut().map(Some);
+        let outputs = Outputs {
+            losses: losses.map(Vec::as_mut_slice),
+            chosen_rewards: chosen.map(Vec::as_mut_slice),
+            rejected_rewards: rejected.map(Vec::as_mut_slice),
+            margins: margins.map(Vec::as_mut_slice),
+            grad_chosen_logps: by_pc.map(Vec::as_mut_slice),
+            grad_rejected_logps: by_pr.map(Vec::as_mut_slice),
+            grad_ref_chosen_logps: by_rc.map(Vec::as_mut_slice),
+            grad_ref_rejected_logps: by_rr.map(Vec::as_mut_slice),
+            grad_beta: by_beta.map(Vec::as_mut_slice),
+        };
+        Run::on(backend)
+            .evaluate(&self.loss, Pairs::new(pc, pr, rc, rr), outputs, None)
+            .expect("columns of one length");
+        for row in 0..pc.len() {
+            let logps = columns.each_ref().map(|column| column[row]);
+            for (k, exact) in pair(&self.textbook, logps, 1.0).iter().enumerate() {
+                table.add(k, Format::F32, results[k][row], exact, || format!("{:?} {logps:?}", self.textbook));
+            }
         }
     }
+}
+
+/// Where each loss or its gradients are 0 or bend, by every value of the grids, as near as four `f32` come.
+fn zeros(backends: &[Backend]) -> Table {
+    let work: Vec<(&Description, Vec<f64>)> =
+        PAIRWISE.iter().flat_map(|loss| grid(loss).map(move |at| (*loss, at))).collect();
+    let of_one = |(k, (description, parameters)): (usize, &(&Description, Vec<f64>))| {
+        let (judged, mut table) = (Judged::new(description, parameters), Table::new());
+        let mut columns = [(); 4].map(|()| Vec::new());
+        for row in judged.textbook.zeros().iter().flat_map(|zero| rows_near(&judged.textbook, zero)) {
+            columns.iter_mut().zip(row).for_each(|(column, x)| column.push(x));
+        }
+        judged.add(&columns, backends[k % backends.len()], &mut table);
+        table
+    };
+    work.par_iter().enumerate().map(of_one).reduce(Table::new, Table::and)
+}
+
+/// The usual parameters, but one which goes through its grid.
+fn grid(description: &Description) -> impl Iterator<Item = Vec<f64>> {
+    let usual: Vec<f64> = description.parameters.iter().map(|parameter| parameter.default).collect();
+    description.parameters.iter().enumerate().flat_map(move |(k, parameter)| {
+        let usual = usual.clone();
+        parameter.grid.iter().map(move |value| {
+            let mut parameters = usual.clone();
+            parameters[k] = *value;
+            parameters
+        })
+    })
 }
 
 fn logits(v: &mut Values<Random>, backend: Backend, table: &mut Table) {

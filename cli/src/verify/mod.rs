@@ -42,11 +42,14 @@ pub fn run(options: &Verify) -> Result<(String, bool), Failure> {
     let list = digests::list(options.digests.as_deref())?;
     let backends = backends();
     let mut checks = digests::checks(&backends, &list);
+    let same = if checks.iter().all(Check::held) { "" } else { "not " };
+    let whose = if options.digests.is_some() { "given" } else { "committed" };
+    let definition = format!("definition {}, digests {same}as {whose}", preflane::DEFINITION);
     checks.extend(elementary::checks(&backends, options.full));
     checks.extend(accuracy::checks(&backends));
     checks.extend(merges::checks(&backends));
     let held = checks.iter().all(Check::held);
-    Ok((report::text(&checks, held), held))
+    Ok((report::text(&checks, held, &definition), held))
 }
 
 /// Runs a test's body where a debug build's kernels have room.

@@ -15,10 +15,13 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const LONGEST: usize = 1_500;
 
 /// The whole report, with colours.
-pub fn text(checks: &[Check], held: bool) -> String {
+pub fn text(checks: &[Check], held: bool, definition: &str) -> String {
     let mut text = String::new();
     // Writing into memory does not fail.
-    let _ = machine(&mut text).and_then(|()| lines(&mut text, checks)).and_then(|()| verdict(&mut text, checks, held));
+    let _ = machine(&mut text)
+        .and_then(|()| lines(&mut text, checks))
+        .and_then(|()| writeln!(text, "\n  {definition}"))
+        .and_then(|()| verdict(&mut text, checks, held));
     text
 }
 

@@ -26,7 +26,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
 
 /// All rows of a file, or none where it is refused. Nothing else may happen.
 fn rows(path: &Path) -> Option<usize> {
-    let wanted = NAMES.map(|name| Wanted { name: name.to_owned(), remedy: "" });
+    let wanted = NAMES.map(|name| Wanted::number(name, ""));
     let reading = Reading { tokens: Some(Tokens::Sum), ..Reading::default() };
     let one_line = |failure: preflane_cli::failure::Failure| {
         let line = failure.to_string();

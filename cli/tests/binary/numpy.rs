@@ -50,7 +50,7 @@ fn shapes() {
     holds_pairs(&npz(&folder, [CHOSEN, REJECTED].map(fortran)), &[]);
     for (shape, items) in [("(3, 3)", 9), ("()", 1), ("(0, 3)", 0)] {
         let file = of(&folder, "'<f4'", shape, [(); 2].map(|()| vec![0; 4 * items]));
-        refuses_by_name(&file, &[], &["column policy_chosen_logps has the shape [", "the shape [pairs]"]);
+        refuses_by_name(&file, &[], &["column policy_chosen_logps has the shape [", "the shape [rows]"]);
     }
 }
 

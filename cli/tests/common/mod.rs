@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use preflane::losses::{Description, LOSSES, Shape};
 
 pub const FORMATS: [&str; 5] = ["jsonl", "csv", "parquet", "npz", "safetensors"];
 pub const OUT_COLUMNS: [&str; 6] =
@@ -22,6 +23,11 @@ pub fn data(name: &str) -> PathBuf {
 
 pub fn expected() -> serde_json::Value {
     serde_json::from_str(&fs::read_to_string(data("expected.json")).unwrap()).unwrap()
+}
+
+/// The losses of pairs.
+pub fn pair_losses() -> impl Iterator<Item = &'static Description> {
+    LOSSES.iter().copied().filter(|loss| loss.shape == Shape::Pairwise)
 }
 
 pub struct Folder(tempfile::TempDir);

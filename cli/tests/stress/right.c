@@ -3,6 +3,12 @@
 
 #include "preflane_stress.h"
 
+#if defined(WRONG)
+/* Another base. */
+#undef exp
+#define exp(x) exp2(x)
+#endif
+
 static REAL softplus(REAL x) { return fmax(x, (REAL)0) + log1p(exp(-fabs(x))); }
 
 static REAL sigmoid(REAL x) {
@@ -57,6 +63,43 @@ static REAL loss_of(const preflane_stress_parameters *p, REAL u, REAL v, REAL *b
     return loss;
 }
 
+#if defined(LABELLED)
+/* KTO. */
+int32_t LABELLED(size_t answers, const preflane_stress_parameters *parameters, const REAL *policy, const REAL *ref,
+                 const REAL *points, const int32_t *desirable, REAL *losses, REAL *by_policy, REAL *by_ref) {
+    for (size_t i = 0; i < answers; i++) {
+        REAL beta = (REAL)parameters->beta, x = beta * (policy[i] - ref[i] - points[i]);
+        REAL weight = (REAL)parameters->values[desirable[i] ? 1 : 2];
+        if (!desirable[i]) x = -x, beta = -beta;
+        losses[i] = weight * sigmoid(-x);
+        by_policy[i] = -weight * beta * sigmoid(x) * sigmoid(-x), by_ref[i] = -by_policy[i];
+    }
+    return 0;
+}
+#elif defined(LISTED)
+/* Plackett-Luce: rank by rank the softmax of what is left. */
+int32_t LISTED(size_t lists, size_t answers, const preflane_stress_parameters *parameters, const REAL *policy,
+               const REAL *ref, REAL *losses, REAL *by_policy, REAL *by_ref) {
+    for (size_t list = 0; list < lists; list++) {
+        const REAL *p = policy + list * answers, *r = ref + list * answers;
+        REAL *g = by_policy + list * answers, beta = (REAL)parameters->beta;
+        losses[list] = 0;
+        for (size_t j = 0; j < answers; j++) g[j] = 0;
+        for (size_t k = 0; k < answers; k++) {
+            REAL largest = 0, others = 0;
+            for (size_t j = k + 1; j < answers; j++) largest = fmax(largest, beta * ((p[j] - r[j]) - (p[k] - r[k])));
+            for (size_t j = k + 1; j < answers; j++) others += exp(beta * ((p[j] - r[j]) - (p[k] - r[k])) - largest);
+            REAL all = others + exp(-largest);
+            losses[list] += largest > 0 ? largest + log(all) : log1p(others);
+            g[k] -= beta * others / all;
+            for (size_t j = k + 1; j < answers; j++)
+                g[j] += beta * exp(beta * ((p[j] - r[j]) - (p[k] - r[k])) - largest) / all;
+        }
+        for (size_t j = 0; j < answers; j++) by_ref[list * answers + j] = -g[j];
+    }
+    return 0;
+}
+#else
 int32_t PAIRS(size_t pairs, const preflane_stress_parameters *parameters, const REAL *pc, const REAL *pr,
               const REAL *rc, const REAL *rr, REAL *losses, REAL *by_pc, REAL *by_pr, REAL *by_rc, REAL *by_rr) {
     for (size_t i = 0; i < pairs; i++) {
@@ -66,3 +109,4 @@ int32_t PAIRS(size_t pairs, const preflane_stress_parameters *parameters, const 
     }
     return 0;
 }
+#endif

@@ -1,0 +1,124 @@
+//! The options of `preflane losses`, and those of every command that come from the list of losses: names and parameters.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use preflane::losses::{self, Description, LOSSES, Parameter};
+
+use crate::failure::Failure;
+
+/// The options of `preflane losses`.
+#[derive(Debug, Args)]
+pub struct Losses {
+    /// Losses by name or alias [default: all]
+    #[arg(value_name = "NAME", value_parser = by_name(), hide_possible_values = true, ignore_case = true)]
+    pub names: Vec<&'static Description>,
+
+    /// Print one JSON array of objects
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print the page of the documentation
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+}
+
+/// A loss by one of its names; `-` is as good as `_`.
+pub fn by_name() -> impl TypedValueParser<Value = &'static Description> {
+    let value = |loss: &Description| {
+        let names = [loss.name].into_iter().chain(loss.aliases.iter().copied());
+        let others = names.clone().map(|name| name.replace('_', "-"));
+        let aliases = names.map(str::to_owned).chain(others).filter(|name| *name != loss.name);
+        PossibleValue::new(loss.name).aliases(aliases).help(loss.formula)
+    };
+    let values: Vec<_> = LOSSES.iter().copied().map(value).collect();
+    PossibleValuesParser::new(values).map(|name| losses::find(&name).expect("the parser lets no other name through"))
+}
+
+/// The parameters of some losses, each once.
+pub fn parameters<'l>(losses: impl IntoIterator<Item = &'l &'static Description>) -> Vec<&'static Parameter> {
+    let mut all: Vec<&Parameter> = Vec::new();
+    for parameter in losses.into_iter().flat_map(|loss| loss.parameters) {
+        if all.iter().all(|other| other.name != parameter.name) {
+            all.push(parameter);
+        }
+    }
+    all
+}
+
+/// The option that sets a parameter.
+pub fn option(parameter: &Parameter) -> String {
+    format!("--{}", parameter.name.replace('_', "-"))
+}
+
+/// The losses that have a parameter, by name.
+fn losses_with(parameter: &Parameter) -> String {
+    let has = |loss: &&&Description| loss.parameters.iter().any(|other| other.name == parameter.name);
+    let names: Vec<_> = LOSSES.iter().filter(has).map(|loss| loss.name).collect();
+    if names.len() == LOSSES.len() { "every loss".to_owned() } else { names.join(", ") }
+}
+
+/// The parameters that were given: an option for each that some loss has.
+#[derive(Debug, Default)]
+pub struct Parameters(Vec<(&'static Parameter, f64)>);
+
+impl Parameters {
+    /// The parameters of a loss, in its order: those given, and the defaults of the others.
+    ///
+    /// # Errors
+    /// One that the loss does not have, or that is outside its range.
+    pub fn of(&self, loss: &Description) -> Result<Vec<f64>, Failure> {
+        let fail = |message: String| Err(Failure::new(format!("--loss {}: {message}", loss.name)));
+        let has = |name: &str| loss.parameters.iter().any(|parameter| parameter.name == name);
+        if let Some((parameter, _)) = self.0.iter().find(|(parameter, _)| !has(parameter.name)) {
+            let (given, of) = (option(parameter), losses_with(parameter));
+            let there = loss.parameters.iter().map(option).collect::<Vec<_>>().join(", ");
+            return fail(format!("has no {given}, which belongs to {of}; {} has {there}", loss.name));
+        }
+        let value = |parameter: &Parameter| {
+            let given = self.0.iter().find(|(other, _)| other.name == parameter.name);
+            parameter.check(given.map_or(parameter.default, |(_, value)| *value))
+        };
+        loss.parameters.iter().map(value).collect::<Result<_, _>>().or_else(|e| fail(e.to_string()))
+    }
+}
+
+impl FromArgMatches for Parameters {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut parameters = Self::default();
+        parameters.update_from_arg_matches(matches)?;
+        Ok(parameters)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for parameter in parameters(LOSSES) {
+            let value = matches.try_get_one::<f64>(parameter.name);
+            if let Some(value) = value.map_err(|e| clap::Error::raw(ErrorKind::InvalidValue, e))? {
+                self.0.push((parameter, *value));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Args for Parameters {
+    fn augment_args(command: Command) -> Command {
+        let arg = |parameter: &Parameter| {
+            let Parameter { name, meaning, requirement, default, .. } = parameter;
+            let mut letters = meaning.chars();
+            let meaning: String = letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect();
+            Arg::new(*name)
+                .long(name.replace('_', "-"))
+                .value_name("X")
+                .help(format!("{meaning}; {requirement} ({}) [default: {default}]", losses_with(parameter)))
+                .value_parser(value_parser!(f64))
+                .allow_negative_numbers(true)
+                .help_heading("Parameters of losses")
+        };
+        command.args(parameters(LOSSES).into_iter().map(arg))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}

@@ -1,0 +1,170 @@
+//! `preflane losses`: the list of losses, for people, for programs and for the documentation.
+
+use std::fmt::Write;
+
+use preflane::losses::{Description, LOSSES, Parameter, Shape};
+use serde::Serialize;
+
+use crate::args::{Losses, option, parameters};
+use crate::json;
+use crate::layout::{HEADING, QUIET, WIDTH, quiet, wrapped};
+
+/// What the formulas are written in.
+const NOTATION: [&str; 4] = [
+    "u and v are the chosen and the rejected answer's log-ratio of policy to reference (without a reference, their \
+     log-probability), h = u - v, z = beta h.",
+    "A labelled answer has one log-ratio u, z = beta u, and z0 = beta times the reference point, which is the same for all.",
+    "Of listed answers, from best to worst, each has its z_j = beta u_j.",
+    "sigmoid(x) = 1/(1 + e^-x), softplus(x) = ln(1 + e^x).",
+];
+
+/// What a loss compares, in a word and in more of them.
+pub fn shape(shape: Shape) -> (&'static str, &'static str) {
+    match shape {
+        Shape::Pairwise => ("pairwise", "pairs: a chosen and a rejected answer to one prompt"),
+        Shape::Labelled => ("labelled", "labelled answers: one answer a row, desirable or not"),
+        Shape::Listed => ("listed", "lists: the answers to one prompt, from best to worst"),
+    }
+}
+
+/// The command: what it prints.
+pub fn run(options: &Losses) -> String {
+    let all = LOSSES.iter().copied();
+    let named: Vec<&'static Description> =
+        all.filter(|loss| options.names.is_empty() || options.names.contains(loss)).collect();
+    if options.json {
+        json::text(&named.into_iter().map(Object::of).collect::<Vec<_>>())
+    } else if options.markdown {
+        markdown(&named)
+    } else {
+        text(&named)
+    }
+}
+
+/// The shapes, in the order in which they are told.
+const SHAPES: [Shape; 3] = [Shape::Pairwise, Shape::Labelled, Shape::Listed];
+
+/// A title with a capital letter.
+fn title(shape: Shape) -> String {
+    let text = self::shape(shape).1;
+    text[..1].to_ascii_uppercase() + &text[1..]
+}
+
+/// For the terminal: shape by shape one paragraph a loss, then the options and the notation.
+fn text(losses: &[&'static Description]) -> String {
+    let mut text = String::new();
+    for kind in SHAPES {
+        let mut heading = format!("{HEADING}{}{HEADING:#}\n", title(kind));
+        for loss in losses.iter().filter(|loss| loss.shape == kind) {
+            text += &std::mem::take(&mut heading);
+            text += "\n";
+            let aliases = (!loss.aliases.is_empty()).then(|| format!("also {}", loss.aliases.join(", ")));
+            let reference = (!loss.reference).then(|| "without a reference".to_owned());
+            let notes: Vec<String> = [aliases, reference].into_iter().flatten().collect();
+            let notes = if notes.is_empty() { String::new() } else { format!("  {}", quiet(&notes.join("; "))) };
+            // Writing into memory does not fail.
+            let _ = writeln!(text, "  {HEADING}{}{HEADING:#}{notes}", loss.name);
+            let options = loss.parameters.iter().map(|p| format!("{} {}", option(p), p.default));
+            let options = options.collect::<Vec<_>>().join(", ");
+            for (name, value) in [("loss", loss.formula), ("options", &options), ("source", loss.source)] {
+                let _ = writeln!(text, "{}", wrapped(value, &format!("    {name:7}  "), WIDTH));
+            }
+        }
+        if heading.is_empty() {
+            text += "\n";
+        }
+    }
+    let _ =
+        writeln!(text, "{HEADING}Options{HEADING:#} {QUIET}(of preflane score; above with their defaults){QUIET:#}\n");
+    let all = parameters(losses);
+    let width = all.iter().map(|parameter| option(parameter).len()).max().unwrap_or(0);
+    for parameter in all {
+        let told = format!("{}; {}", parameter.meaning, parameter.requirement);
+        let _ = writeln!(text, "{}", wrapped(&told, &format!("  {:width$}  ", option(parameter)), WIDTH));
+    }
+    let _ = writeln!(text, "\n{HEADING}Notation{HEADING:#}\n");
+    for sentence in NOTATION {
+        let _ = writeln!(text, "{}", wrapped(sentence, "  ", WIDTH));
+    }
+    text
+}
+
+/// The page of the documentation.
+fn markdown(losses: &[&'static Description]) -> String {
+    let mut text = "# The losses\n\nThis page is printed by `preflane losses --markdown`; the terminal has it without that option, \
+                    programs with `--json`.\n\n"
+        .to_owned();
+    for sentence in NOTATION {
+        let _ = writeln!(text, "- {sentence}");
+    }
+    for kind in SHAPES {
+        let rows: Vec<_> = losses.iter().filter(|loss| loss.shape == kind).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "\n## {}\n", title(kind));
+        text += "| loss | formula | parameters | reference | source |\n|---|---|---|---|---|\n";
+        for loss in rows {
+            let others = loss.aliases.iter().map(|alias| format!(", `{alias}`")).collect::<String>();
+            let parameters = loss.parameters.iter().map(|p| format!("`{}` {}", option(p), p.default));
+            let _ = writeln!(
+                text,
+                "| `{}`{others} | `{}` | {} | {} | {} |",
+                loss.name,
+                loss.formula,
+                parameters.collect::<Vec<_>>().join(", "),
+                if loss.reference { "yes" } else { "no" },
+                loss.source
+            );
+        }
+    }
+    text += "\n## The parameters\n\n| option | what it is | values | default |\n|---|---|---|---|\n";
+    for parameter in parameters(losses) {
+        let Parameter { meaning, requirement, default, .. } = parameter;
+        let _ = writeln!(text, "| `{}` | {meaning} | {requirement} | {default} |", option(parameter));
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Object {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    number: i32,
+    shape: &'static str,
+    reference: bool,
+    formula: &'static str,
+    parameters: Vec<Option>,
+    source: &'static str,
+}
+
+#[derive(Serialize)]
+struct Option {
+    name: &'static str,
+    option: String,
+    meaning: &'static str,
+    requirement: &'static str,
+    default: f64,
+}
+
+impl Object {
+    fn of(loss: &'static Description) -> Self {
+        let parameter = |parameter: &'static Parameter| Option {
+            name: parameter.name,
+            option: option(parameter),
+            meaning: parameter.meaning,
+            requirement: parameter.requirement,
+            default: parameter.default,
+        };
+        Self {
+            name: loss.name,
+            aliases: loss.aliases,
+            number: loss.number,
+            shape: shape(loss.shape).0,
+            reference: loss.reference,
+            formula: loss.formula,
+            parameters: loss.parameters.iter().map(parameter).collect(),
+            source: loss.source,
+        }
+    }
+}
