@@ -1,10 +1,13 @@
-//! The pair losses: criterion groups, then a table of ratios; see `benches/README.md`.
+//! The losses of pairs, labelled and listed answers: criterion groups, then tables of ratios; see `benches/README.md`.
 
 mod measure;
 
 use criterion::{Criterion, Throughput};
 use measure::{Random, Subject, Times, Turn, by_turns, is_measuring, print_load, verdict};
-use preflane::{Backend, Level, Loss, Metrics, Outputs, Pairs, Run};
+use preflane::labelled::{Labelled, LabelledOutputs};
+use preflane::listed::{ListOutputs, ListScratch, Lists};
+use preflane::losses::{LOSSES, Shape};
+use preflane::{Backend, LabelledLoss, Level, ListedLoss, Loss, Metrics, Outputs, Pairs, Run};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::hint::black_box;
 use std::io::{BufRead, Error};
@@ -22,6 +25,10 @@ const SMALL_ROWS: usize = 512;
 /// Rows a task of `preflane::Run`.
 const GRAIN: usize = 16 * 1024;
 const BETA: f64 = 0.1;
+/// cDPO's label smoothing.
+const SMOOTHING: f64 = 0.1;
+/// Answers of a list.
+const LISTS: [usize; 5] = [2, 3, 4, 8, 64];
 
 /// Log-probabilities.
 struct Data {
@@ -79,6 +86,17 @@ impl Data {
         };
         let lines: Vec<[f64; 4]> = text.lines().map(parse).collect::<Option<_>>()?;
         (!lines.is_empty()).then(|| Self::new("examples", rows, |i| lines[i % lines.len()]))
+    }
+
+    /// Margins within 1 of where the gradient of cDPO is 0: sums that cancel, row after row.
+    fn dense(rows: usize) -> Self {
+        let mut random = Random::new();
+        let zero = ((1.0 - SMOOTHING) / SMOOTHING).ln() / BETA;
+        Self::new("dense", rows, |_| {
+            let [chosen, rejected] = [random.uniform(-500.0, -100.0), random.uniform(-500.0, -100.0)];
+            let v = random.uniform(-20.0, 20.0);
+            [chosen + v + zero + random.uniform(-1.0, 1.0), rejected + v, chosen, rejected]
+        })
     }
 
     /// Every data set there is.
@@ -149,15 +167,10 @@ fn dpo() -> Loss {
     Loss::dpo(BETA).expect("a valid beta")
 }
 
-fn losses() -> [(&'static str, Loss); 5] {
-    [
-        ("dpo", Loss::dpo(BETA)),
-        ("cdpo", Loss::cdpo(BETA, 0.1)),
-        ("robust", Loss::robust(BETA, 0.1)),
-        ("ipo", Loss::ipo(BETA)),
-        ("hinge", Loss::hinge(BETA)),
-    ]
-    .map(|(name, loss)| (name, loss.expect("valid parameters")))
+/// Every loss of pairs with an everyday set of parameters.
+fn losses() -> Vec<(&'static str, Loss)> {
+    let pairwise = LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise);
+    pairwise.map(|loss| (loss.name, Loss::new(loss, &loss.case(0)).expect("valid parameters"))).collect()
 }
 
 fn backends() -> Vec<Backend> {
@@ -369,6 +382,8 @@ fn print_tables() {
     print_small(backend, &sets, &mut results);
     print_levels(&sets, &mut results);
     print_forms(backend, &sets, &mut results);
+    print_dense(backend, &mut results);
+    print_answers(backend, &sets[0], &mut results);
 }
 
 fn print_large(backend: Backend, sets: &[Data], results: &mut Results) {
@@ -484,6 +499,131 @@ fn print_forms(backend: Backend, sets: &[Data], results: &mut Results) {
             let times: Times = by_turns(results, &mut subjects);
             for (i, name) in names.iter().enumerate() {
                 println!("| {} | {n} | {name} | {:#} | {} |", data.name, times.of(i), times.ratio(i, 0));
+            }
+        }
+    }
+}
+
+fn print_dense(backend: Backend, results: &mut Results) {
+    println!(
+        "\n### Where sums cancel: {IN_CACHE} pairs around the zero of cDPO's gradient, four outputs, one thread, against DPO\n"
+    );
+    println!("| loss | metrics | ns a pair | of DPO | goal | holds |");
+    println!("|---|---|---|---|---|---|");
+    let data = Data::dense(IN_CACHE);
+    let pairs = data.pairs(0, IN_CACHE);
+    let cdpo = Loss::cdpo(BETA, SMOOTHING).expect("valid parameters");
+    for with_metrics in [false, true] {
+        let subject = |loss: Loss| {
+            Subject::new(IN_CACHE, move |results: &mut Results| evaluate(backend, loss, pairs, results, with_metrics))
+        };
+        let times = by_turns(results, &mut [subject(cdpo), subject(dpo())]);
+        let (ratio, metrics) = (times.ratio(0, 1), if with_metrics { "yes" } else { "no" });
+        println!("| cdpo | {metrics} | {:#} | {ratio} | 1.3 | {} |", times.of(0), verdict(ratio.median <= 1.3));
+    }
+}
+
+/// Plain `f64` on one lane: what people write, exact to some places.
+mod plain_answers {
+    /// KTO: loss, reward, derivatives by the log-probability and by beta.
+    #[inline(never)]
+    pub fn labelled(beta: f64, [policy, reference]: [&[f32]; 2], desirable: &[bool], [a, b, c, d]: [&mut [f32]; 4]) {
+        for i in 0..policy.len() {
+            let u = f64::from(policy[i]) - f64::from(reference[i]);
+            let x = if desirable[i] { beta * u } else { -beta * u };
+            let loss = 1.0 / (1.0 + x.exp());
+            let slope = if desirable[i] { -loss * (1.0 - loss) } else { loss * (1.0 - loss) };
+            (a[i], b[i], c[i], d[i]) = (loss as f32, (beta * u) as f32, (beta * slope) as f32, (u * slope) as f32);
+        }
+    }
+
+    /// Plackett-Luce over lists of `k` answers: the loss and the derivative by beta of each list, reward and derivative of each answer.
+    #[inline(never)]
+    pub fn listed(beta: f64, [policy, reference]: [&[f32]; 2], k: usize, [a, b, c, d]: [&mut [f32]; 4]) {
+        let (mut weights, mut rest) = (vec![0.0; k], vec![0.0; k]);
+        for list in 0..policy.len() / k {
+            let at = |i: usize| f64::from(policy[list * k + i]) - f64::from(reference[list * k + i]);
+            let most = (0..k).map(at).fold(f64::NEG_INFINITY, f64::max);
+            let mut sum = 0.0;
+            for i in (0..k).rev() {
+                weights[i] = (beta * (at(i) - most)).exp();
+                sum += weights[i];
+                rest[i] = sum;
+            }
+            let (mut loss, mut by_beta, mut shares) = (0.0, 0.0, 0.0);
+            for i in 0..k {
+                loss += (rest[i] / weights[i]).ln();
+                shares += 1.0 / rest[i];
+                let by_z = weights[i] * shares - 1.0;
+                by_beta += by_z * at(i);
+                (b[list * k + i], c[list * k + i]) = ((beta * at(i)) as f32, (beta * by_z) as f32);
+            }
+            (a[list], d[list]) = (loss as f32, by_beta as f32);
+        }
+    }
+}
+
+/// Four columns that labelled and listed answers fill: loss, reward, and derivatives by the log-probability and by beta.
+fn answer_columns(results: &mut Results) -> [&mut [f32]; 4] {
+    let [a, b, c, d, ..] = results.columns.each_mut().map(|x| &mut x[..IN_CACHE]);
+    [a, b, c, d]
+}
+
+fn print_answers(backend: Backend, data: &Data, results: &mut Results) {
+    println!("\n### Labelled and listed answers: {IN_CACHE} in cache, four outputs, one thread, against plain f64\n");
+    println!("| loss | answers a list | preflane, ns an answer | plain f64, ns an answer | ratio |");
+    println!("|---|---|---|---|---|");
+    let run = Run::on(backend);
+    let logps = [&data.policy_chosen[..IN_CACHE], &data.ref_chosen[..IN_CACHE]];
+    let desirable: Vec<bool> = data.weights[..IN_CACHE].iter().map(|x| *x > 1.0).collect();
+    let print = |name: &str, answers: &str, times: &Times| {
+        println!("| {name} | {answers} | {:#} | {:#} | {} |", times.of(0), times.of(1), times.ratio(0, 1));
+    };
+    for description in LOSSES {
+        let parameters = description.case(0);
+        match description.shape {
+            Shape::Pairwise => (),
+            Shape::Labelled => {
+                let loss = LabelledLoss::new(description, &parameters).expect("valid parameters");
+                let ours = |results: &mut Results| {
+                    let [losses, rewards, grad_logps, grad_beta] = answer_columns(results).map(Some);
+                    let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_beta, ..Default::default() };
+                    let answers = Labelled::new(logps[0], logps[1], &desirable);
+                    run.evaluate_labelled(black_box(&loss), answers, outputs, None).expect("equal lengths");
+                };
+                let plain = |results: &mut Results| {
+                    plain_answers::labelled(black_box(BETA), logps, &desirable, answer_columns(results));
+                };
+                let times = by_turns(results, &mut [Subject::new(IN_CACHE, ours), Subject::new(IN_CACHE, plain)]);
+                print(description.name, "", &times);
+            }
+            Shape::Listed => {
+                let loss = ListedLoss::new(description, &parameters).expect("valid parameters");
+                for k in LISTS {
+                    let lists = IN_CACHE / k;
+                    let offsets: Vec<usize> = (0..=lists).map(|list| list * k).collect();
+                    let logps = logps.map(|x| &x[..lists * k]);
+                    let mut scratch = vec![ListScratch::default(); k];
+                    let ours = |results: &mut Results| {
+                        let [losses, rewards, grad_logps, grad_beta] = answer_columns(results);
+                        let outputs = ListOutputs {
+                            losses: Some(&mut losses[..lists]),
+                            rewards: Some(&mut rewards[..lists * k]),
+                            grad_logps: Some(&mut grad_logps[..lists * k]),
+                            grad_beta: Some(&mut grad_beta[..lists]),
+                            ..Default::default()
+                        };
+                        let lists = Lists::new(logps[0], logps[1], &offsets);
+                        run.evaluate_listed(black_box(&loss), lists, outputs, None, &mut scratch)
+                            .expect("equal lengths");
+                    };
+                    let plain = |results: &mut Results| {
+                        plain_answers::listed(black_box(BETA), logps, k, answer_columns(results));
+                    };
+                    let n = lists * k;
+                    let times = by_turns(results, &mut [Subject::new(n, ours), Subject::new(n, plain)]);
+                    print(description.name, &k.to_string(), &times);
+                }
             }
         }
     }

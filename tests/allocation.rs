@@ -2,11 +2,14 @@
 #![allow(unsafe_code, reason = "an allocator is unsafe to write")]
 
 use half::bf16;
+use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs};
+use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
 use preflane::logits::{
     Labels, Layout, LogSumExp, LogitsMut, Reduction, RowSum, Scaling, Sequences, Step, StepBuffers, StepOutputs,
     Targets,
 };
-use preflane::{Backend, Batch, Loss, Metrics, Reference, Run, Trainer};
+use preflane::losses::{LOSSES, Shape};
+use preflane::{Backend, Batch, LabelledLoss, ListedLoss, Loss, Metrics, Reference, Run, Trainer};
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -95,6 +98,28 @@ fn a_step_allocates_nothing() {
     assert_eq!([train(2), train(1), train(2)], [0; 3]);
     // The promise for 4,096 rows: under 1 MiB beyond the logits.
     assert!(4096 * (4 + 4 + size_of::<LogSumExp>()) < 1 << 20);
+    // Labelled and listed answers, whatever the loss.
+    let (logps, labels) = ([-12.5, -14.0, -13.25, -9.0, -11.0], [true, false, false, true, true]);
+    for description in LOSSES.iter().filter(|loss| loss.shape != Shape::Pairwise) {
+        let (mut by_answer, mut scratch) = ([[0.0; 5]; 2], [ListScratch::default(); 3]);
+        let [a, b] = by_answer.each_mut().map(|x| Some(&mut x[..]));
+        let answers = allocated(|| {
+            if description.shape == Shape::Labelled {
+                let loss = LabelledLoss::new(description, &description.defaults()).unwrap();
+                let outputs = LabelledOutputs { losses: a, grad_logps: b, ..Default::default() };
+                let mut metrics = LabelledMetrics::new();
+                let rows = Labelled::new(&logps, &[-1e30; 5], &labels);
+                Run::default().evaluate_labelled(&loss, rows, outputs, Some(&mut metrics)).unwrap();
+            } else {
+                let loss = ListedLoss::new(description, &description.defaults()).unwrap();
+                let outputs = ListOutputs { rewards: a, grad_logps: b, ..Default::default() };
+                let mut metrics = ListMetrics::new();
+                let lists = Lists::new(&logps, &[-1e30; 5], &[0, 3, 5]);
+                Run::default().evaluate_listed(&loss, lists, outputs, Some(&mut metrics), &mut scratch).unwrap();
+            }
+        });
+        assert_eq!(answers, 0, "{}", description.name);
+    }
     let streamed = allocated(|| {
         let mut sum = RowSum::new(Scaling::NONE);
         sum.add(Backend::detect(), &[0.0_f32; 3000], Some(1)).unwrap();

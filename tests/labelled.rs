@@ -3,7 +3,9 @@
 use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate_answer};
 use preflane::losses::{CASES, LOSSES, Shape};
 use preflane::{Error, ExactSum, LabelledLoss, Run};
-use preflane_judge::{Float, Form, Inputs, Random, Textbook, answers_near, float, is_nearest, midpoint, textbook};
+use preflane_judge::{
+    Float, Form, Inputs, Random, Textbook, answers_near, float, is_nearest, is_rounded, midpoint, textbook,
+};
 
 /// A loss and its definition.
 struct Judged {
@@ -88,8 +90,9 @@ fn judge_rows(Judged { loss, textbook }: &Judged, rows: &[Row], reference_point:
         let exact = [exact.loss, exact.rewards[0].clone(), by_logp.clone(), -by_logp, exact.by_beta];
         for ((name, column), exact) in RESULTS.iter().zip(&columns).zip(&exact) {
             let got = column[i];
+            let is_right = if *name == "reward" { is_rounded } else { is_nearest };
             assert!(
-                is_nearest(got, exact),
+                is_right(got, exact),
                 "{textbook:?} {row:?} ({:x?}) reference point {reference_point:e}: {name} is {got:e}, exact {exact:.20}",
                 row.answer.map(f32::to_bits),
             );
@@ -332,6 +335,19 @@ fn special_values() {
     assert_eq!((wide.loss, wide.reward, wide.grad_logps), (0.75, f32::MAX, 0.0));
 }
 
+/// Halves of weights that lie between two `f32`; and next to them, where what sigmoid lacks of 1 is less than all bits show.
+#[test]
+fn ties_are_even() {
+    let unit = 2.0_f64.powi(-24);
+    for (weight, even) in [(1.0 + unit, 1.0), (1.0 + 3.0 * unit, 1.0 + 4.0 * unit)] {
+        let at = |u: f32| evaluate_answer(&kto([1.0, weight, 1.0]), u, None, true, 0.25);
+        assert_eq!((at(0.25).loss, at(0.25).grad_logps), ((even / 2.0) as f32, (even / -4.0) as f32));
+        // Below the midpoint by e^-60000 and by e^-3e38.
+        let below = (weight - unit) as f32;
+        assert_eq!([at(-60_000.0), at(-3e38)].map(|answer| answer.loss), [below; 2]);
+    }
+}
+
 #[test]
 fn metrics() {
     let mut random = Random(6);
@@ -434,6 +450,6 @@ fn the_judge_sees() {
     assert!(is_nearest(0.0, &float(0.0)) && !is_nearest(-0.0, &float(0.0)) && !is_nearest(-0.0, &-float(1e-60)));
     // A tie is even.
     let tie = float(1.0) + (float(1.0) >> 24);
-    assert!(is_nearest(1.0, &tie) && !is_nearest(1.0_f32.next_up(), &tie));
+    assert!(is_rounded(1.0, &tie) && !is_rounded(1.0_f32.next_up(), &tie) && is_nearest(1.0_f32.next_up(), &tie));
     assert!(is_nearest(f32::INFINITY, &float(1e39)) && !is_nearest(f32::MAX, &float(1e39)));
 }

@@ -1,7 +1,9 @@
 //! Feature `serde`: what comes back is what went in, and what no state has is refused.
 
+use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, LabelledReport};
+use preflane::listed::{ListMetrics, ListOutputs, ListReport, ListScratch, Lists};
 use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, Side, Threshold, WindowReport};
-use preflane::{Error, Loss, Metrics, Pair, Report};
+use preflane::{Error, LabelledLoss, ListedLoss, Loss, Metrics, Pair, Report, Run};
 
 #[test]
 fn round_trips() {
@@ -25,6 +27,26 @@ fn round_trips() {
     assert_eq!(serde_json::from_str::<WindowReport>(&text).unwrap(), monitor.window().report());
     assert_eq!(serde_json::to_string(&monitor.raised()).unwrap(), "8");
     assert_eq!(serde_json::to_string(&Error::NoTarget).unwrap(), "\"NoTarget\"");
+}
+
+#[test]
+fn labelled_and_listed_answers() {
+    let (mut labelled, mut listed) = (LabelledMetrics::new(), ListMetrics::new());
+    let (policy, reference) = ([-1.0, -2.5, -1e-40], [-1.5, -2.0, -3.0]);
+    let loss = LabelledLoss::kto(0.1, 1.0, 1.33).unwrap();
+    let answers = Labelled::new(&policy, &reference, &[true, false, true]);
+    Run::default().evaluate_labelled(&loss, answers, LabelledOutputs::default(), Some(&mut labelled)).unwrap();
+    let loss = ListedLoss::plackett_luce(0.1).unwrap();
+    let (lists, mut scratch) = (Lists::new(&policy, &reference, &[0, 3]), [ListScratch::default(); 3]);
+    Run::default().evaluate_listed(&loss, lists, ListOutputs::default(), Some(&mut listed), &mut scratch).unwrap();
+    let text = serde_json::to_string(&labelled).unwrap();
+    assert_eq!(serde_json::from_str::<LabelledMetrics>(&text).unwrap(), labelled);
+    let text = serde_json::to_string(&labelled.report()).unwrap();
+    assert_eq!(serde_json::from_str::<LabelledReport>(&text).unwrap(), labelled.report());
+    let text = serde_json::to_string(&listed).unwrap();
+    assert_eq!(serde_json::from_str::<ListMetrics>(&text).unwrap(), listed);
+    let text = serde_json::to_string(&listed.report()).unwrap();
+    assert_eq!(serde_json::from_str::<ListReport>(&text).unwrap(), listed.report());
 }
 
 #[test]

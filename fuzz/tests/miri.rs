@@ -18,6 +18,11 @@ fn c_interface() {
 }
 
 #[test]
+fn answers() {
+    inputs(preflane_fuzz::answers::run, 9, 6, 120);
+}
+
+#[test]
 fn levels() {
     inputs(preflane_fuzz::levels::run, 2, 1, 300);
 }

@@ -51,14 +51,13 @@ pub fn ulps(got: f32, exact: &Float) -> f64 {
     Format::F32.ulps(got, exact)
 }
 
-/// Whether a result is the `f32` nearest to the exact value: of a tie the even one, and of zeros +0. Where the exact value is known up to
-/// its last bits alone, and these may make a tie, either is taken.
+/// Whether a result is the `f32` nearest to the exact value, and of zeros +0. Of a tie either neighbour is taken: next to one the last bits of
+/// what is called exact here do not say on which side it lies.
 pub fn is_nearest(got: f32, exact: &Float) -> bool {
-    let nearest = exact.to_f32() + 0.0;
-    if got.to_bits() == nearest.to_bits() {
-        return true;
-    }
-    // A midpoint has few bits: this one is exact, and was rounded to even.
-    let is_tie = Float::with_val(26, exact) == *exact;
-    !is_tie && got.to_bits() != (-0.0_f32).to_bits() && ulps(got, exact) <= 0.5
+    got.to_bits() != (-0.0_f32).to_bits() && ulps(got, exact) <= 0.5
+}
+
+/// Whether a result is that of a value that is exact to its last bit: of a tie the even one.
+pub fn is_rounded(got: f32, exact: &Float) -> bool {
+    got.to_bits() == (exact.to_f32() + 0.0).to_bits()
 }

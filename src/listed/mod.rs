@@ -1,8 +1,8 @@
 //! Listed answers: any number of answers to one prompt, from best to worst.
 //!
 //! Every result is the nearest `f32` to the exact value of the formula on the given numbers, ties to even, and every zero is +0; so
-//! the bits depend on nothing else. A list of two answers has the bits of [`Run::evaluate`](crate::Run::evaluate) on that pair, where
-//! the loss is DPO then.
+//! the bits depend on nothing else. Only a list of two answers, where the loss is DPO then, has the bits of
+//! [`Run::evaluate`](crate::Run::evaluate) on that pair, and its bound.
 
 mod metrics;
 
