@@ -5,8 +5,8 @@
 #   tests/linkage.sh             installs the library by capi/install.sh, twice: with std, and without
 #   tests/linkage.sh --cargo-c   installs the one with std by cargo-c instead (which it installs first if it is missing)
 #
-# Needs rustup's stable toolchain, gcc, and Linux (Debian or a relative); what is missing of g++, cmake, pkg-config,
-# valgrind and Open MPI is installed with apt-get, as root. CARGO_TARGET_DIR is respected.
+# Needs rustup's stable toolchain, gcc, and Linux (Debian or a relative); what is missing of g++, clang, cmake, pkg-config,
+# valgrind and Open MPI is installed with apt-get, as root, and what cannot be is named. CARGO_TARGET_DIR is respected.
 #
 # Takes some ten minutes of CPU; on two cores, beside other work, it took eight minutes.
 set -uo pipefail
@@ -52,7 +52,7 @@ finish() {
 }
 
 missing=()
-for package in gcc g++ libc6-dev binutils cmake pkg-config valgrind libopenmpi-dev openmpi-bin; do
+for package in gcc g++ clang libc6-dev binutils cmake pkg-config valgrind libopenmpi-dev openmpi-bin; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -122,8 +122,9 @@ attempt "one version in Cargo.toml, CMake and pkg-config" versions
 
 # --- programs
 
-C="gcc -Wall -Wextra -Werror -pedantic"
-CXX="g++ -Wall -Wextra -Werror -pedantic"
+strict="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
+C="gcc $strict"
+CXX="g++ $strict"
 count=0
 # program NAME COMPILE LINK ARGUMENTS [RUNNER]: compiles, links and runs a test program.
 program() {
@@ -141,7 +142,17 @@ for how in "-O0 -g" "-O2"; do
     program "C++$standard, shared, $how" "$CXX -std=c++$standard $how capi/tests/wrapper.cpp" "$shared" ""
   done
 done
-program "C17, static without std" "$C -std=c17 capi/tests/contract.c" "$bare -lm" ""
+# Each compiler in each standard: the two headers, and what the tests make of them, without a warning.
+for standard in 99 11 17; do
+  for compiler in gcc clang; do
+    program "C$standard by $compiler" "$compiler $strict -std=c$standard -O1 capi/tests/contract.c" "$bare -lm" ""
+  done
+done
+for standard in 17 20; do
+  for compiler in g++ clang++; do
+    program "C++$standard by $compiler" "$compiler $strict -std=c++$standard -O1 capi/tests/wrapper.cpp" "$bare" ""
+  done
+done
 program "C++17 without exceptions" "$CXX -std=c++17 -fno-exceptions -fno-rtti capi/tests/wrapper.cpp" "$bare" ""
 
 export PKG_CONFIG_PATH=$work/std/lib/pkgconfig

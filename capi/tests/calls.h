@@ -150,7 +150,9 @@ static void streamed(preflane_run run, size_t pairs, int referenced) {
   size_t i, j, written;
   int32_t is_pair;
   float quantile;
+  float row[16];
   (void)run;
+  for (i = 0; i < 16; i++) row[i] = 0.01f * pair_inputs[0][i];
   memset(&monitor, 0, sizeof monitor);
   limits.least_pairs = 8;
   for (i = 0; i < 5; i++) limits.thresholds[i].watched = 1, limits.thresholds[i].raise = 0.25f, limits.thresholds[i].clear = 0.25f;
@@ -164,7 +166,7 @@ static void streamed(preflane_run run, size_t pairs, int referenced) {
            (&evaluator, j ? PREFLANE_SIDE_REJECTED : PREFLANE_SIDE_CHOSEN, &call_error));
       CALL(preflane_evaluator_tokens, (&evaluator, policy, referenced ? reference : NULL, 2, &call_error));
       CALL(preflane_evaluator_logits,
-           (&evaluator, pair_inputs[0], PREFLANE_F32, 16, 3, NULL, referenced ? reference : NULL, &call_error));
+           (&evaluator, row, PREFLANE_F32, 16, 3, NULL, referenced ? reference : NULL, &call_error));
       CALL(preflane_evaluator_end, (&evaluator, NULL, &scored, &is_pair, &call_error));
     }
     CALL(preflane_monitor_push, (&monitor, window, WINDOW, &scored, &limits, &changes, &call_error));

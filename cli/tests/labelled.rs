@@ -5,7 +5,7 @@ mod common;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int8Array, RecordBatch, StringArray};
@@ -264,14 +264,37 @@ fn reference_points() {
         &[],
         &["bad.jsonl: line 1, column ref_KL_logps: nan; a finite number"],
     );
-    // A pipe cannot be read twice, but what is given needs no second reading.
-    let mut command = score();
-    command.args(["-", "--format", "jsonl"]).args(loss()).stdin(Stdio::from(File::open(&file).unwrap()));
-    let line = refused(&mut command);
-    assert!(line.contains("standard input: can be read once") && line.contains("--reference-point X"), "{line}");
-    let mut command = score();
-    command.args(["-", "--format", "jsonl", "--reference-point", "1"]).args(loss());
-    succeeds(command.stdin(Stdio::from(File::open(&file).unwrap())));
+    // What can be read once is read once, whether its mean is needed or not; its places are those of the file.
+    let piped = |file: &Path, options: &[&str]| {
+        let mut command = score();
+        command
+            .args(["-", "--format", "jsonl"])
+            .args(loss())
+            .args(options)
+            .stdin(Stdio::from(File::open(file).unwrap()));
+        command
+    };
+    let run = |command: &mut Command, name: &str| {
+        let out = folder.path(name);
+        let got = json(command.arg("--out").arg(&out));
+        (got, fs::read(out).unwrap())
+    };
+    let with_null = folder.write("null.jsonl", text.replacen("true", "null", 1).replacen("-1087.4421", "2", 1));
+    for (file, options) in [
+        (&file, &[][..]),
+        (&file, &["--reference-point", "1"]),
+        (&with_null, &["--nulls", "skip"]),
+        (&with_null, &["--nulls", "skip", "--policy-kl", "ref_KL_logps", "--ref-kl", "policy_KL_logps"]),
+    ] {
+        let from_file = run(score().arg(file).args(loss()).args(options), "file.csv");
+        assert_eq!(run(&mut piped(file, options), "pipe.csv"), from_file, "{options:?}");
+    }
+    let weight = refused(&mut piped(&file, &["--weights", "id"]));
+    assert!(weight.contains("standard input: line 1, column id: \"en-000\" is text"), "{weight}");
+    let options = ["--weights", "w"];
+    let weighted = text.replace("\"id\"", "\"w\": 1, \"id\"").replacen("\"w\": 1, \"id\": \"en-002\"", "\"w\": -1", 1);
+    let weight = refused(&mut piped(&folder.write("w.jsonl", weighted), &options));
+    assert!(weight.contains("standard input: line 3, column w: -1.0; a weight must be finite"), "{weight}");
     // Without a reference there is none to be found.
     complains(&file, &["--reference-free"], &["--reference-free: ", "--reference-point X is needed"]);
     succeeds(score().arg(&file).args(loss()).args(["--reference-free", "--reference-point", "-1000"]));

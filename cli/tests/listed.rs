@@ -13,9 +13,9 @@ use arrow_array::builder::{
 };
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use common::*;
-use preflane::ListedLoss;
 use preflane::listed::{ListOutputs, ListScratch, Lists};
 use preflane::losses::{Description, LOSSES, Shape};
+use preflane::{ListedLoss, Run};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -93,7 +93,9 @@ fn rows_have_the_bits_of_the_library() {
             };
             let offsets = [0, answers];
             let lists = Lists::new(&policy, &reference, &offsets);
-            Run::default().evaluate_listed(&library, lists, outputs, None, &mut vec![ListScratch::default(); answers]).unwrap();
+            Run::default()
+                .evaluate_listed(&library, lists, outputs, None, &mut vec![ListScratch::default(); answers])
+                .unwrap();
             for answer in 0..answers {
                 let got = ["list", "loss", "rewards", "grad_logps"].map(|name| out[name][row].to_bits());
                 let expected = [(index + 1) as f32, losses[0], rewards[answer], gradients[answer]];
@@ -447,6 +449,15 @@ fn what_to_watch() {
     let mut bad = lists.clone();
     bad[4][0][1] = f64::NAN;
     assert_eq!(codes(&bad, &[]), ["not_finite"]);
+    // Answers of one list that is a row are told by one row.
+    let text = fs::read_to_string(data("lists.jsonl")).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1] = "{\"policy_logps\": [-20.5, -30.25, -41.75], \"ref_logps\": [0, -31.5, 0]}";
+    let got = json(score().arg(folder.write("zero.jsonl", lines.join("\n") + "\n")).args(loss()));
+    let found = &got["findings"][0];
+    assert_eq!((&found["code"], &found["count"]), (&"reference_zero".into(), &2.into()));
+    assert_eq!(found["rows"], serde_json::json!([2]));
+    assert!(found["headline"].as_str().unwrap().ends_with("in 2 answers of 90 (2.2 %): row 2"), "{found}");
     let mut zero = lists.clone();
     zero.iter_mut().for_each(|list| list[1].fill(0.0));
     assert!(codes(&zero, &[]).contains(&"reference_all_zero".to_owned()));

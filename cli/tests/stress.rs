@@ -112,7 +112,7 @@ fn right_code_passes() {
         ("CDPO", &["--loss", "cdpo", "--label-smoothing", "0.1"]),
         ("ROBUST", &["--loss", "robust", "--label-smoothing", "0.2"]),
         ("IPO", &["--loss", "ipo"]),
-        ("HINGE", &["--loss", "hinge"]),
+        ("KNEE", &["--loss", "hinge"]),
         ("DISCOPOP", &["--loss", "discopop"]),
         ("FORWARD_KL", &["--loss", "forward-kl"]),
         ("ODDS_RATIO", &["--loss", "odds-ratio"]),

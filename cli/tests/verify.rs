@@ -13,7 +13,14 @@ fn all_holds_here() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("All held") && text.contains("levels") && !text.contains("BROKEN"), "{text}");
-    for check in ["definition 1, digests as committed\n", "digests on scalar", "sigmoid", "grad_beta", "logit's gradient, f16", "merged rows"] {
+    for check in [
+        "definition 1, digests as committed\n",
+        "digests on scalar",
+        "sigmoid",
+        "grad_beta",
+        "logit's gradient, f16",
+        "merged rows",
+    ] {
         assert!(text.contains(check), "{check} is missing: {text}");
     }
 }

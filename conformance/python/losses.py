@@ -342,6 +342,9 @@ def listed(beta, ratios, w, rewards):
             if not value.is_finite():
                 found[place] = NAN if w == 0 and value.is_nan() else float(value) if w else 0.0
                 continue
+            if digits > DEEP:
+                # What is undecided this deep is a tie: a rational value, from which the last digits differ.
+                value, error = context(digits // 2).plus(value), Decimal(0)
             value, error = w * Fraction(value), w * Fraction(error)
             low, high = nearest(value - error), nearest(value + error)
             if low == high:
@@ -350,6 +353,8 @@ def listed(beta, ratios, w, rewards):
     return found[0], found[1], rewards, found[2:]
 
 
+#: Digits at which a value that they leave open is a tie; more than twice those of TAIL.
+DEEP = 1800
 #: Differences from which e^-d is TAIL: beside a rational number or in a product it says which side a sum lies on, as the
 #: true one would.
 CLAMP = 2000

@@ -10,8 +10,12 @@ use preflane::logits::{
     Gradient, Labels, Layout, LogSumExp, Logits, LogitsMut, Reduction, RowSum, RowSumState, Scaling, Seeds, Sequences,
     Step, StepBuffers, StepOutputs, Targets, TokenCounts, TokenOutputs,
 };
+use preflane::contrastive::{InfoNceOutputs, Similarities};
+use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs};
+use preflane::listed::{ListOutputs, ListScratch, Lists};
 use preflane::losses::{Description, LOSSES, Shape};
-use preflane::{Backend, ExactSum, Loss, Metrics, Pairs, Reference, Run};
+use preflane::streaming::{Evaluator, Limits, Monitor, Side};
+use preflane::{Backend, ExactSum, LabelledLoss, ListedLoss, Loss, Metrics, Pairs, Reference, Run};
 use preflane_judge::Random;
 use preflane_judge::classes::{Source, Values};
 
@@ -30,13 +34,17 @@ pub fn run(data: &[u8]) {
         let [a, b] = [contents.any(), contents.any()].map(|x| u64::from(x.to_bits()));
         *pair = a << 32 | b;
     }
-    match v.below(8) {
+    match v.below(12) {
         0 | 1 => pairs(&mut v, &mut arena),
         2 => tokens(&mut v, &mut arena),
         3 => gradient(&mut v, &mut arena),
         4 => sequences(&mut v, &mut arena),
         5 => step(&mut v, &mut arena),
         6 => exact_sum(&mut v, &mut arena),
+        7 => labelled_answers(&mut v, &mut arena),
+        8 => listed_answers(&mut v, &mut arena),
+        9 => contrastive(&mut v, &mut arena),
+        10 => streaming(&mut v, &mut arena),
         _ => row_sum(&mut v, &mut arena),
     }
 }
@@ -762,4 +770,395 @@ fn row_sum(v: &mut Choices<'_>, arena: &mut Arena) {
         let state = unsafe { *state };
         assert!(RowSum::restore(&state).is_some(), "{state:?}");
     }
+}
+
+/// A pointer for each slot, one after the other.
+struct Slots {
+    base: *mut u8,
+    slot: usize,
+}
+
+impl Slots {
+    fn next(&mut self, v: &mut Choices<'_>, bytes: usize) -> *mut u8 {
+        let at = place(v, self.base, self.slot, bytes);
+        self.slot += bytes.next_multiple_of(64).max(64);
+        at
+    }
+    fn maybe(&mut self, v: &mut Choices<'_>, bytes: usize) -> *mut u8 {
+        if v.once_in(3) { null_mut() } else { self.next(v, bytes) }
+    }
+}
+
+/// Whether a level that was asked for is there.
+fn is_level(run: &preflane_run) -> bool {
+    let level = [None, Some(0), Some(1), Some(2), Some(3)].get(run.level as usize).copied();
+    level.is_some_and(|level| level.is_none_or(|i| preflane::Level::ALL[i].is_available()))
+}
+
+fn are_weights(weights: &[f32]) -> bool {
+    weights.iter().all(|w| w.is_finite() && *w >= 0.0)
+}
+
+fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let n = v.below(10);
+    let mut slots = Slots { base, slot: 0 };
+    let labels = slots.next(v, n);
+    for i in 0..n {
+        let byte = if v.once_in(40) { v.source.byte() } else { v.below(2) as u8 };
+        // SAFETY: the first slot has room for them.
+        unsafe { base.add(i).write(byte) };
+    }
+    let before = *arena;
+    let policy = slots.next(v, 4 * n).cast::<f32>();
+    let reference = slots.maybe(v, 4 * n).cast::<f32>();
+    let weights = slots.maybe(v, 4 * n).cast::<f32>();
+    let outputs = [(); 5].map(|()| slots.maybe(v, 4 * n).cast::<f32>());
+    let given = preflane_labelled {
+        length: huge(v, n),
+        policy_logps: policy,
+        ref_logps: reference,
+        desirable: labels,
+        weights,
+        reference_point: if v.once_in(8) { v.any() } else { 0.5 },
+        reference_free: if v.once_in(20) { constant(v, 0, 1) } else { i32::from(reference.is_null()) },
+    };
+    let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = outputs;
+    let out = preflane_labelled_outputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta };
+    let loss = given_loss(v);
+    let run = run_of(v);
+    let mut error = no_error();
+    // SAFETY: any bits are metrics; zeros are empty ones.
+    let mut metrics: preflane_labelled_metrics = unsafe { std::mem::zeroed() };
+    let begun = if v.once_in(30) { 9 } else { 0 };
+    metrics.nonfinite = begun;
+    // SAFETY: as in `pairs`.
+    let code = unsafe { preflane_evaluate_labelled(run, &loss, &given, &out, &mut metrics, &mut error) };
+    check(code, &error, &before, arena);
+    let free = given.reference_free == 1;
+    let known = parameters(&loss, Shape::Labelled).and_then(|(of, x)| LabelledLoss::new(of, x).ok());
+    let mut memory = vec![used(policy, n, false, true), used(labels, n, false, true), used(weights, n, false, false)];
+    memory.push(used(reference, if free { 0 } else { n }, false, true));
+    memory.extend(outputs.map(|at| used(at, n, true, false)));
+    let good = given.length == n
+        && matches!(given.reference_free, 0 | 1)
+        && (!free || reference.is_null())
+        && known.is_some()
+        && is_level(&run)
+        && begun == 0
+        && given.reference_point.is_finite()
+        && sound(&memory);
+    if !good {
+        assert_ne!(code, 0, "taken, though it is not sound");
+        assert_eq!((metrics.nonfinite, metrics.desirable), (begun, 0));
+        return;
+    }
+    let read = |at: *const f32| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
+    let [policy, reference, weighted] = [policy, reference, weights].map(|at| read(at));
+    // SAFETY: the arena is plain integers, and the place was checked.
+    let bytes: Vec<u8> = (0..n).map(|i| unsafe { *before.as_ptr().cast::<u8>().add(labels.addr() - base.addr() + i) }).collect();
+    if bytes.iter().any(|&byte| byte > 1) || !are_weights(&weighted) {
+        assert_eq!(code, if bytes.iter().any(|&byte| byte > 1) { 3 } else { 6 });
+        return;
+    }
+    assert_eq!(code, 0, "refused with code {code}, though it is sound");
+    let desirable: Vec<bool> = bytes.iter().map(|&byte| byte == 1).collect();
+    let answers = Labelled {
+        policy_logps: &policy,
+        ref_logps: (!free).then_some(&reference[..]),
+        desirable: &desirable,
+        reference_point: given.reference_point,
+        weights: (!weights.is_null() && n > 0).then_some(&weighted[..]),
+    };
+    let mut want = [(); 5].map(|()| vec![7.0; n]);
+    let [a, b, c, d, e] = &mut want;
+    let outputs_want = LabelledOutputs {
+        losses: Some(a),
+        rewards: Some(b),
+        grad_logps: Some(c),
+        grad_ref_logps: Some(d),
+        grad_beta: Some(e),
+    };
+    let mut counted = LabelledMetrics::new();
+    let known = known.expect("it is good");
+    preflane::labelled::evaluate(&known, answers, outputs_want, Some(&mut counted)).expect("C took it");
+    for (at, want) in outputs.into_iter().zip(&want) {
+        if !at.is_null() && n > 0 {
+            assert_eq!(bits(&floats(arena, base, at, n)), bits(want));
+        }
+    }
+    let seen = (metrics.desirable, metrics.undesirable, metrics.nonfinite, metrics.loss);
+    assert_eq!(seen, (counted.desirable(), counted.undesirable(), counted.nonfinite(), *counted.loss()));
+}
+
+fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let lists = v.below(4);
+    let mut ends = vec![0];
+    for list in 0..lists {
+        ends.push(ends[list] + v.below(4));
+    }
+    let n = ends[lists];
+    if v.once_in(12) {
+        let place = v.below(lists + 1);
+        let small = v.below(256);
+        ends[place] = huge(v, small);
+    }
+    let mut slots = Slots { base, slot: 0 };
+    let offsets = slots.next(v, 8 * (lists + 1)).cast::<usize>();
+    for (i, &end) in ends.iter().enumerate() {
+        // SAFETY: the first slot has room for them.
+        unsafe { base.cast::<usize>().add(i).write(end) };
+    }
+    let before = *arena;
+    let policy = slots.next(v, 4 * n).cast::<f32>();
+    let reference = slots.maybe(v, 4 * n).cast::<f32>();
+    let weights = slots.maybe(v, 4 * lists).cast::<f32>();
+    let by_list = [(); 2].map(|()| slots.maybe(v, 4 * lists).cast::<f32>());
+    let by_answer = [(); 3].map(|()| slots.maybe(v, 4 * n).cast::<f32>());
+    let given = preflane_listed {
+        answers: huge(v, n),
+        lists: huge(v, lists),
+        policy_logps: policy,
+        ref_logps: reference,
+        offsets,
+        weights,
+        reference_free: i32::from(reference.is_null()),
+        reserved: reserved(v),
+    };
+    let [losses, grad_beta] = by_list;
+    let [rewards, grad_logps, grad_ref_logps] = by_answer;
+    let out = preflane_listed_outputs { losses, grad_beta, rewards, grad_logps, grad_ref_logps };
+    let loss = given_loss(v);
+    let run = run_of(v);
+    let mut scratch = [preflane_list_scratch { state: [u64::MAX; 16] }; 4];
+    let room = if v.once_in(12) { v.below(4) } else { 4 };
+    let mut error = no_error();
+    // A list more than there are ends beyond the offsets; a place that is no place at all is refused before.
+    if given.lists != lists && given.lists < 1 << 50 {
+        return;
+    }
+    // SAFETY: as in `pairs`.
+    let code = unsafe {
+        preflane_evaluate_listed(run, &loss, &given, &out, null_mut(), scratch.as_mut_ptr(), room, &mut error)
+    };
+    check(code, &error, &before, arena);
+    if code != 0 {
+        assert!(scratch[..].iter().all(|element| element.state == [u64::MAX; 16]), "refused, but something was written");
+        return;
+    }
+    // SAFETY: C took it; the arena is plain integers.
+    let ends: Vec<usize> = (0..=lists)
+        .map(|i| unsafe { before.as_ptr().cast::<u8>().add(offsets.addr() - base.addr() + 8 * i).cast::<usize>().read() })
+        .collect();
+    let (of, given_parameters) = parameters(&loss, Shape::Listed).expect("C took it");
+    let known = ListedLoss::new(of, given_parameters).expect("C took it");
+    let read = |at: *const f32, n| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
+    let (policy, reference_read, weighted) = (read(policy, n), read(reference, n), read(weights, lists));
+    let copies = Lists {
+        policy_logps: &policy,
+        ref_logps: (!reference.is_null()).then_some(&reference_read[..]),
+        offsets: &ends,
+        weights: (!weights.is_null() && lists > 0).then_some(&weighted[..]),
+    };
+    let mut want = [vec![7.0; lists], vec![7.0; lists], vec![7.0; n], vec![7.0; n], vec![7.0; n]];
+    let [a, b, c, d, e] = &mut want;
+    let outputs = ListOutputs {
+        losses: Some(a),
+        grad_beta: Some(b),
+        rewards: Some(c),
+        grad_logps: Some(d),
+        grad_ref_logps: Some(e),
+    };
+    let mut memory = vec![ListScratch::default(); room];
+    preflane::listed::evaluate(&known, copies, outputs, None, &mut memory).expect("C took it");
+    for (at, want) in by_list.into_iter().chain(by_answer).zip(&want) {
+        if !at.is_null() && !want.is_empty() {
+            assert_eq!(bits(&floats(arena, base, at, want.len())), bits(want));
+        }
+    }
+}
+
+fn contrastive(v: &mut Choices<'_>, arena: &mut Arena) {
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let (n, m) = (v.below(4), v.below(5));
+    let mut slots = Slots { base, slot: 0 };
+    let mask_at = slots.maybe(v, n * m);
+    for i in 0..n * m {
+        let byte = if v.once_in(60) { v.source.byte() } else { v.below(2) as u8 };
+        // SAFETY: the first slot has room for them.
+        unsafe { base.add(i).write(byte) };
+    }
+    let before = *arena;
+    let positives = slots.next(v, 4 * n).cast::<f32>();
+    let data = slots.next(v, 4 * n * m).cast::<f32>();
+    let outputs = [(); 3].map(|()| slots.maybe(v, 4 * n).cast::<f32>());
+    let grad_negatives = slots.maybe(v, 4 * n * m).cast::<f32>();
+    let stride = if v.once_in(20) { m.saturating_sub(1) } else { m };
+    let given = preflane_similarities {
+        positives,
+        negatives: preflane_matrix { data, rows: huge(v, n), columns: m, stride },
+        mask: mask_at,
+    };
+    let [losses, grad_positives, grad_temperature] = outputs;
+    let out = preflane_info_nce_outputs {
+        losses,
+        grad_positives,
+        grad_negatives,
+        grad_negatives_stride: stride,
+        grad_temperature,
+    };
+    let temperature = if v.once_in(8) { f64::from(v.any()) } else { 0.5 };
+    let (run, mut error, mut nonfinite) = (run_of(v), no_error(), 77);
+    // A row more than there are is read beyond the arena.
+    if given.negatives.rows != n && given.negatives.rows < 1 << 50 {
+        return;
+    }
+    // SAFETY: as in `pairs`.
+    let code = unsafe { preflane_info_nce(run, &given, temperature, &out, &mut nonfinite, &mut error) };
+    check(code, &error, &before, arena);
+    if code != 0 {
+        assert_eq!(nonfinite, 77);
+        return;
+    }
+    let read = |at: *const f32, n| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
+    let (positives, negatives) = (read(positives, n), read(data, n * m));
+    // SAFETY: C took it; the arena is plain integers.
+    let mask: Option<Vec<bool>> = (!mask_at.is_null()).then(|| {
+        (0..n * m).map(|i| unsafe { *before.as_ptr().cast::<u8>().add(mask_at.addr() - base.addr() + i) } == 1).collect()
+    });
+    let similarities = Similarities {
+        positives: &positives,
+        negatives: (m > 0).then(|| Logits::new(&negatives, n, m).expect("C took it")),
+        mask: mask.as_deref(),
+    };
+    let mut want = [vec![7.0; n], vec![7.0; n], vec![7.0; n]];
+    let mut want_negatives = vec![7.0; n * m];
+    let [a, b, c] = &mut want;
+    let results = InfoNceOutputs {
+        losses: Some(a),
+        grad_positives: Some(b),
+        grad_negatives: (m > 0).then(|| LogitsMut::new(&mut want_negatives, n, m).expect("C took it")),
+        grad_temperature: Some(c),
+    };
+    let counted = Run::on(Backend::SCALAR).info_nce(similarities, temperature, results).expect("C took it");
+    assert_eq!(nonfinite, counted);
+    for (at, want) in outputs.into_iter().chain([grad_negatives]).zip(want.iter().chain([&want_negatives])) {
+        if !at.is_null() && !want.is_empty() {
+            assert_eq!(bits(&floats(arena, base, at, want.len())), bits(want));
+        }
+    }
+}
+
+/// Calls in any order against the Rust evaluator and monitor, on states that may be anything at first.
+fn streaming(v: &mut Choices<'_>, arena: &mut Arena) {
+    const CAPACITY: usize = 3;
+    let base = arena.as_mut_ptr().cast::<u8>();
+    let evaluator = base.cast::<preflane_evaluator>();
+    let monitor = base.wrapping_add(512).cast::<preflane_monitor>();
+    let rows = base.wrapping_add(1024).cast::<preflane_window_row>();
+    let mut error = no_error();
+    // SAFETY: each has its room.
+    unsafe {
+        if v.once_in(2) {
+            // What no call left, which must not be more than refused.
+            let before = *arena;
+            let code = preflane_evaluator_begin(evaluator, 1, &mut error);
+            check(code, &error, &before, arena);
+            error = no_error();
+            let before = *arena;
+            let mut report = std::mem::zeroed();
+            let code = preflane_monitor_report(monitor, rows, CAPACITY, &mut report, &mut error);
+            check(code, &error, &before, arena);
+        }
+        let loss = preflane_loss { kind: 1, reserved: 0, parameters: [0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0] };
+        assert_eq!(preflane_evaluator_init(evaluator, &loss, constant(v, 1, 2).clamp(1, 2), null_mut()), 0);
+        monitor.write_bytes(0, 1);
+    }
+    // SAFETY: it was begun.
+    let mut rust_evaluator = Evaluator::new(Loss::dpo(0.25).expect("beta"));
+    let mut mean = false;
+    // SAFETY: a copy tells which reduction it has, by what an answer of two tokens becomes.
+    unsafe {
+        let mut copy = *evaluator;
+        let (mut scored, mut is_pair) = (std::mem::zeroed::<preflane_scored>(), 0);
+        for side in [1, 2] {
+            assert_eq!(preflane_evaluator_begin(&mut copy, side, null_mut()), 0);
+            assert_eq!(preflane_evaluator_tokens(&mut copy, [-1.0, -1.0].as_ptr(), null(), 2, null_mut()), 0);
+            assert_eq!(preflane_evaluator_end(&mut copy, null(), &mut scored, &mut is_pair, null_mut()), 0);
+        }
+        mean |= scored.chosen.logps == -1.0;
+    }
+    if mean {
+        rust_evaluator = rust_evaluator.with_reduction(Reduction::Mean).expect("a mean");
+    }
+    let mut rust_monitor = Monitor::<CAPACITY>::new();
+    let limits = Limits::new(1).expect("one");
+    for _ in 0..v.below(30) {
+        let before = *arena;
+        error = no_error();
+        let value = if v.once_in(6) { v.any() } else { -1.5 };
+        let reference = v.once_in(2).then_some(-1.25_f32);
+        let at = reference.as_ref().map_or(null(), |x| std::ptr::from_ref(x));
+        // SAFETY: all arguments are there.
+        let (code, took) = unsafe {
+            match v.below(8) {
+                0..=2 => {
+                    let side = constant(v, 1, 2);
+                    let code = preflane_evaluator_begin(evaluator, side, &mut error);
+                    let rust = match side {
+                        1 => rust_evaluator.begin(Side::Chosen).is_ok(),
+                        2 => rust_evaluator.begin(Side::Rejected).is_ok(),
+                        _ => false,
+                    };
+                    (code, rust)
+                }
+                3 | 4 => {
+                    let code = preflane_evaluator_tokens(evaluator, &value, at, 1, &mut error);
+                    (code, rust_evaluator.token(value, reference).is_ok())
+                }
+                5 => {
+                    (preflane_evaluator_abandon(evaluator, &mut error), {
+                        rust_evaluator.abandon();
+                        true
+                    })
+                }
+                _ => {
+                    let (mut scored, mut is_pair) = (std::mem::zeroed::<preflane_scored>(), 7);
+                    let code = preflane_evaluator_end(evaluator, at, &mut scored, &mut is_pair, &mut error);
+                    let rust = rust_evaluator.end(reference);
+                    if let Ok(found) = &rust {
+                        assert_eq!(is_pair, i32::from(found.is_some()));
+                        if let Some(pair) = found {
+                            let got = [scored.loss, scored.margin, scored.grad_chosen_logps, scored.chosen.k3];
+                            let k3 = pair.chosen.reference.and_then(|x| x.drift).map_or(0.0, |x| x.k3);
+                            assert_eq!(
+                                bits(&got),
+                                bits(&[pair.pair.loss, pair.pair.margin, pair.pair.grad_chosen_logps, k3])
+                            );
+                            rust_monitor.push(pair, &limits);
+                            assert_eq!(
+                                preflane_monitor_push(
+                                    monitor, rows, CAPACITY, &scored, null(), null_mut(), &mut error
+                                ),
+                                0
+                            );
+                        }
+                    }
+                    (code, rust.is_ok())
+                }
+            }
+        };
+        assert_eq!(code == 0, took, "code {code}");
+        check(code, &error, &before, arena);
+    }
+    let (mut bytes, mut written) = ([0; 1024], 0);
+    // SAFETY: all arguments are there.
+    let code = unsafe {
+        preflane_monitor_save(monitor, rows, CAPACITY, bytes.as_mut_ptr(), bytes.len(), &mut written, &mut error)
+    };
+    assert_eq!(code, 0);
+    let mut want = [0; 1024];
+    let length = rust_monitor.save(&mut want).expect("there is room");
+    assert_eq!(bytes[..written], want[..length]);
 }

@@ -54,7 +54,8 @@ pub fn option(parameter: &Parameter) -> String {
 /// The losses that have a parameter, by name.
 fn losses_with(parameter: &Parameter) -> String {
     let has = |loss: &&&Description| loss.parameters.iter().any(|other| other.name == parameter.name);
-    LOSSES.iter().filter(has).map(|loss| loss.name).collect::<Vec<_>>().join(", ")
+    let names: Vec<_> = LOSSES.iter().filter(has).map(|loss| loss.name).collect();
+    if names.len() == LOSSES.len() { "every loss".to_owned() } else { names.join(", ") }
 }
 
 /// The parameters that were given: an option for each that some loss has.

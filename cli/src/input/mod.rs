@@ -20,6 +20,7 @@ mod object;
 mod parquet;
 mod quotes;
 mod reading;
+mod replay;
 mod rows;
 mod safetensors;
 mod sequences;
@@ -30,6 +31,7 @@ mod thrift;
 pub use folder::expand;
 pub use guard::quiet_hook;
 pub use reading::{Nulls, Reading, Tokens};
+pub use replay::Recording;
 pub use sequences::Layout;
 pub use tensors::{Plain, Tensor, Tensors, numbers};
 

@@ -141,9 +141,11 @@ pub fn is_much(count: u64, all: u64) -> bool {
 
 /// Rows by number, with the place where there are several files.
 fn names(scored: &Scored, rows: &[Row], count: u64) -> String {
-    let noun = if count == 1 { "row" } else { "rows" };
+    // Several of them may be in one row.
+    let are_more = rows.len() == NAMED && count > NAMED as u64;
+    let noun = if rows.len() == 1 { "row" } else { "rows" };
     let mut names: Vec<_> = rows.iter().map(|row| scored.name(row)).collect();
-    if count > rows.len() as u64 {
+    if are_more {
         names.push("...".to_owned());
     }
     format!("{noun} {}", names.join(", "))
@@ -357,6 +359,7 @@ fn far_below(scored: &Scored) -> Vec<Finding> {
                 all.extend(&these.first);
             }
             all.sort_by_key(|row| row.number);
+            all.dedup_by_key(|row| row.number);
             all.truncate(NAMED);
             rows.first = all;
             (rows.count > 0).then(|| {

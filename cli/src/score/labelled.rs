@@ -5,10 +5,10 @@ use preflane::losses::Description;
 use preflane::{ExactSum, LabelledLoss, Run};
 
 use super::findings::{Code, Finding};
-use super::shape::{Counts, Fault, Figure, Mean, Shape, Share, Summary, Sums, Units, resize, without};
+use super::shape::{Counts, Fault, Figure, Mean, Readers, Shape, Share, Summary, Sums, Units, resize, without};
 use super::source::Source;
 use crate::failure::Failure;
-use crate::input::{Chunk, Wanted};
+use crate::input::{Chunk, Recording, Wanted};
 use crate::layout::{counted, rough, short};
 use crate::output::{Field, Kind, Values};
 
@@ -113,21 +113,22 @@ impl Shape for LabelledRows {
         &FIELDS
     }
 
-    fn prepare(&mut self, sources: &[Source<'_>]) -> Result<(), Failure> {
+    fn prepare(&mut self, sources: &[Source<'_>]) -> Result<Readers, Failure> {
         let label = self.logps();
-        let Point::Mean { wanted, mean } = &mut self.point else { return Ok(()) };
+        let mut readers = Readers::new();
+        let Point::Mean { wanted, mean } = &mut self.point else { return Ok(readers) };
         let (mut sum, mut rows) = (ExactSum::new(), 0);
         for source in sources {
-            if !source.can_be_reopened() {
-                let message = "can be read once, and the mean that makes the reference point comes before the losses; \
-                               --reference-point X gives it, or a file can be read twice";
-                return Err(Failure::of_file(source.path(), message));
-            }
+            let once = !source.can_be_reopened();
+            let mut recording = once.then(|| Recording::new(source.path())).transpose()?;
             let (mut reader, mut chunk) = (source.open()?, Chunk::default());
             loop {
                 reader.read(&mut chunk)?;
                 if chunk.rows() == 0 {
                     break;
+                }
+                if let Some(recording) = &mut recording {
+                    recording.add(&chunk)?;
                 }
                 for (column, sign) in [(label + 1, 1.0), (label + 2, -1.0)] {
                     for (row, &value) in chunk.columns[column].iter().enumerate() {
@@ -145,6 +146,7 @@ impl Shape for LabelledRows {
                 }
                 rows += chunk.rows() as u64;
             }
+            readers.push(recording.map(|recording| recording.replay(reader, &chunk)).transpose()?);
         }
         *mean = sum.mean(rows);
         // Without a row there is no mean; that there is none, the first file tells.
@@ -154,7 +156,7 @@ impl Shape for LabelledRows {
             ));
         }
         *mean = if mean.is_finite() { *mean } else { 0.0 };
-        Ok(())
+        Ok(readers)
     }
 
     fn evaluate(&mut self, run: &Run, chunk: &Chunk) -> Result<(), Fault> {

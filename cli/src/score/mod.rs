@@ -86,7 +86,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     machine::start(options.threads, is_known.then(|| bytes.iter().sum()))?;
     let mut checked = plan::check_files(options, &plan, &sources)?;
     let mut shape = plan.shape;
-    shape.prepare(&sources)?;
+    let mut readers = shape.prepare(&sources)?;
     let out = options.out.as_deref().map(|path| output::create(path, shape.fields(), &Entries::new())).transpose()?;
 
     let watched = Watched::new(shape.sides(), plan.is_referenced, sources.len(), shape.steepest());
@@ -115,7 +115,8 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let mut progress = Progress::new(bytes.iter().sum());
     let mut bytes_before = 0;
     for (file, source) in sources.iter().enumerate() {
-        let mut reader = checked.reader.take().map_or_else(|| source.open(), Ok)?;
+        let kept = readers.get_mut(file).and_then(Option::take).or_else(|| checked.reader.take());
+        let mut reader = kept.map_or_else(|| source.open(), Ok)?;
         scoring.scored.watched.integers &= reader.is_all_integers();
         let mut chunk = Chunk::default();
         let units_before = scoring.scored.shape.counts().units;

@@ -45,11 +45,14 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// One more, which follows those before it.
+    /// One more, which follows those before it. Answers of a list that is a row are in one row, which is named once.
     pub fn add(&mut self, row: impl FnOnce() -> Row) {
         self.count += 1;
         if self.first.len() < NAMED {
-            self.first.push(row());
+            let row = row();
+            if self.first.last().is_none_or(|last| last.number != row.number) {
+                self.first.push(row);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use preflane::{Error, ExactSum, Run};
 use super::findings::Finding;
 use super::source::Source;
 use crate::failure::Failure;
-use crate::input::Chunk;
+use crate::input::{Chunk, ColumnReader};
 use crate::output::{Field, Values};
 
 /// The rows of one shape of loss on their way: what a chunk is evaluated to, and what all chunks add up to.
@@ -26,9 +26,10 @@ pub trait Shape {
     /// The columns of `--out`.
     fn fields(&self) -> &'static [Field];
 
-    /// Reads what must be known of all rows before the first is evaluated.
-    fn prepare(&mut self, _: &[Source<'_>]) -> Result<(), Failure> {
-        Ok(())
+    /// Reads what must be known of all rows before the first is evaluated; yields the readers of sources that cannot be opened
+    /// again, source by source.
+    fn prepare(&mut self, _: &[Source<'_>]) -> Result<Readers, Failure> {
+        Ok(Readers::new())
     }
     /// Evaluates the units of a chunk and counts them in.
     fn evaluate(&mut self, run: &Run, chunk: &Chunk) -> Result<(), Fault>;
@@ -58,6 +59,9 @@ pub trait Shape {
         (farther <= 2.0 * far).then_some(self.beta())
     }
 }
+
+/// A reader of a source, or none where it can be opened.
+pub type Readers = Vec<Option<Box<dyn ColumnReader>>>;
 
 /// Why a chunk cannot be evaluated.
 pub enum Fault {

@@ -2,10 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaDataBuilder, ParquetMetaDataWriter};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
-use preflane_cli::input::{self, Chunk, Reading, Tokens, Wanted};
+use arrow_array::builder::{Float64Builder, ListBuilder};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
+use arrow_ipc::writer::FileWriter;
+use preflane_cli::input::{self, Chunk, Kind, Reading, Tokens, Wanted};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 
 use super::common::*;
 use super::*;
@@ -26,13 +32,17 @@ fn files() -> Vec<(String, Vec<u8>)> {
 
 /// All rows of a file, or none where it is refused. Nothing else may happen.
 fn rows(path: &Path) -> Option<usize> {
-    let wanted = NAMES.map(|name| Wanted::number(name, ""));
+    rows_of(path, &NAMES.map(|name| Wanted::number(name, "")))
+}
+
+/// All rows of some columns.
+fn rows_of(path: &Path, wanted: &[Wanted]) -> Option<usize> {
     let reading = Reading { tokens: Some(Tokens::Sum), ..Reading::default() };
     let one_line = |failure: preflane_cli::failure::Failure| {
         let line = failure.to_string();
         assert!(!line.is_empty() && !line.contains('\n') && line.len() < 2000, "{line}");
     };
-    let mut reader = input::open(path, &wanted, &reading).map_err(one_line).ok()?;
+    let mut reader = input::open(path, wanted, &reading).map_err(one_line).ok()?;
     let (mut chunk, mut rows) = (Chunk::default(), 0);
     loop {
         reader.read(&mut chunk).map_err(one_line).ok()?;
@@ -40,6 +50,8 @@ fn rows(path: &Path) -> Option<usize> {
             return Some(rows);
         }
         rows += chunk.rows();
+        assert!(chunk.columns.iter().all(|column| column.len() == chunk.rows()));
+        assert!(chunk.offsets.last().is_none_or(|&end| end == chunk.rows()) && chunk.offsets.is_sorted());
         assert!(rows < 1 << 20, "more rows than such a file can hold");
     }
 }
@@ -71,6 +83,69 @@ fn files_with_bits_flipped() {
             bytes[at] ^= flip;
             fs::write(&path, bytes).unwrap();
             rows(&path);
+        }
+    }
+}
+
+/// Files with labels, groups and lists beside numbers.
+fn files_of_answers(folder: &Folder) -> Vec<std::path::PathBuf> {
+    let mut lists = ListBuilder::new(Float64Builder::new());
+    for answers in [3, 1, 2] {
+        lists.append_value((0..answers).map(|i| Some(-1.5 - f64::from(i))));
+    }
+    let columns: [(&str, ArrayRef); 5] = [
+        ("x", Arc::new(Float64Array::from(vec![-1.5, -2.5, -3.5]))),
+        ("label", Arc::new(BooleanArray::from(vec![true, false, true]))),
+        ("text", Arc::new(StringArray::from(vec!["true", "rejected", "1"]))),
+        ("group", Arc::new(StringArray::from(vec!["a", "a", "b"]))),
+        ("list", Arc::new(lists.finish())),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let (arrow, parquet) = (folder.path("a.arrow"), folder.path("a.parquet"));
+    let mut writer = FileWriter::try_new(fs::File::create(&arrow).unwrap(), &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    let file = fs::File::create(&parquet).unwrap();
+    let mut writer = ::parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let tensor = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+    let bytes: Vec<u8> = [-1.5_f32, -2.5, -3.5, -4.5, -5.5, -6.5].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let tensors = [
+        ("x", tensor(Dtype::F32, &[3], &bytes[..12])),
+        ("label", tensor(Dtype::BOOL, &[3], &[1, 0, 1])),
+        ("text", tensor(Dtype::U8, &[3], &[1, 0, 1])),
+        ("group", tensor(Dtype::I32, &[3], &[7, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0])),
+        ("list", tensor(Dtype::F32, &[3, 2], &bytes)),
+    ];
+    vec![arrow, parquet, folder.write("a.safetensors", safetensors::serialize(tensors, None).unwrap())]
+}
+
+#[test]
+fn labels_groups_and_lists_cut_off_or_with_bits_flipped() {
+    input::quiet_hook();
+    let folder = Folder::new();
+    let of = |name: &str, kind| Wanted { name: name.to_owned(), remedy: "", kind };
+    let all = [
+        [of("x", Kind::Number), of("label", Kind::Label)],
+        [of("x", Kind::Number), of("text", Kind::Label)],
+        [of("x", Kind::Number), of("group", Kind::Group)],
+        [of("list", Kind::Answers), of("x", Kind::Number)],
+    ];
+    for path in files_of_answers(&folder) {
+        let bytes = fs::read(&path).unwrap();
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            all.each_ref().map(|wanted| rows_of(&path, wanted))
+        };
+        assert_eq!(read(&bytes), [Some(3), Some(3), Some(3), Some(6)], "{}", path.display());
+        for length in (0..bytes.len()).step_by(7) {
+            assert_eq!(read(&bytes[..length]), [None; 4], "{} with {length} bytes", path.display());
+        }
+        for at in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= if at % 3 == 0 { 0xff } else { 1 << (at % 8) };
+            read(&bytes);
         }
     }
 }

@@ -1,4 +1,4 @@
-"""A right hinge in the protocol, in the arithmetic of a small type: every operation is rounded to it. half.py TYPE"""
+"""A right `max(0, 1 - z)` in the protocol, in the arithmetic of a small type: every operation is rounded to it. half.py TYPE"""
 
 import math
 import struct

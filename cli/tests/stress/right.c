@@ -36,7 +36,7 @@ static REAL loss_of(const preflane_stress_parameters *p, REAL u, REAL v, REAL *b
 #elif defined(IPO)
     REAL d = h - 1 / (2 * beta);
     loss = d * d, slope = 2 * d / beta;
-#elif defined(HINGE)
+#elif defined(KNEE)
     loss = fmax((REAL)0, 1 - z), slope = z < 1 ? -1 : 0;
 #elif defined(DISCOPOP)
     REAL tau = (REAL)p->tau, m = sigmoid(z / tau), rest = sigmoid(-z / tau), weighted = exp(-z - softplus(-z / tau));
