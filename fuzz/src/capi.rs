@@ -881,7 +881,9 @@ fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     };
     let mut counted = LabelledMetrics::new();
     let known = known.expect("it is good");
-    preflane::labelled::evaluate(&known, answers, outputs_want, Some(&mut counted)).expect("C took it");
+    Run::on(Backend::SCALAR)
+        .evaluate_labelled(&known, answers, outputs_want, Some(&mut counted))
+        .expect("C took it");
     for (at, want) in outputs.into_iter().zip(&want) {
         if !at.is_null() && n > 0 {
             assert_eq!(bits(&floats(arena, base, at, n)), bits(want));
@@ -971,7 +973,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
         grad_ref_logps: Some(e),
     };
     let mut memory = vec![ListScratch::default(); room];
-    preflane::listed::evaluate(&known, copies, outputs, None, &mut memory).expect("C took it");
+    Run::on(Backend::SCALAR).evaluate_listed(&known, copies, outputs, None, &mut memory).expect("C took it");
     for (at, want) in by_list.into_iter().chain(by_answer).zip(&want) {
         if !at.is_null() && !want.is_empty() {
             assert_eq!(bits(&floats(arena, base, at, want.len())), bits(want));
