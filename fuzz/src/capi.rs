@@ -6,13 +6,13 @@ use std::ptr::{null, null_mut};
 
 use crate::{Choices, bits, choices};
 use preflane::capi::*;
+use preflane::contrastive::{InfoNceOutputs, Similarities};
+use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs};
+use preflane::listed::{ListOutputs, ListScratch, Lists};
 use preflane::logits::{
     Gradient, Labels, Layout, LogSumExp, Logits, LogitsMut, Reduction, RowSum, RowSumState, Scaling, Seeds, Sequences,
     Step, StepBuffers, StepOutputs, Targets, TokenCounts, TokenOutputs,
 };
-use preflane::contrastive::{InfoNceOutputs, Similarities};
-use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs};
-use preflane::listed::{ListOutputs, ListScratch, Lists};
 use preflane::losses::{Description, LOSSES, Shape};
 use preflane::streaming::{Evaluator, Limits, Monitor, Side};
 use preflane::{Backend, ExactSum, LabelledLoss, ListedLoss, Loss, Metrics, Pairs, Reference, Run};
@@ -856,7 +856,8 @@ fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let read = |at: *const f32| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
     let [policy, reference, weighted] = [policy, reference, weights].map(|at| read(at));
     // SAFETY: the arena is plain integers, and the place was checked.
-    let bytes: Vec<u8> = (0..n).map(|i| unsafe { *before.as_ptr().cast::<u8>().add(labels.addr() - base.addr() + i) }).collect();
+    let bytes: Vec<u8> =
+        (0..n).map(|i| unsafe { *before.as_ptr().cast::<u8>().add(labels.addr() - base.addr() + i) }).collect();
     if bytes.iter().any(|&byte| byte > 1) || !are_weights(&weighted) {
         assert_eq!(code, if bytes.iter().any(|&byte| byte > 1) { 3 } else { 6 });
         return;
@@ -881,7 +882,7 @@ fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     };
     let mut counted = LabelledMetrics::new();
     let known = known.expect("it is good");
-    preflane::labelled::evaluate(&known, answers, outputs_want, Some(&mut counted)).expect("C took it");
+    Run::on(Backend::SCALAR).evaluate_labelled(&known, answers, outputs_want, Some(&mut counted)).expect("C took it");
     for (at, want) in outputs.into_iter().zip(&want) {
         if !at.is_null() && n > 0 {
             assert_eq!(bits(&floats(arena, base, at, n)), bits(want));
@@ -944,13 +945,21 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     };
     check(code, &error, &before, arena);
     if code != 0 {
-        assert!(scratch[..].iter().all(|element| element.state == [u64::MAX; 16]), "refused, but something was written");
+        assert!(
+            scratch[..].iter().all(|element| element.state == [u64::MAX; 16]),
+            "refused, but something was written"
+        );
         return;
     }
+    // Without a list and an answer there may be no offsets.
+    let given_ends = if offsets.is_null() { 0 } else { lists + 1 };
     // SAFETY: C took it; the arena is plain integers.
-    let ends: Vec<usize> = (0..=lists)
-        .map(|i| unsafe { before.as_ptr().cast::<u8>().add(offsets.addr() - base.addr() + 8 * i).cast::<usize>().read() })
+    let mut ends: Vec<usize> = (0..given_ends)
+        .map(|i| unsafe {
+            before.as_ptr().cast::<u8>().add(offsets.addr() - base.addr() + 8 * i).cast::<usize>().read()
+        })
         .collect();
+    ends.resize(lists + 1, 0);
     let (of, given_parameters) = parameters(&loss, Shape::Listed).expect("C took it");
     let known = ListedLoss::new(of, given_parameters).expect("C took it");
     let read = |at: *const f32, n| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
@@ -971,7 +980,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
         grad_ref_logps: Some(e),
     };
     let mut memory = vec![ListScratch::default(); room];
-    preflane::listed::evaluate(&known, copies, outputs, None, &mut memory).expect("C took it");
+    Run::on(Backend::SCALAR).evaluate_listed(&known, copies, outputs, None, &mut memory).expect("C took it");
     for (at, want) in by_list.into_iter().chain(by_answer).zip(&want) {
         if !at.is_null() && !want.is_empty() {
             assert_eq!(bits(&floats(arena, base, at, want.len())), bits(want));
@@ -1025,7 +1034,9 @@ fn contrastive(v: &mut Choices<'_>, arena: &mut Arena) {
     let (positives, negatives) = (read(positives, n), read(data, n * m));
     // SAFETY: C took it; the arena is plain integers.
     let mask: Option<Vec<bool>> = (!mask_at.is_null()).then(|| {
-        (0..n * m).map(|i| unsafe { *before.as_ptr().cast::<u8>().add(mask_at.addr() - base.addr() + i) } == 1).collect()
+        (0..n * m)
+            .map(|i| unsafe { *before.as_ptr().cast::<u8>().add(mask_at.addr() - base.addr() + i) } == 1)
+            .collect()
     });
     let similarities = Similarities {
         positives: &positives,
@@ -1117,12 +1128,10 @@ fn streaming(v: &mut Choices<'_>, arena: &mut Arena) {
                     let code = preflane_evaluator_tokens(evaluator, &value, at, 1, &mut error);
                     (code, rust_evaluator.token(value, reference).is_ok())
                 }
-                5 => {
-                    (preflane_evaluator_abandon(evaluator, &mut error), {
-                        rust_evaluator.abandon();
-                        true
-                    })
-                }
+                5 => (preflane_evaluator_abandon(evaluator, &mut error), {
+                    rust_evaluator.abandon();
+                    true
+                }),
                 _ => {
                     let (mut scored, mut is_pair) = (std::mem::zeroed::<preflane_scored>(), 7);
                     let code = preflane_evaluator_end(evaluator, at, &mut scored, &mut is_pair, &mut error);
@@ -1138,9 +1147,7 @@ fn streaming(v: &mut Choices<'_>, arena: &mut Arena) {
                             );
                             rust_monitor.push(pair, &limits);
                             assert_eq!(
-                                preflane_monitor_push(
-                                    monitor, rows, CAPACITY, &scored, null(), null_mut(), &mut error
-                                ),
+                                preflane_monitor_push(monitor, rows, CAPACITY, &scored, null(), null_mut(), &mut error),
                                 0
                             );
                         }

@@ -194,7 +194,7 @@ impl<'a, T> Input<'a, T> {
     ///
     /// # Safety
     /// The caller vouches for the memory, as [`Input::slice`] demands.
-    pub unsafe fn as_part<U>(self, _: &Checked) -> &'a [U] {
+    pub unsafe fn part<U>(self, _: &Checked) -> &'a [U] {
         const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
         // SAFETY: as in Input::slice: the larger type is there.
         unsafe { core::slice::from_raw_parts(self.start.cast(), 1) }
@@ -253,7 +253,7 @@ impl<'a, T> Output<'a, T> {
     ///
     /// # Safety
     /// The caller vouches for the memory, as [`Output::slice`] demands.
-    pub unsafe fn as_part<U>(self, _: &Checked) -> &'a mut [U] {
+    pub unsafe fn part<U>(self, _: &Checked) -> &'a mut [U] {
         const { assert!(size_of::<U>() <= size_of::<T>() && align_of::<U>() <= align_of::<T>()) };
         // SAFETY: as in Output::slice: the larger type is there.
         unsafe { core::slice::from_raw_parts_mut(self.start.cast(), 1) }

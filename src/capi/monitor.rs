@@ -178,7 +178,7 @@ impl<'a> Written<'a> {
     /// The caller vouches for the memory, as [`Output::slice`] demands.
     unsafe fn parts(self, checked: &Checked) -> (&'a mut [Held], &'a mut [Row]) {
         // SAFETY: the caller's; both take any bits.
-        unsafe { (self.0.as_part::<Held>(checked), self.1.cast::<Row>().slice(checked)) }
+        unsafe { (self.0.part::<Held>(checked), self.1.cast::<Row>().slice(checked)) }
     }
 }
 
@@ -198,7 +198,7 @@ impl<'a> Looked<'a> {
     /// The caller vouches for the memory, as [`Input::slice`] demands.
     unsafe fn parts(self, checked: &Checked) -> Result<(&'a Held, Window<'a>, Alarms), Failure> {
         // SAFETY: the caller's; both take any bits.
-        let (held, rows) = unsafe { (self.0.as_part::<Held>(checked), self.1.cast::<Row>().slice(checked)) };
+        let (held, rows) = unsafe { (self.0.part::<Held>(checked), self.1.cast::<Row>().slice(checked)) };
         let held = held.first().ok_or(Failure::Null("monitor"))?;
         let Parts { used, oldest, raised } = held.check(rows)?;
         Ok((held, Window::new(rows, used, oldest), raised))
