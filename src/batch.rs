@@ -37,11 +37,11 @@ fn halves<W: Work>(work: W, mut metrics: Option<&mut W::Metrics>) {
     }
 }
 
+/// Columns, some of which are left out.
+type Columns<'o, const N: usize> = [Option<&'o mut [f32]>; N];
+
 /// The first `n` elements of every output and the others.
-fn split_outputs<'o, const N: usize>(
-    slices: [Option<&'o mut [f32]>; N],
-    n: usize,
-) -> ([Option<&'o mut [f32]>; N], [Option<&'o mut [f32]>; N]) {
+fn split_outputs<const N: usize>(slices: Columns<'_, N>, n: usize) -> (Columns<'_, N>, Columns<'_, N>) {
     let (mut head, mut tail) = ([const { None }; N], [const { None }; N]);
     for ((slice, head), tail) in slices.into_iter().zip(&mut head).zip(&mut tail) {
         if let Some((a, b)) = slice.and_then(|slice| slice.split_at_mut_checked(n)) {
@@ -115,7 +115,7 @@ impl Run {
     /// Loss of every list, rewards and gradients of every answer, and the metrics of all.
     ///
     /// `metrics`, if given, is added to: it may go through many batches. Every result is the nearest `f32` to the formula's exact
-    /// value on the given numbers; a list of two answers has the bits of [`evaluate`](Run::evaluate) on that pair. A list with a
+    /// value on the given numbers, but that a list of two answers has the bits of [`evaluate`](Run::evaluate) on that pair. A list with a
     /// log-ratio that is NaN, or with two that are the same infinity, has NaN for its loss and gradients; one that is infinite gives
     /// the formula's limit. Lists of one answer, and of none, have a loss of 0. `scratch` has at least
     /// [`Lists::longest`] elements, whose contents do not matter; other threads have their own.

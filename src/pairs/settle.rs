@@ -210,30 +210,7 @@ mod tests {
     use super::*;
     use crate::Loss;
     use crate::losses::{CASES, LOSSES, Shape};
-
-    /// A stream of bits.
-    struct Bits(u64);
-
-    impl Bits {
-        fn next(&mut self) -> u32 {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (self.0 >> 32) as u32
-        }
-
-        /// Numbers that meet at midpoints: few bits, far apart, and now and then any.
-        fn number(&mut self) -> f32 {
-            let short = (self.next() % 64) as f32 - 32.0;
-            match self.next() % 8 {
-                0 => f32::from_bits(self.next()),
-                1 => 0.0,
-                2 => short * f32::from_bits((127 - self.next() % 120) << 23),
-                3 => 1.0 + short * f32::EPSILON,
-                4 => -f32::from_bits(self.next() % 3),
-                5 => f32::from_bits(0x7f7f_ffff - self.next() % 2),
-                _ => short + f32::from_bits((127 - self.next() % 30) << 23),
-            }
-        }
-    }
+    use crate::numbers::Bits;
 
     /// What the bounds decide is what 384 bits give, for every loss and its grid of parameters.
     #[test]
@@ -248,8 +225,7 @@ mod tests {
                     if !rough_log_ratio(&inputs).is_finite() {
                         continue;
                     }
-                    let weight = if bits.next() % 4 == 0 { bits.number().abs() } else { 1.0 };
-                    let weight = if weight.is_finite() { weight } else { 3.0 };
+                    let weight = bits.weight();
                     let (mut bounded, mut exact) = ([NAN; RESULTS], [NAN; RESULTS]);
                     let all = settle_by_bounds(&loss, &inputs, weight, &mut bounded);
                     decided += u32::from(all);
