@@ -25,7 +25,7 @@ impl Bits {
 
     /// Mostly 1.
     pub fn weight(&mut self) -> f32 {
-        let weight = if self.next() % 4 == 0 { self.number().abs() } else { 1.0 };
+        let weight = if self.next().is_multiple_of(4) { self.number().abs() } else { 1.0 };
         if weight.is_finite() { weight } else { 3.0 }
     }
 }

@@ -266,7 +266,7 @@ fn near_zeros_and_midpoints() {
 fn in_one_pass(beta: f64, answers: &[[f32; 2]], weight: f32) -> Answers {
     const BITS: u32 = 1_500;
     let number = |x: f64| Float::with_val(BITS, x);
-    let u: Vec<Float> = answers.iter().map(|answer| Float::with_val(BITS, &log_ratio(*answer))).collect();
+    let u: Vec<Float> = answers.iter().map(|answer| Float::with_val(BITS, log_ratio(*answer))).collect();
     let z: Vec<Float> = u.iter().map(|u| number(beta) * u).collect();
     let e: Vec<Float> = z.iter().map(|z| Float::with_val(BITS, z.exp_ref())).collect();
     // The sum of e_j over j >= k.
@@ -280,9 +280,9 @@ fn in_one_pass(beta: f64, answers: &[[f32; 2]], weight: f32) -> Answers {
     let mut by_logps = Vec::new();
     for k in 0..z.len() {
         loss = loss + Float::with_val(BITS, rest[k].ln_ref()) - &z[k];
-        shares = shares + number(1.0) / &rest[k];
+        shares += number(1.0) / &rest[k];
         let by_z = e[k].clone() * &shares - 1.0_f64;
-        by_beta = by_beta + by_z.clone() * &u[k];
+        by_beta += by_z.clone() * &u[k];
         by_logps.push(by_z * beta * weight);
     }
     let rewards = z.clone();

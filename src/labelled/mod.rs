@@ -277,7 +277,7 @@ mod tests {
                 let loss = LabelledLoss::new(description, &description.case(case)).unwrap();
                 for _ in 0..600 {
                     let [policy, reference, reference_point] = core::array::from_fn(|_| bits.number());
-                    let (desirable, weight) = (bits.next() % 2 == 0, bits.weight());
+                    let (desirable, weight) = (bits.next().is_multiple_of(2), bits.weight());
                     let inputs = Inputs { policy, reference, desirable, reference_point, weight };
                     let (mut by_bounds, mut in_full) = ([NAN; RESULTS], [NAN; RESULTS]);
                     if !rough_log_ratio(&inputs.shifted()).is_finite() {
