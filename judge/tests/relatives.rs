@@ -3,7 +3,10 @@
 
 use preflane_judge::{Derivatives, Inputs, log_ratios, pair, sequence, textbook};
 
-const RELATIVES: [(&str, &[f64], [f64; 2], [f64; 3]); 8] = [
+/// Name, parameters, log-ratios, and the loss with its derivatives by both.
+type Relative = (&'static str, &'static [f64], [f64; 2], [f64; 3]);
+
+const RELATIVES: [Relative; 8] = [
     ("discopop", &[1.0, 0.05], [0.5, -0.75], [0.28650479685970991473, -0.286504796849700273, 0.286504796849700273]),
     ("discopop", &[1.0, 0.05], [-0.25, -0.1875], [0.80051637085404115917, 0.537904784482853371, -0.537904784482853371]),
     ("discopop", &[1.0, 0.05], [-88.0, 0.0], [88.0, -1.0, 1.0]),
