@@ -5,8 +5,8 @@ pub mod clock;
 pub mod stack;
 
 use core::hint::black_box;
-use preflane::streaming::{Evaluator, Scored, Side};
 use preflane::losses::{Cdpo, Dpo, Ipo, OneOf};
+use preflane::streaming::{Evaluator, Scored, Side};
 use preflane::{Error, PairLoss};
 
 #[cfg(target_arch = "arm")]

@@ -3,9 +3,9 @@
 #![no_main]
 
 use core::hint::black_box;
-use preflane::streaming::Evaluator;
 use preflane::Error;
 use preflane::losses::Dpo;
+use preflane::streaming::Evaluator;
 use preflane_example_footprint::pair;
 
 fn run() -> Result<(), Error> {
