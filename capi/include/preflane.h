@@ -1468,7 +1468,7 @@ int32_t preflane_labelled_metrics_restore(const uint8_t *bytes,
                                           struct preflane_labelled_metrics *metrics,
                                           struct preflane_error *error);
 
-// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula; adds them to
+// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula (docs/definition.md names an exception); adds them to
 // `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split into calls. Lists of one
 // answer, and of none, have a loss of 0.
 //

@@ -128,7 +128,7 @@ fn sound(name: &'static str, metrics: &ListMetrics) -> Result<(), Failure> {
     if metrics.is_sound() { Ok(()) } else { Err(Failure::State(name, fault)) }
 }
 
-/// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula; adds them to
+/// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula (docs/definition.md names an exception); adds them to
 /// `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split into calls. Lists of one
 /// answer, and of none, have a loss of 0.
 ///

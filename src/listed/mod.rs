@@ -3,6 +3,9 @@
 //! Every result is the nearest `f32` to the exact value of the formula on the given numbers, ties to even, and every zero is +0; so
 //! the bits depend on nothing else. Only a list of two answers, where the loss is DPO then, has the bits of
 //! [`Run::evaluate`](crate::Run::evaluate) on that pair, and its bound.
+//!
+//! One known gap: in a longer list whose log-ratios lie within 2^-120 or so of each other, or far enough apart that one share is next to 0 and
+//! another next to 1, an exact value next to a midpoint may be rounded to the float on the other side of it (`docs/definition.md`).
 
 mod metrics;
 
