@@ -293,6 +293,11 @@ pub trait Runner {
     /// Evaluates `function` at all `arguments` and hands the values to `hasher`.
     fn elementary(&mut self, function: &Function, arguments: &Arguments, hasher: &mut Hasher) -> Result<(), Error>;
 
+    /// Whether labelled and listed answers are to be evaluated too, which every level does by the same scalar code.
+    fn takes_answers(&self) -> bool {
+        true
+    }
+
     /// Takes all `rows` forwards and backwards and hands the results to `hasher`.
     fn logits(&mut self, rows: &LogitRows, hasher: &mut Hasher) -> Result<(), Error>;
 }
@@ -377,7 +382,7 @@ pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64
     }
     for shape in [Shape::Labelled, Shape::Listed] {
         // The long set is for threads.
-        for case in Case::of(set, shape).filter(|_| set != Set::Long) {
+        for case in Case::of(set, shape).filter(|_| set != Set::Long && runner.takes_answers()) {
             for rows in Rows::of(set) {
                 let name = Name { set, what: What::Loss(case), inputs: rows.name, part: "answers" };
                 let mut hasher = Hasher::default();
