@@ -4,9 +4,8 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
-use super::{Chunk, ColumnReader, Note, corrupt};
+use super::{Chunk, ColumnReader, corrupt};
 use crate::failure::Failure;
-use crate::provenance::Metadata;
 
 thread_local! {
     static DECODING: Cell<bool> = const { Cell::new(false) };
@@ -53,16 +52,8 @@ impl ColumnReader for Guarded {
         self.reader.progress()
     }
 
-    fn notes(&self) -> Vec<Note> {
-        self.reader.notes()
-    }
-
-    fn metadata(&self) -> Vec<Metadata> {
-        self.reader.metadata()
-    }
-
-    fn is_all_integers(&self) -> bool {
-        self.reader.is_all_integers()
+    fn behind(&self) -> Option<&dyn ColumnReader> {
+        Some(&*self.reader)
     }
 }
 

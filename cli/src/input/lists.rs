@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{Chunk, ColumnReader, Kind, Note, Wanted};
+use super::{Chunk, ColumnReader, Kind, Wanted};
 use crate::failure::Failure;
-use crate::provenance::Metadata;
 
 /// Whether lists are wanted, of either form.
 pub fn are_wanted(wanted: &[Wanted]) -> bool {
@@ -126,16 +125,8 @@ impl ColumnReader for Lists {
         self.reader.progress()
     }
 
-    fn notes(&self) -> Vec<Note> {
-        self.reader.notes()
-    }
-
-    fn metadata(&self) -> Vec<Metadata> {
-        self.reader.metadata()
-    }
-
-    fn is_all_integers(&self) -> bool {
-        self.reader.is_all_integers()
+    fn behind(&self) -> Option<&dyn ColumnReader> {
+        Some(&*self.reader)
     }
 }
 

@@ -231,19 +231,24 @@ pub trait ColumnReader {
     /// The share of the file that has been read, from 0 to 1.
     fn progress(&self) -> f64;
 
+    /// The reader behind this one, if it only changes what that reads: what is not said below, that one says.
+    fn behind(&self) -> Option<&dyn ColumnReader> {
+        None
+    }
+
     /// What the user should know of the file, once it has been read to its end.
     fn notes(&self) -> Vec<Note> {
-        Vec::new()
+        self.behind().map_or_else(Vec::new, |reader| reader.notes())
     }
 
     /// What the files behind it say of themselves beside their numbers: a policy's first, then its reference's.
     fn metadata(&self) -> Vec<Metadata> {
-        Vec::new()
+        self.behind().map_or_else(Vec::new, |reader| reader.metadata())
     }
 
     /// Whether every wanted column is of a type of integers.
     fn is_all_integers(&self) -> bool {
-        false
+        self.behind().is_some_and(|reader| reader.is_all_integers())
     }
 }
 

@@ -2,10 +2,9 @@
 
 use preflane::ExactSum;
 
-use super::{Chunk, ColumnReader, Kind, Note, Wanted};
+use super::{Chunk, ColumnReader, Kind, Wanted};
 use crate::failure::Failure;
 use crate::format::Format;
-use crate::provenance::Metadata;
 use std::path::{Path, PathBuf};
 
 /// What the options say of the files; each reader takes what concerns it.
@@ -151,16 +150,8 @@ impl ColumnReader for Checked {
         self.reader.progress()
     }
 
-    fn notes(&self) -> Vec<Note> {
-        self.reader.notes()
-    }
-
-    fn metadata(&self) -> Vec<Metadata> {
-        self.reader.metadata()
-    }
-
-    fn is_all_integers(&self) -> bool {
-        self.reader.is_all_integers()
+    fn behind(&self) -> Option<&dyn ColumnReader> {
+        Some(&*self.reader)
     }
 }
 

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Chunk, ColumnReader, Note};
+use super::{Chunk, ColumnReader};
 use crate::failure::{Failure, Place};
-use crate::provenance::Metadata;
 
 /// Keeps the rows that a reader yields. They are no lists.
 pub struct Recording {
@@ -69,16 +68,8 @@ impl ColumnReader for Replay {
         self.read as f64 / self.chunks.max(1) as f64
     }
 
-    fn notes(&self) -> Vec<Note> {
-        self.reader.notes()
-    }
-
-    fn metadata(&self) -> Vec<Metadata> {
-        self.reader.metadata()
-    }
-
-    fn is_all_integers(&self) -> bool {
-        self.reader.is_all_integers()
+    fn behind(&self) -> Option<&dyn ColumnReader> {
+        Some(&*self.reader)
     }
 }
 
