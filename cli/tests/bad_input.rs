@@ -11,12 +11,7 @@ use preflane::losses::{LOSSES, Parameter, Shape};
 /// Runs with an output file that must not appear; the message must hold all the words.
 #[track_caller]
 fn complains(files: &[&Path], options: &[&str], words: &[&str]) {
-    let folder = Folder::new();
-    let line = refused(score().args(files).args(options).arg("--out").arg(folder.path("out.csv")));
-    for word in words {
-        assert!(line.contains(word), "{word:?} is missing in: {line}");
-    }
-    assert!(folder.names().is_empty(), "left behind: {:?}", folder.names());
+    common::complains(score().args(files).args(options), words);
 }
 
 /// The real data with one line changed.

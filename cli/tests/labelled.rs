@@ -48,12 +48,7 @@ fn csv(rows: &[[f64; 5]], label: impl Fn(bool) -> &'static str) -> String {
 
 #[track_caller]
 fn complains(file: &Path, options: &[&str], words: &[&str]) {
-    let folder = Folder::new();
-    let line = refused(score().arg(file).args(loss()).args(options).arg("--out").arg(folder.path("out.csv")));
-    for word in words {
-        assert!(line.contains(word), "{word:?} is missing in: {line}");
-    }
-    assert!(folder.names().is_empty(), "left behind: {:?}", folder.names());
+    common::complains(score().arg(file).args(loss()).args(options), words);
 }
 
 #[test]

@@ -90,16 +90,11 @@ fn both_layouts() {
 
 #[track_caller]
 fn complains(options: &[&str], files: &[(&str, &Path)], words: &[&str]) {
-    let folder = Folder::new();
     let mut command = score();
     for (option, file) in files {
         command.arg(option).arg(file);
     }
-    let line = refused(command.args(options).arg("--out").arg(folder.path("out.csv")));
-    for word in words {
-        assert!(line.contains(word), "{word:?} is missing in: {line}");
-    }
-    assert!(folder.names().is_empty(), "left behind: {:?}", folder.names());
+    common::complains(command.args(options), words);
 }
 
 #[test]

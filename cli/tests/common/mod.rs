@@ -100,6 +100,17 @@ pub fn refused(command: &mut Command) -> String {
     line.strip_prefix("preflane: ").unwrap_or_else(|| panic!("{command:?}: {stderr}")).to_owned()
 }
 
+/// That the command, told to write a file, refuses in a line that has all of these words, and leaves nothing behind.
+#[track_caller]
+pub fn complains(command: &mut Command, words: &[&str]) {
+    let folder = Folder::new();
+    let line = refused(command.arg("--out").arg(folder.path("out.csv")));
+    for word in words {
+        assert!(line.contains(word), "{word:?} is missing in: {line}");
+    }
+    assert!(folder.names().is_empty(), "left behind: {:?}", folder.names());
+}
+
 /// The JSON object of a run that must succeed.
 #[track_caller]
 pub fn json(command: &mut Command) -> serde_json::Map<String, serde_json::Value> {
