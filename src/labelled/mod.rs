@@ -186,7 +186,7 @@ impl Answer<Tracked> for Bounded<'_> {
     }
     fn by_u(&mut self, derivative: Tracked) {
         self.put(place::GRAD, derivative * self.weight);
-        self.put(place::GRAD_REF, -derivative * self.weight);
+        self.results[place::GRAD_REF] = 0.0 - self.results[place::GRAD];
     }
     fn by_beta(&mut self, derivative: Tracked) {
         self.put(place::GRAD_BETA, derivative * self.weight);

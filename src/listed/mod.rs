@@ -258,14 +258,13 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (
         return (results[place::LOSS], results[place::GRAD_BETA]);
     }
     let beta = loss.beta();
-    for (i, scratch) in scratch.iter_mut().enumerate() {
-        scratch.reward = rounded_reward(beta, &inputs.log_ratio(i));
-        scratch.gradient = NAN;
-    }
     // The log-ratios that are NaN, and infinite ones of either sign.
     let (mut undefined, mut infinite) = (0, [0; 2]);
-    for i in 0..scratch.len() {
-        let u = rough_log_ratio(&inputs.log_ratio(i));
+    for (i, scratch) in scratch.iter_mut().enumerate() {
+        let log_ratio = inputs.log_ratio(i);
+        scratch.reward = rounded_reward(beta, &log_ratio);
+        scratch.gradient = NAN;
+        let u = rough_log_ratio(&log_ratio);
         undefined += usize::from(u.is_nan());
         infinite[usize::from(u < 0.0)] += usize::from(u.is_infinite());
     }

@@ -79,18 +79,18 @@ impl Description {
     /// A set of parameters, for tests: of each parameter the value at `index` in its grid, which is gone through again and again. The
     /// first set is an everyday one.
     pub fn case(&self, index: usize) -> Values {
-        let mut values = Values { values: [0.0; MOST_PARAMETERS], used: self.parameters.len() };
-        for (value, parameter) in values.values.iter_mut().zip(self.parameters) {
-            *value = parameter.grid.get(index % parameter.grid.len().max(1)).copied().unwrap_or(parameter.default);
-        }
-        values
+        self.values(|p| p.grid.get(index % p.grid.len().max(1)).copied().unwrap_or(p.default))
     }
 
     /// The parameters that people mean who give none.
     pub fn defaults(&self) -> Values {
+        self.values(|parameter| parameter.default)
+    }
+
+    fn values(&self, value: impl Fn(&Parameter) -> f64) -> Values {
         let mut values = Values { values: [0.0; MOST_PARAMETERS], used: self.parameters.len() };
-        for (value, parameter) in values.values.iter_mut().zip(self.parameters) {
-            *value = parameter.default;
+        for (to, parameter) in values.values.iter_mut().zip(self.parameters) {
+            *to = value(parameter);
         }
         values
     }
