@@ -1,9 +1,9 @@
 //! Losses, gradients and metrics of labelled answers.
 
 use super::arguments::{Arguments, read};
-use super::failure::{Failure, flag, flags, preflane_error, report};
+use super::failure::{flag, flags, preflane_error, report};
 use super::losses::{loss_at, preflane_loss};
-use super::metrics::{bytes, restore, save, update};
+use super::metrics::{bytes, merge, restore, save, sound, state, update};
 use super::pairs::reference_column;
 use super::run::preflane_run;
 use crate::ExactSum;
@@ -106,11 +106,7 @@ pub struct preflane_labelled_report {
     pub logps_rejected: f32,
 }
 
-/// That labelled answers could have given it.
-fn sound(name: &'static str, metrics: &LabelledMetrics) -> Result<(), Failure> {
-    let fault = " holds counts or sums that no labelled answers give; all zeros begin new metrics";
-    if metrics.is_sound() { Ok(()) } else { Err(Failure::State(name, fault)) }
-}
+state!(LabelledMetrics, " holds counts or sums that no labelled answers give; all zeros begin new metrics");
 
 /// Losses, rewards and gradients of labelled answers, each the nearest float to the exact value of the formula; adds them to `metrics`
 /// unless that is null. The bits depend neither on the threads nor on how answers are split into calls.
@@ -195,14 +191,8 @@ pub unsafe extern "C" fn preflane_labelled_metrics_merge(
     from: *const preflane_labelled_metrics,
     error: *mut preflane_error,
 ) -> i32 {
-    let body = |into: &mut LabelledMetrics, from: &LabelledMetrics| {
-        sound("into", into)?;
-        sound("from", from)?;
-        into.merge(from);
-        Ok(())
-    };
     // SAFETY: the caller's word; metrics take any bits.
-    unsafe { report(error, || update("into", into.cast(), "from", from.cast(), body)) }
+    unsafe { report(error, || merge(into.cast::<LabelledMetrics>(), from.cast())) }
 }
 
 /// The means of what the metrics have seen.
@@ -237,7 +227,7 @@ pub unsafe extern "C" fn preflane_labelled_metrics_report(
     unsafe { report(error, || update("out", out, "metrics", metrics.cast(), body)) }
 }
 
-bytes!(LabelledMetrics, sound);
+bytes!(LabelledMetrics);
 
 /// Writes metrics of labelled answers as PREFLANE_LABELLED_METRICS_BYTES bytes, which are the same on every machine, with a version and a
 /// checksum.

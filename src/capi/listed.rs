@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, read};
 use super::failure::{Failure, flag, preflane_error, report, reserved};
 use super::losses::{loss_at, preflane_loss};
-use super::metrics::{bytes, restore, save, update};
+use super::metrics::{bytes, merge, restore, save, sound, state, update};
 use super::pairs::reference_column;
 use super::run::preflane_run;
 use crate::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
@@ -122,11 +122,7 @@ pub struct preflane_listed_report {
     pub logps_rejected: f32,
 }
 
-/// That lists could have given it.
-fn sound(name: &'static str, metrics: &ListMetrics) -> Result<(), Failure> {
-    let fault = " holds counts or sums that no lists give; all zeros begin new metrics";
-    if metrics.is_sound() { Ok(()) } else { Err(Failure::State(name, fault)) }
-}
+state!(ListMetrics, " holds counts or sums that no lists give; all zeros begin new metrics");
 
 /// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula (docs/definition.md names an exception); adds them to
 /// `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split into calls. Lists of one
@@ -228,14 +224,8 @@ pub unsafe extern "C" fn preflane_listed_metrics_merge(
     from: *const preflane_listed_metrics,
     error: *mut preflane_error,
 ) -> i32 {
-    let body = |into: &mut ListMetrics, from: &ListMetrics| {
-        sound("into", into)?;
-        sound("from", from)?;
-        into.merge(from);
-        Ok(())
-    };
     // SAFETY: the caller's word; metrics take any bits.
-    unsafe { report(error, || update("into", into.cast(), "from", from.cast(), body)) }
+    unsafe { report(error, || merge(into.cast::<ListMetrics>(), from.cast())) }
 }
 
 /// The means of what the metrics have seen.
@@ -270,7 +260,7 @@ pub unsafe extern "C" fn preflane_listed_metrics_report(
     unsafe { report(error, || update("out", out, "metrics", metrics.cast(), body)) }
 }
 
-bytes!(ListMetrics, sound);
+bytes!(ListMetrics);
 
 /// Writes metrics of lists as PREFLANE_LISTED_METRICS_BYTES bytes, which are the same on every machine, with a version and a
 /// checksum.

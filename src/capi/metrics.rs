@@ -6,16 +6,52 @@ use crate::labelled::LabelledMetrics;
 use crate::listed::ListMetrics;
 use crate::{Error, ExactSum, Metrics};
 
-/// That pairs could have given it.
-pub(super) fn sound_metrics(name: &'static str, metrics: &Metrics) -> Result<(), Failure> {
-    let fault = " holds counts or sums that no pairs give; all zeros begin new metrics";
-    if metrics.is_sound() { Ok(()) } else { Err(Failure::State(name, fault)) }
+/// What adds up, and comes from memory that may hold anything.
+pub(super) trait State {
+    /// What is wrong with one that nothing gives.
+    const FAULT: &'static str;
+    /// Whether something could have given it.
+    fn is_sound(&self) -> bool;
+    /// Adds what another has seen.
+    fn merge(&mut self, other: &Self);
 }
 
-/// That values could have given it.
-fn sound_sum(name: &'static str, sum: &ExactSum) -> Result<(), Failure> {
-    let fault = " holds bits that no sum has; all zeros begin a new one";
-    if sum.is_sound() { Ok(()) } else { Err(Failure::State(name, fault)) }
+/// Says that a type is a [`State`], by its own functions.
+macro_rules! state {
+    ($State:ty, $fault:literal) => {
+        impl $crate::capi::metrics::State for $State {
+            const FAULT: &'static str = $fault;
+            fn is_sound(&self) -> bool {
+                <$State>::is_sound(self)
+            }
+            fn merge(&mut self, other: &Self) {
+                <$State>::merge(self, other);
+            }
+        }
+    };
+}
+pub(super) use state;
+state!(Metrics, " holds counts or sums that no pairs give; all zeros begin new metrics");
+state!(ExactSum, " holds bits that no sum has; all zeros begin a new one");
+
+/// That something could have given it.
+pub(super) fn sound<S: State>(name: &'static str, state: &S) -> Outcome {
+    if state.is_sound() { Ok(()) } else { Err(Failure::State(name, S::FAULT)) }
+}
+
+/// Adds one state to another.
+///
+/// # Safety
+/// Both pointers are null or point to states, which take any bits.
+pub(super) unsafe fn merge<S: State>(into: *mut S, from: *const S) -> Outcome {
+    let body = |into: &mut S, from: &S| {
+        sound("into", into)?;
+        sound("from", from)?;
+        into.merge(from);
+        Ok(())
+    };
+    // SAFETY: the caller's word.
+    unsafe { update("into", into, "from", from, body) }
 }
 
 /// Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
@@ -31,16 +67,7 @@ pub unsafe extern "C" fn preflane_metrics_merge(
     error: *mut preflane_error,
 ) -> i32 {
     // SAFETY: the caller's word.
-    unsafe {
-        report(error, || {
-            update("into", into, "from", from, |into, from| {
-                sound_metrics("into", into)?;
-                sound_metrics("from", from)?;
-                into.merge(from);
-                Ok(())
-            })
-        })
-    }
+    unsafe { report(error, || merge(into, from)) }
 }
 
 /// Means over the pairs, under TRL's names, each correctly rounded from the exact sum. NaN where there are no pairs.
@@ -89,7 +116,7 @@ pub unsafe extern "C" fn preflane_metrics_report(
     error: *mut preflane_error,
 ) -> i32 {
     let body = |out: &mut preflane_report, metrics: &Metrics| {
-        sound_metrics("metrics", metrics)?;
+        sound("metrics", metrics)?;
         let report = metrics.report();
         *out = preflane_report {
             pairs: report.pairs,
@@ -126,11 +153,9 @@ const _: () = assert!(
 );
 
 /// Metrics that go to bytes and back.
-pub(super) trait Bytes: Copy {
+pub(super) trait Bytes: State + Copy {
     /// How many.
     const LENGTH: usize;
-    /// That rows could have given them.
-    fn check(&self, name: &'static str) -> Outcome;
     /// Into as many bytes.
     fn save(&self, into: &mut [u8]);
     /// From bytes.
@@ -139,12 +164,9 @@ pub(super) trait Bytes: Copy {
 
 /// Says how metrics of a type go to bytes and back.
 macro_rules! bytes {
-    ($Metrics:ty, $sound:path) => {
+    ($Metrics:ty) => {
         impl $crate::capi::metrics::Bytes for $Metrics {
             const LENGTH: usize = <$Metrics>::BYTES;
-            fn check(&self, name: &'static str) -> $crate::capi::failure::Outcome {
-                $sound(name, self)
-            }
             fn save(&self, into: &mut [u8]) {
                 for (to, byte) in into.iter_mut().zip(self.to_bytes()) {
                     *to = byte;
@@ -157,7 +179,7 @@ macro_rules! bytes {
     };
 }
 pub(super) use bytes;
-bytes!(Metrics, sound_metrics);
+bytes!(Metrics);
 
 /// Writes metrics as bytes.
 ///
@@ -173,7 +195,7 @@ pub(super) unsafe fn save<M: Bytes>(metrics: *const M, bytes: *mut u8, length: u
     }
     // SAFETY: all arguments are checked; the rest is the caller's word.
     if let ([metrics], into) = unsafe { (metrics.slice(&checked), into.slice(&checked)) } {
-        metrics.check("metrics")?;
+        sound("metrics", metrics)?;
         metrics.save(into);
     }
     Ok(())
@@ -273,7 +295,7 @@ pub unsafe extern "C" fn preflane_sum_add(
         let checked = arguments.check()?;
         // SAFETY: all arguments are checked, the rest is the caller's word.
         if let ([sum], values) = unsafe { (sum.slice(&checked), values.slice(&checked)) } {
-            sound_sum("sum", sum)?;
+            sound("sum", sum)?;
             values.iter().for_each(|&x| sum.add(x));
         }
         Ok(())
@@ -295,16 +317,7 @@ pub unsafe extern "C" fn preflane_sum_merge(
     error: *mut preflane_error,
 ) -> i32 {
     // SAFETY: the caller's word.
-    unsafe {
-        report(error, || {
-            update("into", into, "from", from, |into, from| {
-                sound_sum("into", into)?;
-                sound_sum("from", from)?;
-                into.merge(from);
-                Ok(())
-            })
-        })
-    }
+    unsafe { report(error, || merge(into, from)) }
 }
 
 /// The sum, and its mean over `count` (a global number of pairs or tokens, say), each rounded once; either pointer may be
@@ -331,7 +344,7 @@ pub unsafe extern "C" fn preflane_sum_value(
         // SAFETY: all arguments are checked, the rest is the caller's word.
         let (sum, value, mean) = unsafe { (sum.slice(&checked), value.slice_if(&checked), mean.slice_if(&checked)) };
         if let [sum] = sum {
-            sound_sum("sum", sum)?;
+            sound("sum", sum)?;
             value.unwrap_or_default().fill(sum.sum());
             mean.unwrap_or_default().fill(sum.mean(count));
         }

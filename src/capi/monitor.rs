@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, Checked, Input, Output, read};
 use super::evaluator::preflane_scored;
 use super::failure::{Failure, flag, preflane_error, report, reserved};
-use super::metrics::sound_metrics;
+use super::metrics::sound;
 use crate::streaming::{Alarm, Alarms, Limits, MonitorView, Row, Threshold, Window, save, saved_size};
 use crate::{Error, Metrics, NAN};
 
@@ -127,7 +127,7 @@ struct Parts {
 impl Held {
     /// That the library left it so, over these rows.
     fn check(&self, rows: &[Row]) -> Result<Parts, Failure> {
-        sound_metrics("monitor", &self.metrics)?;
+        sound("monitor", &self.metrics)?;
         if rows.is_empty() || rows.len() > usize::from(u16::MAX) {
             let requirement = "from 1 to 65535";
             return Err(Error::Parameter { name: "capacity", value: rows.len() as f64, requirement }.into());

@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, Checked, Input, read};
 use super::failure::{Failure, flag, preflane_error, report, reserved};
 use super::losses::{loss_at, preflane_loss};
-use super::metrics::sound_metrics;
+use super::metrics::sound;
 use super::run::preflane_run;
 use crate::{Metrics, Outputs, Pairs, Reference};
 /// Log-probabilities of answers in nats, one a pair.
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn preflane_evaluate(
                 metrics.slice_if(&checked).and_then(|metrics| metrics.first_mut()),
             )
         };
-        metrics.as_deref().map_or(Ok(()), |metrics| sound_metrics("metrics", metrics))?;
+        metrics.as_deref().map_or(Ok(()), |metrics| sound("metrics", metrics))?;
         Ok(run.evaluate(&loss, pairs, outputs, metrics)?)
     };
     // SAFETY: as the function's own.

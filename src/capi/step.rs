@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, Checked, Input, Output, read};
 use super::failure::{Failure, Outcome, flag, preflane_error, report, reserved};
 use super::losses::preflane_loss;
-use super::metrics::sound_metrics;
+use super::metrics::sound;
 use super::pairs::{reference, reference_slices};
 use super::run::preflane_run;
 use super::sequences::preflane_sequences;
@@ -378,7 +378,7 @@ impl StepCall {
                 margins: memory.margins.slice_if(checked),
             };
             let metrics = memory.metrics.slice_if(checked).and_then(|metrics| metrics.first_mut());
-            metrics.as_deref().map_or(Ok(()), |metrics| sound_metrics("metrics", metrics))?;
+            metrics.as_deref().map_or(Ok(()), |metrics| sound("metrics", metrics))?;
             let found = self.run.step(&step, logits, buffers, outputs, metrics)?;
             memory.counts.slice_if(checked).unwrap_or_default().fill(found);
         }
@@ -424,7 +424,7 @@ impl StepCall {
             let weights = memory.weights.slice_if(checked);
             weights.map_or(Ok(()), |weights| check_weights(sequences.pairs(), weights))?;
             let metrics = memory.metrics.slice_if(checked).and_then(|metrics| metrics.first_mut());
-            metrics.as_deref().map_or(Ok(()), |metrics| sound_metrics("metrics", metrics))?;
+            metrics.as_deref().map_or(Ok(()), |metrics| sound("metrics", metrics))?;
             let (chosen, rejected) = (memory.chosen_logps.slice(checked), memory.rejected_logps.slice(checked));
             sequences.logps(memory.token_logps.read_only().slice(checked), chosen, rejected)?;
             let pairs = Pairs {
