@@ -22,6 +22,10 @@ const INFINITE: i32 = 1 << 24;
 /// Bits by which the terms of a sum differ at most: see the module's word on ties.
 const APART: u32 = 362;
 
+/// Bits that a difference of formulas' values has lost at most: what would have lost more is 0, for truncation and [`APART`] alone
+/// keep its terms from being the same.
+const CANCELLED: i32 = 359;
+
 /// Bits from the top one on within which a value that is next to a midpoint is taken to be one.
 const CERTAIN: u32 = 370;
 
@@ -418,6 +422,12 @@ impl Float384 {
             *self = if self.exponent > INFINITE / 2 { Self::ZERO } else { Self::power(-INFINITE / 2) };
             return;
         }
+        // 1 - self: below, a smaller part of self would be a term that is too small for a sum.
+        if self.exponent < -340 {
+            self.negate();
+            *self += &Self::ONE;
+            return;
+        }
         // The nearest integer to self / ln 2, or its neighbour where that is as near: from 31 bits of each.
         let log2_e = (core::f64::consts::LOG2_E * (1_u64 << 32) as f64) as u64;
         let halves = ((self.top() >> 33) * log2_e).checked_shr((62_i32.saturating_sub(self.exponent)).unsigned_abs());
@@ -520,6 +530,24 @@ impl Float384 {
     }
 }
 
+impl Float384 {
+    /// A sum or difference in a formula.
+    #[inline(never)]
+    fn combine(&mut self, other: &Self, subtract: bool) {
+        let largest = self.exponent.max(other.exponent);
+        self.accumulate(other, subtract);
+        if self.exponent < largest.saturating_sub(CANCELLED) {
+            *self = Self::ZERO;
+        }
+    }
+    fn plus(&mut self, other: &Self) {
+        self.combine(other, false);
+    }
+    fn minus(&mut self, other: &Self) {
+        self.combine(other, true);
+    }
+}
+
 /// Operators on values, for formulas. Each is the function in place, which alone stands in flash.
 macro_rules! operator {
     ($trait:ident $method:ident, $in_place:ident) => {
@@ -533,8 +561,8 @@ macro_rules! operator {
         }
     };
 }
-operator!(Add add, add_assign);
-operator!(Sub sub, sub_assign);
+operator!(Add add, plus);
+operator!(Sub sub, minus);
 operator!(Mul mul, mul_assign);
 operator!(Div div, div_assign);
 
