@@ -67,7 +67,7 @@ impl Run {
     /// an infinite log-probability gives the formula's limit.
     ///
     /// # Errors
-    /// [`Error::Length`], [`Error::Weight`] and [`Error::Threads`], before anything is written.
+    /// [`Error::Length`], [`Error::Weight`], [`Error::Column`] and [`Error::Threads`], before anything is written.
     pub fn evaluate<L: PairLoss>(
         self,
         loss: &L,
@@ -75,7 +75,7 @@ impl Run {
         outputs: Outputs<'_>,
         metrics: Option<&mut Metrics>,
     ) -> Result<(), Error> {
-        let outputs = pairs::check(pairs, outputs)?;
+        let outputs = pairs::check(pairs, loss.column(), outputs)?;
         self.work(PairWork { backend: self.backend(), loss, pairs, outputs }, metrics)
     }
 

@@ -1,6 +1,7 @@
 //! What the library refuses, and why.
 
 use crate::lanes::Level;
+use crate::losses::Parameter;
 
 /// An input that cannot be computed. Every error is found before anything is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +33,17 @@ pub enum Error {
         row: usize,
         /// The value given.
         value: f32,
+    },
+    /// A number of the column that the loss takes beside log-probabilities, outside its range.
+    Column {
+        /// What the column is.
+        name: &'static str,
+        /// The row, counted from 0; of a list, the answer among all.
+        row: usize,
+        /// The value given.
+        value: f32,
+        /// What it must satisfy.
+        requirement: &'static str,
     },
     /// Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers.
     Offsets {
@@ -128,6 +140,16 @@ impl Error {
                 out.text(" is ");
                 out.single(value);
                 out.text("; weights must be finite and at least 0");
+            }
+            Self::Column { name, row, value, requirement } => {
+                out.text("the ");
+                out.text(name);
+                out.text(" of row ");
+                out.count(row);
+                out.text(" is ");
+                out.single(value);
+                out.text("; it must be ");
+                out.text(requirement);
             }
             Self::Offsets { index, value, requirement } => {
                 out.text("offset ");
@@ -237,6 +259,19 @@ pub(crate) fn check_weights(rows: usize, weights: &[f32]) -> Result<(), Error> {
     // A NaN is not in the range either.
     match weights.iter().enumerate().find(|(_, w)| !(0.0..=f32::MAX).contains(*w)) {
         Some((row, &value)) => Err(Error::Weight { row, value }),
+        None => Ok(()),
+    }
+}
+
+/// That a column is there if the loss takes one and not otherwise, as many numbers as rows, each in its range.
+pub(crate) fn check_column(rows: usize, wanted: Option<&Parameter>, given: Option<&[f32]>) -> Result<(), Error> {
+    let expected = if wanted.is_some() { rows } else { 0 };
+    let given = given.unwrap_or_default();
+    check_length("column", expected, given.len())?;
+    let Some(&Parameter { name, requirement, .. }) = wanted else { return Ok(()) };
+    let outside = |value: f32| wanted.is_some_and(|wanted| wanted.check(value.into()).is_err());
+    match given.iter().enumerate().find(|(_, value)| outside(**value)) {
+        Some((row, &value)) => Err(Error::Column { name, row, value, requirement }),
         None => Ok(()),
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
-use crate::losses::{Loss, OneOf, PairFormula};
+use crate::losses::{Loss, OneOf, PairFormula, Parameter};
 use crate::metrics::Metrics;
-use crate::pairs::{self, Counts, OutputSlices, Pair, Pairs, RESULTS, SUMMED};
+use crate::pairs::{self, Beside, Counts, OutputSlices, Pair, Pairs, RESULTS, SUMMED};
 
 /// A batch of arguments that were checked, on the calling thread.
 pub(crate) fn evaluate_checked<L: PairLoss>(
@@ -23,37 +23,45 @@ pub trait PairLoss: sealed::Sealed + Copy + Send + Sync {}
 impl<L: sealed::Sealed + Copy + Send + Sync> PairLoss for L {}
 
 mod sealed {
-    use super::{Counts, Evaluation, RESULTS};
+    use super::{Beside, Counts, Evaluation, Parameter, RESULTS};
 
     /// The kernels of a loss. They are compiled once, here: a generic function would be compiled again in every crate that
     /// calls it.
     pub trait Sealed {
+        /// What it takes beside log-probabilities.
+        fn column(&self) -> Option<&'static Parameter>;
         /// A batch.
         fn batch(&self, work: Evaluation<'_, '_, '_, '_>);
         /// One pair.
-        fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts);
+        fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts);
     }
 }
 
 /// The kernels of each loss of pairs, and of any of them.
 macro_rules! kernels {
     (pairwise { $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
-        $reference:literal $formula:literal $source:literal;)* } $($others:tt)*) => {
+        $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* } $($others:tt)*) => {
         $(
             impl sealed::Sealed for crate::losses::$Type {
+                fn column(&self) -> Option<&'static Parameter> {
+                    Loss::$Type(*self).description().column.as_ref()
+                }
                 #[inline(never)]
                 fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
                     work.run(self);
                 }
                 #[inline(never)]
-                fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
-                    pairs::one(self, inputs, weight, results, counts);
+                fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
+                    pairs::one(self, inputs, beside, results, counts);
                 }
             }
         )*
 
         // A kernel for each loss is fast over lanes. Without them its size in flash counts: there is one for all.
         impl sealed::Sealed for Loss {
+            fn column(&self) -> Option<&'static Parameter> {
+                self.description().column.as_ref()
+            }
             #[inline(never)]
             fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
                 match self {
@@ -62,10 +70,10 @@ macro_rules! kernels {
                 }
             }
             #[inline(never)]
-            fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
+            fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
                 match self {
-                    $(Loss::$Type(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),)*
-                    _ => pairs::one(self, inputs, weight, results, counts),
+                    $(Loss::$Type(loss) if HAS_WIDE => loss.pair(inputs, beside, results, counts),)*
+                    _ => pairs::one(self, inputs, beside, results, counts),
                 }
             }
         }
@@ -74,6 +82,12 @@ macro_rules! kernels {
 crate::for_each_loss!(kernels);
 
 impl<A: PairLoss + PairFormula, B: PairLoss + PairFormula> sealed::Sealed for OneOf<A, B> {
+    fn column(&self) -> Option<&'static Parameter> {
+        match self {
+            Self::First(loss) => loss.column(),
+            Self::Second(loss) => loss.column(),
+        }
+    }
     fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
         match self {
             Self::First(loss) if HAS_WIDE => loss.batch(work),
@@ -81,11 +95,11 @@ impl<A: PairLoss + PairFormula, B: PairLoss + PairFormula> sealed::Sealed for On
             _ => work.run(self),
         }
     }
-    fn pair(&self, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS], counts: &mut Counts) {
+    fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
         match self {
-            Self::First(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),
-            Self::Second(loss) if HAS_WIDE => loss.pair(inputs, weight, results, counts),
-            _ => pairs::one(self, inputs, weight, results, counts),
+            Self::First(loss) if HAS_WIDE => loss.pair(inputs, beside, results, counts),
+            Self::Second(loss) if HAS_WIDE => loss.pair(inputs, beside, results, counts),
+            _ => pairs::one(self, inputs, beside, results, counts),
         }
     }
 }
@@ -161,7 +175,7 @@ fn block<F: PairFormula>(
 }
 
 /// One pair, with the bits that it would have in any batch. `reference` is the reference model's log-probability of the
-/// chosen and of the rejected answer.
+/// chosen and of the rejected answer. Of what a loss takes beside log-probabilities the default counts.
 pub fn evaluate_pair<L: PairLoss>(
     loss: &L,
     policy_chosen_logps: f32,
@@ -171,8 +185,13 @@ pub fn evaluate_pair<L: PairLoss>(
     let (ref_chosen_logps, ref_rejected_logps) = reference.unwrap_or_default();
     let inputs = [policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps];
     let mut results = [0.0; RESULTS];
-    score(loss, &inputs, 1.0, &mut results, &mut Counts::default());
+    score(loss, &inputs, beside(loss), &mut results, &mut Counts::default());
     Pair::new(&results)
+}
+
+/// What stands beside a pair for itself: the default of what the loss takes.
+pub(crate) fn beside<L: PairLoss>(loss: &L) -> Beside {
+    Beside { column: loss.column().map_or(0.0, |column| column.default as f32), ..Default::default() }
 }
 
 /// One pair (policy chosen, policy rejected, reference chosen, reference rejected, 0 without a reference), and what the
@@ -180,9 +199,9 @@ pub fn evaluate_pair<L: PairLoss>(
 pub(crate) fn score<L: PairLoss>(
     loss: &L,
     inputs: &[f32; 4],
-    weight: f32,
+    beside: Beside,
     results: &mut [f32; RESULTS],
     counts: &mut Counts,
 ) {
-    loss.pair(inputs, weight, results, counts);
+    loss.pair(inputs, beside, results, counts);
 }

@@ -70,12 +70,13 @@ pub struct Batch<'a> {
     labels: Labels<'a>,
     reference: Option<Reference<'a>>,
     weights: Option<&'a [f32]>,
+    column: Option<&'a [f32]>,
 }
 
 impl<'a> Batch<'a> {
     /// `shape` is that of the logits, `[2 * pairs, tokens, vocabulary]`; the labels, i32 or i64, are `[2 * pairs, tokens]`.
     pub fn new(shape: [usize; 3], labels: impl Into<Labels<'a>>) -> Self {
-        Self { shape, stride: None, labels: labels.into(), reference: None, weights: None }
+        Self { shape, stride: None, labels: labels.into(), reference: None, weights: None, column: None }
     }
 
     /// With the reference model's log-probabilities of the answers, one a pair: those that [`Trainer::logps`] gave, or two slices
@@ -87,6 +88,11 @@ impl<'a> Batch<'a> {
     /// With weights of the pairs, as [`Pairs::with_weights`](crate::Pairs::with_weights) has them.
     pub fn with_weights(self, weights: &'a [f32]) -> Self {
         Self { weights: Some(weights), ..self }
+    }
+
+    /// With what the loss takes beside log-probabilities, as [`Pairs::with_column`](crate::Pairs::with_column) has it.
+    pub fn with_column(self, column: &'a [f32]) -> Self {
+        Self { column: Some(column), ..self }
     }
 
     /// The logits' rows are so many elements apart, as for a padded vocabulary. The padding is never read, and gets 0 as its gradient.
@@ -283,6 +289,7 @@ impl Trainer {
             sequences,
             reference: batch.reference,
             weights: batch.weights,
+            column: batch.column,
             grad_scale: self.grad_scale.unwrap_or(1.0 / pairs.max(1) as f64),
             zero_padding: true,
         };

@@ -67,6 +67,7 @@ fn count_steps() {
         sequences: Sequences::new(Targets::new(Labels::I64(&labels)), T, Layout::ChosenFirst, Reduction::Sum).unwrap(),
         reference: Some(Reference { chosen_logps: &[-90.0, -95.0], rejected_logps: &[-99.0, -93.0] }),
         weights: None,
+        column: None,
         grad_scale: 0.5,
         zero_padding: false,
     };

@@ -53,6 +53,7 @@ fn stepped(run: Run, batch: Batch<'_>) -> Stepped {
         sequences: Sequences::new(targets, T, batch.layout, batch.reduction).unwrap(),
         reference: Some(Reference { chosen_logps: batch.reference[0], rejected_logps: batch.reference[1] }),
         weights: None,
+        column: None,
         grad_scale: 1.0 / pairs as f64,
         zero_padding: false,
     };
@@ -319,6 +320,7 @@ fn errors_come_first() {
             sequences: Sequences::new(targets, T, Layout::ChosenFirst, Reduction::Sum).unwrap(),
             reference: Some(Reference { chosen_logps: reference, rejected_logps: &[0.0] }),
             weights: None,
+            column: None,
             grad_scale,
             zero_padding: false,
         };

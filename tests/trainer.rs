@@ -81,6 +81,7 @@ fn separately<T2: Element>(
         sequences: Sequences::new(targets.with_ignore_index(way.ignore), T, way.layout, way.reduction).unwrap(),
         reference,
         weights,
+        column: None,
         grad_scale: way.grad_scale.unwrap_or(1.0 / pairs as f64),
         zero_padding: true,
     };

@@ -47,6 +47,8 @@ pub enum preflane_code {
     PREFLANE_ERROR_FULL = 17,
     /// Saved bytes that are cut off, damaged, of another version or of another kind.
     PREFLANE_ERROR_SAVED_STATE = 18,
+    /// A number of the column that the loss takes beside log-probabilities, outside its range.
+    PREFLANE_ERROR_COLUMN = 19,
 }
 
 use preflane_code::*;
@@ -188,6 +190,7 @@ impl Failure {
                 Error::Length { .. } => PREFLANE_ERROR_LENGTH,
                 Error::Parameter { .. } => PREFLANE_ERROR_PARAMETER,
                 Error::Weight { .. } => PREFLANE_ERROR_WEIGHT,
+                Error::Column { .. } => PREFLANE_ERROR_COLUMN,
                 Error::Target { .. } => PREFLANE_ERROR_TARGET,
                 Error::NoTarget => PREFLANE_ERROR_NO_TARGET,
                 Error::EmptySequence { .. } => PREFLANE_ERROR_EMPTY_SEQUENCE,
@@ -224,6 +227,7 @@ impl Failure {
             Self::Library(Error::Length { argument, .. } | Error::ZeroVector { argument, .. }) => argument,
             Self::Library(Error::Parameter { name, .. }) => name,
             Self::Library(Error::Weight { .. }) => "weights",
+            Self::Library(Error::Column { .. }) => "column",
             Self::Library(Error::Target { .. } | Error::EmptySequence { .. }) => "labels",
             Self::Library(Error::Level(_) | Error::UnknownLevel) => "level",
             Self::Library(Error::Threads) | Self::NotThreaded => "threads",
@@ -251,9 +255,12 @@ impl Failure {
 
     fn row(&self) -> u64 {
         match *self {
-            Self::Library(Error::Weight { row, .. } | Error::Target { row, .. } | Error::ZeroVector { row, .. }) => {
-                row as u64
-            }
+            Self::Library(
+                Error::Weight { row, .. }
+                | Error::Column { row, .. }
+                | Error::Target { row, .. }
+                | Error::ZeroVector { row, .. },
+            ) => row as u64,
             Self::Library(Error::EmptySequence { sequence }) => sequence as u64,
             Self::Library(Error::Offsets { index, .. }) => index as u64,
             Self::Byte { row, .. } => row as u64,

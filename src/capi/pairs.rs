@@ -22,6 +22,8 @@ pub struct preflane_pairs {
     pub ref_rejected_logps: *const f32,
     /// Weights of the pairs, finite and at least 0; null: all are 1.
     pub weights: *const f32,
+    /// What the loss takes beside log-probabilities, one a pair; null where it takes nothing.
+    pub column: *const f32,
     /// 1: there is no reference model, and the two pointers above are null. 0: there is one.
     pub reference_free: i32,
     /// Always 0.
@@ -128,6 +130,7 @@ pub unsafe extern "C" fn preflane_evaluate(
         let reference =
             reference(&mut arguments, pairs.reference_free, pairs.ref_chosen_logps, pairs.ref_rejected_logps, n)?;
         let weights = arguments.input_if("weights", pairs.weights, n);
+        let column = arguments.input_if("column", pairs.column, n);
         let losses = arguments.output_if("losses", outputs.losses, n);
         let chosen_rewards = arguments.output_if("chosen_rewards", outputs.chosen_rewards, n);
         let rejected_rewards = arguments.output_if("rejected_rewards", outputs.rejected_rewards, n);
@@ -147,6 +150,7 @@ pub unsafe extern "C" fn preflane_evaluate(
                     policy_rejected_logps: rejected.slice(&checked),
                     reference: reference_slices(reference, &checked),
                     weights: weights.slice_if(&checked),
+                    column: column.slice_if(&checked),
                 },
                 Outputs {
                     losses: losses.slice_if(&checked),

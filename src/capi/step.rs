@@ -11,7 +11,7 @@ use super::views::{
     TargetArguments, logits_output, preflane_dtype, preflane_dtype::*, preflane_logits_mut, preflane_rows,
     preflane_scaling,
 };
-use crate::error::{check_length, check_weights};
+use crate::error::{check_length, check_column, check_weights};
 use crate::logits::{
     Element, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Sequences, Step, StepBuffers, StepOutputs, TokenCounts,
     TokenOutputs, check_grad_scale,
@@ -36,6 +36,8 @@ pub struct preflane_step {
     pub ref_rejected_logps: *const f32,
     /// Weights of the pairs; null: all are 1.
     pub weights: *const f32,
+    /// What the loss takes beside log-probabilities, one a pair; null where it takes nothing.
+    pub column: *const f32,
     /// Multiplies the gradient: 1 / pairs for the mean loss, or this batch's share of an accumulated one. Finite and not 0, which a
     /// struct of zeros has and by which nothing would be trained; a negative one climbs the loss.
     pub grad_scale: f64,
@@ -259,6 +261,7 @@ struct Memory<'a> {
     targets: TargetArguments<'a>,
     reference: [Input<'a, f32>; 2],
     weights: Input<'a, f32>,
+    column: Input<'a, f32>,
     token_logps: Output<'a, f32>,
     log_sum_exps: Output<'a, LogSumExp>,
     token_grads: Output<'a, f32>,
@@ -316,6 +319,7 @@ impl StepCall {
             targets,
             reference,
             weights: a.input_if("weights", step.weights, pairs),
+            column: a.input_if("column", step.column, pairs),
             token_logps: a.output("token_logps", buffers.token_logps, rows),
             log_sum_exps: a.output("log_sum_exps", buffers.log_sum_exps, rows),
             token_grads: a.output("token_grads", buffers.token_grads, rows),
@@ -358,6 +362,7 @@ impl StepCall {
                 sequences,
                 reference: reference_slices(memory.reference, checked),
                 weights: memory.weights.slice_if(checked),
+                column: memory.column.slice_if(checked),
                 grad_scale: self.step.grad_scale,
                 zero_padding: self.zero_padding,
             };
@@ -423,6 +428,8 @@ impl StepCall {
             let checked = &memory.checked;
             let weights = memory.weights.slice_if(checked);
             weights.map_or(Ok(()), |weights| check_weights(sequences.pairs(), weights))?;
+            let column = memory.column.slice_if(checked);
+            check_column(sequences.pairs(), self.loss.description().column.as_ref(), column)?;
             let metrics = memory.metrics.slice_if(checked).and_then(|metrics| metrics.first_mut());
             metrics.as_deref().map_or(Ok(()), |metrics| sound("metrics", metrics))?;
             let (chosen, rejected) = (memory.chosen_logps.slice(checked), memory.rejected_logps.slice(checked));
@@ -432,6 +439,7 @@ impl StepCall {
                 policy_rejected_logps: rejected,
                 reference: reference_slices(memory.reference, checked),
                 weights,
+                column,
             };
             let grads = [memory.grad_chosen_logps.slice(checked), memory.grad_rejected_logps.slice(checked)];
             let [grad_chosen, grad_rejected] = grads;

@@ -198,6 +198,31 @@ pub fn expm1<L: Lanes>(x: L) -> L {
     with_tails(x, -1.0, Exponential::new(inside(x)).less_one(), f64::INFINITY)
 }
 
+/// `value` where |x| < [`EXP_NEG_END`], else its limit: `below`, or infinity.
+#[inline(always)]
+fn with_limits<L: Lanes>(x: L, below: f64, value: L) -> L {
+    let limit = L::select(x.lt(L::splat(0.0)), L::splat(below), L::splat(f64::INFINITY));
+    L::select(x.abs().lt(L::splat(EXP_NEG_END)), value, limit)
+}
+
+/// `x` where |x| < [`EXP_NEG_END`], else 0.
+#[inline(always)]
+fn within_limits<L: Lanes>(x: L) -> L {
+    L::select(x.abs().lt(L::splat(EXP_NEG_END)), x, L::splat(0.0))
+}
+
+/// `e^x` of any `f64`, as formulas take it: 0 and infinity from [`EXP_NEG_END`] on.
+#[inline(always)]
+pub fn exp_of<L: Lanes>(x: L) -> L {
+    with_limits(x, 0.0, Exponential::new(within_limits(x)).value())
+}
+
+/// `e^x - 1` of any `f64`, as formulas take it.
+#[inline(always)]
+pub fn exp_m1_of<L: Lanes>(x: L) -> L {
+    with_limits(x, -1.0, Exponential::new(within_limits(x)).less_one())
+}
+
 /// `value` of an odd function, and the sign of a zero kept.
 #[inline(always)]
 pub fn with_zeros<L: Lanes>(x: L, value: L) -> L {

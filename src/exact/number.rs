@@ -468,6 +468,22 @@ impl Float384 {
         }
     }
 
+    /// Becomes `e^self - 1`, to full relative precision.
+    pub fn exp_m1(&mut self) {
+        if self.exponent > -32 {
+            self.exp();
+            *self -= &Self::ONE;
+            return;
+        }
+        // Taylor's series: 32 bits a term and more.
+        let x = *self;
+        let mut y = Self::ONE;
+        for i in (2..=12).rev() {
+            y.step(&x, 1, i);
+        }
+        *self *= &y;
+    }
+
     /// Becomes `ln(1 + self)`, for -1/3 <= self <= 1, to full relative precision.
     pub fn log1p(&mut self) {
         if !self.is_zero() {

@@ -198,7 +198,7 @@ fn bounded<F: AnswerFormula>(formula: &F, inputs: &Inputs, results: &mut [f32; R
     if !rough_log_ratio(&inputs.shifted()).is_finite() {
         return false;
     }
-    let u = Tracked::difference(inputs.policy, inputs.reference);
+    let u = Tracked::difference(inputs.policy.into(), inputs.reference.into());
     let beta = Tracked::from_f64(formula.beta());
     let mut row = Bounded {
         beta,

@@ -15,7 +15,7 @@ use crate::error::{check_length, check_weights};
 use crate::evaluate::score;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{List, ListFormula, ListedLoss, Real, Tracked};
-use crate::pairs::{self, Counts, place, sign_of_h};
+use crate::pairs::{self, Beside, Counts, place, sign_of_h};
 use crate::{Error, NAN};
 
 /// Log-probabilities of answers, list after list.
@@ -250,7 +250,7 @@ impl Inputs<'_> {
 fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (f32, f32) {
     if let (&[_, _], Some(dpo)) = (inputs.policy, loss.as_pair()) {
         let mut results = [NAN; pairs::RESULTS];
-        score(&dpo, &inputs.difference(0, 1), inputs.weight, &mut results, &mut Counts::default());
+        score(&dpo, &inputs.difference(0, 1), Beside { weight: inputs.weight, ..Default::default() }, &mut results, &mut Counts::default());
         if let [best, worst] = scratch {
             (best.reward, worst.reward) = (results[place::CHOSEN_REWARD], results[place::REJECTED_REWARD]);
             (best.gradient, worst.gradient) = (results[place::GRAD_CHOSEN], results[place::GRAD_REJECTED]);
@@ -296,7 +296,7 @@ fn bounded(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], 
 /// `beta` times a log-ratio, rounded.
 fn rounded_reward(beta: f64, inputs: &[f32; 4]) -> f32 {
     let &[policy, _, reference, _] = inputs;
-    let bounded = Tracked::from_f64(beta) * Tracked::difference(policy, reference);
+    let bounded = Tracked::from_f64(beta) * Tracked::difference(policy.into(), reference.into());
     bounded.rounded().unwrap_or_else(|| reward(beta, inputs))
 }
 
@@ -329,7 +329,7 @@ impl List<Tracked> for Bounded<'_, '_> {
     }
     fn h(&self, i: usize, j: usize) -> Tracked {
         let [pi, pj, ri, rj] = self.inputs.difference(i, j);
-        Tracked::difference(pi, ri) - Tracked::difference(pj, rj)
+        Tracked::difference(pi.into(), ri.into()) - Tracked::difference(pj.into(), rj.into())
     }
     fn is_above(&self, i: usize, j: usize) -> bool {
         self.inputs.is_above(i, j)

@@ -29,6 +29,7 @@ use crate::{Error, Metrics, Run};
 ///     sequences: Sequences::new(targets, 1, Layout::ChosenFirst, Reduction::Sum)?,
 ///     reference: None,
 ///     weights: None,
+///     column: None,
 ///     grad_scale: 1.0,
 ///     zero_padding: false,
 /// };
@@ -61,6 +62,8 @@ pub struct Step<'a, L> {
     pub reference: Option<Reference<'a>>,
     /// Weights of the pairs.
     pub weights: Option<&'a [f32]>,
+    /// What the loss takes beside log-probabilities, one a pair, if it does.
+    pub column: Option<&'a [f32]>,
     /// Multiplies the gradient: 1 / pairs for the mean loss, or the share of this batch in an accumulated one. Finite and not 0, by
     /// which nothing would be trained; a negative one climbs the loss.
     pub grad_scale: f64,
@@ -141,12 +144,12 @@ impl<L: PairLoss> Step<'_, L> {
         // Lengths and weights are known before the log-probabilities are.
         let StepBuffers { chosen_logps, rejected_logps, grad_chosen_logps, grad_rejected_logps, .. } = buffers;
         let outputs = outputs.with_grads(grad_chosen_logps, grad_rejected_logps);
-        pairs::check(self.pairs(chosen_logps, rejected_logps), outputs).map(drop)
+        pairs::check(self.pairs(chosen_logps, rejected_logps), self.loss.column(), outputs).map(drop)
     }
 
     fn pairs<'a>(&'a self, policy_chosen_logps: &'a [f32], policy_rejected_logps: &'a [f32]) -> Pairs<'a> {
-        let Self { reference, weights, .. } = *self;
-        Pairs { policy_chosen_logps, policy_rejected_logps, reference, weights }
+        let Self { reference, weights, column, .. } = *self;
+        Pairs { policy_chosen_logps, policy_rejected_logps, reference, weights, column }
     }
 
     /// The step, of arguments that were checked.
@@ -178,7 +181,7 @@ impl<L: PairLoss> Step<'_, L> {
         let counts = forward::token_logps(backend, split, logits.view(), targets, scaling, tokens);
         sequences.logps(token_logps, chosen_logps, rejected_logps)?;
         let pairs = self.pairs(chosen_logps, rejected_logps);
-        let mut outputs = pairs::check(pairs, outputs.with_grads(grad_chosen_logps, grad_rejected_logps))?;
+        let mut outputs = pairs::check(pairs, loss.column(), outputs.with_grads(grad_chosen_logps, grad_rejected_logps))?;
         evaluate_checked(backend, loss, pairs, &mut outputs, metrics);
         sequences.token_grads(grad_chosen_logps, grad_rejected_logps, grad_scale, token_grads)?;
         let (seeds, how) =

@@ -36,6 +36,13 @@ impl<L: Lanes> Checked<L> {
         Self { value, doubt: L::or(self.doubt, other.doubt) }
     }
 
+    /// The value of a function whose conditioning no fixed limit watches: all rows are in doubt. Losses with such functions are defined by
+    /// their exact values, and evaluated in other numbers.
+    #[inline(always)]
+    fn beyond(self) -> Self {
+        Self { value: self.value, doubt: self.value.eq(self.value) }
+    }
+
     /// A sum of which this is the first term.
     #[inline(always)]
     fn sum(self, other: Self, sum: L) -> Self {
@@ -123,6 +130,18 @@ impl<L: Lanes> Real for Checked<L> {
             log1p_exp: Self { value: log1p_exp, ..self },
             sigmoid_of_minus: Self { value: sigmoid_of_minus, ..self },
         }
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        self.beyond()
+    }
+    #[inline(always)]
+    fn exp_m1(self) -> Self {
+        self.beyond()
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        self.beyond()
     }
 }
 

@@ -35,4 +35,16 @@ impl Real for Float384 {
         let sigmoid_of_minus = Float384::logistic(&mut log1p_exp);
         Logistic { z: self, log1p_exp, sigmoid_of_minus }
     }
+    fn exp(mut self) -> Self {
+        Self::exp(&mut self);
+        self
+    }
+    fn exp_m1(mut self) -> Self {
+        Self::exp_m1(&mut self);
+        self
+    }
+    fn ln(mut self) -> Self {
+        self.log();
+        self
+    }
 }

@@ -7,8 +7,14 @@ use super::Real;
 pub trait Pair<R: Real> {
     /// The scale of the rewards.
     fn beta(&self) -> R;
+    /// The chosen log-ratio.
+    fn u(&self) -> R;
+    /// The rejected log-ratio.
+    fn v(&self) -> R;
     /// The chosen log-ratio less the rejected one.
     fn h(&self) -> R;
+    /// What the loss takes beside log-probabilities, 0 if that is nothing.
+    fn column(&self) -> R;
     /// `beta h`.
     #[inline(always)]
     fn z(&self) -> R {
@@ -24,6 +30,14 @@ pub trait Pair<R: Real> {
     /// Takes its derivative by beta.
     fn by_beta(&mut self, derivative: R);
 
+    /// Takes the derivatives by the chosen and the rejected reward, and by beta, of a loss that depends on the log-ratios and beta through the
+    /// rewards alone.
+    #[inline(always)]
+    fn by_rewards(&mut self, chosen: R, rejected: R) {
+        self.by_u(chosen * self.beta());
+        self.by_v(rejected * self.beta());
+        self.by_beta(chosen * self.u() + rejected * self.v());
+    }
     /// Takes the derivative by h of a loss that depends on the log-ratios through h alone.
     #[inline(always)]
     fn by_h(&mut self, derivative: R) {
@@ -38,12 +52,32 @@ pub trait Pair<R: Real> {
     }
 }
 
+/// What defines the results of a loss.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Their exact values: each is the nearest number.
+    Value,
+    /// The operations of the formula, in lanes that mark what cancels; what they mark is the nearest number.
+    Operations,
+    /// The one or the other, for any of several losses.
+    Either,
+}
+
 /// A loss of a pair as mathematics.
 pub trait PairFormula: Copy + Send + Sync {
-    /// Whether no loss is below 0, or -0.
+    /// What defines its results.
+    const BY: By = By::Value;
+    /// Whether no loss is below 0, or -0; of a loss that is defined by its operations.
     const NONNEGATIVE: bool = false;
-    /// The scale of the rewards.
-    fn beta(&self) -> f64;
+    /// Whether its results are defined by their exact values.
+    #[inline(always)]
+    fn is_by_value(&self) -> bool {
+        matches!(Self::BY, By::Value)
+    }
+    /// The scale of the rewards; 1 of a loss that has none.
+    fn beta(&self) -> f64 {
+        1.0
+    }
     /// Hands the loss of one pair and its derivatives to it.
     fn evaluate<R: Real>(&self, pair: &mut impl Pair<R>);
 }

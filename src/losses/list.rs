@@ -3,7 +3,8 @@
 
 /// Hands the list to a macro: shape by shape, one entry a loss.
 ///
-/// An entry: `number Type name [aliases] (parameter: KIND, ..) reference "formula" "source";`. The number is the one that C
+/// An entry: `number Type name [aliases] (parameter: KIND, ..) reference [COLUMN] "formula" "source";`, without the column if the loss
+/// takes nothing beside log-probabilities. The number is the one that C
 /// programs hold: it never changes, and one that is retired is never given again. The name is also the constructor's; aliases
 /// are what trainers call the loss. `reference` says whether the loss is defined with a reference model or without. The formula is
 /// in the notation of `losses`.
@@ -31,6 +32,21 @@ macro_rules! for_each_loss {
                 6 SimPo simpo [] (beta: BETA, gamma: GAMMA) false
                     "softplus(-(z - gamma)), on token means"
                     "Meng et al. 2024, arXiv 2405.14734, with gamma not scaled by beta as in TRL and Liger";
+                9 SppoHard sppo_hard ["sppo"] (beta: BETA) true
+                    "(u - 1/(2 beta))^2 + (v + 1/(2 beta))^2"
+                    "Wu et al. 2024, arXiv 2405.00675, with the win probabilities 1 and 0, as in TRL";
+                10 ExoPair exo_pair ["exo"] (beta: BETA, label_smoothing: LABEL_SHARE) true
+                    "sigmoid(z) ln(sigmoid(z) / (1 - label_smoothing)) + sigmoid(-z) ln(sigmoid(-z) / label_smoothing)"
+                    "Ji et al. 2024, arXiv 2402.00856, eq. 16";
+                11 ForwardKl forward_kl ["forward_kl_dpo"] (beta: BETA) true
+                    "softplus(-beta (e^-v - e^-u))"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                12 SimPer simper [] () false
+                    "e^v - e^u, on token means"
+                    "Xiao et al. 2025, arXiv 2502.00883";
+                13 Rebel rebel [] (eta: REWARD_SCALE) true [REWARD_DIFFERENCE]
+                    "(h - eta reward_difference)^2"
+                    "Gao et al. 2024, arXiv 2404.16767, eq. 5";
             }
             labelled {
                 7 Kto kto [] (beta: BETA, desirable_weight: CLASS_WEIGHT, undesirable_weight: CLASS_WEIGHT) true

@@ -16,7 +16,9 @@ mod cdpo;
 mod checked;
 mod dpo;
 mod exact;
+mod exo_pair;
 mod formula;
+mod forward_kl;
 mod hinge;
 mod ipo;
 mod kto;
@@ -25,19 +27,22 @@ mod one_of;
 mod parameter;
 mod plackett_luce;
 mod real;
+mod rebel;
 mod robust;
+mod simper;
 mod simpo;
+mod sppo_hard;
 mod tracked;
 
 pub(crate) use checked::Checked;
-pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
+pub(crate) use formula::{Answer, AnswerFormula, By, List, ListFormula, Pair, PairFormula};
 pub use one_of::OneOf;
 pub use parameter::Parameter;
 pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::Tracked;
 
 use crate::Error;
-use parameter::{BETA, CLASS_WEIGHT, GAMMA, LABEL_SMOOTHING};
+use parameter::{BETA, CLASS_WEIGHT, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, REWARD_SCALE};
 
 /// What a loss compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +70,9 @@ pub struct Description {
     pub parameters: &'static [Parameter],
     /// Whether it is defined with a reference model. One that is not takes none by default.
     pub reference: bool,
+    /// What it takes beside log-probabilities: a number a pair or labelled answer, or a number of each answer of a list. Most losses
+    /// take nothing. Its grid has values for tests.
+    pub column: Option<Parameter>,
     /// The loss in the notation of [`losses`](self): `h = (policy_chosen_logps - ref_chosen_logps) - (policy_rejected_logps -
     /// ref_rejected_logps)`, `z = beta h`.
     pub formula: &'static str,
@@ -136,7 +144,7 @@ pub fn find_number(number: i32) -> Option<&'static Description> {
 
 /// Makes the type of every loss.
 macro_rules! types {
-    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
+    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])?
         $formula:literal $source:literal;)*) => {$(
         #[doc = concat!("The loss `", stringify!($name), "`: `", $formula, "`.")]
         ///
@@ -161,8 +169,17 @@ macro_rules! types {
 
 /// Makes the enum of all losses of a shape.
 macro_rules! any_loss {
+    (@by PairFormula $($Type:ident)*) => {
+        const BY: By = By::Either;
+        fn is_by_value(&self) -> bool {
+            match self {
+                $(Self::$Type(loss) => loss.is_by_value(),)*
+            }
+        }
+    };
+    (@by $Formula:ident $($Type:ident)*) => {};
     ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
-        ($($parameter:ident: $KIND:ident),*) $reference:literal $formula:literal $source:literal;)* }) => {
+        ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq)]
         #[non_exhaustive]
@@ -174,6 +191,7 @@ macro_rules! any_loss {
         }
 
         impl $Formula for $Any {
+            any_loss!(@by $Formula $($Type)*);
             fn beta(&self) -> f64 {
                 match self {
                     $(Self::$Type(loss) => loss.beta(),)*
@@ -225,7 +243,7 @@ macro_rules! any_loss {
             /// Its parameters, in the order of the description.
             pub fn parameters(&self) -> Values {
                 match self {
-                    $(Self::$Type(loss) => Values::new([$(loss.$parameter),*]),)*
+                    $(Self::$Type(_loss) => Values::new([$(_loss.$parameter),*]),)*
                 }
             }
         }
@@ -263,7 +281,7 @@ macro_rules! everything {
 
 /// Which loss of pairs each loss of lists is where there are two answers.
 macro_rules! of_two {
-    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
+    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])?
         $formula:literal $source:literal;)*) => {
         impl ListedLoss {
             pub(crate) fn as_pair(&self) -> Option<Dpo> {
@@ -277,7 +295,7 @@ macro_rules! of_two {
 
 macro_rules! descriptions {
     ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
-        $reference:literal $formula:literal $source:literal;)*) => {$(
+        $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(
         pub static $Type: Description = Description {
             number: $number,
             name: stringify!($name),
@@ -285,6 +303,12 @@ macro_rules! descriptions {
             shape: Shape::$Shape,
             parameters: const { &[$($KIND.named(stringify!($parameter))),*] },
             reference: $reference,
+            column: const {
+                #[allow(unused_mut, unused_assignments, reason = "few losses have one")]
+                let mut column = None;
+                $(column = Some(parameter::$COLUMN);)?
+                column
+            },
             formula: $formula,
             source: $source,
         };
@@ -292,7 +316,7 @@ macro_rules! descriptions {
 }
 
 macro_rules! all {
-    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal
+    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])?
         $formula:literal $source:literal;)*) => {
         /// Every loss, shape by shape, in the order of the list.
         pub static LOSSES: &[&Description] = &[$(&describe::$Type),*];

@@ -77,6 +77,37 @@ pub(super) const GAMMA: Parameter = Parameter {
     range: Range { low: 0.0, high: 65536.0, closed: [true, true] },
 };
 
+pub(super) const LABEL_SHARE: Parameter = Parameter {
+    name: "label_smoothing",
+    meaning: "the share of labels that are taken to be flipped",
+    requirement: "greater than 0 and less than 1/2",
+    default: 1e-3,
+    grid: &[1e-3, 0.1, 0.25, 1e-30],
+    range: Range { low: 0.0, high: 0.5, closed: [false, false] },
+};
+
+pub(super) const REWARD_SCALE: Parameter = Parameter {
+    name: "eta",
+    meaning: "the scale of the given rewards",
+    requirement: "finite and greater than 0",
+    default: 1.0,
+    grid: &[1.0, 0.3, 1e-10, 1e10],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false] },
+};
+
+/// Columns.
+pub(super) const REWARD_DIFFERENCE: Parameter = Parameter {
+    name: "reward_difference",
+    meaning: "the given reward of the chosen answer less that of the rejected one",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[0.5, 1.0, 0.0, -0.75, 30.0, 1e-20],
+    range: FINITE,
+};
+
+/// Every finite number.
+const FINITE: Range = Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] };
+
 pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     name: "class_weight",
     meaning: "the weight of a class of answers",

@@ -26,6 +26,12 @@ pub trait Real:
     fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
     /// The logistic function's relatives at this number.
     fn logistic(self) -> Logistic<Self>;
+    /// `e^self`.
+    fn exp(self) -> Self;
+    /// `e^self - 1`, to its own precision.
+    fn exp_m1(self) -> Self;
+    /// The natural logarithm of a number above 0.
+    fn ln(self) -> Self;
 }
 
 /// What one exponential gives of `z`.

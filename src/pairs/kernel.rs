@@ -2,11 +2,12 @@
 
 use super::counts::Counts;
 use super::log_ratios::{LogRatios, exact_log_ratios, log_ratios};
+use super::nearest::nearest;
 use super::settle::{settle, settle_rows};
-use super::{OutputSlices, Pairs, RESULTS, Reference, place};
+use super::{Beside, OutputSlices, Pairs, RESULTS, Reference, place};
 use crate::exact::Exponents;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
-use crate::losses::{Checked, Pair, PairFormula};
+use crate::losses::{By, Checked, Pair, PairFormula};
 
 /// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
 pub fn block<F: PairFormula>(
@@ -24,8 +25,8 @@ pub fn block<F: PairFormula>(
     }
     if tail > 0 {
         let pairs = pairs.rows(rows - tail, tail);
-        let mut padded = [[0.0; MAX_LANES]; 5];
-        let [pc, pr, rc, rr, w] = &mut padded;
+        let mut padded = [[0.0; MAX_LANES]; 6];
+        let [pc, pr, rc, rr, w, c] = &mut padded;
         pad(pc, pairs.policy_chosen_logps);
         pad(pr, pairs.policy_rejected_logps);
         if let Some(reference) = pairs.reference {
@@ -35,11 +36,15 @@ pub fn block<F: PairFormula>(
         if let Some(weights) = pairs.weights {
             pad(w, weights);
         }
+        if let Some(column) = pairs.column {
+            pad(c, column);
+        }
         let pairs = Pairs {
             policy_chosen_logps: pc,
             policy_rejected_logps: pr,
             reference: pairs.reference.map(|_| Reference { chosen_logps: rc, rejected_logps: rr }),
             weights: pairs.weights.map(|_| &w[..]),
+            column: pairs.column.map(|_| &c[..]),
         };
         let mut results = [[0.0; MAX_LANES]; RESULTS];
         let mut slices = [const { None }; RESULTS];
@@ -92,8 +97,8 @@ impl<'a, F: PairFormula> Kernel for PairKernel<'_, 'a, '_, F> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
         let n = self.rows.next_multiple_of(L::N);
-        // One lane means a microcontroller or a reading of the code: one loop is enough there.
-        if L::N > 1 && is_ordinary(self.formula.beta(), &self.pairs, n) {
+        // One lane means a microcontroller or a reading of the code: one loop is enough there. It is for numbers with bounds of their errors.
+        if L::N > 1 && matches!(F::BY, By::Operations) && is_ordinary(self.formula.beta(), &self.pairs, n) {
             // Twice the lanes at a time: the chain of one group leaves the units idle for half of the time.
             let at = self.rows::<Two<L>, true>(0, n);
             self.rows::<L, true>(at, n);
@@ -147,6 +152,7 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
         };
         let reference = pairs.reference.and_then(|r| whole(r.chosen_logps).zip(whole(r.rejected_logps)));
         let weights = pairs.weights.and_then(whole);
+        let column = pairs.column.and_then(whole);
         let mut results = outputs.each_mut().map(|x| x.as_mut().and_then(|x| x.get_mut(..n)));
 
         let zero = L::splat(0.0);
@@ -166,7 +172,11 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
             };
             let valid = u32::MAX >> (32 - (*rows - at).min(L::N));
             let mut columns = Columns { results: &mut results, at };
-            let group = LaneBlock { inputs: [pc, pr, rc, rr], weight, valid };
+            let beside = match column {
+                Some(column) => L::load(column, at),
+                None => zero,
+            };
+            let group = LaneBlock { inputs: [pc, pr, rc, rr], column: beside, weight, valid };
             let unsettled = group.evaluate::<F, ORDINARY>(formula, &mut columns, &mut seen);
             if unsettled != 0 {
                 settle_rows(*formula, *pairs, &mut results, at, unsettled, counts);
@@ -179,7 +189,7 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
 }
 
 /// Takes the results of a block of rows, by their [`place`].
-trait Sink<L> {
+pub trait Sink<L> {
     fn put<const PLACE: usize>(&mut self, value: L);
     /// Takes a result that cannot be -0.
     fn put_plain<const PLACE: usize>(&mut self, value: L);
@@ -233,7 +243,10 @@ impl Sink<f64> for [f32; RESULTS] {
 /// What the formula sees and says of a block.
 struct LaneResults<L: Lanes> {
     beta: L,
+    u: L,
+    v: L,
     h: L,
+    column: L,
     loss: L,
     by_u: L,
     /// If it is not the opposite of the one before.
@@ -244,9 +257,10 @@ struct LaneResults<L: Lanes> {
 
 impl<L: Lanes> LaneResults<L> {
     #[inline(always)]
-    fn new(beta: L, h: L) -> Self {
+    fn new(beta: L, LogRatios { u, v, h, .. }: LogRatios<L>, column: L) -> Self {
         let zero = L::splat(0.0);
-        Self { beta, h, loss: zero, by_u: zero, by_v: None, by_beta: zero, doubt: Checked::new(zero).doubt }
+        let doubt = Checked::new(zero).doubt;
+        Self { beta, u, v, h, column, loss: zero, by_u: zero, by_v: None, by_beta: zero, doubt }
     }
 
     /// A result, in doubt where one of its sums has cancelled.
@@ -274,8 +288,20 @@ impl<L: Lanes> Pair<Checked<L>> for LaneResults<L> {
         Checked::new(self.beta)
     }
     #[inline(always)]
+    fn u(&self) -> Checked<L> {
+        Checked::new(self.u)
+    }
+    #[inline(always)]
+    fn v(&self) -> Checked<L> {
+        Checked::new(self.v)
+    }
+    #[inline(always)]
     fn h(&self) -> Checked<L> {
         Checked::new(self.h)
+    }
+    #[inline(always)]
+    fn column(&self) -> Checked<L> {
+        Checked::new(self.column)
     }
     #[inline(always)]
     fn loss(&mut self, loss: Checked<L>) {
@@ -300,10 +326,11 @@ impl<L: Lanes> Pair<Checked<L>> for LaneResults<L> {
 }
 
 /// As many rows as there are lanes.
-struct LaneBlock<L> {
+pub struct LaneBlock<L> {
     /// Log-probabilities: policy chosen, policy rejected, reference chosen, reference rejected.
-    inputs: [L; 4],
-    weight: Option<L>,
+    pub inputs: [L; 4],
+    pub column: L,
+    pub weight: Option<L>,
     /// The lanes that hold a row.
     valid: u32,
 }
@@ -317,9 +344,37 @@ impl<L: Lanes> LaneBlock<L> {
         sink: &mut impl Sink<L>,
         seen: &mut Counts,
     ) -> u32 {
-        let Self { inputs, weight, valid } = self;
-        let (zero, beta) = (L::splat(0.0), L::splat(formula.beta()));
-        let LogRatios { u, v, h } = if ORDINARY { exact_log_ratios(inputs) } else { log_ratios(inputs) };
+        let Self { inputs, valid, .. } = self;
+        let ratios = if ORDINARY { exact_log_ratios(inputs) } else { log_ratios(inputs) };
+        let h = ratios.h;
+        let unsettled = match F::BY {
+            By::Value => nearest(formula, &self, ratios, sink),
+            By::Either if formula.is_by_value() => nearest(formula, &self, ratios, sink),
+            By::Operations | By::Either => self.operations::<F, ORDINARY>(formula, ratios, sink),
+        };
+        let unsettled = unsettled & valid;
+        let settled = valid & !unsettled;
+        let zero = L::splat(0.0);
+        seen.accurate += (L::bits(zero.lt(h)) & settled).count_ones();
+        seen.ties += (L::bits(h.eq(zero)) & settled).count_ones();
+        let [pc, pr, rc, rr] = inputs;
+        let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
+        seen.chosen_fell += chosen_fell.count_ones();
+        seen.rejected_fell += rejected_fell.count_ones();
+        seen.both_fell += (chosen_fell & rejected_fell).count_ones();
+        unsettled
+    }
+
+    /// The results as the operations define them; returns the lanes in doubt.
+    #[inline(always)]
+    fn operations<F: PairFormula, const ORDINARY: bool>(
+        &self,
+        formula: &F,
+        ratios: LogRatios<L>,
+        sink: &mut impl Sink<L>,
+    ) -> u32 {
+        let LogRatios { u, v, h, .. } = ratios;
+        let beta = L::splat(formula.beta());
         let (chosen_reward, rejected_reward) = (beta * u, beta * v);
         sink.put::<{ place::CHOSEN_REWARD }>(chosen_reward);
         sink.put::<{ place::REJECTED_REWARD }>(rejected_reward);
@@ -330,9 +385,9 @@ impl<L: Lanes> LaneBlock<L> {
             sink.put::<{ place::MARGIN }>(beta * h);
         }
 
-        let mut results = LaneResults::new(beta, h);
+        let mut results = LaneResults::new(beta, ratios, self.column);
         formula.evaluate(&mut results);
-        if let Some(weight) = weight {
+        if let Some(weight) = self.weight {
             results.weigh(weight);
         }
         if F::NONNEGATIVE {
@@ -367,15 +422,6 @@ impl<L: Lanes> LaneBlock<L> {
             };
             unsettled |= !L::bits(derivatives.eq(derivatives));
         }
-        unsettled &= valid;
-        let settled = valid & !unsettled;
-        seen.accurate += (L::bits(zero.lt(h)) & settled).count_ones();
-        seen.ties += (L::bits(h.eq(zero)) & settled).count_ones();
-        let [pc, pr, rc, rr] = inputs;
-        let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
-        seen.chosen_fell += chosen_fell.count_ones();
-        seen.rejected_fell += rejected_fell.count_ones();
-        seen.both_fell += (chosen_fell & rejected_fell).count_ones();
         unsettled
     }
 }
@@ -385,12 +431,12 @@ impl<L: Lanes> LaneBlock<L> {
 pub fn one<F: PairFormula>(
     formula: &F,
     inputs: &[f32; 4],
-    weight: f32,
+    beside: Beside,
     results: &mut [f32; RESULTS],
     counts: &mut Counts,
 ) {
-    if one_in_f64(formula, inputs, weight, results, counts) {
-        settle(formula, inputs, weight, results, counts);
+    if one_in_f64(formula, inputs, beside, results, counts) {
+        settle(formula, inputs, beside, results, counts);
     }
 }
 
@@ -399,10 +445,11 @@ pub fn one<F: PairFormula>(
 fn one_in_f64<F: PairFormula>(
     formula: &F,
     inputs: &[f32; 4],
-    weight: f32,
+    beside: Beside,
     results: &mut [f32; RESULTS],
     counts: &mut Counts,
 ) -> bool {
-    let group = LaneBlock { inputs: inputs.map(f64::from), weight: Some(f64::from(weight).abs()), valid: 1 };
+    let weight = Some(f64::from(beside.weight).abs());
+    let group = LaneBlock { inputs: inputs.map(f64::from), column: beside.column.into(), weight, valid: 1 };
     group.evaluate::<F, false>(formula, results, counts) != 0
 }

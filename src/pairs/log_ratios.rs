@@ -17,6 +17,10 @@ pub struct LogRatios<L> {
     pub u: L,
     pub v: L,
     pub h: L,
+    /// What is lacking to the exact values, at most; 0 where they are exact.
+    pub u_error: L,
+    pub v_error: L,
+    pub h_error: L,
 }
 
 /// `u`, `v` and `h = u - v`, each within 2^-51 of itself, h of the exact sign; NaN where one of them is infinite.
@@ -32,15 +36,18 @@ pub fn log_ratios<L: Lanes>([pc, pr, rc, rr]: [L; 4]) -> LogRatios<L> {
     let (u, u_error) = difference(pc, rc);
     let (v, v_error) = difference(pr, rr);
     let (rough, rough_error) = difference(u, v);
-    let h = rough + ((u_error - v_error) + rough_error);
-    LogRatios { u, v, h: h + L::splat(0.0) }
+    let lacking = (u_error - v_error) + rough_error;
+    let h = rough + lacking;
+    let zero = L::splat(0.0);
+    let h_error = L::select(lacking.eq(zero), zero, h.abs() * L::splat(1.0 / (1_u64 << 51) as f64));
+    LogRatios { u, v, h: h + zero, u_error: u_error.abs(), v_error: v_error.abs(), h_error }
 }
 
 /// The same bits, where every difference is exact.
 #[inline(always)]
 pub fn exact_log_ratios<L: Lanes>([pc, pr, rc, rr]: [L; 4]) -> LogRatios<L> {
-    let (u, v) = (pc - rc, pr - rr);
-    LogRatios { u, v, h: (u - v) + L::splat(0.0) }
+    let (u, v, zero) = (pc - rc, pr - rr, L::splat(0.0));
+    LogRatios { u, v, h: (u - v) + zero, u_error: zero, v_error: zero, h_error: zero }
 }
 
 /// A number of the exact sign of h; NaN where h is.

@@ -3,11 +3,13 @@
 mod counts;
 mod kernel;
 mod log_ratios;
+mod nearest;
 mod outputs;
 mod settle;
 
 use crate::Error;
-use crate::error::{check_length, check_weights};
+use crate::error::{check_column, check_length, check_weights};
+use crate::losses::Parameter;
 pub(crate) use counts::Counts;
 pub(crate) use kernel::{block, one};
 pub(crate) use log_ratios::sign_of_h;
@@ -29,6 +31,22 @@ pub struct Pairs<'a> {
     /// Weights of the pairs, finite and >= 0: they multiply loss and gradients, not rewards and margins. `None`: 1.
     /// [`with_weights`](Self::with_weights) says what a weight of 0 does.
     pub weights: Option<&'a [f32]>,
+    /// What the loss takes beside log-probabilities, if it does: [`Description::column`](crate::losses::Description::column) says what.
+    pub column: Option<&'a [f32]>,
+}
+
+/// What stands beside the log-probabilities of a pair.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside {
+    pub weight: f32,
+    /// 0 where the loss takes none.
+    pub column: f32,
+}
+
+impl Default for Beside {
+    fn default() -> Self {
+        Self { weight: 1.0, column: 0.0 }
+    }
 }
 
 /// The reference model's log-probabilities.
@@ -53,12 +71,13 @@ impl<'a> Pairs<'a> {
             policy_rejected_logps,
             reference: Some(Reference { chosen_logps: ref_chosen_logps, rejected_logps: ref_rejected_logps }),
             weights: None,
+            column: None,
         }
     }
 
     /// Pairs without a reference.
     pub fn reference_free(policy_chosen_logps: &'a [f32], policy_rejected_logps: &'a [f32]) -> Self {
-        Self { policy_chosen_logps, policy_rejected_logps, reference: None, weights: None }
+        Self { policy_chosen_logps, policy_rejected_logps, reference: None, weights: None, column: None }
     }
 
     /// The same pairs, weighted.
@@ -70,6 +89,11 @@ impl<'a> Pairs<'a> {
     /// not finite.
     pub fn with_weights(self, weights: &'a [f32]) -> Self {
         Self { weights: Some(weights), ..self }
+    }
+
+    /// The same pairs, with what the loss takes beside log-probabilities.
+    pub fn with_column(self, column: &'a [f32]) -> Self {
+        Self { column: Some(column), ..self }
     }
 
     /// Number of pairs.
@@ -93,23 +117,29 @@ impl<'a> Pairs<'a> {
                 .reference
                 .map(|r| Reference { chosen_logps: cut(r.chosen_logps), rejected_logps: cut(r.rejected_logps) }),
             weights: self.weights.map(cut),
+            column: self.column.map(cut),
         }
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, column: Option<&Parameter>) -> Result<(), Error> {
         let n = self.len();
         check_length("policy_rejected_logps", n, self.policy_rejected_logps.len())?;
         if let Some(reference) = self.reference {
             check_length("ref_chosen_logps", n, reference.chosen_logps.len())?;
             check_length("ref_rejected_logps", n, reference.rejected_logps.len())?;
         }
+        check_column(n, column, self.column)?;
         self.weights.map_or(Ok(()), |weights| check_weights(n, weights))
     }
 }
 
-/// All that is checked before anything is written.
+/// All that is checked before anything is written; `column` is what the loss takes beside log-probabilities.
 #[inline]
-pub(crate) fn check<'a>(pairs: Pairs<'_>, outputs: Outputs<'a>) -> Result<OutputSlices<'a>, Error> {
-    pairs.check()?;
+pub(crate) fn check<'a>(
+    pairs: Pairs<'_>,
+    column: Option<&Parameter>,
+    outputs: Outputs<'a>,
+) -> Result<OutputSlices<'a>, Error> {
+    pairs.check(column)?;
     outputs.into_slices(pairs.len())
 }

@@ -5,7 +5,7 @@
 
 use super::counts::Counts;
 use super::log_ratios::sign_of_h;
-use super::{OutputSlices, Pairs, RESULTS, SUMMED, place};
+use super::{Beside, OutputSlices, Pairs, RESULTS, SUMMED, place};
 use crate::NAN;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::lanes::HAS_WIDE;
@@ -29,7 +29,8 @@ pub fn settle_rows<F: PairFormula>(
         let (rc, rr) = pairs.reference.map_or((0.0, 0.0), |r| (get(r.chosen_logps), get(r.rejected_logps)));
         let inputs = [get(pairs.policy_chosen_logps), get(pairs.policy_rejected_logps), rc, rr];
         let mut results = [NAN; RESULTS];
-        settle(formula, &inputs, pairs.weights.map_or(1.0, get), &mut results, counts);
+        let beside = Beside { weight: pairs.weights.map_or(1.0, get), column: pairs.column.map_or(0.0, get) };
+        settle(formula, &inputs, beside, &mut results, counts);
         for (output, result) in outputs.iter_mut().zip(results) {
             if let Some(output) = output.as_mut().and_then(|output| output.get_mut(row)) {
                 *output = result;
@@ -44,12 +45,12 @@ pub fn settle_rows<F: PairFormula>(
 pub fn settle<F: PairFormula>(
     formula: &F,
     inputs: &[f32; 4],
-    weight: f32,
+    beside: Beside,
     results: &mut [f32; RESULTS],
     counts: &mut Counts,
 ) {
-    if !HAS_WIDE || !settle_by_bounds(formula, inputs, weight, results) {
-        settle_exactly(formula, inputs, weight, results);
+    if !HAS_WIDE || !settle_by_bounds(formula, inputs, beside, results) {
+        settle_exactly(formula, inputs, beside, results);
     }
     let h = sign_of_h(inputs);
     counts.accurate += u32::from(h > 0.0);
@@ -62,7 +63,10 @@ pub fn settle<F: PairFormula>(
 /// One row with bounds of errors: each result that they decide is rounded at once.
 struct BoundedResults<'r> {
     beta: Tracked,
+    u: Tracked,
+    v: Tracked,
     h: Tracked,
+    column: f32,
     /// If it is not 1.
     weight: Option<Tracked>,
     results: &'r mut [f32; RESULTS],
@@ -94,8 +98,17 @@ impl Pair<Tracked> for BoundedResults<'_> {
     fn beta(&self) -> Tracked {
         self.beta
     }
+    fn u(&self) -> Tracked {
+        self.u
+    }
+    fn v(&self) -> Tracked {
+        self.v
+    }
     fn h(&self) -> Tracked {
         self.h
+    }
+    fn column(&self) -> Tracked {
+        Tracked::from_f64(self.column.into())
     }
     fn loss(&mut self, loss: Tracked) {
         self.put(place::LOSS, place::LOSS, self.weighed(loss));
@@ -118,15 +131,20 @@ impl Pair<Tracked> for BoundedResults<'_> {
 
 /// Whether bounds of the errors decide every result.
 #[inline(never)]
-fn settle_by_bounds<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS]) -> bool {
+fn settle_by_bounds<F: PairFormula>(
+    formula: &F,
+    inputs: &[f32; 4],
+    beside: Beside,
+    results: &mut [f32; RESULTS],
+) -> bool {
     if !rough_log_ratio(inputs).is_finite() {
         return false;
     }
     let &[pc, pr, rc, rr] = inputs;
-    let (u, v) = (Tracked::difference(pc, rc), Tracked::difference(pr, rr));
+    let (u, v) = (Tracked::difference(pc.into(), rc.into()), Tracked::difference(pr.into(), rr.into()));
     let (beta, h) = (Tracked::from_f64(formula.beta()), u - v);
-    let weight = (weight != 1.0).then(|| Tracked::from_f64(weight.into()));
-    let mut row = BoundedResults { beta, h, weight, results, decided: true };
+    let weight = (beside.weight != 1.0).then(|| Tracked::from_f64(beside.weight.into()));
+    let mut row = BoundedResults { beta, u, v, h, column: beside.column, weight, results, decided: true };
     row.put(place::CHOSEN_REWARD, place::CHOSEN_REWARD, beta * u);
     row.put(place::REJECTED_REWARD, place::REJECTED_REWARD, beta * v);
     row.put(place::MARGIN, place::MARGIN, beta * h);
@@ -140,14 +158,14 @@ fn settle_by_bounds<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32,
 struct ExactResults<'r> {
     beta: f64,
     inputs: &'r [f32; 4],
-    weight: f32,
+    beside: Beside,
     results: &'r mut [f32; RESULTS],
 }
 
 impl ExactResults<'_> {
     #[inline(never)]
     fn put(&mut self, place: usize, opposite: usize, value: &Float384) {
-        let result = scaled(self.weight.into(), value);
+        let result = scaled(self.beside.weight.into(), value);
         self.results[place] = result;
         if opposite != place {
             self.results[opposite] = 0.0 - result;
@@ -159,8 +177,19 @@ impl Pair<Float384> for ExactResults<'_> {
     fn beta(&self) -> Float384 {
         Float384::from_f64(self.beta)
     }
+    fn u(&self) -> Float384 {
+        let &[policy, _, reference, _] = self.inputs;
+        log_ratio(&[policy, 0.0, reference, 0.0])
+    }
+    fn v(&self) -> Float384 {
+        let &[_, policy, _, reference] = self.inputs;
+        log_ratio(&[policy, 0.0, reference, 0.0])
+    }
     fn h(&self) -> Float384 {
         log_ratio(self.inputs)
+    }
+    fn column(&self) -> Float384 {
+        Float384::from_f64(self.beside.column.into())
     }
     fn z(&self) -> Float384 {
         let mut z = log_ratio(self.inputs);
@@ -191,12 +220,17 @@ fn rewards(beta: f64, inputs: &[f32; 4], results: &mut [f32; RESULTS]) {
 }
 
 /// In 384 bits. The loss and its derivatives come apart, for their many numbers to be off the stack afterwards.
-fn settle_exactly<F: PairFormula>(formula: &F, inputs: &[f32; 4], weight: f32, results: &mut [f32; RESULTS]) {
+fn settle_exactly<F: PairFormula>(
+    formula: &F,
+    inputs: &[f32; 4],
+    beside: Beside,
+    results: &mut [f32; RESULTS],
+) {
     let beta = formula.beta();
     *results = [NAN; RESULTS];
     rewards(beta, inputs, results);
     if !results[place::MARGIN].is_nan() {
-        evaluate_exactly(formula, ExactResults { beta, inputs, weight, results });
+        evaluate_exactly(formula, ExactResults { beta, inputs, beside, results });
     }
 }
 
@@ -225,15 +259,16 @@ mod tests {
                     if !rough_log_ratio(&inputs).is_finite() {
                         continue;
                     }
-                    let weight = bits.weight();
+                    let column = description.column.map_or(0.0, |column| column.grid[case % column.grid.len()] as f32);
+                    let beside = Beside { weight: bits.weight(), column };
                     let (mut bounded, mut exact) = ([NAN; RESULTS], [NAN; RESULTS]);
-                    let all = settle_by_bounds(&loss, &inputs, weight, &mut bounded);
+                    let all = settle_by_bounds(&loss, &inputs, beside, &mut bounded);
                     decided += u32::from(all);
-                    settle_exactly(&loss, &inputs, weight, &mut exact);
+                    settle_exactly(&loss, &inputs, beside, &mut exact);
                     // Where not all was decided, what was is right nevertheless.
                     for (bounded, exact) in bounded.iter().zip(&exact) {
                         let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
-                        assert!(same, "{loss:?} {inputs:x?} weight {weight:e}: {bounded:e}, not {exact:e}");
+                        assert!(same, "{loss:?} {inputs:x?} {beside:?}: {bounded:e}, not {exact:e}");
                     }
                 }
             }
@@ -246,7 +281,7 @@ mod tests {
     fn ties_are_decided() {
         let settled = |loss: Loss, inputs: [f32; 4]| {
             let mut results = [NAN; RESULTS];
-            settle_exactly(&loss, &inputs, 1.0, &mut results);
+            settle_exactly(&loss, &inputs, Beside::default(), &mut results);
             results
         };
         // The loss is 300 + 2^-15 and e^-300 beside it: above the midpoint.

@@ -1,7 +1,7 @@
 //! Pairs from a stream of tokens.
 
 use super::sequence::{Answer, ReferenceAnswer, Sums, is_mean};
-use crate::evaluate::score;
+use crate::evaluate::{beside, score};
 use crate::logits::{Element, LogSumExp, Reduction, Scaling};
 use crate::pairs::{Counts, Pairs, RESULTS, Reference};
 use crate::{Backend, Error, Metrics, Pair, PairLoss};
@@ -40,6 +40,7 @@ impl Scored {
             policy_rejected_logps: &[rejected.logps],
             reference: reference.as_ref().map(|(c, r)| Reference { chosen_logps: c, rejected_logps: r }),
             weights: None,
+            column: None,
         };
         let results = [&[pair.loss], &[pair.chosen_reward], &[pair.rejected_reward], &[pair.margin]];
         metrics.add_block(Backend::SCALAR, pairs, results.map(|x| &x[..]), *counts);
@@ -304,7 +305,7 @@ fn scored<L: PairLoss>(loss: &L, chosen: &Answer, rejected: &Answer) -> Result<O
     let reference = |answer: &Answer| answer.reference.map_or(0.0, |reference| reference.logps);
     let inputs = [chosen.logps, rejected.logps, reference(chosen), reference(rejected)];
     let (mut results, mut counts) = ([0.0; RESULTS], Counts::default());
-    score(loss, &inputs, 1.0, &mut results, &mut counts);
+    score(loss, &inputs, beside(loss), &mut results, &mut counts);
     assembled(&results, chosen, rejected, &counts)
 }
 
