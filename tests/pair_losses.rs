@@ -2,7 +2,7 @@
 
 use preflane::losses::{Description, LOSSES, Shape};
 use preflane::{Backend, Level, Loss, Outputs, Pairs, Run};
-use preflane_judge::{DEFINITIONS, Form, Random, Textbook, rows_near, textbook, ulps};
+use preflane_judge::{DEFINITIONS, Form, Random, Textbook, is_nearest, rows_near, textbook, ulps};
 
 /// The published bound.
 const BOUND: f64 = 0.501;
@@ -11,12 +11,20 @@ const BOUND: f64 = 0.501;
 struct Judged {
     loss: Loss,
     textbook: Textbook,
+    /// What every row has beside its log-probabilities, if the loss takes that.
+    column: Option<f32>,
 }
 
 impl Judged {
     fn new(description: &Description, parameters: &[f64]) -> Self {
         let textbook = textbook(description.name, parameters).expect("every loss has a definition");
-        Self { loss: Loss::new(description, parameters).unwrap(), textbook }
+        let column = description.column.map(|column| column.grid[0] as f32);
+        Self { loss: Loss::new(description, parameters).unwrap(), textbook, column: None }.with(column)
+    }
+
+    fn with(self, column: Option<f32>) -> Self {
+        let columns: Vec<f64> = column.into_iter().map(f64::from).collect();
+        Self { textbook: self.textbook.with_columns(&columns), column, ..self }
     }
 
     fn named(name: &str, parameters: &[f64]) -> Self {
@@ -28,14 +36,21 @@ fn pairwise() -> impl Iterator<Item = &'static Description> {
     LOSSES.iter().copied().filter(|loss| loss.shape == Shape::Pairwise)
 }
 
+/// The usual parameters of a loss, but for beta.
+fn usual(description: &Description, beta: f64) -> Vec<f64> {
+    description.parameters.iter().map(|p| if p.name == "beta" { beta } else { p.default }).collect()
+}
+
 /// Every loss of pairs with a beta, and each value of the grids of its other parameters.
 fn with_beta(beta: f64) -> Vec<Judged> {
     let mut all = Vec::new();
     for description in pairwise() {
-        let mut usual: Vec<f64> = description.parameters.iter().map(|parameter| parameter.default).collect();
-        usual[0] = beta;
+        let usual = usual(description, beta);
         all.push(Judged::new(description, &usual));
-        for (k, parameter) in description.parameters.iter().enumerate().skip(1) {
+        for value in description.column.map_or(&[][..], |column| column.grid) {
+            all.push(Judged::new(description, &usual).with(Some(*value as f32)));
+        }
+        for (k, parameter) in description.parameters.iter().enumerate().filter(|(_, p)| p.name != "beta") {
             for value in parameter.grid.iter().filter(|value| **value != parameter.default) {
                 let mut parameters = usual.clone();
                 parameters[k] = *value;
@@ -57,13 +72,15 @@ fn every_loss_has_its_definition() {
         let definition = DEFINITIONS.iter().find(|definition| definition.name == loss.name).expect(loss.name);
         let names: Vec<&str> = loss.parameters.iter().map(|parameter| parameter.name).collect();
         assert_eq!((definition.parameters, definition.reference), (&names[..], loss.reference), "{}", loss.name);
+        assert_eq!(definition.column, loss.column.map(|column| column.name), "{}", loss.name);
         let form = match loss.shape {
             Shape::Pairwise => Form::Pairwise,
             Shape::Labelled => Form::Labelled,
             Shape::Listed => Form::Listed,
         };
         assert_eq!(definition.form, form, "{}", loss.name);
-        for (parameter, of_judge) in loss.parameters.iter().zip(definition.parameters) {
+        let names = definition.parameters.iter().chain(&definition.column);
+        for (parameter, of_judge) in loss.parameters.iter().chain(&loss.column).zip(names) {
             let of_judge = preflane_judge::Parameter::named(of_judge).unwrap();
             assert!(parameter.grid.iter().all(|value| of_judge.allows(*value)), "{}: {parameter:?}", loss.name);
         }
@@ -71,10 +88,11 @@ fn every_loss_has_its_definition() {
 }
 
 /// Judges every result of every row on every level; returns the largest error.
-fn judge_rows(Judged { loss, textbook }: &Judged, rows: &[[f32; 4]], weights: Option<&[f32]>) -> f64 {
+fn judge_rows(Judged { loss, textbook, column: beside }: &Judged, rows: &[[f32; 4]], weights: Option<&[f32]>) -> f64 {
     let column = |i: usize| rows.iter().map(|row| row[i]).collect::<Vec<_>>();
     let [pc, pr, rc, rr] = [0, 1, 2, 3].map(column);
-    let pairs = Pairs { weights, ..Pairs::new(&pc, &pr, &rc, &rr) };
+    let beside = beside.map(|value| vec![value; rows.len()]);
+    let pairs = Pairs { weights, column: beside.as_deref(), ..Pairs::new(&pc, &pr, &rc, &rr) };
     let mut first: Option<Vec<Vec<f32>>> = None;
     for backend in backends() {
         let mut results = vec![vec![f32::from_bits(0xdead); rows.len()]; 9];
@@ -106,9 +124,16 @@ fn judge_rows(Judged { loss, textbook }: &Judged, rows: &[[f32; 4]], weights: Op
     for (i, row) in rows.iter().enumerate() {
         let exact = preflane_judge::pair(textbook, *row, weights.map_or(1.0, |w| w[i]));
         for (k, exact) in exact.iter().enumerate() {
+            // An exponential of an exponential, beyond the judge's range.
+            if exact.is_nan() {
+                let huge = row.iter().any(|x| x.abs() > 1e7);
+                assert!(loss.description().nearest && huge, "{textbook:?} {row:?}");
+                continue;
+            }
             let error = ulps(results[k][i], exact);
+            let is_right = if loss.description().nearest { is_nearest(results[k][i], exact) } else { error <= BOUND };
             assert!(
-                error <= BOUND,
+                is_right,
                 "{textbook:?} row {row:?} ({:x?}): {} is {:e}, exact {:.20}, {error} ULP",
                 row.map(f32::to_bits),
                 preflane_judge::RESULTS[k],
@@ -231,7 +256,7 @@ fn near_zeros_of_losses_and_gradients() {
     for round in 0..24 {
         for description in pairwise() {
             let between = |(k, parameter): (usize, &preflane::losses::Parameter)| {
-                let [a, b] = [0, 1].map(|other| parameter.grid[(round + k + other) % 4]);
+                let [a, b] = [0, 1].map(|other| parameter.grid[(round + k + other) % parameter.grid.len()]);
                 a + (b - a) * random.unit()
             };
             let parameters: Vec<f64> = description.parameters.iter().enumerate().map(between).collect();
@@ -268,9 +293,7 @@ fn cancellation_of_rounding_errors() {
         .collect();
     for beta in [0.1, 1.0, 3.0] {
         pairwise().for_each(|description| {
-            let mut parameters: Vec<f64> = description.parameters.iter().map(|parameter| parameter.default).collect();
-            parameters[0] = beta;
-            judge_rows(&Judged::new(description, &parameters), &rows, None);
+            judge_rows(&Judged::new(description, &usual(description, beta)), &rows, None);
         });
     }
 }

@@ -64,6 +64,8 @@ pub static PARAMETERS: &[Parameter] = &[
         (0.0..0.5).contains(&x)
     }),
     parameter("tau", "the temperature", Some(0.05), "a finite number above 0", |x| x > 0.0),
+    parameter("eta", "the scale of given rewards", Some(1.0), "a finite number above 0", |x| x > 0.0),
+    parameter("reward_difference", "the difference of given rewards", Some(0.5), "a finite number", |_| true),
     parameter("gamma", "the margin", Some(0.5), "a finite number", |_| true),
     parameter("desirable_weight", "the weight of desirable answers", Some(1.0), "a finite number of at least 0", |x| {
         x >= 0.0
@@ -84,6 +86,8 @@ pub struct Definition {
     pub form: Form,
     /// The names of its parameters, in order.
     pub parameters: &'static [&'static str],
+    /// The name of what it takes beside log-ratios, a number of each pair, labelled row or answer of a list; most take nothing.
+    pub column: Option<&'static str>,
     /// Whether it is one of policy and reference; else the log-ratios are log-probabilities of the policy.
     pub reference: bool,
     /// Whether it is one of the difference of the two log-ratios alone.
@@ -98,13 +102,23 @@ type Formula = for<'a> fn(&Terms<'a>) -> Dual<'a>;
 
 /// A loss of policy and reference, of one of the forms.
 const fn loss(name: &'static str, form: Form, parameters: &'static [&'static str], formula: Formula) -> Definition {
-    let (aliases, reference, of_difference, below_zero) = (&[], true, false, false);
-    Definition { name, aliases, form, parameters, reference, of_difference, below_zero, formula }
+    let (aliases, column, reference, of_difference, below_zero) = (&[], None, true, false, false);
+    Definition { name, aliases, form, parameters, column, reference, of_difference, below_zero, formula }
 }
 
 /// A pairwise loss of the difference of the log-ratios.
 const fn of_difference(name: &'static str, parameters: &'static [&'static str], formula: Formula) -> Definition {
     Definition { of_difference: true, ..loss(name, Form::Pairwise, parameters, formula) }
+}
+
+/// A loss that takes something beside log-ratios.
+const fn with_column(column: &'static str, definition: Definition) -> Definition {
+    Definition { column: Some(column), ..definition }
+}
+
+/// A loss without a reference.
+const fn reference_free(definition: Definition) -> Definition {
+    Definition { reference: false, ..definition }
 }
 
 /// All of them.
@@ -129,13 +143,32 @@ pub static DEFINITIONS: &[Definition] = &[
     // Zhao et al. 2023 (SLiC), Liu et al. 2023 (RSO).
     of_difference("hinge", &["beta"], |t| (1.0 - t.z()).relu()),
     // Meng et al. 2024; gamma is not scaled by beta.
-    Definition {
-        reference: false,
-        ..of_difference("simpo", &["beta", "gamma"], |t| {
-            let [_, gamma] = t.parameters();
-            -(t.z() - gamma).log_sigmoid()
-        })
-    },
+    reference_free(of_difference("simpo", &["beta", "gamma"], |t| {
+        let [_, gamma] = t.parameters();
+        -(t.z() - gamma).log_sigmoid()
+    })),
+    // Wu et al. 2024.
+    loss("sppo_hard", Form::Pairwise, &["beta"], |t| {
+        let [beta] = t.parameters();
+        let half = 1.0 / (2.0 * beta);
+        (t.u() - &half).square() + (t.v() + half).square()
+    }),
+    // Ji et al. 2024.
+    of_difference("exo_pair", &["beta", "label_smoothing"], |t| {
+        let ([_, eps], z) = (t.parameters(), t.z());
+        let minus = -&z;
+        z.sigmoid() * (z.log_sigmoid() - (1.0 - &eps).ln()) + minus.sigmoid() * (minus.log_sigmoid() - eps.ln())
+    }),
+    // Xiao et al. 2025.
+    reference_free(loss("simper", Form::Pairwise, &[], |t| t.v().exp() - t.u().exp())),
+    // Gao et al. 2024.
+    with_column(
+        "reward_difference",
+        of_difference("rebel", &["eta"], |t| {
+            let [eta] = t.parameters();
+            (t.h() - eta * t.column()).square()
+        }),
+    ),
     // Ethayarajh et al. 2024; 1 - sigmoid(x) is sigmoid(-x).
     loss("kto", Form::Labelled, &["beta", "desirable_weight", "undesirable_weight"], |t| {
         let [beta, desirable, undesirable] = t.parameters();
@@ -188,6 +221,7 @@ pub struct Terms<'a> {
     parameters: SmallVec<[Dual<'a>; 3]>,
     is_desirable: bool,
     reference_point: Dual<'a>,
+    columns: SmallVec<[Dual<'a>; 1]>,
 }
 
 impl<'a> Terms<'a> {
@@ -215,6 +249,11 @@ impl<'a> Terms<'a> {
         &self.ratios[0]
     }
 
+    /// What is taken beside the log-ratios.
+    fn column(&self) -> &Dual<'a> {
+        &self.columns[0]
+    }
+
     /// That times beta, which is the first parameter.
     fn z(&self) -> Dual<'a> {
         &self.parameters[0] * self.h()
@@ -226,26 +265,37 @@ impl<'a> Terms<'a> {
 pub struct Textbook {
     definition: &'static Definition,
     parameters: Vec<f64>,
+    columns: Vec<f64>,
 }
 
 impl fmt::Debug for Textbook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.definition.name)?;
-        self.definition.parameters.iter().zip(&self.parameters).try_for_each(|(name, x)| write!(f, " {name}={x:e}"))
+        self.definition.parameters.iter().zip(&self.parameters).try_for_each(|(name, x)| write!(f, " {name}={x:e}"))?;
+        self.definition.column.map_or(Ok(()), |name| write!(f, " {name}={:?}", self.columns))
     }
 }
 
 /// Two are equal if they are the same definition with equal parameters.
 impl PartialEq for Textbook {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.definition, other.definition) && self.parameters == other.parameters
+        std::ptr::eq(self.definition, other.definition)
+            && self.parameters == other.parameters
+            && self.columns == other.columns
     }
 }
 
 /// The definition of a loss by its name or an alias, with as many parameters as it has; none where there is none.
 pub fn textbook(name: &str, parameters: &[f64]) -> Option<Textbook> {
     let definition = DEFINITIONS.iter().find(|d| d.name == name || d.aliases.contains(&name))?;
-    (definition.parameters.len() == parameters.len()).then(|| Textbook { definition, parameters: parameters.to_vec() })
+    // Until a row's own comes.
+    let column = definition.column.and_then(Parameter::named).and_then(|column| column.default);
+    let columns = column.into_iter().collect();
+    (definition.parameters.len() == parameters.len()).then(|| Textbook {
+        definition,
+        parameters: parameters.to_vec(),
+        columns,
+    })
 }
 
 /// One row's inputs, exact.
@@ -310,6 +360,16 @@ impl Textbook {
     /// What it is a definition of.
     pub fn definition(&self) -> &'static Definition {
         self.definition
+    }
+
+    /// The same with what a row has beside its log-ratios: one number, or one for each answer of a list. Of a definition that takes nothing
+    /// it stays as it is.
+    #[must_use]
+    pub fn with_columns(mut self, columns: &[f64]) -> Self {
+        if self.definition.column.is_some() {
+            self.columns = columns.to_vec();
+        }
+        self
     }
 
     /// The parameters' values.
@@ -401,6 +461,7 @@ impl Textbook {
             parameters: self.definition.parameters.iter().zip(&self.parameters).map(parameter).collect(),
             is_desirable: inputs.is_desirable,
             reference_point,
+            columns: self.columns.iter().map(|x| Dual::constant(at, *x)).collect(),
         };
         let loss = (self.definition.formula)(&terms);
         let by = |k: usize| loss.derivative(k).cloned().unwrap_or_else(|| at.zero());

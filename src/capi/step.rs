@@ -11,7 +11,7 @@ use super::views::{
     TargetArguments, logits_output, preflane_dtype, preflane_dtype::*, preflane_logits_mut, preflane_rows,
     preflane_scaling,
 };
-use crate::error::{check_length, check_column, check_weights};
+use crate::error::{check_column, check_length, check_weights};
 use crate::logits::{
     Element, LogSumExp, Logits, LogitsMut, Scaling, Seeds, Sequences, Step, StepBuffers, StepOutputs, TokenCounts,
     TokenOutputs, check_grad_scale,

@@ -458,9 +458,13 @@ impl Float384 {
         *self /= &divisor;
     }
 
-    /// Becomes `e^self`.
+    /// Becomes `e^self`; 2^(2^22) where it is more. Times `e^-x` of a larger x than that is next to 0 still.
     pub fn exp(&mut self) {
         let grows = !self.negative;
+        if grows && self.exponent > 21 {
+            *self = Self::power(INFINITE / 4);
+            return;
+        }
         self.negative = false;
         self.exp_neg();
         if grows {

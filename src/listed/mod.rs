@@ -250,7 +250,13 @@ impl Inputs<'_> {
 fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (f32, f32) {
     if let (&[_, _], Some(dpo)) = (inputs.policy, loss.as_pair()) {
         let mut results = [NAN; pairs::RESULTS];
-        score(&dpo, &inputs.difference(0, 1), Beside { weight: inputs.weight, ..Default::default() }, &mut results, &mut Counts::default());
+        score(
+            &dpo,
+            &inputs.difference(0, 1),
+            Beside { weight: inputs.weight, ..Default::default() },
+            &mut results,
+            &mut Counts::default(),
+        );
         if let [best, worst] = scratch {
             (best.reward, worst.reward) = (results[place::CHOSEN_REWARD], results[place::REJECTED_REWARD]);
             (best.gradient, worst.gradient) = (results[place::GRAD_CHOSEN], results[place::GRAD_REJECTED]);

@@ -181,7 +181,8 @@ impl<L: PairLoss> Step<'_, L> {
         let counts = forward::token_logps(backend, split, logits.view(), targets, scaling, tokens);
         sequences.logps(token_logps, chosen_logps, rejected_logps)?;
         let pairs = self.pairs(chosen_logps, rejected_logps);
-        let mut outputs = pairs::check(pairs, loss.column(), outputs.with_grads(grad_chosen_logps, grad_rejected_logps))?;
+        let mut outputs =
+            pairs::check(pairs, loss.column(), outputs.with_grads(grad_chosen_logps, grad_rejected_logps))?;
         evaluate_checked(backend, loss, pairs, &mut outputs, metrics);
         sequences.token_grads(grad_chosen_logps, grad_rejected_logps, grad_scale, token_grads)?;
         let (seeds, how) =

@@ -38,6 +38,7 @@ pub(crate) use checked::Checked;
 pub(crate) use formula::{Answer, AnswerFormula, By, List, ListFormula, Pair, PairFormula};
 pub use one_of::OneOf;
 pub use parameter::Parameter;
+use real::exp_difference;
 pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::Tracked;
 
@@ -73,6 +74,9 @@ pub struct Description {
     /// What it takes beside log-probabilities: a number a pair or labelled answer, or a number of each answer of a list. Most losses
     /// take nothing. Its grid has values for tests.
     pub column: Option<Parameter>,
+    /// Whether every result is the nearest number to its exact value; else it is within 0.501 ULP, and what defines its bits are the
+    /// operations of the definition.
+    pub nearest: bool,
     /// The loss in the notation of [`losses`](self): `h = (policy_chosen_logps - ref_chosen_logps) - (policy_rejected_logps -
     /// ref_rejected_logps)`, `z = beta h`.
     pub formula: &'static str,
@@ -294,6 +298,8 @@ macro_rules! of_two {
 }
 
 macro_rules! descriptions {
+    (@nearest Pairwise $Type:ident) => { matches!(<super::$Type as PairFormula>::BY, By::Value) };
+    (@nearest $Shape:ident $Type:ident) => { true };
     ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
         $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(
         pub static $Type: Description = Description {
@@ -309,6 +315,7 @@ macro_rules! descriptions {
                 $(column = Some(parameter::$COLUMN);)?
                 column
             },
+            nearest: descriptions!(@nearest $Shape $Type),
             formula: $formula,
             source: $source,
         };

@@ -59,3 +59,12 @@ impl<R: Real> Logistic<R> {
         self.log1p_exp + self.z.abs() * rate
     }
 }
+
+/// `e^a - e^b`, given both and `d = a - b`: the larger times `1 - e^-|d|`, with the sign of d, which neither cancels nor overflows before its
+/// time.
+#[inline(always)]
+pub fn exp_difference<R: Real>(exp_a: R, exp_b: R, d: R) -> R {
+    let larger = R::select(d.is_negative(), exp_b, exp_a);
+    let less = (-d.abs()).exp_m1();
+    larger * R::select(d.is_negative(), less, -less)
+}

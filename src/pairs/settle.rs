@@ -220,12 +220,7 @@ fn rewards(beta: f64, inputs: &[f32; 4], results: &mut [f32; RESULTS]) {
 }
 
 /// In 384 bits. The loss and its derivatives come apart, for their many numbers to be off the stack afterwards.
-fn settle_exactly<F: PairFormula>(
-    formula: &F,
-    inputs: &[f32; 4],
-    beside: Beside,
-    results: &mut [f32; RESULTS],
-) {
+fn settle_exactly<F: PairFormula>(formula: &F, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS]) {
     let beta = formula.beta();
     *results = [NAN; RESULTS];
     rewards(beta, inputs, results);
