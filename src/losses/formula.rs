@@ -21,6 +21,8 @@ pub trait Pair<R: Real> {
         self.h() * self.beta()
     }
 
+    /// Says where the loss is not defined: there it and its derivatives are NaN.
+    fn nowhere(&mut self, outside: R::Mask);
     /// Takes the loss.
     fn loss(&mut self, loss: R);
     /// Takes its derivative by the chosen log-ratio.

@@ -12,27 +12,64 @@
 //! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
 //! weights, rounding, and rows that `f64` cannot decide.
 
+mod alphapo;
+mod aot;
+mod aot_unpaired;
+mod apo_down;
+mod apo_zero;
+mod bco_pair;
 mod cdpo;
 mod checked;
+mod cpo;
+mod cpo_hinge;
+mod cpo_ipo;
+mod cpo_simpo;
+mod discopop;
+mod divergences;
 mod dpo;
+mod dpop;
+mod eql;
+mod eql_clipped;
 mod exact;
 mod exo_pair;
 mod formula;
-mod forward_kl;
+mod gumbel;
+mod gumbel_rescaled;
 mod hinge;
 mod ipo;
+mod iql;
 mod kto;
+mod link;
 mod list;
+mod nca_pair;
+mod nll;
+mod odpo;
 mod one_of;
+mod orpo;
 mod parameter;
 mod plackett_luce;
+mod r_dpo;
 mod real;
 mod rebel;
+mod reward_model;
 mod robust;
+mod rpo;
+mod rpo_bwd;
+mod rpo_fwd;
+mod rpo_sq;
+mod score;
+mod sigmoid_norm;
 mod simper;
 mod simpo;
+mod simpo_ratio;
+mod slic;
+mod soft_dpo;
+mod soft_ipo;
 mod sppo_hard;
+mod sql;
+mod todo;
 mod tracked;
+mod xpo;
 
 pub(crate) use checked::Checked;
 pub(crate) use formula::{Answer, AnswerFormula, By, List, ListFormula, Pair, PairFormula};
@@ -40,10 +77,10 @@ pub use one_of::OneOf;
 pub use parameter::Parameter;
 use real::exp_difference;
 pub(crate) use real::{Logistic, Real};
-pub(crate) use tracked::Tracked;
+pub(crate) use tracked::{Choice, Tracked};
 
 use crate::Error;
-use parameter::{BETA, CLASS_WEIGHT, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, REWARD_SCALE};
+use parameter::*;
 
 /// What a loss compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -212,6 +212,20 @@ pub struct Choice<M> {
     certain: Option<M>,
 }
 
+impl<M: Copy> Choice<M> {
+    /// Where it holds, for all that is known.
+    #[inline(always)]
+    pub fn may_hold<L: Lanes<Mask = M>>(self) -> M {
+        match self.certain {
+            None => self.holds,
+            Some(certain) => {
+                let (zero, one) = (L::splat(0.0), L::splat(1.0));
+                L::or(self.holds, L::select(certain, zero, one).eq(one))
+            }
+        }
+    }
+}
+
 impl<L: Lanes> Tracked<L> {
     #[inline(always)]
     fn choice(self, holds: L::Mask) -> Choice<L::Mask> {

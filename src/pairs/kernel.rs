@@ -304,6 +304,10 @@ impl<L: Lanes> Pair<Checked<L>> for LaneResults<L> {
         Checked::new(self.column)
     }
     #[inline(always)]
+    fn nowhere(&mut self, outside: L::Mask) {
+        self.doubt = L::or(self.doubt, outside);
+    }
+    #[inline(always)]
     fn loss(&mut self, loss: Checked<L>) {
         self.loss = self.take(loss);
     }

@@ -5,7 +5,7 @@ use super::kernel::{LaneBlock, Sink};
 use super::log_ratios::LogRatios;
 use super::place;
 use crate::lanes::Lanes;
-use crate::losses::{Pair, PairFormula, Real, Tracked};
+use crate::losses::{Choice, Pair, PairFormula, Real, Tracked};
 
 /// What the formula sees of a block, and where its results go.
 struct NearestResults<'s, L: Lanes, S> {
@@ -17,6 +17,8 @@ struct NearestResults<'s, L: Lanes, S> {
     weight: Option<L>,
     sink: &'s mut S,
     decided: L::Mask,
+    /// Where it is not defined.
+    undecided: L::Mask,
 }
 
 /// Hands all results to `sink` and returns the lanes of which one is undecided.
@@ -30,15 +32,15 @@ pub fn nearest<L: Lanes, F: PairFormula>(
     let LogRatios { u, v, h, u_error, v_error, h_error } = ratios;
     let (u, v, h) = (Tracked::bounded(u, u_error), Tracked::bounded(v, v_error), Tracked::bounded(h, h_error));
     let zero = L::splat(0.0);
-    let decided = zero.eq(zero);
+    let (decided, undecided) = (zero.eq(zero), zero.lt(zero));
     let beta = Tracked::from_f64(formula.beta());
     let (column, weight) = (block.column, block.weight);
-    let mut results = NearestResults { beta, u, v, h, column, weight, sink, decided };
+    let mut results = NearestResults { beta, u, v, h, column, weight, sink, decided, undecided };
     results.put::<{ place::CHOSEN_REWARD }>(beta * u);
     results.put::<{ place::REJECTED_REWARD }>(beta * v);
     results.put::<{ place::MARGIN }>(beta * h);
     formula.evaluate(&mut results);
-    !L::bits(results.decided)
+    !L::bits(results.decided) | L::bits(results.undecided)
 }
 
 impl<L: Lanes, S: Sink<L>> NearestResults<'_, L, S> {
@@ -79,6 +81,10 @@ impl<L: Lanes, S: Sink<L>> Pair<Tracked<L>> for NearestResults<'_, L, S> {
     #[inline(always)]
     fn column(&self) -> Tracked<L> {
         Tracked::new(self.column)
+    }
+    #[inline(always)]
+    fn nowhere(&mut self, outside: Choice<L::Mask>) {
+        self.undecided = L::or(self.undecided, outside.may_hold::<L>());
     }
     #[inline(always)]
     fn loss(&mut self, loss: Tracked<L>) {

@@ -9,7 +9,7 @@ use super::{Beside, OutputSlices, Pairs, RESULTS, SUMMED, place};
 use crate::NAN;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::lanes::HAS_WIDE;
-use crate::losses::{Pair, PairFormula, Real, Tracked};
+use crate::losses::{Choice, Pair, PairFormula, Real, Tracked};
 
 /// Settles the rows `at + i` for every bit `i` of `rows`.
 #[cold]
@@ -110,6 +110,9 @@ impl Pair<Tracked> for BoundedResults<'_> {
     fn column(&self) -> Tracked {
         Tracked::from_f64(self.column.into())
     }
+    fn nowhere(&mut self, outside: Choice<bool>) {
+        self.decided &= !outside.may_hold::<f64>();
+    }
     fn loss(&mut self, loss: Tracked) {
         self.put(place::LOSS, place::LOSS, self.weighed(loss));
     }
@@ -159,12 +162,16 @@ struct ExactResults<'r> {
     beta: f64,
     inputs: &'r [f32; 4],
     beside: Beside,
+    defined: bool,
     results: &'r mut [f32; RESULTS],
 }
 
 impl ExactResults<'_> {
     #[inline(never)]
     fn put(&mut self, place: usize, opposite: usize, value: &Float384) {
+        if !self.defined {
+            return;
+        }
         let result = scaled(self.beside.weight.into(), value);
         self.results[place] = result;
         if opposite != place {
@@ -196,6 +203,9 @@ impl Pair<Float384> for ExactResults<'_> {
         z.multiply(self.beta);
         z
     }
+    fn nowhere(&mut self, outside: bool) {
+        self.defined &= !outside;
+    }
     fn loss(&mut self, loss: Float384) {
         self.put(place::LOSS, place::LOSS, &loss);
     }
@@ -225,7 +235,7 @@ fn settle_exactly<F: PairFormula>(formula: &F, inputs: &[f32; 4], beside: Beside
     *results = [NAN; RESULTS];
     rewards(beta, inputs, results);
     if !results[place::MARGIN].is_nan() {
-        evaluate_exactly(formula, ExactResults { beta, inputs, beside, results });
+        evaluate_exactly(formula, ExactResults { beta, inputs, beside, defined: true, results });
     }
 }
 
