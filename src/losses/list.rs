@@ -1,7 +1,8 @@
 //! The one list of losses. Whatever repeats the losses is made from it: types, enums, constructors, kernels, the C header, the
 //! command's options, tests, digests and the tables of the docs.
 
-/// Hands the list to a macro: shape by shape, one entry a loss.
+/// Hands the list to a macro: shape by shape, one entry a loss. Of the losses of pairs those that are defined by their operations come
+/// first.
 ///
 /// An entry: `number Type name [aliases] (parameter: KIND, ..) reference [COLUMN] "formula" "source";`, without the column if the loss
 /// takes nothing beside log-probabilities. The number is the one that C
@@ -13,7 +14,7 @@
 macro_rules! for_each_loss {
     ($then:path) => {
         $then! {
-            pairwise {
+            operations {
                 1 Dpo dpo ["sigmoid"] (beta: BETA) true
                     "softplus(-z)"
                     "Rafailov et al. 2023, arXiv 2305.18290, eq. 7";
@@ -32,6 +33,8 @@ macro_rules! for_each_loss {
                 6 SimPo simpo [] (beta: BETA, gamma: GAMMA) false
                     "softplus(-(z - gamma)), on token means"
                     "Meng et al. 2024, arXiv 2405.14734, with gamma not scaled by beta as in TRL and Liger";
+            }
+            pairwise {
                 9 SppoHard sppo_hard ["sppo"] (beta: BETA) true
                     "(u - 1/(2 beta))^2 + (v + 1/(2 beta))^2"
                     "Wu et al. 2024, arXiv 2405.00675, with the win probabilities 1 and 0, as in TRL";

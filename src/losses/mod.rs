@@ -72,7 +72,7 @@ mod tracked;
 mod xpo;
 
 pub(crate) use checked::Checked;
-pub(crate) use formula::{Answer, AnswerFormula, By, List, ListFormula, Pair, PairFormula};
+pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
 pub use one_of::OneOf;
 pub use parameter::Parameter;
 use real::exp_difference;
@@ -210,16 +210,7 @@ macro_rules! types {
 
 /// Makes the enum of all losses of a shape.
 macro_rules! any_loss {
-    (@by PairFormula $($Type:ident)*) => {
-        const BY: By = By::Either;
-        fn is_by_value(&self) -> bool {
-            match self {
-                $(Self::$Type(loss) => loss.is_by_value(),)*
-            }
-        }
-    };
-    (@by $Formula:ident $($Type:ident)*) => {};
-    ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+    ($(#[$doc:meta])* $Any:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq)]
@@ -229,21 +220,6 @@ macro_rules! any_loss {
                 #[doc = concat!("The loss `", stringify!($name), "`: `", $formula, "`.")]
                 $Type($Type),
             )*
-        }
-
-        impl $Formula for $Any {
-            any_loss!(@by $Formula $($Type)*);
-            fn beta(&self) -> f64 {
-                match self {
-                    $(Self::$Type(loss) => loss.beta(),)*
-                }
-            }
-            #[inline(always)]
-            fn evaluate<R: Real>(&self, row: &mut impl $Row<R>) {
-                match self {
-                    $(Self::$Type(loss) => formula::$apart(loss, row),)*
-                }
-            }
         }
 
         impl $Any {
@@ -291,32 +267,61 @@ macro_rules! any_loss {
     };
 }
 
+/// Makes any of some losses a formula.
+macro_rules! any_formula {
+    ($Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+        ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* } $($others:tt)*) => {
+        impl $Formula for $Any {
+            any_formula!(@by_value $Formula);
+            fn beta(&self) -> f64 {
+                match self {
+                    $(Self::$Type(loss) => loss.beta(),)*
+                    $($others => 1.0,)*
+                }
+            }
+            #[inline(always)]
+            fn evaluate<R: Real>(&self, row: &mut impl $Row<R>) {
+                match self {
+                    $(Self::$Type(loss) => formula::$apart(loss, row),)*
+                    $($others => {})*
+                }
+            }
+        }
+    };
+    (@by_value PairFormula) => { const BY_VALUE: bool = false; };
+    (@by_value $Formula:ident) => {};
+}
+
 macro_rules! everything {
-    (pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* }) => {
-        types!($($pairwise)* $($labelled)* $($listed)*);
+    (operations { $($operations:tt)* } pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* }) => {
+        types!($($operations)* $($pairwise)* $($labelled)* $($listed)*);
         any_loss! {
             /// Any loss of pairs, chosen at run time.
-            Loss PairFormula Pair pair_apart { $($pairwise)* }
+            Loss { $($operations)* $($pairwise)* }
         }
+        // Those that are defined by their operations have one kernel together where flash is scarce; the others need none of their own.
+        any_formula! { Loss PairFormula Pair pair_apart { $($operations)* } _ }
         any_loss! {
             /// Any loss of labelled answers, chosen at run time.
-            LabelledLoss AnswerFormula Answer answer_apart { $($labelled)* }
+            LabelledLoss { $($labelled)* }
         }
+        any_formula! { LabelledLoss AnswerFormula Answer answer_apart { $($labelled)* } }
         any_loss! {
             /// Any loss of listed answers, chosen at run time.
-            ListedLoss ListFormula List list_apart { $($listed)* }
+            ListedLoss { $($listed)* }
         }
+        any_formula! { ListedLoss ListFormula List list_apart { $($listed)* } }
         of_two!($($listed)*);
 
         /// The descriptions, by the type's name.
         #[allow(non_upper_case_globals, reason = "named as the types")]
         mod describe {
             use super::*;
-            descriptions!(Pairwise $($pairwise)*);
+            descriptions!(Pairwise $($operations)* $($pairwise)*);
             descriptions!(Labelled $($labelled)*);
             descriptions!(Listed $($listed)*);
         }
-        all!($($pairwise)* $($labelled)* $($listed)*);
+        all!($($operations)* $($pairwise)* $($labelled)* $($listed)*);
     };
 }
 
@@ -335,7 +340,7 @@ macro_rules! of_two {
 }
 
 macro_rules! descriptions {
-    (@nearest Pairwise $Type:ident) => { matches!(<super::$Type as PairFormula>::BY, By::Value) };
+    (@nearest Pairwise $Type:ident) => { <super::$Type as PairFormula>::BY_VALUE };
     (@nearest $Shape:ident $Type:ident) => { true };
     ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
         $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(

@@ -52,6 +52,18 @@ impl<L: Lanes> Tracked<L> {
         Self { value, error: Some(error * L::splat(ROOM)) }
     }
 
+    /// With a bound that has room already.
+    #[inline(always)]
+    pub fn with_error(value: L, error: L) -> Self {
+        Self { value, error: Some(error) }
+    }
+
+    /// The value and the bound.
+    #[inline(always)]
+    pub fn with_bound(self) -> (L, L) {
+        (self.value, self.bound())
+    }
+
     /// The bound, 0 if it is exact.
     #[inline(always)]
     fn bound(self) -> L {
