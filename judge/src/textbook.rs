@@ -394,7 +394,7 @@ pub static DEFINITIONS: &[Definition] = &[
     reference_free(loss("eql_clipped", Form::Pairwise, &["alpha", "clip", "log_scale"], |t| {
         let [alpha, clip, scale] = t.parameters();
         let z = (t.u() - t.v()) / &alpha;
-        (&clip - (&clip - z).relu() - &scale).exp() + (-scale).exp() * t.v() / alpha
+        (&z - (&z - clip).relu() - &scale).exp() + (-scale).exp() * t.v() / alpha
     })),
     // Garg et al. 2023.
     reference_free(of_difference("gumbel", &["temperature"], |t| {
@@ -404,7 +404,8 @@ pub static DEFINITIONS: &[Definition] = &[
     })),
     reference_free(of_difference("gumbel_rescaled", &["temperature", "clip", "log_scale"], |t| {
         let [temperature, clip, scale] = t.parameters();
-        let z = &clip - (&clip - t.h() / temperature).relu();
+        let z = t.h() / temperature;
+        let z = &z - (&z - clip).relu();
         (z.exp_m1() - z) * (-scale).exp()
     })),
     // Kostrikov et al. 2021.
