@@ -6,6 +6,7 @@ formulas have no remainder, so that ties are seen; and where a number is next to
 two stays apart, however small it is."""
 
 import contextlib
+import functools
 import math
 from decimal import Decimal, ROUND_CEILING, ROUND_FLOOR
 from fractions import Fraction
@@ -147,20 +148,36 @@ class Digits:
         self.digits, self.last = digits, last
         self.down, self.up = context(digits), context(digits)
         self.down.rounding, self.up.rounding = ROUND_FLOOR, ROUND_CEILING
-        #: Exponentials of fractions: what is equal is the same object, and its difference 0.
-        self.exponentials = {}
+        #: What was computed, by operation and operands: what is computed twice is the same object, and its difference exactly 0.
+        self.known = {}
 
 
     @contextlib.contextmanager
     def more(self, digits):
         """With as many digits more."""
-        before = self.down, self.up
+        before = self.down, self.up, self.known
+        self.known = {}
         self.down, self.up = context(self.digits + digits), context(self.digits + digits)
         self.down.rounding, self.up.rounding = ROUND_FLOOR, ROUND_CEILING
         try:
             yield
         finally:
-            self.down, self.up = before
+            self.down, self.up, self.known = before
+
+
+def once(operation):
+    """An operation on operands, each a Between or a Fraction, that is computed once."""
+
+    @functools.wraps(operation)
+    def known(*operands):
+        key = operation, *(id(x) if isinstance(x, Between) else x for x in operands)
+        found = DIGITS.known.get(key)
+        if found is None:
+            # The operands too, for as long as they are there no other has their id.
+            found = DIGITS.known[key] = operation(*operands), operands
+        return found[0]
+
+    return known
 
 
 DIGITS = Digits()
@@ -185,6 +202,7 @@ class Between:
         self.low, self.high, self.scale = low, high, scale
 
     @staticmethod
+    @once
     def of(q):
         """A fraction."""
         a, b = Decimal(q.numerator), Decimal(q.denominator)
@@ -207,15 +225,18 @@ class Between:
         low = -faint if self.low < 0 else faint * 0
         return Between(low, faint if self.high > 0 else faint * 0, scale)
 
+    @once
     def __neg__(self):
         return Between(self.high.copy_negate(), self.low.copy_negate(), self.scale)
 
+    @once
     def __add__(self, other):
         if self.scale != other.scale:
             scale = max(self.scale, other.scale)
             return self.at(scale) + other.at(scale)
         return Between(DIGITS.down.add(self.low, other.low), DIGITS.up.add(self.high, other.high), self.scale)
 
+    @once
     def __mul__(self, other):
         a, b, c, d = self.low, self.high, other.low, other.high
         scale = self.scale + other.scale
@@ -226,6 +247,7 @@ class Between:
             min(down(a, c), down(a, d), down(b, c), down(b, d)), max(up(a, c), up(a, d), up(b, c), up(b, d)), scale
         )
 
+    @once
     def reciprocal(self):
         if self.low <= 0 <= self.high:
             raise Undecided
@@ -261,17 +283,21 @@ class Between:
         # Where they are far apart (of an exponential), the lower says little beside the other.
         return Between(low.at(high.scale).low if low.scale < high.scale else ZERO, high.high, high.scale)
 
+    @once
     def exp(self):
         return self.increasing(exp_at)
 
+    @once
     def expm1(self):
         """Of a number within 1/2 of 0."""
         return self.increasing(expm1_at)
 
+    @once
     def log1p(self):
         """Of a number from -1/2 on."""
         return self.increasing(log1p_at)
 
+    @once
     def ln(self):
         return self.increasing(ln_at)
 
@@ -394,7 +420,10 @@ class Real:
 
     def __add__(self, other):
         a, b = self.r, other.r
-        return Real(self.q + other.q, b if a is None else a if b is None else a + b)
+        if a is None or b is None:
+            return Real(self.q + other.q, b if a is None else a)
+        # As both are kept, the opposite of a negative is not the number itself.
+        return Real(self.q + other.q, None if a is -b or b is -a else a + b)
 
     def __sub__(self, other):
         if self.r is other.r:
@@ -440,22 +469,7 @@ class Real:
                 return Real(Fraction(1))
         elif not self.q and self.r.is_below(-1):
             return Real(Fraction(1), self.r.expm1())
-        if self.r is not None:
-            return Real(Fraction(0), self.wide().exp())
-        known = DIGITS.exponentials
-        if self.q not in known:
-            known[self.q] = self.wide().exp()
-        return Real(Fraction(0), known[self.q])
-
-    def wide(self):
-        """All of it, with as many digits more as it is large: its exponential hangs on its last place before the point."""
-        if not self.q:
-            return self.r
-        if self.r is not None and self.r.scale:
-            return self.total()
-        size = self.q.numerator.bit_length() - self.q.denominator.bit_length()
-        with DIGITS.more(max(size, 0) * 3 // 10 + 5):
-            return self.total()
+        return Real(Fraction(0), wide(self.q, self.r).exp())
 
     def expm1(self):
         total = self.total()
@@ -516,6 +530,18 @@ class Real:
         if x.r.low <= 0 <= x.r.high:
             return nearest(x.q)
         return nearest((x.q + Fraction(plain(x.r.low, x.r.scale))).limit_denominator(1 << 1200))
+
+
+@once
+def wide(q, r):
+    """q + r with as many digits more as it is large: its exponential hangs on its last place before the point."""
+    if not q:
+        return r
+    if r is not None and r.scale:
+        return Real(q, r).total()
+    size = q.numerator.bit_length() - q.denominator.bit_length()
+    with DIGITS.more(max(size, 0) * 3 // 10 + 5):
+        return Real(q, r).total()
 
 
 PLUS_ONE, MINUS_ONE = Real(Fraction(1)), Real(Fraction(-1))
