@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Computes digests from the definition alone and compares them with conformance/digests.txt.
 
-    check.py            what takes about a minute
+    check.py            what takes about a minute: of losses by value the first set of parameters
     check.py --all      all of them, except those of `streaming`
     check.py NAME...    those whose names begin with one of these: core/dpo, wide/logits, ...
+    check.py --rows NAME
+                        reads what `preflane-conformance --rows NAME` prints of a loss of pairs, and prints what is to be different
 
 Exit status 1 if one differs."""
 
 import hashlib
+import itertools
 import pathlib
 import sys
 import time
@@ -23,7 +26,7 @@ import page
 DIGESTS = pathlib.Path(__file__).resolve().parents[1] / "digests.txt"
 
 #: What a run without arguments leaves out: more rows of what it has.
-LONG = ("wide/", "long/")
+LONG = ("wide", "long")
 #: What is not frozen yet: a difference is told, and no failure.
 OPEN = page.block("open")
 
@@ -142,12 +145,17 @@ def labelled(loss, values, rows, reference):
     outputs, metrics = ([], []), (losses.LabelledMetrics(), losses.LabelledMetrics())
     columns = beside(loss, rows)
     for at, (pc, pr, rc, rr, w) in enumerate(rows):
+        biases = [], []
         for p, r, desirable in ((pc, rc, True), (pr, rr, False)):
             row = p, r if reference else 0.0, desirable
             found = losses.labelled(loss, values, row, POINTS[at % 4], columns[at], (1.0, w))
-            for output, metric, weight, answer in zip(outputs, metrics, (1.0, w), found):
+            for output, bias, metric, weight, (*answer, by_bias) in zip(outputs, biases, metrics, (1.0, w), found):
                 metric.add((*row, weight), reference, *answer[:2])
                 output.extend(answer)
+                bias.append(by_bias)
+        if "bias" in values:
+            for output, bias in zip(outputs, biases):
+                output.extend(bias)
     return zip(outputs, metrics)
 
 
@@ -248,7 +256,42 @@ def known(group):
     return what in LOSSES or what in elementary.FUNCTIONS or what in ("logits", "exact-sum")
 
 
+def is_quick(group):
+    """Whether a run without arguments has it."""
+    set_name, what, case, *_ = group.split("/")
+    return set_name not in LONG and (case == "0" or what not in LOSSES or what in losses.PAIRS)
+
+
+def rows(name, lines):
+    """Compares the outputs of rows, as the program prints them, with the right ones."""
+    set_name, what, case, family, part = name.split("/")
+    make, length = rows_of(family, set_name)
+    inputs, values = [make(i) for i in range(length)], CASES[f"{what}/{case}"]
+    lines = iter(lines)
+    differ = 0
+    for reference in (True, False):
+        if part == ("free" if reference else "ref"):
+            continue
+        if part == "pairs":
+            forms = losses.evaluate_by_value(what, values, inputs, beside(what, inputs), reference)[:2]
+        else:
+            forms = [losses.evaluate(what, values, inputs, reference, weighted)[0] for weighted in (False, True)]
+        for raw in forms:
+            results = floats.results(raw)
+            for at in range(length):
+                given, found = next(lines).split(" ->")
+                right = results[9 * at : 9 * at + (9 if reference else 7)]
+                found = [floats.from_bits(int(bits, 16)) for bits in found.split()]
+                if floats.pack(found) != floats.pack(right):
+                    differ += 1
+                    print(f"{'with' if reference else 'without'} reference, {given}\n  is      {found}\n  must be {list(right)}")
+    print(f"{differ} rows differ")
+    return 1 if differ else 0
+
+
 def main(arguments):
+    if arguments[:1] == ["--rows"]:
+        return rows(arguments[1], sys.stdin)
     wanted = committed()
     everything = "--all" in arguments
     prefixes = tuple(x for x in arguments if x != "--all")
@@ -256,35 +299,37 @@ def main(arguments):
     if prefixes:
         groups = [group for group in groups if group.startswith(prefixes)]
     elif not everything:
-        groups = [group for group in groups if not group.startswith(LONG)]
+        groups = [group for group in groups if is_quick(group)]
     left_out = sum(1 for group in groups if not known(group))
     groups = [group for group in groups if known(group)]
     compared = same = opened = 0
-    times, start = {}, time.monotonic()
-    for at, group in enumerate(groups):
-        if sys.stderr.isatty():
-            print(f"\r{at}/{len(groups)} {group:50}", end="", file=sys.stderr, flush=True)
-        began = time.monotonic()
-        for part, digest in compute(group).items():
-            name = f"{group}/{part}"
-            compared += 1
-            if digest == wanted.get(name):
-                same += 1
-            elif group.split("/")[1] in OPEN:
-                opened += 1
-                print(f"open    {name} is {digest}, and {wanted.get(name)} in the file", flush=True)
-            else:
-                print(f"DIFFERS {name} is {digest}, must be {wanted.get(name)}", flush=True)
-        kind = "/".join(group.split("/")[:2])
-        seconds, digests = times.get(kind, (0.0, 0))
-        times[kind] = seconds + time.monotonic() - began, digests + 1
-    if sys.stderr.isatty():
-        print("\r" + " " * 70 + "\r", end="", file=sys.stderr)
-    for kind, (seconds, count) in times.items():
-        print(f"{kind:24} {count:4} groups {seconds:8.2f} s")
+    start = time.monotonic()
+    for kind, of_kind in itertools.groupby(enumerate(groups), lambda group: "/".join(group[1].split("/")[:2])):
+        began, count = time.monotonic(), 0
+        for at, group in of_kind:
+            progress(f"{at}/{len(groups)} {group}")
+            count += 1
+            for part, digest in compute(group).items():
+                name = f"{group}/{part}"
+                compared += 1
+                if digest == wanted.get(name):
+                    same += 1
+                elif group.split("/")[1] in OPEN:
+                    opened += 1
+                    print(f"open    {name} is {digest}, and {wanted.get(name)} in the file")
+                else:
+                    print(f"DIFFERS {name} is {digest}, must be {wanted.get(name)}")
+        progress("")
+        print(f"{kind:24} {count:4} groups {time.monotonic() - began:8.2f} s", flush=True)
     seconds = time.monotonic() - start
     print(f"{compared} digests compared in {seconds:.0f} s, {same} same, {opened} differ in what is open; {left_out} groups left out")
     return 0 if compared and same + opened == compared else 1
+
+
+def progress(text):
+    """What is done just now, where someone looks on."""
+    if sys.stderr.isatty():
+        print(f"\r{text:60}\r", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

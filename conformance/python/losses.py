@@ -145,13 +145,15 @@ def stand_in(ratio):
 
 
 class Row:
-    """What an expression may use: the parameters by their names, beta first, and what is there of a row."""
+    """What an expression may use: the parameters by their names, those that are asked for with derivatives, which come last; and what is there
+    of a row."""
 
-    def __init__(self, kind, parameters, variables):
+    def __init__(self, kind, parameters, variables, derived=("beta",)):
         for name, value in parameters.items():
             setattr(self, name, Dual(kind.of(value)))
-        if "beta" in parameters:
-            self.beta.parts = unit(kind, variables - 1, variables)
+            if name in derived:
+                at = variables - len(derived) + derived.index(name)
+                getattr(self, name).parts = unit(kind, at, variables)
 
 
 def unit(kind, at, variables):
@@ -288,23 +290,25 @@ class Metrics:
 
 
 def labelled(loss, parameters, row, point, column, weights):
-    """Of a row (p, r, desirable) and a reference point, with each of the weights: loss, reward, derivatives by p, r and beta."""
+    """Of a row (p, r, desirable) and a reference point, with each of the weights: loss, reward, derivatives by p, r, beta, and by a bias."""
     p, r, desirable = row
     reward = times(beta_of(parameters), log_ratio(p, r))
     shifted = log_ratio(p, r, point)
     if shifted != shifted:
-        return [(NAN, reward, NAN, NAN, NAN)] * len(weights)
+        return [(NAN, reward, NAN, NAN, NAN, NAN)] * len(weights)
 
     def numbers(kind):
-        t = Row(kind, parameters, 2)
+        t = Row(kind, parameters, 3, ("beta", "bias"))
         t.desirable = desirable
-        by_u = unit(kind, 0, 2)
+        by_u = unit(kind, 0, 3)
         t.u, t.shifted = Dual(number(kind, log_ratio(p, r), p, -r), by_u), Dual(number(kind, shifted, p, -r, -point), by_u)
-        t.point, t.c = Dual(kind.of(point)), Dual(kind.of(column))
+        t.c = Dual(kind.of(column))
+        if "beta" in parameters:
+            t.z = t.beta * t.u
         return t
 
-    found = settle(LABELLED[loss], numbers, weights, 2)
-    return [(value, reward, by_u, 0.0 - by_u, by_beta) for value, by_u, by_beta in found]
+    found = settle(LABELLED[loss], numbers, weights, 3)
+    return [(value, reward, by_u, 0.0 - by_u, by_beta, by_bias) for value, by_u, by_beta, by_bias in found]
 
 
 class LabelledMetrics:

@@ -722,6 +722,8 @@ def settle(expression, row, weights, variables):
 
     def all_rounded(kind):
         found = expression(row(kind))
+        if not isinstance(found, Dual):
+            found = Dual(kind.of(found))
         parts = found.parts or [None] * variables
         return [[found.value.rounded(w), *(0.0 if x is None else x.rounded(w) for x in parts)] for w in weights]
 
