@@ -1,5 +1,6 @@
 """The losses: pairs, labelled and listed answers."""
 
+import keyword
 import math
 from fractions import Fraction
 
@@ -7,7 +8,9 @@ import elementary
 from exact import Sum, nearest, share
 from floats import INFINITY, MOST, NAN, results
 from page import constants
-from real import HUGE, UNIT, Dual, Near, exp, ln, log_sigmoid, log_sum_exp, relu, settle, sigmoid, softplus, square
+from real import (
+    HUGE, UNIT, Dual, Near, Nowhere, exp, expm1, ln, log1p, log_sigmoid, log_sum_exp, minimum, relu, settle, sigmoid, softplus, square,
+)  # fmt: skip
 
 CANCELLATION = constants("pairs")["CANCELLATION"]
 logistic = elementary.logistic
@@ -61,26 +64,71 @@ def simpo(h, beta, gamma):
 # themselves.
 
 
-def robust_value(t):
+def robust_value(t, z):
     eps = t.label_smoothing
-    return ((1 - eps) * softplus(-t.z) - eps * softplus(t.z)) / (1 - 2 * eps)
+    return ((1 - eps) * softplus(-z) - eps * softplus(z)) / (1 - 2 * eps)
 
 
-def exo_pair(t):
-    z, eps = t.z, t.label_smoothing
+def exo(t, z):
+    eps = t.label_smoothing
     return sigmoid(z) * (log_sigmoid(z) - ln(1 - eps)) + sigmoid(-z) * (log_sigmoid(-z) - ln(eps))
 
 
-def kto(t):
-    x = t.beta * t.shifted
+def discopop(t, z):
+    """(1 - m) softplus(-z) + m e^-z with m = sigmoid(z/tau), the last product as one exponential."""
+    return sigmoid(-z / t.tau) * softplus(-z) + exp(log_sigmoid(z / t.tau) - z)
+
+
+def flipped(t):
+    return softplus(-t.z) + t.label_smoothing * t.z
+
+
+def divergence(y, z):
+    """KL of sigmoid(y) to sigmoid(z)."""
+    return sigmoid(y) * (log_sigmoid(y) - log_sigmoid(z)) + sigmoid(-y) * (log_sigmoid(-y) - log_sigmoid(-z))
+
+
+def todo(t):
+    if t.c > 0:
+        return softplus(t.z - t.theta) + softplus(-t.z - t.theta) - ln(expm1(-2 * t.theta))
+    return softplus(-(t.z + t.theta))
+
+
+def orpo(t):
+    """odds(x) = e^x/(1 - e^x) is 1/expm1(-x); it is of numbers up to 0."""
+    if t.u > 0 or t.v > 0:
+        raise Nowhere
+    return t.c + t.beta * log1p(expm1(-t.u) / expm1(-t.v))
+
+
+def alphapo(t):
+    d = t.h if t.alpha == 0 else (expm1(-t.alpha * t.v) - expm1(-t.alpha * t.u)) / t.alpha
+    return softplus(-(t.beta * d - t.gamma))
+
+
+def alpha_divergence(t):
+    a = t.alpha - 1
+    return t.h if a == 0 else (expm1(a * t.u) - expm1(a * t.v)) / a
+
+
+def eql_clipped(t):
+    return exp(minimum(t.h / t.alpha, t.clip) - t.log_scale) + exp(-t.log_scale) * t.v / t.alpha
+
+
+def gumbel_rescaled(t):
+    x = minimum(t.h / t.temperature, t.clip)
+    return (expm1(x) - x) * exp(-t.log_scale)
+
+
+def kto_of(t, x):
     return t.desirable_weight * sigmoid(-x) if t.desirable else t.undesirable_weight * sigmoid(x)
 
 
 #: Pairs whose bits are those of a sequence, but for rows that are settled.
 PAIRS = {
     "dpo": (dpo, lambda t: softplus(-t.z)),
-    "cdpo": (with_slope, lambda t: softplus(-t.z) + t.label_smoothing * t.z),
-    "robust": (robust, robust_value),
+    "cdpo": (with_slope, flipped),
+    "robust": (robust, lambda t: robust_value(t, t.z)),
     "ipo": (ipo, lambda t: square(t.h - 1 / (2 * t.beta))),
     "hinge": (hinge, lambda t: relu(1 - t.z)),
     "simpo": (simpo, lambda t: softplus(-(t.z - t.gamma))),
@@ -89,14 +137,67 @@ PAIRS = {
 #: Pairs by their exact values.
 EXPRESSIONS = {
     "sppo_hard": lambda t: square(t.u - 1 / (2 * t.beta)) + square(t.v + 1 / (2 * t.beta)),
-    "exo_pair": exo_pair,
-    "forward_kl": lambda t: softplus(-t.beta * (exp(-t.v) - exp(-t.u))),
+    "exo_pair": lambda t: exo(t, t.z),
     "simper": lambda t: exp(t.v) - exp(t.u),
     "rebel": lambda t: square(t.h - t.eta * t.c),
+    "sigmoid_norm": lambda t: softplus(-t.z),
+    "slic": lambda t: relu(t.delta - t.h),
+    "nca_pair": lambda t: softplus(-t.beta * t.u) + softplus(t.beta * t.u) / 2 + softplus(t.beta * t.v) / 2,
+    "bco_pair": lambda t: softplus(-(t.beta * t.u - t.shift)) + softplus(t.beta * t.v - t.shift),
+    "apo_zero": lambda t: 1 - sigmoid(t.beta * t.u) + sigmoid(t.beta * t.v),
+    "apo_down": lambda t: sigmoid(t.beta * t.u) + 1 - sigmoid(t.z),
+    "discopop": lambda t: discopop(t, t.z),
+    # Of rows in order.
+    "aot": flipped,
+    "aot_unpaired": flipped,
+    "dpop": lambda t: softplus(-t.beta * (t.h - t.lambda_ * relu(-t.u))),
+    "xpo": lambda t: softplus(-t.z) - t.alpha * (t.u + t.v),
+    "r_dpo": lambda t: softplus(-(t.z + t.alpha * t.c)),
+    "odpo": lambda t: softplus(-(t.z - t.c)),
+    "soft_dpo": lambda t: t.c * softplus(-t.z) + (1 - t.c) * softplus(t.z),
+    "soft_ipo": lambda t: square(t.h - (2 * t.c - 1) / (2 * t.beta)),
+    "rpo_bwd": lambda t: divergence(t.eta * t.c, t.z),
+    "rpo_fwd": lambda t: divergence(t.z, t.eta * t.c),
+    "rpo_sq": lambda t: square(t.z - t.eta * t.c),
+    "todo": todo,
+    "rpo": lambda t: softplus(-t.z) + t.alpha * t.c,
+    "cpo": lambda t: flipped(t) + t.alpha * t.c,
+    "cpo_hinge": lambda t: relu(1 - t.z) + t.alpha * t.c,
+    "cpo_ipo": lambda t: square(t.h - 1 / (2 * t.beta)) + t.alpha * t.c,
+    "cpo_simpo": lambda t: softplus(-(t.z - t.gamma)) + t.alpha * t.c,
+    "simpo_ratio": lambda t: softplus(-t.beta * (t.h - t.gamma_beta_ratio)),
+    "orpo": orpo,
+    "alphapo": alphapo,
+    "reward_model": lambda t: softplus(-(t.h - t.c)) + t.centering * square(t.u + t.v),
+    "nll": lambda t: -t.u,
+    "sql": lambda t: square(relu(1 + t.h / (2 * t.alpha))) + t.v / t.alpha,
+    "eql": lambda t: exp(t.h / t.alpha) + t.v / t.alpha,
+    "eql_clipped": eql_clipped,
+    "gumbel": lambda t: expm1(t.h / t.temperature) - t.h / t.temperature,
+    "gumbel_rescaled": gumbel_rescaled,
+    "iql": lambda t: (1 - t.tau if t.h < 0 else t.tau) * square(t.h),
 }
 
+#: The losses of other divergences: differences of scores, and what becomes of them.
+SCORES = {
+    "forward_kl": lambda t: exp(-t.v) - exp(-t.u),
+    "js_divergence": lambda t: log_sigmoid(t.u) - log_sigmoid(t.v),
+    "alpha_divergence": alpha_divergence,
+}
+LINKS = {
+    "": lambda t, d: softplus(-t.beta * d),
+    "_hinge": lambda t, d: relu(1 - t.beta * d),
+    "_ipo": lambda t, d: square(d - 1 / (2 * t.beta)),
+    "_exo": lambda t, d: exo(t, t.beta * d),
+    "_robust": lambda t, d: robust_value(t, t.beta * d),
+    "_discopop": lambda t, d: discopop(t, t.beta * d),
+}
+for name, score in SCORES.items():
+    for suffix, link in LINKS.items():
+        EXPRESSIONS[name + suffix] = lambda t, score=score, link=link: link(t, score(t))
+
 LABELLED = {
-    "kto": kto,
+    "kto": lambda t: kto_of(t, t.beta * t.shifted),
 }
 
 LISTED = {
@@ -150,10 +251,11 @@ class Row:
 
     def __init__(self, kind, parameters, variables, derived=("beta",)):
         for name, value in parameters.items():
-            setattr(self, name, Dual(kind.of(value)))
+            dual = Dual(kind.of(value))
+            # lambda_, for one
+            setattr(self, name + "_" if keyword.iskeyword(name) else name, dual)
             if name in derived:
-                at = variables - len(derived) + derived.index(name)
-                getattr(self, name).parts = unit(kind, at, variables)
+                dual.parts = unit(kind, variables - len(derived) + derived.index(name), variables)
 
 
 def unit(kind, at, variables):

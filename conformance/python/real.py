@@ -12,11 +12,15 @@ from decimal import Decimal, ROUND_CEILING, ROUND_FLOOR
 from fractions import Fraction
 
 from exact import context, nearest
-from floats import INFINITY, results
+from floats import INFINITY, NAN, results
 
 
 class Undecided(ArithmeticError):
     """A comparison or a rounding that takes more digits."""
+
+
+class Nowhere(Exception):
+    """An expression is not defined at a row."""
 
 
 # What is infinite. A log-ratio that is infinite counts as the limit of ever larger numbers; HUGE stands for it, and what depends on it is
@@ -451,7 +455,8 @@ class Real:
 
     def reciprocal(self):
         if self.r is None:
-            return Real(1 / self.q)
+            # 1/0 is the limit from above.
+            return Real(1 / self.q) if self.q else Real(self.q, Between(ONE, ONE, BOUNDLESS))
         if self.q:
             # 1/(q + r) = 1/q - r/(q (q + r)), where r is the lesser
             part = self.r * Between.of(1 / self.q)
@@ -616,6 +621,9 @@ class Dual:
     def __lt__(self, other):
         return (self.value - self.constant(other).value).sign() < 0
 
+    def __eq__(self, other):
+        return (self.value - self.constant(other).value).sign() == 0
+
     def __ge__(self, other):
         return not self < other
 
@@ -695,6 +703,11 @@ def maximum(a, b):
     return a if a > b else b
 
 
+def minimum(a, b):
+    """The smaller, the first where they are equal."""
+    return b if a > b else a
+
+
 def constant(x):
     """The value, whose derivatives do not count."""
     return Dual(x.value)
@@ -731,11 +744,15 @@ def settle(expression, row, weights, variables):
         return all_rounded(Near)
     except (ArithmeticError, ValueError):
         pass
+    except Nowhere:
+        return [[NAN] * (1 + variables)] * len(weights)
     try:
         for digits in LADDER:
             DIGITS.set(digits, digits == LADDER[-1])
             try:
                 return all_rounded(Real)
+            except Nowhere:
+                return [[NAN] * (1 + variables)] * len(weights)
             except Undecided:
                 if DIGITS.last:
                     raise
