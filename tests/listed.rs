@@ -19,7 +19,9 @@ fn judged(beta: Option<f64>) -> Vec<Judged> {
     let with_cases = listed.flat_map(|loss| (0..CASES).map(move |case| (loss, loss.case(case).to_vec())));
     with_cases
         .map(|(loss, mut parameters)| {
-            parameters[0] = beta.unwrap_or(parameters[0]);
+            if loss.parameters[0].name == "beta" {
+                parameters[0] = beta.unwrap_or(parameters[0]);
+            }
             let textbook = textbook(loss.name, &parameters).expect("every loss has a definition");
             assert_eq!(textbook.definition().form, Form::Listed);
             Judged { loss: ListedLoss::new(loss, &parameters).unwrap(), textbook }
@@ -27,8 +29,18 @@ fn judged(beta: Option<f64>) -> Vec<Judged> {
         .collect()
 }
 
+/// Whether a list of so many answers is a pair of DPO.
+fn is_pair(loss: &ListedLoss, answers: usize) -> bool {
+    answers == 2 && ["plackett_luce", "plackett_luce_top", "s_dpo"].contains(&loss.description().name)
+}
+
 fn plackett_luce(beta: f64) -> ListedLoss {
     ListedLoss::new(preflane::losses::find("plackett_luce").unwrap(), &[beta]).unwrap()
+}
+
+/// Every loss of listed answers once, with an everyday set of parameters but for beta.
+fn every_loss(beta: f64) -> Vec<Judged> {
+    judged(Some(beta)).into_iter().step_by(CASES).collect()
 }
 
 /// A list: the policy's and the reference's log-probability of each answer, the best first; and its weight.
@@ -36,10 +48,22 @@ fn plackett_luce(beta: f64) -> ListedLoss {
 struct List {
     answers: Vec<[f32; 2]>,
     weight: f32,
+    /// What stands beside the log-probabilities; nothing for what [`column`] makes up.
+    column: Vec<f32>,
 }
 
 fn list(answers: impl IntoIterator<Item = [f32; 2]>) -> List {
-    List { answers: answers.into_iter().collect(), weight: 1.0 }
+    List { answers: answers.into_iter().collect(), weight: 1.0, column: Vec::new() }
+}
+
+/// What the loss takes of each answer beside log-probabilities: numbers of the column's grid in turn, from one that depends on the list.
+fn column(loss: &ListedLoss, list: &List) -> Vec<f32> {
+    let Some(column) = loss.description().column else { return Vec::new() };
+    if !list.column.is_empty() {
+        return list.column.clone();
+    }
+    let from = list.answers.first().map_or(0, |answer| answer[0].to_bits() >> 3) as usize;
+    (from..from + list.answers.len()).map(|i| column.grid[i % column.grid.len()] as f32).collect()
 }
 
 /// Results of lists and of their answers.
@@ -73,11 +97,13 @@ fn results_of(run: Run, loss: &ListedLoss, lists: &[List], reference: bool, scra
     let weights: Vec<f32> = lists.iter().map(|list| list.weight).collect();
     let mut offsets = vec![0];
     lists.iter().for_each(|list| offsets.push(offsets[offsets.len() - 1] + list.answers.len()));
+    let columns: Vec<f32> = lists.iter().flat_map(|list| column(loss, list)).collect();
     let given = Lists {
         policy_logps: &policy,
         ref_logps: reference.then_some(&of_reference),
         offsets: &offsets,
         weights: weights.iter().any(|weight| *weight != 1.0).then_some(&weights),
+        column: loss.description().column.map(|_| &columns[..]),
     };
     assert_eq!((given.len(), given.is_empty()), (lists.len(), lists.is_empty()));
     let untouched = f32::from_bits(0xdead);
@@ -103,20 +129,16 @@ fn results_of(run: Run, loss: &ListedLoss, lists: &[List], reference: bool, scra
 }
 
 /// Judges every result of every list; `exact` says what is right.
-fn judge_lists(
-    loss: &ListedLoss,
-    lists: &[List],
-    name: &dyn std::fmt::Debug,
-    exact: impl Fn(&[[f32; 2]], f32) -> Answers,
-) {
+fn judge_lists(loss: &ListedLoss, lists: &[List], name: &dyn std::fmt::Debug, exact: impl Fn(&List) -> Answers) {
     let got = results(loss, lists, true, &mut Vec::new());
     let mut first = 0;
-    for (i, List { answers, weight }) in lists.iter().enumerate() {
-        let exact = exact(answers, *weight);
+    for (i, one) in lists.iter().enumerate() {
+        let List { answers, weight, .. } = one;
+        let exact = exact(one);
         let check = |what: &str, got: f32, exact: &Float| {
             let shown = answers.iter().take(8).map(|answer| answer.map(f32::to_bits));
             // Two answers have the bits of a pair, and its bound.
-            let is_right = is_nearest(got, exact) || answers.len() == 2 && ulps(got, exact) <= 0.501;
+            let is_right = is_nearest(got, exact) || is_pair(loss, answers.len()) && ulps(got, exact) <= 0.501;
             assert!(
                 is_right,
                 "{name:?} {answers:?} ({:x?}) weight {weight:e}: {what} is {got:e}, exact {exact:.20}",
@@ -136,7 +158,10 @@ fn judge_lists(
 }
 
 fn judge(Judged { loss, textbook }: &Judged, lists: &[List]) {
-    judge_lists(loss, lists, textbook, |answers, weight| preflane_judge::listed(textbook, answers, weight));
+    judge_lists(loss, lists, textbook, |one| {
+        let column: Vec<f64> = column(loss, one).into_iter().map(f64::from).collect();
+        preflane_judge::listed(&textbook.clone().with_columns(&column), &one.answers, one.weight)
+    });
 }
 
 /// Lists of all small sizes, answers by what `answer` makes.
@@ -153,7 +178,7 @@ fn realistic(random: &mut Random) -> [f32; 2] {
 fn realistic_lists() {
     let mut random = Random(1);
     for beta in [0.01, 0.1, 0.5, 2.5] {
-        for judged in judged(Some(beta)).into_iter().take(1) {
+        for judged in every_loss(beta) {
             for _ in 0..12 {
                 judge(&judged, &lists(&mut random, 0..8, realistic));
             }
@@ -184,9 +209,10 @@ fn weighted_lists() {
 fn any_finite_bits() {
     let mut random = Random(3);
     for beta in [f64::MIN_POSITIVE, 1e-310, 1e-40, 1e-3, 0.1, 1.0, 1e3, 1e40, 1e300, f64::MAX] {
-        let judged = judged(Some(beta)).swap_remove(0);
-        for _ in 0..3 {
-            judge(&judged, &lists(&mut random, 1..6, |random| [random.finite(), random.finite()]));
+        for judged in every_loss(beta) {
+            for _ in 0..3 {
+                judge(&judged, &lists(&mut random, 1..6, |random| [random.finite(), random.finite()]));
+            }
         }
     }
 }
@@ -202,7 +228,7 @@ fn edges() {
         }
     }
     for beta in [0.1, 1.0] {
-        judged(Some(beta)).iter().take(1).for_each(|judged| judge(judged, &all));
+        every_loss(beta).iter().for_each(|judged| judge(judged, &all));
     }
 }
 
@@ -211,7 +237,6 @@ fn edges() {
 fn cancellation() {
     let mut random = Random(4);
     for beta in [0.1, 1.0] {
-        let judged = judged(Some(beta)).swap_remove(0);
         let mut all = Vec::new();
         for _ in 0..40 {
             let big = random.pick(&[1e30_f32, 3.4e38, 1e10, 16_777_216.0, 1.5e20, 18_014_398_509_481_984.0]);
@@ -221,7 +246,7 @@ fn cancellation() {
             all.push(list([[big, big], [a, b], [-big, -big], [c, a]]));
             all.push(list([[big, a], [big.next_down(), b], [c, -big]]));
         }
-        judge(&judged, &all);
+        every_loss(beta).iter().for_each(|judged| judge(judged, &all));
     }
 }
 
@@ -229,10 +254,15 @@ fn cancellation() {
 #[test]
 fn near_zeros_and_midpoints() {
     let mut seen = 0;
-    for beta in [0.1, 3.0] {
-        let judged = judged(Some(beta)).swap_remove(0);
+    for (beta, mut judged) in
+        [0.1, 3.0].into_iter().flat_map(|beta| every_loss(beta).into_iter().map(move |x| (beta, x)))
+    {
+        let three: Vec<f64> = judged.loss.description().column.map_or(Vec::new(), |column| column.grid[..3].to_vec());
+        judged.textbook = judged.textbook.with_columns(&three);
+        let three: Vec<f32> = three.into_iter().map(|x| x as f32).collect();
         let mut near = |place: &Inputs| {
-            let near: Vec<List> = answers_near(place).into_iter().map(list).collect();
+            let near = answers_near(place).into_iter();
+            let near: Vec<List> = near.map(|answers| List { column: three.clone(), ..list(answers) }).collect();
             seen += near.len();
             judge(&judged, &near);
         };
@@ -301,8 +331,8 @@ fn long_lists() {
                 [(f64::from(reference) + random.unit() * spread - from_best) as f32, reference]
             })
             .collect();
-        judge_lists(&loss, &[list(answers), list([[0.0, 0.0]])], &"plackett_luce", |answers, weight| {
-            in_one_pass(beta, answers, weight)
+        judge_lists(&loss, &[list(answers), list([[0.0, 0.0]])], &"plackett_luce", |one| {
+            in_one_pass(beta, &one.answers, one.weight)
         });
     }
     // All alike: ln 1000!, and the best answer is one of a thousand.
@@ -375,7 +405,7 @@ fn none_one_and_two() {
         let pairs: Vec<List> = rows
             .iter()
             .zip(&weights)
-            .map(|(&[pc, pr, rc, rr], &weight)| List { answers: vec![[pc, rc], [pr, rr]], weight })
+            .map(|(&[pc, pr, rc, rr], &weight)| List { weight, ..list([[pc, rc], [pr, rr]]) })
             .collect();
         let got = results(&loss, &pairs, true, &mut Vec::new());
         let of_answers = |column: &[f32]| column.chunks(2).map(|x| [x[0], x[1]]).collect::<Vec<_>>();
@@ -452,7 +482,7 @@ fn special_values() {
     const INF: f32 = f32::INFINITY;
     let loss = plackett_luce(1.0);
     let one = |policy: &[f32], weight: f32| {
-        let given = List { answers: policy.iter().map(|x| [*x, 0.0]).collect(), weight };
+        let given = List { weight, ..list(policy.iter().map(|x| [*x, 0.0])) };
         results(&loss, &[given], true, &mut Vec::new())
     };
     // NaN, and the difference of equal infinities between neighbours.
@@ -618,7 +648,7 @@ fn bad_input_is_named_before_anything_is_written() {
     }
     // No lists, and lists without answers, are no error.
     for offsets in [&[0][..], &[0, 0, 0]] {
-        let none = Lists { policy_logps: &[], ref_logps: None, offsets, weights: None };
+        let none = Lists { policy_logps: &[], ref_logps: None, offsets, weights: None, column: None };
         Run::default().evaluate_listed(&loss, none, ListOutputs::default(), None, &mut []).unwrap();
     }
 }

@@ -12,6 +12,7 @@
 //! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
 //! weights, rounding, and rows that `f64` cannot decide.
 
+mod a2po;
 mod cdpo;
 mod checked;
 mod dpo;
@@ -20,22 +21,29 @@ mod exo_pair;
 mod formula;
 mod forward_kl;
 mod hinge;
+mod info_nca;
 mod ipo;
 mod kto;
+mod lipo;
 mod list;
+mod mdpo;
+mod nca;
 mod one_of;
 mod parameter;
 mod plackett_luce;
+mod plackett_luce_top;
 mod real;
+mod real_list;
 mod rebel;
 mod robust;
+mod s_dpo;
 mod simper;
 mod simpo;
 mod sppo_hard;
 mod tracked;
 
 pub(crate) use checked::Checked;
-pub(crate) use formula::{Answer, AnswerFormula, By, List, ListFormula, Pair, PairFormula};
+pub(crate) use formula::{Answer, AnswerFormula, By, List, ListFormula, Pair, PairFormula, Place, Sum};
 pub use one_of::OneOf;
 pub use parameter::Parameter;
 use real::exp_difference;
@@ -43,7 +51,10 @@ pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::Tracked;
 
 use crate::Error;
-use parameter::{BETA, CLASS_WEIGHT, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, REWARD_SCALE};
+use parameter::{
+    ANCHOR, BETA, CLASS_WEIGHT, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, RANKED, REWARD_SCALE, REWARD_TEMPERATURE,
+    TEMPERATURE,
+};
 
 /// What a loss compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +192,23 @@ macro_rules! any_loss {
             }
         }
     };
+    (@by ListFormula $($Type:ident)*) => {
+        fn of_two(&self) -> Option<Dpo> {
+            match self {
+                $(Self::$Type(loss) => loss.of_two(),)*
+            }
+        }
+        fn fewest(&self) -> usize {
+            match self {
+                $(Self::$Type(loss) => loss.fewest(),)*
+            }
+        }
+        fn is_of_differences(&self) -> bool {
+            match self {
+                $(Self::$Type(loss) => loss.is_of_differences(),)*
+            }
+        }
+    };
     (@by $Formula:ident $($Type:ident)*) => {};
     ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* }) => {
@@ -269,7 +297,6 @@ macro_rules! everything {
             /// Any loss of listed answers, chosen at run time.
             ListedLoss ListFormula List list_apart { $($listed)* }
         }
-        of_two!($($listed)*);
 
         /// The descriptions, by the type's name.
         #[allow(non_upper_case_globals, reason = "named as the types")]
@@ -280,20 +307,6 @@ macro_rules! everything {
             descriptions!(Listed $($listed)*);
         }
         all!($($pairwise)* $($labelled)* $($listed)*);
-    };
-}
-
-/// Which loss of pairs each loss of lists is where there are two answers.
-macro_rules! of_two {
-    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])?
-        $formula:literal $source:literal;)*) => {
-        impl ListedLoss {
-            pub(crate) fn as_pair(&self) -> Option<Dpo> {
-                match self {
-                    $(Self::$Type(loss) => $Type::of_two(loss),)*
-                }
-            }
-        }
     };
 }
 

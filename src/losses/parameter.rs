@@ -25,6 +25,8 @@ struct Range {
     high: f64,
     /// Whether `low` and `high` are in it.
     closed: [bool; 2],
+    /// Whether only whole numbers are.
+    whole: bool,
 }
 
 impl Parameter {
@@ -33,10 +35,11 @@ impl Parameter {
     /// # Errors
     /// [`Error::Parameter`], also for NaN.
     pub fn check(&self, value: f64) -> Result<f64, Error> {
-        let Range { low, high, closed: [with_low, with_high] } = self.range;
+        let Range { low, high, closed: [with_low, with_high], whole } = self.range;
         let above = value > low || with_low && value == low;
         let below = value < high || with_high && value == high;
-        if above && below {
+        // Whole numbers of a range are few enough for an integer.
+        if above && below && !(whole && value as i64 as f64 != value) {
             Ok(value)
         } else {
             Err(Error::Parameter { name: self.name, value, requirement: self.requirement })
@@ -55,7 +58,7 @@ pub(super) const BETA: Parameter = Parameter {
     requirement: "finite and greater than 0",
     default: 0.1,
     grid: &[0.1, 0.5, 5.0, 1e-30, 1e30],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 pub(super) const LABEL_SMOOTHING: Parameter = Parameter {
@@ -64,7 +67,7 @@ pub(super) const LABEL_SMOOTHING: Parameter = Parameter {
     requirement: "at least 0 and less than 1/2",
     default: 0.1,
     grid: &[0.1, 0.0, 0.25, 0.499_999_9],
-    range: Range { low: 0.0, high: 0.5, closed: [true, false] },
+    range: Range { low: 0.0, high: 0.5, closed: [true, false], whole: false },
 };
 
 // So that its difference from a margin that matters keeps 2^-36 of the margin's precision: see simpo.rs.
@@ -74,7 +77,7 @@ pub(super) const GAMMA: Parameter = Parameter {
     requirement: "at least 0 and at most 65536",
     default: 0.5,
     grid: &[0.5, 0.0, 1.4, 65536.0],
-    range: Range { low: 0.0, high: 65536.0, closed: [true, true] },
+    range: Range { low: 0.0, high: 65536.0, closed: [true, true], whole: false },
 };
 
 pub(super) const LABEL_SHARE: Parameter = Parameter {
@@ -83,7 +86,7 @@ pub(super) const LABEL_SHARE: Parameter = Parameter {
     requirement: "greater than 0 and less than 1/2",
     default: 1e-3,
     grid: &[1e-3, 0.1, 0.25, 1e-30],
-    range: Range { low: 0.0, high: 0.5, closed: [false, false] },
+    range: Range { low: 0.0, high: 0.5, closed: [false, false], whole: false },
 };
 
 pub(super) const REWARD_SCALE: Parameter = Parameter {
@@ -92,7 +95,7 @@ pub(super) const REWARD_SCALE: Parameter = Parameter {
     requirement: "finite and greater than 0",
     default: 1.0,
     grid: &[1.0, 0.3, 1e-10, 1e10],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 /// Columns.
@@ -106,7 +109,7 @@ pub(super) const REWARD_DIFFERENCE: Parameter = Parameter {
 };
 
 /// Every finite number.
-const FINITE: Range = Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] };
+const FINITE: Range = Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false], whole: false };
 
 pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     name: "class_weight",
@@ -114,5 +117,69 @@ pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     requirement: "finite and at least 0",
     default: 1.0,
     grid: &[1.0, 1.33, 0.0, 1e30],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false], whole: false },
+};
+
+pub(super) const TEMPERATURE: Parameter = Parameter {
+    name: "tau",
+    meaning: "the temperature",
+    requirement: "finite and greater than 0",
+    default: 0.05,
+    grid: &[0.05, 0.5, 1.0, 1e-30, 1e30],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
+};
+
+pub(super) const REWARD_TEMPERATURE: Parameter = Parameter {
+    name: "alpha",
+    meaning: "the temperature of the given rewards",
+    requirement: "finite and greater than 0",
+    default: 1.0,
+    grid: &[1.0, 0.01, 0.5, 1e-30, 1e30],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
+};
+
+pub(super) const RANKED: Parameter = Parameter {
+    name: "top",
+    meaning: "how many answers are ranked, the others being below them",
+    requirement: "a whole number from 1 to 1000000",
+    default: 1.0,
+    grid: &[2.0, 1.0, 3.0, 4.0, 1_000_000.0],
+    range: Range { low: 1.0, high: 1_000_000.0, closed: [true, true], whole: true },
+};
+
+// As gamma, so that its difference from a reward that matters keeps most of that.
+pub(super) const ANCHOR: Parameter = Parameter {
+    name: "delta",
+    meaning: "the reward that the chosen answer is to exceed",
+    requirement: "at least 0 and at most 65536",
+    default: 0.0,
+    grid: &[0.0, 0.5, 1.4, 65536.0],
+    range: Range { low: 0.0, high: 65536.0, closed: [true, true], whole: false },
+};
+
+pub(super) const REWARD: Parameter = Parameter {
+    name: "reward",
+    meaning: "the given reward of the answer",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[1.0, 0.0, 0.5, -2.25, 0.5, 1e-20, 30.0],
+    range: FINITE,
+};
+
+pub(super) const RELEVANCE: Parameter = Parameter {
+    name: "relevance",
+    meaning: "the degree of relevance of the answer",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[1.0, 0.0, 0.5, 3.0, 0.0, -1.5, 10.0],
+    range: FINITE,
+};
+
+pub(super) const RIGHT: Parameter = Parameter {
+    name: "right",
+    meaning: "whether the answer is right: 1, or 0 of one that is not",
+    requirement: "1 or 0",
+    default: 1.0,
+    grid: &[1.0, 0.0, 0.0, 1.0, 1.0],
+    range: Range { low: 0.0, high: 1.0, closed: [true, true], whole: true },
 };
