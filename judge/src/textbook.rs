@@ -527,6 +527,11 @@ impl Textbook {
         self
     }
 
+    /// What a row has beside its log-ratios.
+    pub fn columns(&self) -> &[f64] {
+        &self.columns
+    }
+
     /// The parameters' values.
     pub fn values(&self) -> &[f64] {
         &self.parameters
