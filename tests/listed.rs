@@ -500,7 +500,7 @@ fn saturation() {
     assert_eq!(plain("info_nca", &[1.0, 0.01], &far, &[1.0, 0.0, 0.0]).losses[0], 5000.0);
     assert_eq!(plain("real", &[0.05], &far, &[1.0, 0.0, 0.0]).losses[0], 100_000.0);
     assert_eq!(plain("real", &[0.05], &far, &[1.0, 0.0, 0.0]).answers[1], [-20.0, 20.0, 0.0]);
-    assert_eq!(plain("lipo", &[1.0], &far, &[3e38, 0.0, 0.0]).losses[0], f32::INFINITY);
+    assert_eq!(plain("lipo", &[1.0], &far, &[1024.0, 0.0, 0.0]).losses[0], f32::INFINITY);
     // A reward far below the others has no share, and the value is that of the best one less a logarithm.
     let got = plain("a2po", &[1.0, 1.0], &[0.0, 0.0], &[0.0, -1000.0]);
     let value = -(2.0_f64.ln());
@@ -550,8 +550,9 @@ fn bad_columns_are_named() {
     assert_eq!(refused("nca", Some(&[1.0; 2])), length(3, 2));
     let outside = |name, value, requirement| Error::Column { name, row: 1, value, requirement };
     assert_eq!(refused("real", Some(&[1.0, 0.5, 0.0])), outside("right", 0.5, "1 or 0"));
-    let infinite = refused("lipo", Some(&[1.0, f32::INFINITY, 0.0]));
-    assert_eq!(infinite, outside("relevance", f32::INFINITY, "finite"));
+    let large = refused("lipo", Some(&[1.0, 1025.0, 0.0]));
+    assert_eq!(large, outside("relevance", 1025.0, "at least -1024 and at most 1024"));
+    assert_eq!(refused("a2po", Some(&[1.0, f32::INFINITY, 0.0])), outside("reward", f32::INFINITY, "finite"));
     let [whole, good] = [2.5, 2.0].map(|top| ListedLoss::plackett_luce_top(0.1, top));
     assert!(matches!(whole, Err(Error::Parameter { name: "top", .. })) && good.is_ok());
 }

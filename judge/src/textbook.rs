@@ -99,7 +99,9 @@ pub static PARAMETERS: &[Parameter] = &[
         x >= 1.0 && x.fract() == 0.0
     }),
     parameter("reward", "an answer's given reward", Some(0.0), "a finite number", |_| true),
-    parameter("relevance", "an answer's degree of relevance", Some(0.0), "a finite number", |_| true),
+    parameter("relevance", "an answer's degree of relevance", Some(0.0), "at least -1024 and at most 1024", |x| {
+        x.abs() <= 1024.0
+    }),
     parameter("right", "whether an answer is right", Some(1.0), "0 or 1", |x| x == 0.0 || x == 1.0),
 ];
 

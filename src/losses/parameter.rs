@@ -168,10 +168,10 @@ pub(super) const REWARD: Parameter = Parameter {
 pub(super) const RELEVANCE: Parameter = Parameter {
     name: "relevance",
     meaning: "the degree of relevance of the answer",
-    requirement: "finite",
+    requirement: "at least -1024 and at most 1024",
     default: 0.0,
-    grid: &[1.0, 0.0, 0.5, 3.0, 0.0, -1.5, 10.0],
-    range: FINITE,
+    grid: &[1.0, 0.0, 0.5, 3.0, 0.0, -1.5, 10.0, 1024.0],
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true], whole: false },
 };
 
 pub(super) const RIGHT: Parameter = Parameter {
