@@ -1,11 +1,12 @@
 //! Losses that are defined by their exact values, over lanes: each number with a bound of its error, each result taken where the bound
 //! decides which `f32` is nearest.
 
-use super::kernel::{LaneBlock, Sink};
+use super::kernel::LaneBlock;
 use super::log_ratios::LogRatios;
 use super::place;
 use crate::lanes::Lanes;
 use crate::losses::{Pair, PairFormula, Real, Tracked};
+use crate::outputs::{Nearest, Sink};
 
 /// What the formula sees of a block, and where its results go.
 struct NearestResults<'s, L: Lanes, S> {
@@ -14,9 +15,7 @@ struct NearestResults<'s, L: Lanes, S> {
     v: Tracked<L>,
     h: Tracked<L>,
     column: L,
-    weight: Option<L>,
-    sink: &'s mut S,
-    decided: L::Mask,
+    out: Nearest<'s, L, S>,
 }
 
 /// Hands all results to `sink` and returns the lanes of which one is undecided.
@@ -29,34 +28,14 @@ pub fn nearest<L: Lanes, F: PairFormula>(
 ) -> u32 {
     let LogRatios { u, v, h, u_error, v_error, h_error } = ratios;
     let (u, v, h) = (Tracked::bounded(u, u_error), Tracked::bounded(v, v_error), Tracked::bounded(h, h_error));
-    let zero = L::splat(0.0);
-    let decided = zero.eq(zero);
     let beta = Tracked::from_f64(formula.beta());
-    let (column, weight) = (block.column, block.weight);
-    let mut results = NearestResults { beta, u, v, h, column, weight, sink, decided };
-    results.put::<{ place::CHOSEN_REWARD }>(beta * u);
-    results.put::<{ place::REJECTED_REWARD }>(beta * v);
-    results.put::<{ place::MARGIN }>(beta * h);
+    let mut out = Nearest::new(sink, block.weight);
+    out.put::<{ place::CHOSEN_REWARD }>(beta * u);
+    out.put::<{ place::REJECTED_REWARD }>(beta * v);
+    out.put::<{ place::MARGIN }>(beta * h);
+    let mut results = NearestResults { beta, u, v, h, column: block.column, out };
     formula.evaluate(&mut results);
-    !L::bits(results.decided)
-}
-
-impl<L: Lanes, S: Sink<L>> NearestResults<'_, L, S> {
-    #[inline(always)]
-    fn put<const PLACE: usize>(&mut self, result: Tracked<L>) -> L {
-        let (value, decided) = result.decided();
-        self.decided = L::and(self.decided, decided);
-        self.sink.put::<PLACE>(value);
-        value
-    }
-
-    #[inline(always)]
-    fn weighed(&self, result: Tracked<L>) -> Tracked<L> {
-        match self.weight {
-            Some(weight) => result * Tracked::new(weight),
-            None => result,
-        }
-    }
+    results.out.undecided()
 }
 
 impl<L: Lanes, S: Sink<L>> Pair<Tracked<L>> for NearestResults<'_, L, S> {
@@ -82,27 +61,27 @@ impl<L: Lanes, S: Sink<L>> Pair<Tracked<L>> for NearestResults<'_, L, S> {
     }
     #[inline(always)]
     fn loss(&mut self, loss: Tracked<L>) {
-        self.put::<{ place::LOSS }>(self.weighed(loss));
+        self.out.put_weighed::<{ place::LOSS }>(loss);
     }
     #[inline(always)]
     fn by_u(&mut self, derivative: Tracked<L>) {
-        let value = self.put::<{ place::GRAD_CHOSEN }>(self.weighed(derivative));
-        self.sink.put_opposite::<{ place::GRAD_REF_CHOSEN }>(value);
+        let value = self.out.put_weighed::<{ place::GRAD_CHOSEN }>(derivative);
+        self.out.opposite::<{ place::GRAD_REF_CHOSEN }>(value);
     }
     #[inline(always)]
     fn by_v(&mut self, derivative: Tracked<L>) {
-        let value = self.put::<{ place::GRAD_REJECTED }>(self.weighed(derivative));
-        self.sink.put_opposite::<{ place::GRAD_REF_REJECTED }>(value);
+        let value = self.out.put_weighed::<{ place::GRAD_REJECTED }>(derivative);
+        self.out.opposite::<{ place::GRAD_REF_REJECTED }>(value);
     }
     #[inline(always)]
     fn by_h(&mut self, derivative: Tracked<L>) {
-        let value = self.put::<{ place::GRAD_CHOSEN }>(self.weighed(derivative));
-        self.sink.put_opposite::<{ place::GRAD_REF_CHOSEN }>(value);
-        self.sink.put_opposite::<{ place::GRAD_REJECTED }>(value);
-        self.sink.put::<{ place::GRAD_REF_REJECTED }>(value);
+        let value = self.out.put_weighed::<{ place::GRAD_CHOSEN }>(derivative);
+        self.out.opposite::<{ place::GRAD_REF_CHOSEN }>(value);
+        self.out.opposite::<{ place::GRAD_REJECTED }>(value);
+        self.out.again::<{ place::GRAD_REF_REJECTED }>(value);
     }
     #[inline(always)]
     fn by_beta(&mut self, derivative: Tracked<L>) {
-        self.put::<{ place::GRAD_BETA }>(self.weighed(derivative));
+        self.out.put_weighed::<{ place::GRAD_BETA }>(derivative);
     }
 }
