@@ -99,8 +99,8 @@ impl Run {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`], [`Error::Weight`], [`Error::Parameter`] for a reference point that is not finite, and [`Error::Threads`];
-    /// nothing is written then.
+    /// [`Error::Length`], [`Error::Weight`], [`Error::Column`], [`Error::Parameter`] for a reference point that is not finite or that the loss
+    /// does not take, and [`Error::Threads`]; nothing is written then.
     pub fn evaluate_labelled(
         self,
         loss: &LabelledLoss,
@@ -108,8 +108,8 @@ impl Run {
         outputs: LabelledOutputs<'_>,
         metrics: Option<&mut LabelledMetrics>,
     ) -> Result<(), Error> {
-        let outputs = labelled::check(&answers, outputs)?;
-        self.work(LabelledWork { loss, answers, outputs }, metrics)
+        let outputs = labelled::check(loss, &answers, outputs)?;
+        self.work(LabelledWork { backend: self.backend(), loss, answers, outputs }, metrics)
     }
 
     /// Loss of every list, rewards and gradients of every answer, and the metrics of all.
@@ -177,6 +177,7 @@ impl<L: PairLoss> Work for PairWork<'_, L> {
 }
 
 struct LabelledWork<'w> {
+    backend: Backend,
     loss: &'w LabelledLoss,
     answers: Labelled<'w>,
     outputs: labelled::OutputSlices<'w>,
@@ -184,7 +185,8 @@ struct LabelledWork<'w> {
 
 impl Work for LabelledWork<'_> {
     type Metrics = LabelledMetrics;
-    const GRAIN: usize = 1024;
+    // A multiple of the kernel's block.
+    const GRAIN: usize = 8 * 1024;
 
     fn rows(&self) -> usize {
         self.answers.len()
@@ -195,7 +197,7 @@ impl Work for LabelledWork<'_> {
         (Self { answers: left, outputs: head, ..self }, Self { answers: right, outputs: tail, ..self })
     }
     fn run(mut self, metrics: Option<&mut LabelledMetrics>) {
-        labelled::evaluate_checked(self.loss, self.answers, &mut self.outputs, metrics);
+        labelled::evaluate_checked(self.backend, self.loss, self.answers, &mut self.outputs, metrics);
     }
     fn merge(metrics: &mut LabelledMetrics, more: &LabelledMetrics) {
         metrics.merge(more);

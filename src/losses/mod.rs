@@ -12,6 +12,8 @@
 //! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
 //! weights, rounding, and rows that `f64` cannot decide.
 
+mod apo_zero_unpaired;
+mod bco;
 mod cdpo;
 mod checked;
 mod dpo;
@@ -29,6 +31,7 @@ mod plackett_luce;
 mod real;
 mod rebel;
 mod robust;
+mod siglip;
 mod simper;
 mod simpo;
 mod sppo_hard;
@@ -43,7 +46,7 @@ pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::Tracked;
 
 use crate::Error;
-use parameter::{BETA, CLASS_WEIGHT, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, REWARD_SCALE};
+use parameter::{BETA, BIAS, CLASS_WEIGHT, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, REWARD_SCALE};
 
 /// What a loss compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,8 @@ pub struct Description {
     /// What it takes beside log-probabilities: a number a pair or labelled answer, or a number of each answer of a list. Most losses
     /// take nothing. Its grid has values for tests.
     pub column: Option<Parameter>,
+    /// Whether it compares the log-ratio of a labelled answer with a reference point; else that must be 0.
+    pub reference_point: bool,
     /// Whether every result is the nearest number to its exact value; else it is within 0.501 ULP, and what defines its bits are the
     /// operations of the definition.
     pub nearest: bool,
@@ -300,6 +305,8 @@ macro_rules! of_two {
 macro_rules! descriptions {
     (@nearest Pairwise $Type:ident) => { matches!(<super::$Type as PairFormula>::BY, By::Value) };
     (@nearest $Shape:ident $Type:ident) => { true };
+    (@point Labelled $Type:ident) => { <super::$Type as AnswerFormula>::REFERENCE_POINT };
+    (@point $Shape:ident $Type:ident) => { false };
     ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
         $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(
         pub static $Type: Description = Description {
@@ -315,6 +322,7 @@ macro_rules! descriptions {
                 $(column = Some(parameter::$COLUMN);)?
                 column
             },
+            reference_point: descriptions!(@point $Shape $Type),
             nearest: descriptions!(@nearest $Shape $Type),
             formula: $formula,
             source: $source,
