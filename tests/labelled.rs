@@ -85,7 +85,7 @@ fn results_of(
 }
 
 fn judge_rows(Judged { loss, textbook }: &Judged, rows: &[Row], reference_point: f32) {
-    let reference_point = if loss.description().reference_point { reference_point } else { 0.0 };
+    let reference_point = if loss.description().reference_point.is_some() { reference_point } else { 0.0 };
     let (columns, _) = results(loss, rows, true, reference_point);
     for (i, row) in rows.iter().enumerate() {
         let exact = preflane_judge::labelled(textbook, row.answer, row.desirable, reference_point, row.weight);
@@ -290,7 +290,7 @@ fn a_reference_point_is_used_or_refused() {
         let mut losses = [7.0];
         let outputs = LabelledOutputs { losses: Some(&mut losses), ..Default::default() };
         let got = Run::default().evaluate_labelled(&loss, answers, outputs, None);
-        if description.reference_point {
+        if description.reference_point.is_some() {
             assert!(got.is_ok() && losses != [evaluate_answer(&loss, -1.0, Some(-2.0), true, 0.0).loss]);
         } else {
             assert!(matches!(got, Err(Error::Parameter { name: "reference_point", value: 1.0, .. })), "{got:?}");
@@ -306,7 +306,7 @@ fn rows_do_not_know_their_neighbours() {
     for Judged { loss, .. } in judged(None) {
         let mut rows = both((0..40).map(|i| if i % 5 == 0 { [random.finite(); 2] } else { [random.logp(), -1e3] }));
         rows[7].answer = [f32::NAN, 0.0];
-        let point = if loss.description().reference_point { 0.5 } else { 0.0 };
+        let point = if loss.description().reference_point.is_some() { 0.5 } else { 0.0 };
         for reference in [true, false] {
             let (columns, metrics) = results(&loss, &rows, reference, point);
             assert_eq!(metrics.referenced(), if reference { 80 } else { 0 });
@@ -338,7 +338,7 @@ fn threads_and_partitions_give_the_same_bits() {
 }
 
 fn threads_and_partitions_of(loss: LabelledLoss, random: &mut Random) {
-    let point = if loss.description().reference_point { 0.25 } else { 0.0 };
+    let point = if loss.description().reference_point.is_some() { 0.25 } else { 0.0 };
     let mut rows = both((0..5_700).map(|_| [random.logp(), random.logp()]));
     for (i, row) in rows.iter_mut().enumerate() {
         row.weight = (i % 7) as f32;
@@ -431,7 +431,7 @@ fn metrics() {
         for row in &mut rows {
             row.weight = random.unit() as f32;
         }
-        let point = if loss.description().reference_point { 0.5 } else { 0.0 };
+        let point = if loss.description().reference_point.is_some() { 0.5 } else { 0.0 };
         let (columns, whole) = results(&loss, &rows, true, point);
         let sum = |values: Vec<f32>| {
             let mut sum = ExactSum::new();

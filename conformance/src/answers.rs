@@ -31,7 +31,7 @@ pub fn hash(case: &Case, rows: &Rows, hasher: &mut Hasher) -> Result<(), Error> 
 /// row.
 fn labelled(loss: &LabelledLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<(), Error> {
     const POINTS: [f32; 4] = [0.0, 0.25, 1.5, -3.0];
-    let takes_point = loss.description().reference_point;
+    let takes_point = loss.description().reference_point.is_some();
     let has_bias = loss.description().parameters.iter().any(|parameter| parameter.name == "bias");
     let mut metrics = LabelledMetrics::new();
     for index in 0..rows.len {

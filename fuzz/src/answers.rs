@@ -98,7 +98,7 @@ fn labelled(v: &mut Choices<'_>) {
     let n = v.below(10);
     let columns = Columns::new(v, n, n);
     let desirable: Vec<bool> = (0..n).map(|_| v.once_in(2)).collect();
-    let reference_point = if v.once_in(3) || !description.reference_point { 0.0 } else { v.finite() };
+    let reference_point = if v.once_in(3) || description.reference_point.is_none() { 0.0 } else { v.finite() };
     let has_bias = description.parameters.iter().any(|parameter| parameter.name == "bias");
     let answers = Labelled {
         policy_logps: &columns.policy,
@@ -133,7 +133,7 @@ fn labelled(v: &mut Choices<'_>) {
                 let refused = Error::Parameter { name: "reference_point", value: value.into(), requirement: "finite" };
                 (Labelled { reference_point: value, ..answers }, refused)
             }
-            5 if !description.reference_point => {
+            5 if description.reference_point.is_none() => {
                 let (value, requirement) = (0.5, "0: this loss compares with no reference point");
                 let refused = Error::Parameter { name: "reference_point", value: value.into(), requirement };
                 (Labelled { reference_point: value, ..answers }, refused)

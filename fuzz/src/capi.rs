@@ -845,7 +845,7 @@ fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     memory.extend(outputs.map(|at| used(at, n, true, false)));
     let described = known.as_ref().map(LabelledLoss::description);
     let good = given.length == n
-        && described.is_some_and(|loss| loss.reference_point || given.reference_point == 0.0)
+        && described.is_some_and(|loss| loss.reference_point.is_some() || given.reference_point == 0.0)
         // No loss takes something beside log-probabilities.
         && (column.is_null() || n == 0)
         && matches!(given.reference_free, 0 | 1)

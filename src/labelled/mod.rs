@@ -28,7 +28,8 @@ pub struct Labelled<'a> {
     pub desirable: &'a [bool],
     /// The log-ratio that counts as neither good nor bad, finite. For KTO an estimate of the divergence of policy and reference, the mean
     /// log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative. For BCO the running mean of the log-ratios; the shift
-    /// of its paper and of trainers, a mean of rewards, is beta times it. 0 for a loss that compares with none.
+    /// of its paper and of trainers, a mean of rewards, is beta times it. [`MeanLogRatio`](crate::MeanLogRatio) gives either. 0 for a loss
+    /// that compares with none.
     pub reference_point: f32,
     /// Weights of the answers, finite and >= 0: they multiply loss and gradients, not rewards. `None`: 1.
     pub weights: Option<&'a [f32]>,
@@ -75,7 +76,7 @@ impl<'a> Labelled<'a> {
             let value = self.reference_point.into();
             return Err(Error::Parameter { name: "reference_point", value, requirement: "finite" });
         }
-        if self.reference_point != 0.0 && !loss.description().reference_point {
+        if self.reference_point != 0.0 && loss.description().reference_point.is_none() {
             let (value, requirement) = (self.reference_point.into(), "0: this loss compares with no reference point");
             return Err(Error::Parameter { name: "reference_point", value, requirement });
         }

@@ -7,10 +7,10 @@
 //! derivative by the log-probability -0.0249843815081116 and its opposite.
 
 use super::kto::one_less_sigmoid;
-use super::{Answer, AnswerFormula, ApoZeroUnpaired, Real};
+use super::{Answer, AnswerFormula, ApoZeroUnpaired, Real, ReferencePoint};
 
 impl AnswerFormula for ApoZeroUnpaired {
-    const REFERENCE_POINT: bool = false;
+    const REFERENCE_POINT: Option<ReferencePoint> = None;
     fn beta(&self) -> f64 {
         self.beta
     }

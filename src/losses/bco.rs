@@ -8,9 +8,10 @@
 //! Worked values at policy -12.5, reference -13, z0 0.25, beta 0.1 (x = 0.025): desirable 0.680725303525525, undesirable
 //! 0.705725303525525, derivative by the log-probability -0.0493750325500490 and 0.0506249674499510.
 
-use super::{Answer, AnswerFormula, Bco, Real};
+use super::{Answer, AnswerFormula, Bco, Real, ReferencePoint};
 
 impl AnswerFormula for Bco {
+    const REFERENCE_POINT: Option<ReferencePoint> = Some(ReferencePoint::All);
     fn beta(&self) -> f64 {
         self.beta
     }

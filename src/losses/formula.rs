@@ -1,6 +1,6 @@
 //! What a formula is given and what it gives, shape by shape.
 
-use super::Real;
+use super::{Real, ReferencePoint};
 
 /// One pair as a formula sees it: it gives what the formula needs, and takes its results, each as soon as it is known, for a number
 /// of 384 bits is large where stack is scarce.
@@ -108,8 +108,8 @@ pub trait Answer<R: Real> {
 
 /// A loss of a labelled answer as mathematics.
 pub trait AnswerFormula: Copy + Send + Sync {
-    /// Whether it compares the log-ratio with a reference point.
-    const REFERENCE_POINT: bool = true;
+    /// What the log-ratio is compared with.
+    const REFERENCE_POINT: Option<ReferencePoint>;
     /// The scale of the rewards.
     fn beta(&self) -> f64;
     /// Hands the loss of one answer and its derivatives to it.

@@ -7,9 +7,10 @@
 //! Worked values at policy -12.5, reference -13, z0 0.25, beta 0.1, weights 1 (x = 0.025): desirable 0.493750325506976, undesirable
 //! 0.506249674493024, derivative by the log-probability -0.0249960942885157 and its opposite.
 
-use super::{Answer, AnswerFormula, Kto, Real};
+use super::{Answer, AnswerFormula, Kto, Real, ReferencePoint};
 
 impl AnswerFormula for Kto {
+    const REFERENCE_POINT: Option<ReferencePoint> = Some(ReferencePoint::Mismatched);
     fn beta(&self) -> f64 {
         self.beta
     }

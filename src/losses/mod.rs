@@ -59,6 +59,17 @@ pub enum Shape {
     Listed,
 }
 
+/// Which mean a labelled answer's log-ratio is compared with: what its reference point estimates. [`MeanLogRatio`](crate::MeanLogRatio) keeps
+/// either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferencePoint {
+    /// The mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative: an estimate of the divergence of policy and
+    /// reference.
+    Mismatched,
+    /// The mean log-ratio of all answers, desirable or not.
+    All,
+}
+
 /// A loss as the list has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Description {
@@ -77,8 +88,8 @@ pub struct Description {
     /// What it takes beside log-probabilities: a number a pair or labelled answer, or a number of each answer of a list. Most losses
     /// take nothing. Its grid has values for tests.
     pub column: Option<Parameter>,
-    /// Whether it compares the log-ratio of a labelled answer with a reference point; else that must be 0.
-    pub reference_point: bool,
+    /// What the log-ratio of a labelled answer is compared with. Of a loss that compares it with nothing the reference point must be 0.
+    pub reference_point: Option<ReferencePoint>,
     /// Whether every result is the nearest number to its exact value; else it is within 0.501 ULP, and what defines its bits are the
     /// operations of the definition.
     pub nearest: bool,
@@ -185,6 +196,10 @@ macro_rules! any_loss {
                 $(Self::$Type(loss) => loss.is_by_value(),)*
             }
         }
+    };
+    // Each says for itself.
+    (@by AnswerFormula $($Type:ident)*) => {
+        const REFERENCE_POINT: Option<ReferencePoint> = None;
     };
     (@by $Formula:ident $($Type:ident)*) => {};
     ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
@@ -306,7 +321,7 @@ macro_rules! descriptions {
     (@nearest Pairwise $Type:ident) => { matches!(<super::$Type as PairFormula>::BY, By::Value) };
     (@nearest $Shape:ident $Type:ident) => { true };
     (@point Labelled $Type:ident) => { <super::$Type as AnswerFormula>::REFERENCE_POINT };
-    (@point $Shape:ident $Type:ident) => { false };
+    (@point $Shape:ident $Type:ident) => { None };
     ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
         $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(
         pub static $Type: Description = Description {

@@ -9,10 +9,10 @@
 //! 0.126928011042972 and 0.313261687518223, 0.974076984180107 and 0.313261687518223, whose sum over N = 2 is 0.863764185129762. At score 0.3, beta 10, bias -10
 //! (x = -7): 7.00091146645377 and 0.000911466453774245; derivative by the bias -0.999088948805599 and 0.000911051194400645.
 
-use super::{Answer, AnswerFormula, Real, SigLip};
+use super::{Answer, AnswerFormula, Real, ReferencePoint, SigLip};
 
 impl AnswerFormula for SigLip {
-    const REFERENCE_POINT: bool = false;
+    const REFERENCE_POINT: Option<ReferencePoint> = None;
     fn beta(&self) -> f64 {
         self.beta
     }
