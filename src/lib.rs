@@ -97,6 +97,7 @@
 //!   the whole step, which goes through `pairs`. [`contrastive`] stands on the same log-sum-exp.
 //! - `metrics` has exact sums and counts of pairs, `mean_log_ratio` the running means that KTO, BCO and beta-DPO compare with. `evaluate` compiles the pair kernels, once for each loss; `batch` checks a batch of any
 //!   shape and splits it; `run` says where this and all other work runs.
+//! - [`kl`] has estimates of the divergence of policy and reference, token by token and over sequences.
 //! - [`streaming`] evaluates token by token in fixed memory, with a window and alarms; `saved` turns its state into bytes.
 //! - `trainer` and `scores` own their memory.
 //! - `capi` is the C interface; `capi/` beside `src` has its header and what a C project needs.
@@ -124,6 +125,7 @@ pub mod elementary;
 mod error;
 mod evaluate;
 mod exact;
+pub mod kl;
 pub mod labelled;
 mod lanes;
 pub mod listed;

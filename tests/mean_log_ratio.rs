@@ -130,7 +130,7 @@ fn beta_of_a_batch() {
         let (beta, strength) = (random.unit() + 0.01, random.unit() / 100.0);
         let got = state(&batch).beta(&state(&running), beta, strength).unwrap();
         let exact = (1.0 + (mean(&batch) - mean(&running)) * strength) * beta;
-        let exact = if exact < 1e-3_f32 { float(1e-3_f32.into()) } else { exact };
+        let exact = if exact < 1e-3_f32 { float(1e-3_f32) } else { exact };
         of_least += u32::from(got == 1e-3);
         assert!(is_rounded(got, &exact), "{got:e}, not {exact:.20}");
     }

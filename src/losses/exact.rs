@@ -43,6 +43,10 @@ impl Real for Float384 {
         Self::exp_m1(&mut self);
         self
     }
+    fn exp_m1_less(self) -> Self {
+        // Of what a number of `f32` reaches at most 150 bits cancel.
+        self.exp_m1() - self
+    }
     fn ln(mut self) -> Self {
         self.log();
         self
