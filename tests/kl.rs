@@ -163,7 +163,7 @@ fn the_mean_of_k1_is_the_stream_s() {
         evaluator.begin(Side::Rejected).unwrap();
         evaluator.token(-1.0, Some(-1.0)).unwrap();
         if let Some(scored) = evaluator.end(None).unwrap() {
-            drift = scored.chosen.drift;
+            drift = scored.chosen.reference.unwrap().drift;
         }
         assert_eq!(got.means[i].to_bits(), drift.unwrap().k1.to_bits());
     }

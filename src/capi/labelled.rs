@@ -23,9 +23,6 @@ pub struct preflane_labelled {
     pub desirable: *const u8,
     /// Weights of the answers, finite and at least 0; null: all are 1.
     pub weights: *const f32,
-    /// What the loss takes beside log-probabilities, one number an answer; null for a loss that takes nothing, which no loss of labelled
-    /// answers does so far.
-    pub column: *const f32,
     /// The log-ratio that counts as neither good nor bad, finite; 0 for a loss that compares with none. For KTO it is an estimate of the
     /// divergence of policy and reference: the mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative. For BCO
     /// it is the running mean of the log-ratios of all answers: the shift of its paper and of trainers, a mean of rewards, is beta times
@@ -33,6 +30,8 @@ pub struct preflane_labelled {
     pub reference_point: f32,
     /// 1: there is no reference model, and ref_logps is null. 0: there is one.
     pub reference_free: i32,
+    /// What the loss takes beside log-probabilities, one number an answer; null where it takes nothing.
+    pub column: *const f32,
 }
 
 /// Results of labelled answers, one an answer each; null leaves one out.

@@ -44,8 +44,9 @@ impl Real for Float384 {
         self
     }
     fn exp_m1_less(self) -> Self {
-        // Of what a number of `f32` reaches at most 150 bits cancel.
-        self.exp_m1() - self
+        // Of what two `f32` reach at most 150 bits cancel. Only e^x that is cut off is below x.
+        let less_one = Real::exp_m1(self);
+        if less_one.lt(&self) { less_one } else { less_one - self }
     }
     fn ln(mut self) -> Self {
         self.log();
