@@ -31,6 +31,8 @@ pub fn hash(case: &Case, rows: &Rows, hasher: &mut Hasher) -> Result<(), Error> 
 /// row.
 fn labelled(loss: &LabelledLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<(), Error> {
     const POINTS: [f32; 4] = [0.0, 0.25, 1.5, -3.0];
+    let takes_point = loss.description().reference_point.is_some();
+    let has_bias = loss.description().parameters.iter().any(|parameter| parameter.name == "bias");
     let mut metrics = LabelledMetrics::new();
     for index in 0..rows.len {
         let Row { policy_chosen, policy_rejected, ref_chosen, ref_rejected, weight } = rows.row(index);
@@ -40,19 +42,25 @@ fn labelled(loss: &LabelledLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -
             policy_logps: &policy,
             ref_logps: form.reference.then_some(&reference),
             desirable: &[true, false],
-            reference_point: POINTS[index % POINTS.len()],
+            reference_point: if takes_point { POINTS[index % POINTS.len()] } else { 0.0 },
             weights: form.weights.then_some(&weights),
+            column: None,
         };
-        let [mut losses, mut rewards, mut grad_logps, mut grad_ref_logps, mut grad_beta] = [[0.0; 2]; 5];
+        let [mut losses, mut rewards, mut grad_logps, mut grad_ref_logps] = [[0.0; 2]; 4];
+        let [mut grad_beta, mut grad_bias] = [[0.0; 2]; 2];
         let outputs = LabelledOutputs {
             losses: Some(&mut losses),
             rewards: Some(&mut rewards),
             grad_logps: Some(&mut grad_logps),
             grad_ref_logps: Some(&mut grad_ref_logps),
             grad_beta: Some(&mut grad_beta),
+            grad_bias: Some(&mut grad_bias),
         };
         RUN.evaluate_labelled(loss, answers, outputs, Some(&mut metrics))?;
         hasher.rows(&[&losses, &rewards, &grad_logps, &grad_ref_logps, &grad_beta]);
+        if has_bias {
+            hasher.rows(&[&grad_bias]);
+        }
     }
     let counts = [metrics.desirable(), metrics.undesirable(), metrics.referenced(), metrics.nonfinite()];
     counts.into_iter().for_each(|count| hasher.integer(count));

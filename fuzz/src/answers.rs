@@ -111,26 +111,28 @@ fn labelled(v: &mut Choices<'_>) {
     let n = v.below(10);
     let columns = Columns::new(v, n, n);
     let desirable: Vec<bool> = (0..n).map(|_| v.once_in(2)).collect();
-    let reference_point = if v.once_in(3) { 0.0 } else { v.finite() };
+    let reference_point = if v.once_in(3) || description.reference_point.is_none() { 0.0 } else { v.finite() };
+    let has_bias = description.parameters.iter().any(|parameter| parameter.name == "bias");
     let answers = Labelled {
         policy_logps: &columns.policy,
         ref_logps: columns.reference(),
         desirable: &desirable,
         reference_point,
         weights: columns.weights.as_deref(),
+        column: None,
     };
     let backend = v.pick(backends());
     let evaluate =
-        |answers: Labelled<'_>, results: &mut [Vec<f32>; 5], wanted: usize, metrics: &mut LabelledMetrics| {
-            let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = slices(results, wanted);
-            let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta };
+        |answers: Labelled<'_>, results: &mut [Vec<f32>; 6], wanted: usize, metrics: &mut LabelledMetrics| {
+            let [losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias] = slices(results, wanted);
+            let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias };
             Run::on(backend).evaluate_labelled(&loss, answers, outputs, Some(metrics))
         };
     if v.once_in(4) {
         let (longer, mut weights) = (vec![0.0; n + 1], vec![1.0; n]);
         let (labels, length) = (vec![true; n + 1], |argument| Error::Length { argument, expected: n, got: n + 1 });
-        let mut results = [(); 5].map(|()| untouched(n));
-        let refused = match v.below(5) {
+        let mut results = [(); 6].map(|()| untouched(n));
+        let refused = match v.below(7) {
             0 => (Labelled { ref_logps: Some(&longer), ..answers }, length("ref_logps")),
             1 => (Labelled { desirable: &labels, ..answers }, length("desirable")),
             2 => (Labelled { weights: Some(&longer), ..answers }, length("weights")),
@@ -144,8 +146,18 @@ fn labelled(v: &mut Choices<'_>) {
                 let refused = Error::Parameter { name: "reference_point", value: value.into(), requirement: "finite" };
                 (Labelled { reference_point: value, ..answers }, refused)
             }
+            5 if description.reference_point.is_none() => {
+                let (value, requirement) = (0.5, "0: this loss compares with no reference point");
+                let refused = Error::Parameter { name: "reference_point", value: value.into(), requirement };
+                (Labelled { reference_point: value, ..answers }, refused)
+            }
+            6 => {
+                let refused = Error::Length { argument: "column", expected: 0, got: n + 1 };
+                (Labelled { column: Some(&longer), ..answers }, refused)
+            }
             _ => {
-                let (at, of) = (v.below(5), ["losses", "rewards", "grad_logps", "grad_ref_logps", "grad_beta"]);
+                let of = ["losses", "rewards", "grad_logps", "grad_ref_logps", "grad_beta", "grad_bias"];
+                let at = v.below(of.len());
                 results[at].push(f32::from_bits(UNTOUCHED));
                 (answers, length(of[at]))
             }
@@ -157,8 +169,8 @@ fn labelled(v: &mut Choices<'_>) {
         assert!(results.iter().flatten().all(|x| x.to_bits() == UNTOUCHED) && metrics == LabelledMetrics::new());
         return;
     }
-    let wanted = if v.once_in(3) { v.below(32) } else { usize::MAX };
-    let (mut results, mut whole) = ([(); 5].map(|()| untouched(n)), LabelledMetrics::new());
+    let wanted = if v.once_in(3) { v.below(64) } else { usize::MAX };
+    let (mut results, mut whole) = ([(); 6].map(|()| untouched(n)), LabelledMetrics::new());
     evaluate(answers, &mut results, wanted, &mut whole).expect("good arguments");
     for row in 0..n {
         let (answer, weight) = (columns.answer(row), columns.weight(row));
@@ -172,10 +184,10 @@ fn labelled(v: &mut Choices<'_>) {
             let Answers { loss, by_beta, rewards, by_logps, .. } =
                 preflane_judge::labelled(&textbook, answer, desirable[row], reference_point, weight);
             let opposite = -by_logps[0].clone();
-            let exact = [&loss, &rewards[0], &by_logps[0], &opposite, &by_beta];
-            for ((got, exact), what) in
-                got.into_iter().zip(exact).zip(["loss", "reward", "by policy", "by ref", "by beta"])
-            {
+            let by_bias = if has_bias { by_logps[0].clone() / textbook.beta() } else { Float::with_val(64, 0.0) };
+            let exact = [&loss, &rewards[0], &by_logps[0], &opposite, &by_beta, &by_bias];
+            let names = ["loss", "reward", "by policy", "by ref", "by beta", "by bias"];
+            for ((got, exact), what) in got.into_iter().zip(exact).zip(names) {
                 check_nearest(&textbook, &shown, what, got, exact);
             }
         } else if !is_finite(answer) {
@@ -187,8 +199,9 @@ fn labelled(v: &mut Choices<'_>) {
         if columns.weights.is_none() {
             let reference = columns.referenced.then_some(answer[1]);
             let alone = evaluate_answer(&loss, answer[0], reference, desirable[row], reference_point);
-            let alone = [alone.loss, alone.reward, alone.grad_logps, alone.grad_ref_logps, alone.grad_beta];
-            for (got, alone) in got.iter().zip(alone) {
+            let of_parameters = [alone.grad_beta, alone.grad_bias];
+            let of_row = [alone.loss, alone.reward, alone.grad_logps, alone.grad_ref_logps];
+            for (got, alone) in got.iter().zip(of_row.into_iter().chain(of_parameters)) {
                 assert!(got.to_bits() == UNTOUCHED || got.to_bits() == alone.to_bits(), "{shown:?} alone");
             }
         }
@@ -208,7 +221,7 @@ fn labelled(v: &mut Choices<'_>) {
             weights: weights.as_deref(),
             ..answers
         };
-        let mut some = [(); 5].map(|()| untouched(rows.len()));
+        let mut some = [(); 6].map(|()| untouched(rows.len()));
         let at = v.below(parts.len());
         evaluate(part, &mut some, wanted, &mut parts[at]).expect("good arguments");
         for (some, all) in some.iter().zip(&results) {
@@ -218,7 +231,7 @@ fn labelled(v: &mut Choices<'_>) {
     }
     assert_eq!(v.merge(parts, LabelledMetrics::merge), whole);
     // The sums and counts, anew from the rows.
-    let mut all = [(); 5].map(|()| untouched(n));
+    let mut all = [(); 6].map(|()| untouched(n));
     evaluate(answers, &mut all, usize::MAX, &mut LabelledMetrics::new()).expect("good arguments");
     let of = |class: bool, column: &[f32]| -> Vec<f32> {
         (0..n).filter(|row| desirable[*row] == class).map(|row| column[row]).collect()

@@ -88,6 +88,7 @@ pub static PARAMETERS: &[Parameter] = &[
     parameter("nll", "a negative log-likelihood", Some(0.0), "a finite number", |_| true),
     parameter("margin", "what scores' difference is to exceed", Some(0.0), "a finite number", |_| true),
     parameter("gamma", "the margin", Some(0.5), "a finite number", |_| true),
+    parameter("bias", "what is added to the scaled similarity", Some(-10.0), "a finite number", |_| true),
     parameter("desirable_weight", "the weight of desirable answers", Some(1.0), "a finite number of at least 0", |x| {
         x >= 0.0
     }),
@@ -122,6 +123,8 @@ pub struct Definition {
     pub reference: bool,
     /// Whether it is one of the difference of the two log-ratios alone.
     pub of_difference: bool,
+    /// Whether it is one of a labelled answer that compares its log-ratio with a reference point.
+    pub reference_point: bool,
     /// Whether it is one of answers' log-probabilities below 0 alone.
     pub below_zero: bool,
     formula: Formula,
@@ -133,7 +136,19 @@ type Formula = for<'a> fn(&Terms<'a>) -> Dual<'a>;
 /// A loss of policy and reference, of one of the forms.
 const fn loss(name: &'static str, form: Form, parameters: &'static [&'static str], formula: Formula) -> Definition {
     let (aliases, column, reference, of_difference, below_zero) = (&[], None, true, false, false);
-    Definition { name, aliases, form, parameters, column, reference, of_difference, below_zero, formula }
+    let reference_point = matches!(form, Form::Labelled);
+    Definition {
+        name,
+        aliases,
+        form,
+        parameters,
+        column,
+        reference,
+        of_difference,
+        reference_point,
+        below_zero,
+        formula,
+    }
 }
 
 /// A pairwise loss of the difference of the log-ratios.
@@ -144,6 +159,11 @@ const fn of_difference(name: &'static str, parameters: &'static [&'static str], 
 /// A loss that takes something beside log-ratios.
 const fn with_column(column: &'static str, definition: Definition) -> Definition {
     Definition { column: Some(column), ..definition }
+}
+
+/// A loss of a labelled answer that compares its log-ratio with nothing.
+const fn without_point(definition: Definition) -> Definition {
+    Definition { reference_point: false, ..definition }
 }
 
 /// A loss without a reference.
@@ -207,6 +227,29 @@ pub static DEFINITIONS: &[Definition] = &[
             undesirable * (-(beta * (&t.reference_point - t.u()))).sigmoid()
         }
     }),
+    // Jung et al. 2024.
+    loss("bco", Form::Labelled, &["beta"], |t| {
+        let [beta] = t.parameters();
+        let x = beta * (t.u() - &t.reference_point);
+        if t.is_desirable { -x.log_sigmoid() } else { -(-x).log_sigmoid() }
+    }),
+    // D'Oosterlinck et al. 2024, of single answers.
+    without_point(loss(
+        "apo_zero_unpaired",
+        Form::Labelled,
+        &["beta", "desirable_weight", "undesirable_weight"],
+        |t| {
+            let [beta, desirable, undesirable] = t.parameters();
+            let z = beta * t.u();
+            if t.is_desirable { desirable * (-z).sigmoid() } else { undesirable * z.sigmoid() }
+        },
+    )),
+    // Zhai et al. 2023, of one image and one text.
+    without_point(reference_free(loss("siglip", Form::Labelled, &["beta", "bias"], |t| {
+        let [beta, bias] = t.parameters();
+        let x = beta * t.u() + bias;
+        if t.is_desirable { -x.log_sigmoid() } else { -(-x).log_sigmoid() }
+    }))),
     // Rafailov et al. 2023, appendix: minus the logarithms of e^s_k / sum e^s_j over j from k on.
     loss("plackett_luce", Form::Listed, &["beta"], |t| {
         let [beta] = t.parameters();

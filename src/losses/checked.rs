@@ -140,6 +140,10 @@ impl<L: Lanes> Real for Checked<L> {
         self.beyond()
     }
     #[inline(always)]
+    fn exp_m1_less(self) -> Self {
+        self.beyond()
+    }
+    #[inline(always)]
     fn ln(self) -> Self {
         self.beyond()
     }

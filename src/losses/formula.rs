@@ -1,6 +1,6 @@
 //! What a formula is given and what it gives, shape by shape.
 
-use super::Real;
+use super::{Real, ReferencePoint};
 
 /// One pair as a formula sees it: it gives what the formula needs, and takes its results, each as soon as it is known, for a number
 /// of 384 bits is large where stack is scarce.
@@ -71,12 +71,17 @@ pub trait PairFormula: Copy + Send + Sync {
 
 /// One labelled answer as a formula sees it; results are taken as those of a [`Pair`].
 pub trait Answer<R: Real> {
-    /// Whether it is a desirable one.
-    fn is_desirable(&self) -> bool;
+    /// The one for a desirable answer, the other for any other.
+    fn by_label(&self, desirable: R, other: R) -> R;
     /// The scale of the rewards.
     fn beta(&self) -> R;
+    /// The log-ratio.
+    fn u(&self) -> R;
     /// The log-ratio less the reference point.
     fn shifted(&self) -> R;
+    /// What the loss takes beside log-probabilities, 0 if that is nothing.
+    #[expect(dead_code, reason = "no loss of labelled answers takes something beside them so far")]
+    fn column(&self) -> R;
 
     /// Takes the loss.
     fn loss(&mut self, loss: R);
@@ -84,10 +89,14 @@ pub trait Answer<R: Real> {
     fn by_u(&mut self, derivative: R);
     /// Takes its derivative by beta.
     fn by_beta(&mut self, derivative: R);
+    /// Takes its derivative by the loss's bias, if it has one.
+    fn by_bias(&mut self, derivative: R);
 }
 
 /// A loss of a labelled answer as mathematics.
 pub trait AnswerFormula: Copy + Send + Sync {
+    /// What the log-ratio is compared with.
+    const REFERENCE_POINT: Option<ReferencePoint>;
     /// The scale of the rewards.
     fn beta(&self) -> f64;
     /// Hands the loss of one answer and its derivatives to it.

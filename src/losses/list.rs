@@ -211,6 +211,15 @@ macro_rules! for_each_loss {
                 7 Kto kto [] (beta: BETA, desirable_weight: CLASS_WEIGHT, undesirable_weight: CLASS_WEIGHT) true
                     "desirable_weight sigmoid(-(z - z0)) where desirable, undesirable_weight sigmoid(z - z0) elsewhere"
                     "Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7";
+                60 Bco bco [] (beta: BETA) true
+                    "softplus(-(z - z0)) where desirable, softplus(z - z0) elsewhere"
+                    "Jung et al. 2024, arXiv 2404.04656; its shift is z0, beta times the reference point";
+                61 ApoZeroUnpaired apo_zero_unpaired [] (beta: BETA, desirable_weight: CLASS_WEIGHT, undesirable_weight: CLASS_WEIGHT) true
+                    "desirable_weight sigmoid(-z) where desirable, undesirable_weight sigmoid(z) elsewhere"
+                    "D'Oosterlinck et al. 2024, arXiv 2408.06266, for single answers as in TRL's KTO trainer";
+                62 SigLip siglip [] (beta: BETA, bias: BIAS) false
+                    "softplus(-(z + bias)) where desirable, softplus(z + bias) elsewhere, z = beta times a similarity"
+                    "Zhai et al. 2023, arXiv 2303.15343; dividing the sum by the batch's N is left to the caller";
             }
             listed {
                 8 PlackettLuce plackett_luce ["pl_dpo"] (beta: BETA) true

@@ -18,6 +18,8 @@ mod aot;
 mod aot_unpaired;
 mod apo_down;
 mod apo_zero;
+mod apo_zero_unpaired;
+mod bco;
 mod bco_pair;
 mod cdpo;
 mod checked;
@@ -66,6 +68,7 @@ mod rpo_fwd;
 mod rpo_sq;
 mod s_dpo;
 mod score;
+mod siglip;
 mod sigmoid_norm;
 mod simper;
 mod simpo;
@@ -101,6 +104,17 @@ pub enum Shape {
     Listed,
 }
 
+/// Which mean a labelled answer's log-ratio is compared with: what its reference point estimates. [`MeanLogRatio`](crate::MeanLogRatio) keeps
+/// either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferencePoint {
+    /// The mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative: an estimate of the divergence of policy and
+    /// reference.
+    Mismatched,
+    /// The mean log-ratio of all answers, desirable or not.
+    All,
+}
+
 /// A loss as the list has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Description {
@@ -119,6 +133,8 @@ pub struct Description {
     /// What it takes beside log-probabilities: a number a pair or labelled answer, or a number of each answer of a list. Most losses
     /// take nothing. Its grid has values for tests.
     pub column: Option<Parameter>,
+    /// What the log-ratio of a labelled answer is compared with. Of a loss that compares it with nothing the reference point must be 0.
+    pub reference_point: Option<ReferencePoint>,
     /// Whether every result is the nearest number to its exact value; else it is within 0.501 ULP, and what defines its bits are the
     /// operations of the definition.
     pub nearest: bool,
@@ -314,7 +330,8 @@ macro_rules! any_formula {
             }
         }
     };
-    (@more $Formula:ident $($Type:ident)*) => {};
+    // Each says for itself.
+    (@more AnswerFormula $($Type:ident)*) => { const REFERENCE_POINT: Option<ReferencePoint> = None; };
 }
 
 macro_rules! everything {
@@ -352,6 +369,8 @@ macro_rules! everything {
 macro_rules! descriptions {
     (@nearest Pairwise $Type:ident) => { <super::$Type as PairFormula>::BY_VALUE };
     (@nearest $Shape:ident $Type:ident) => { true };
+    (@point Labelled $Type:ident) => { <super::$Type as AnswerFormula>::REFERENCE_POINT };
+    (@point $Shape:ident $Type:ident) => { None };
     ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
         $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(
         pub static $Type: Description = Description {
@@ -367,6 +386,7 @@ macro_rules! descriptions {
                 $(column = Some(parameter::$COLUMN);)?
                 column
             },
+            reference_point: descriptions!(@point $Shape $Type),
             nearest: descriptions!(@nearest $Shape $Type),
             formula: $formula,
             source: $source,

@@ -98,6 +98,15 @@ pub(super) const REWARD_SCALE: Parameter = Parameter {
     range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
+pub(super) const BIAS: Parameter = Parameter {
+    name: "bias",
+    meaning: "what is added to the scaled similarity",
+    requirement: "finite",
+    default: -10.0,
+    grid: &[-10.0, 0.0, 2.5, -16.75, 1e-20],
+    range: FINITE,
+};
+
 pub(super) const REWARD_DIFFERENCE: Parameter = Parameter {
     name: "reward_difference",
     meaning: "the given reward of the chosen answer less that of the rejected one",

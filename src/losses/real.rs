@@ -30,6 +30,8 @@ pub trait Real:
     fn exp(self) -> Self;
     /// `e^self - 1`, to its own precision.
     fn exp_m1(self) -> Self;
+    /// `e^self - 1 - self`, to its own precision.
+    fn exp_m1_less(self) -> Self;
     /// The natural logarithm of a number above 0.
     fn ln(self) -> Self;
     /// `ln(1 + self)` of a number above -1, to its own precision.

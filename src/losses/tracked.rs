@@ -327,6 +327,23 @@ impl<L: Lanes> Real for Tracked<L> {
         self.function(value, value + L::splat(1.0))
     }
     #[inline(always)]
+    fn exp_m1_less(self) -> Self {
+        let value = elementary::lanes::exp_m1_less(self.value);
+        // Its own, which is four times that of the others, is 0 where the value is.
+        let own = value.abs() * L::splat(4.0 * ELEMENTARY);
+        let error = match self.error {
+            None => own,
+            Some(error) => {
+                // Its derivative is e^x - 1, which is 0 at 0 and changes there.
+                let slope = elementary::lanes::exp_m1_of(self.value);
+                let slope = slope.abs() + (slope + L::splat(1.0)) * error;
+                let small = error.lt(L::splat(SMALL));
+                own + L::select(small, slope * error * L::splat(1.01), L::splat(f64::INFINITY))
+            }
+        };
+        Self::bounded(value, error)
+    }
+    #[inline(always)]
     fn ln(self) -> Self {
         let value = elementary::lanes::log(self.value);
         let least = self.value - self.bound();
