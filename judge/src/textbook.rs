@@ -73,6 +73,11 @@ pub static PARAMETERS: &[Parameter] = &[
     parameter("undesirable_weight", "the weight of the others", Some(1.0), "a finite number of at least 0", |x| {
         x >= 0.0
     }),
+    parameter("bias", "the weight of the other segment's score", Some(0.5), "above 0 and at most 1", |x| x > 0.0 && x <= 1.0),
+    parameter("temperature", "the temperature", Some(0.1), "a finite number above 0", |x| x > 0.0),
+    parameter("preference", "the probability that the first is preferred", Some(1.0), "from 0 to 1", |x| {
+        (0.0..=1.0).contains(&x)
+    }),
 ];
 
 /// A loss by its definition.
@@ -206,6 +211,35 @@ pub static DEFINITIONS: &[Definition] = &[
             -(beta * (log_odds(t.u()) - log_odds(t.v())).log_sigmoid())
         })
     },
+    // Hejna et al. 2023, of two segments of which the first is preferred with that probability.
+    with_column(
+        "preference",
+        reference_free(loss("cpl", Form::Pairwise, &["beta", "bias"], |t| {
+            let ([beta, bias], y) = (t.parameters(), t.column());
+            let (one, other) = (&beta * t.u(), &beta * t.v());
+            -(y * (&one - &bias * &other).log_sigmoid()) - (1.0 - y) * (other - bias * one).log_sigmoid()
+        })),
+    ),
+    // Knox et al. 2022: the cross-entropies of two models of preference.
+    with_column(
+        "preference",
+        reference_free(of_difference("partial_return", &[], |t| {
+            let (y, h) = (t.column(), t.h());
+            -(y * h.log_sigmoid()) - (1.0 - y) * (-h).log_sigmoid()
+        })),
+    ),
+    with_column(
+        "preference",
+        reference_free(of_difference("regret", &[], |t| {
+            let (y, h) = (t.column(), t.h());
+            -(y * (-h).log_sigmoid()) - (1.0 - y) * h.log_sigmoid()
+        })),
+    ),
+    // An et al. 2023: minus the logarithm of e^(-u/T) / (e^(-u/T) + e^(-bias v/T)).
+    reference_free(loss("dppo", Form::Pairwise, &["temperature", "bias"], |t| {
+        let [temperature, bias] = t.parameters();
+        -((bias * t.v() - t.u()) / temperature).log_sigmoid()
+    })),
 ];
 
 /// The logarithm of `p/(1 - p)`, of the logarithm of p.

@@ -47,6 +47,18 @@ macro_rules! for_each_loss {
                 13 Rebel rebel [] (eta: REWARD_SCALE) true [REWARD_DIFFERENCE]
                     "(h - eta reward_difference)^2"
                     "Gao et al. 2024, arXiv 2404.16767, eq. 5";
+                90 Cpl cpl ["contrastive_preference_learning"] (beta: BETA, bias: BIAS) false [PREFERENCE]
+                    "preference softplus(-beta (u - bias v)) + (1 - preference) softplus(-beta (v - bias u))"
+                    "Hejna et al. 2023, arXiv 2310.13639, with the conservative bias of its eq. 7";
+                91 PartialReturn partial_return [] () false [PREFERENCE]
+                    "preference softplus(-h) + (1 - preference) softplus(h), on returns of segments"
+                    "Christiano et al. 2017, arXiv 1706.03741; Knox et al. 2022, arXiv 2206.02231";
+                92 Regret regret [] () false [PREFERENCE]
+                    "preference softplus(h) + (1 - preference) softplus(-h), on regrets of segments"
+                    "Knox et al. 2022, arXiv 2206.02231";
+                93 Dppo dppo ["direct_preference_based_policy_optimization"] (temperature: DISTANCE_TEMPERATURE, bias: BIAS) false
+                    "softplus((u - bias v)/temperature), on distances of segments"
+                    "An et al. 2023, arXiv 2301.12842";
             }
             labelled {
                 7 Kto kto [] (beta: BETA, desirable_weight: CLASS_WEIGHT, undesirable_weight: CLASS_WEIGHT) true
@@ -57,6 +69,20 @@ macro_rules! for_each_loss {
                 8 PlackettLuce plackett_luce ["pl_dpo"] (beta: BETA) true
                     "sum over k of (log-sum-exp of z_j over j >= k) - z_k, answers from best to worst"
                     "Rafailov et al. 2023, arXiv 2305.18290, appendix A.3";
+            }
+            contrastive {
+                40 InfoNce info_nce ["infonce"] (temperature: TEMPERATURE) false
+                    "(log-sum-exp of s/temperature over the positive and the negatives) - s_positive/temperature"
+                    "van den Oord et al. 2018, arXiv 1807.03748";
+                41 Clip clip ["symmetric_info_nce"] (temperature: TEMPERATURE) false
+                    "(info_nce of the rows + info_nce of the columns)/2, means, with the diagonal for positives"
+                    "Radford et al. 2021, arXiv 2103.00020";
+                42 NtXent nt_xent ["ntxent"] (temperature: TEMPERATURE) false
+                    "mean over pairs of a group of info_nce, with all other samples for negatives or those of other groups alone"
+                    "Chen et al. 2020, arXiv 2002.05709 (SimCLR)";
+                43 SupCon supcon ["sup_con"] (temperature: TEMPERATURE) false
+                    "mean over samples of (log-sum-exp of s/temperature over all others) - (mean of s/temperature over its group)"
+                    "Khosla et al. 2020, arXiv 2004.11362, eq. 2";
             }
         }
     };

@@ -1,20 +1,23 @@
 //! Preference losses: one file for each formula, and the list of them all.
 //!
 //! A loss has a [`Shape`], which says what it compares: the two answers of a pair ([`Loss`]), one labelled answer ([`LabelledLoss`]), or
-//! the answers of a ranked list ([`ListedLoss`]). [`LOSSES`] describes every loss: its name, what trainers call it, its formula, its
+//! the answers of a ranked list ([`ListedLoss`]); those of [`contrastive`](crate::contrastive) are functions. [`LOSSES`] describes every loss: its name, what trainers call it, its formula, its
 //! parameters with their ranges, and its source. [`find`] looks one up by name. Each loss is also a type of its own, and [`OneOf`]
 //! combines two of them where flash is scarce.
 //!
 //! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference, `h = u - v` and
 //! `z = beta h`. A labelled answer has one log-ratio `u`, `z = beta u`, and `z0`, which is beta times the reference point. Of listed
-//! answers each has its `z_j = beta u_j`. `sigmoid(x) = 1/(1+e^-x)` and `softplus(x) = ln(1+e^x)`.
+//! answers each has its `z_j = beta u_j`. Of segments of trajectories a score of the preferred one stands for u and one of the other for v,
+//! without a reference ([`segments`](crate::segments)); `s` is a similarity of two samples. `sigmoid(x) = 1/(1+e^-x)` and `softplus(x) = ln(1+e^x)`.
 //!
 //! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
 //! weights, rounding, and rows that `f64` cannot decide.
 
 mod cdpo;
 mod checked;
+mod cpl;
 mod dpo;
+mod dppo;
 mod exact;
 mod exo_pair;
 mod formula;
@@ -25,9 +28,11 @@ mod kto;
 mod list;
 mod one_of;
 mod parameter;
+mod partial_return;
 mod plackett_luce;
 mod real;
 mod rebel;
+mod regret;
 mod robust;
 mod simper;
 mod simpo;
@@ -43,7 +48,9 @@ pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::Tracked;
 
 use crate::Error;
-use parameter::{BETA, CLASS_WEIGHT, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, REWARD_SCALE};
+use parameter::{
+    BETA, BIAS, CLASS_WEIGHT, DISTANCE_TEMPERATURE, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, REWARD_SCALE, TEMPERATURE,
+};
 
 /// What a loss compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +61,8 @@ pub enum Shape {
     Labelled,
     /// Any number of answers to one prompt, from best to worst.
     Listed,
+    /// Similarities of samples: [`contrastive`](crate::contrastive) has a function of its own for each such loss.
+    Contrastive,
 }
 
 /// A loss as the list has it.
@@ -74,8 +83,8 @@ pub struct Description {
     /// What it takes beside log-probabilities: a number a pair or labelled answer, or a number of each answer of a list. Most losses
     /// take nothing. Its grid has values for tests.
     pub column: Option<Parameter>,
-    /// Whether every result is the nearest number to its exact value; else it is within 0.501 ULP, and what defines its bits are the
-    /// operations of the definition.
+    /// Whether every result is the nearest number to its exact value; else it is within a bound (0.501 ULP of a loss of pairs), and what
+    /// defines its bits are the operations of the definition.
     pub nearest: bool,
     /// The loss in the notation of [`losses`](self): `h = (policy_chosen_logps - ref_chosen_logps) - (policy_rejected_logps -
     /// ref_rejected_logps)`, `z = beta h`.
@@ -255,7 +264,7 @@ macro_rules! any_loss {
 }
 
 macro_rules! everything {
-    (pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* }) => {
+    (pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* } contrastive { $($contrastive:tt)* }) => {
         types!($($pairwise)* $($labelled)* $($listed)*);
         any_loss! {
             /// Any loss of pairs, chosen at run time.
@@ -278,8 +287,9 @@ macro_rules! everything {
             descriptions!(Pairwise $($pairwise)*);
             descriptions!(Labelled $($labelled)*);
             descriptions!(Listed $($listed)*);
+            descriptions!(Contrastive $($contrastive)*);
         }
-        all!($($pairwise)* $($labelled)* $($listed)*);
+        all!($($pairwise)* $($labelled)* $($listed)* $($contrastive)*);
     };
 }
 
@@ -299,6 +309,7 @@ macro_rules! of_two {
 
 macro_rules! descriptions {
     (@nearest Pairwise $Type:ident) => { matches!(<super::$Type as PairFormula>::BY, By::Value) };
+    (@nearest Contrastive $Type:ident) => { false };
     (@nearest $Shape:ident $Type:ident) => { true };
     ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
         $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(

@@ -116,3 +116,36 @@ pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     grid: &[1.0, 1.33, 0.0, 1e30],
     range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
 };
+
+pub(super) const BIAS: Parameter = Parameter {
+    name: "bias",
+    meaning: "what the score of the other segment counts, beside 1 for the preferred one: below 1 it keeps to what the data has",
+    requirement: "greater than 0 and at most 1",
+    default: 0.5,
+    grid: &[0.5, 1.0, 0.3, 1e-30],
+    range: Range { low: 0.0, high: 1.0, closed: [false, true] },
+};
+
+pub(super) const TEMPERATURE: Parameter = Parameter {
+    name: "temperature",
+    meaning: "what similarities or distances are divided by",
+    requirement: "at least 1e-12 and at most 1e12",
+    default: 0.07,
+    grid: &[0.07, 0.5, 1.0, 1e-12, 1e12],
+    range: Range { low: 1e-12, high: 1e12, closed: [true, true] },
+};
+
+pub(super) const DISTANCE_TEMPERATURE: Parameter = Parameter {
+    default: 0.1,
+    grid: &[0.1, 0.5, 1.0, 1e-12, 1e12],
+    ..TEMPERATURE
+};
+
+pub(super) const PREFERENCE: Parameter = Parameter {
+    name: "preference",
+    meaning: "the probability that the first segment is the preferred one: 1, 0, or 1/2 for a tie",
+    requirement: "at least 0 and at most 1",
+    default: 1.0,
+    grid: &[1.0, 0.5, 0.0, 0.3, 1e-20],
+    range: Range { low: 0.0, high: 1.0, closed: [true, true] },
+};
