@@ -136,6 +136,7 @@ mod outputs;
 mod pairs;
 mod run;
 mod saved;
+pub mod segments;
 #[cfg(feature = "std")]
 mod scores;
 pub mod streaming;

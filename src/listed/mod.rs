@@ -11,7 +11,7 @@ mod metrics;
 
 pub use metrics::{ListMetrics, ListReport};
 
-use crate::error::{check_length, check_weights};
+use crate::error::{check_length, check_offsets, check_weights};
 use crate::evaluate::score;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{List, ListFormula, ListedLoss, Real, Tracked};
@@ -76,21 +76,8 @@ impl<'a> Lists<'a> {
         if let Some(reference) = self.ref_logps {
             check_length("ref_logps", n, reference.len())?;
         }
-        let mut before = 0;
-        for (index, &value) in self.offsets.iter().enumerate() {
-            let fault = |requirement| Err(Error::Offsets { index, value, requirement });
-            if index == 0 && value != 0 {
-                return fault("0, where the first list begins");
-            }
-            if value < before {
-                return fault("at least the offset before it");
-            }
-            before = value;
-        }
-        if before != n || self.offsets.is_empty() {
-            let requirement = "the number of answers, where the last list ends";
-            return Err(Error::Offsets { index: self.offsets.len().saturating_sub(1), value: before, requirement });
-        }
+        let ends = ["0, where the first list begins", "the number of answers, where the last list ends"];
+        check_offsets(self.offsets, n, ends)?;
         self.weights.map_or(Ok(()), |weights| check_weights(self.len(), weights))
     }
 }
