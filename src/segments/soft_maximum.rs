@@ -14,10 +14,9 @@ impl Run {
     /// A NaN makes its row NaN; a policy of -inf is as good as absent.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12 and for no policy, [`Error::Length`]; before anything is
-    /// written.
+    /// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`]; before anything is written.
     pub fn soft_maximum(self, values: Logits<'_, f32>, temperature: f64, out: &mut [f32]) -> Result<(), Error> {
-        check(values, temperature)?;
+        Scaling::temperature(temperature)?;
         check_length("out", values.rows(), out.len())?;
         for (row, out) in out.iter_mut().enumerate() {
             let state = State { values: values.row(row), temperature };
@@ -44,7 +43,7 @@ impl Run {
         grads: &[f32],
         mut out: LogitsMut<'_, f32>,
     ) -> Result<(), Error> {
-        check(values, temperature)?;
+        Scaling::temperature(temperature)?;
         check_length("grads", values.rows(), grads.len())?;
         check_length("rows of the gradient", values.rows(), out.rows())?;
         check_length("columns of the gradient", values.columns(), out.columns())?;
@@ -55,15 +54,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-fn check(values: Logits<'_, f32>, temperature: f64) -> Result<(), Error> {
-    Scaling::temperature(temperature)?;
-    if values.columns() == 0 && values.rows() > 0 {
-        let requirement = "at least 1: a state has no value under no policy";
-        return Err(Error::Parameter { name: "policies", value: 0.0, requirement });
-    }
-    Ok(())
 }
 
 /// The values of a state.
