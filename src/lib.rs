@@ -136,9 +136,9 @@ mod outputs;
 mod pairs;
 mod run;
 mod saved;
-pub mod segments;
 #[cfg(feature = "std")]
 mod scores;
+pub mod segments;
 pub mod streaming;
 mod tally;
 #[cfg(feature = "std")]

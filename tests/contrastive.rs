@@ -353,7 +353,8 @@ fn groups_against_the_judge() {
                     continue;
                 }
                 let similarities = Logits::new(&s, n, n).unwrap();
-                let (loss, losses, grads) = groups(Groups { similarities, labels: &labels, against, mean }, temperature);
+                let (loss, losses, grads) =
+                    groups(Groups { similarities, labels: &labels, against, mean }, temperature);
                 let convention = exact::Convention {
                     negatives_alone: against == Against::Negatives,
                     over_pairs: mean == MeanOver::Pairs,
@@ -372,8 +373,8 @@ fn groups_against_the_judge() {
                     let k = (0..n).filter(|&j| j != i && labels[j] == labels[i]).count();
                     if k > 1 && i != j && labels[i] == labels[j] && against == Against::Others {
                         let error = Float::with_val(PRECISION, exact_grad - f64::from(*got)).abs();
-                        let allowed = exact_grad.clone().abs() * 2.0_f64.powi(-24)
-                            + exact.weights[i].clone() * 2.0_f64.powi(-29);
+                        let allowed =
+                            exact_grad.clone().abs() * 2.0_f64.powi(-24) + exact.weights[i].clone() * 2.0_f64.powi(-29);
                         assert!(error <= allowed, "{what}: {i} {j}: {got:e} {exact_grad:.12}");
                         continue;
                     }

@@ -105,9 +105,8 @@ fn scores_and_gradients_against_the_judge() {
 /// Sums that lie in the middle between two `f32`, and beside it by what no `f64` sees.
 #[test]
 fn ties_of_sums_and_products() {
-    let score = |values: &[f32], discount: f64| {
-        scores(Segments { discount, ..Segments::new(values, &[0, values.len()]) })[0]
-    };
+    let score =
+        |values: &[f32], discount: f64| scores(Segments { discount, ..Segments::new(values, &[0, values.len()]) })[0];
     let ulp = f32::EPSILON;
     assert_eq!(score(&[1.0, ulp / 2.0], 1.0), 1.0);
     assert_eq!(score(&[1.0, ulp / 2.0, 1e-45], 1.0), 1.0 + ulp);
@@ -169,8 +168,7 @@ fn worked_values_of_regrets() {
     assert_eq!(scores(Segments { score: Score::Regret, ..Segments::new(&advantages, &offsets) }), [1.0, 0.0]);
     let row = |loss: Loss, scores: &[f32], y: f32| {
         let (mut losses, mut by) = ([0.0], [0.0]);
-        let outputs =
-            Outputs { losses: Some(&mut losses), grad_chosen_logps: Some(&mut by), ..Default::default() };
+        let outputs = Outputs { losses: Some(&mut losses), grad_chosen_logps: Some(&mut by), ..Default::default() };
         let pairs = Pairs::reference_free(&scores[..1], &scores[1..]).with_column(std::slice::from_ref(&y));
         Run::default().evaluate(&loss, pairs, outputs, None).unwrap();
         (losses[0], by[0])
@@ -189,8 +187,7 @@ fn cpl_in_its_kl_form_is_dpo() {
     let mut logps = || (0..12).map(|_| -((random.bits() % 64) as f32) / 16.0).collect::<Vec<f32>>();
     for _ in 0..200 {
         let (policy, reference) = (logps(), logps());
-        let [of_policy, of_reference] =
-            [&policy, &reference].map(|values| scores(Segments::new(values, &offsets)));
+        let [of_policy, of_reference] = [&policy, &reference].map(|values| scores(Segments::new(values, &offsets)));
         let less = scores(Segments { ref_values: Some(&reference), ..Segments::new(&policy, &offsets) });
         let dpo = evaluate_pair(
             &Loss::dpo(0.1).unwrap(),
@@ -199,8 +196,7 @@ fn cpl_in_its_kl_form_is_dpo() {
             Some((of_reference[0], of_reference[1])),
         );
         let (mut losses, mut by) = ([0.0], [0.0]);
-        let outputs =
-            Outputs { losses: Some(&mut losses), grad_rejected_logps: Some(&mut by), ..Default::default() };
+        let outputs = Outputs { losses: Some(&mut losses), grad_rejected_logps: Some(&mut by), ..Default::default() };
         let pairs = Pairs::reference_free(&less[..1], &less[1..]).with_column(&[1.0]);
         Run::default().evaluate(&Loss::cpl(0.1, 1.0).unwrap(), pairs, outputs, None).unwrap();
         let near = |a: f32, b: f32| (a.to_bits() as i32 - b.to_bits() as i32).abs() <= 1;
@@ -271,16 +267,24 @@ fn distances_at_their_edges() {
     let (p, a) = ([3.0, 4.0, 3.0 * big, 4.0 * big, f32::NAN, INF], [0.0; 6]);
     let [policy, actions] = [&p, &a].map(|x| Logits::new(x, 3, 2).unwrap());
     let mask = [true, true, false];
-    let (out, grads, empty) = distances(Distances { policy, actions, mask: Some(&mask), offsets: &[0, 3, 3] }, &[1.0, 1.0]);
+    let (out, grads, empty) =
+        distances(Distances { policy, actions, mask: Some(&mask), offsets: &[0, 3, 3] }, &[1.0, 1.0]);
     assert_eq!((out[0], out[1], empty), (2.5 * (1.0 + 2.0_f32.powi(-23)), 0.0, 1));
     assert_eq!(grads, [0.15, 0.2, 0.15, 0.2, 0.0, 0.0]);
     // At distance 0 the gradient is 0, and what is infinite has its limit.
-    let (p, a) = ([1.0, 2.0, -INF, 2.0, INF, -INF, f32::NAN, 0.0, INF, 0.0], [1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, INF, 0.0]);
+    let (p, a) =
+        ([1.0, 2.0, -INF, 2.0, INF, -INF, f32::NAN, 0.0, INF, 0.0], [1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, INF, 0.0]);
     let [policy, actions] = [&p, &a].map(|x| Logits::new(x, 5, 2).unwrap());
     let (out, grads, empty) =
         distances(Distances { policy, actions, mask: None, offsets: &[0, 1, 2, 3, 4, 5] }, &[1.0, 3.0, 1.0, 1.0, 1.0]);
     assert_eq!((bits(&out), empty), (vec![0, INF.to_bits(), INF.to_bits(), NAN, NAN], 0));
-    assert_eq!(bits(&grads), bits(&[0.0, 0.0, -1.5, 0.0, f32::NAN, f32::NAN, f32::NAN, f32::NAN, f32::NAN, f32::NAN]).iter().map(|x| if f32::from_bits(*x).is_nan() { NAN } else { *x }).collect::<Vec<_>>());
+    assert_eq!(
+        bits(&grads),
+        bits(&[0.0, 0.0, -1.5, 0.0, f32::NAN, f32::NAN, f32::NAN, f32::NAN, f32::NAN, f32::NAN])
+            .iter()
+            .map(|x| if f32::from_bits(*x).is_nan() { NAN } else { *x })
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -436,7 +440,10 @@ fn errors_come_first() {
     assert_eq!(distance(given), length("rows of policy", 3, 2));
     let given = Distances { policy: actions, mask: Some(&[true]), ..given };
     assert_eq!(distance(given), length("mask", 3, 1));
-    assert!(matches!(distance(Distances { mask: None, offsets: &[0, 2], ..given }), Error::Offsets { index: 1, value: 2, .. }));
+    assert!(matches!(
+        distance(Distances { mask: None, offsets: &[0, 2], ..given }),
+        Error::Offsets { index: 1, value: 2, .. }
+    ));
     assert!(matches!(
         Run::default().soft_maximum(policy, 0.0, &mut out),
         Err(Error::Parameter { name: "temperature", .. })

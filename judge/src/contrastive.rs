@@ -101,7 +101,8 @@ pub fn grouped(similarities: &[f32], labels: &[i64], temperature: f64, conventio
     let mut grads = vec![zero(); n * n];
     for i in 0..n {
         let k = positives(i).count();
-        let weight = Float::with_val(2 * WORKING, 1) / if convention.over_pairs { pairs } else { anchors * k.max(1) } as f64;
+        let weight =
+            Float::with_val(2 * WORKING, 1) / if convention.over_pairs { pairs } else { anchors * k.max(1) } as f64;
         weights[i] = weight.clone() / temperature;
         for p in positives(i) {
             let others = (0..n).filter(|&j| j != i && j != p);

@@ -49,10 +49,12 @@ pub fn distance(steps: &[(&[f32], &[f32])]) -> (Float, Vec<Float>) {
 /// The mean of values by their softmax, and its derivatives by them.
 pub fn soft_maximum(values: &[f32], temperature: f64) -> (Float, Vec<Float>) {
     let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<Float> =
-        values.iter().map(|&v| ((float(v) - f64::from(most)) / temperature).exp()).collect();
+    let powers: Vec<Float> = values.iter().map(|&v| ((float(v) - f64::from(most)) / temperature).exp()).collect();
     let total = powers.iter().fold(float(0.0), |sum, power| sum + power);
-    let above = powers.iter().zip(values).fold(float(0.0), |sum, (power, &v)| sum + power.clone() * (float(v) - f64::from(most)));
+    let above = powers
+        .iter()
+        .zip(values)
+        .fold(float(0.0), |sum, (power, &v)| sum + power.clone() * (float(v) - f64::from(most)));
     let mean = above / &total + f64::from(most);
     let grads = powers.into_iter().zip(values).map(|(power, &v)| {
         let slope = (float(v) - &mean) / temperature + 1.0;

@@ -73,7 +73,9 @@ pub static PARAMETERS: &[Parameter] = &[
     parameter("undesirable_weight", "the weight of the others", Some(1.0), "a finite number of at least 0", |x| {
         x >= 0.0
     }),
-    parameter("bias", "the weight of the other segment's score", Some(0.5), "above 0 and at most 1", |x| x > 0.0 && x <= 1.0),
+    parameter("bias", "the weight of the other segment's score", Some(0.5), "above 0 and at most 1", |x| {
+        x > 0.0 && x <= 1.0
+    }),
     parameter("temperature", "the temperature", Some(0.1), "a finite number above 0", |x| x > 0.0),
     parameter("preference", "the probability that the first is preferred", Some(1.0), "from 0 to 1", |x| {
         (0.0..=1.0).contains(&x)

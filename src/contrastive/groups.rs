@@ -112,12 +112,7 @@ impl Run {
     /// # Errors
     /// [`Error::Parameter`] for a temperature outside of 1e-12 to 1e12, [`Error::Length`] and [`Error::Threads`]; before anything
     /// is written.
-    pub fn groups(
-        self,
-        groups: Groups<'_>,
-        temperature: f64,
-        outputs: GroupsOutputs<'_>,
-    ) -> Result<GroupsLoss, Error> {
+    pub fn groups(self, groups: Groups<'_>, temperature: f64, outputs: GroupsOutputs<'_>) -> Result<GroupsLoss, Error> {
         let scaling = Scaling::temperature(temperature)?;
         let n = groups.labels.len();
         check_length("rows of similarities", n, groups.similarities.rows())?;
@@ -176,10 +171,8 @@ impl Batch<'_> {
                 GroupsOutputs { losses: losses.0, grads: grads.0 },
                 GroupsOutputs { losses: losses.1, grads: grads.1 },
             );
-            let (a, b) = join(
-                || self.rows(true, first, half, head),
-                || self.rows(true, first + half, rows - half, tail),
-            );
+            let (a, b) =
+                join(|| self.rows(true, first, half, head), || self.rows(true, first + half, rows - half, tail));
             let mut sum = a?;
             sum.merge(&b?);
             return Ok(sum);

@@ -735,6 +735,38 @@ impl DivAssign<&Self> for Float384 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numbers::Bits;
+
+    /// Roots of squares are exact, and of other numbers they are as near as truncation allows.
+    #[test]
+    fn square_roots() {
+        let mut bits = Bits(1);
+        let mut full = 0;
+        for round in 0..20_000 {
+            let words = core::array::from_fn(|i| {
+                let word = u64::from(bits.next()) << 32 | u64::from(bits.next());
+                if i < 3 || round % 2 == 1 { word | u64::from(i == 0) << 63 } else { 0 }
+            });
+            let x = Float384 { negative: false, exponent: (bits.next() % 600) as i32 - 300, limbs: limbs(words) };
+            let mut root = x;
+            root *= &x;
+            let square = root;
+            root.sqrt();
+            if round % 2 == 0 {
+                assert_eq!((root.exponent, root.limbs), (x.exponent, x.limbs), "{x:x?}");
+                continue;
+            }
+            let mut error = root;
+            error *= &root;
+            error -= &square;
+            full += u32::from(!error.is_zero());
+            assert!(error.is_zero() || error.exponent < square.exponent - 378, "{square:x?}: {root:x?}");
+        }
+        assert!(full > 1_000, "{full}");
+        let mut zero = Float384::ZERO;
+        zero.sqrt();
+        assert!(zero.is_zero());
+    }
 
     /// Bit by bit, from the weight of 1 down: compare, subtract, double.
     fn plain_quotient(x: &Float384, y: &Float384) -> Float384 {

@@ -135,11 +135,8 @@ pub(super) const TEMPERATURE: Parameter = Parameter {
     range: Range { low: 1e-12, high: 1e12, closed: [true, true] },
 };
 
-pub(super) const DISTANCE_TEMPERATURE: Parameter = Parameter {
-    default: 0.1,
-    grid: &[0.1, 0.5, 1.0, 1e-12, 1e12],
-    ..TEMPERATURE
-};
+pub(super) const DISTANCE_TEMPERATURE: Parameter =
+    Parameter { default: 0.1, grid: &[0.1, 0.5, 1.0, 1e-12, 1e12], ..TEMPERATURE };
 
 pub(super) const PREFERENCE: Parameter = Parameter {
     name: "preference",

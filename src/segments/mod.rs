@@ -60,7 +60,11 @@ use crate::error::check_offsets;
 
 /// That offsets are those of segments of so many steps.
 fn check(offsets: &[usize], steps: usize) -> Result<(), Error> {
-    check_offsets(offsets, steps, ["0, where the first segment begins", "the number of steps, where the last segment ends"])
+    check_offsets(
+        offsets,
+        steps,
+        ["0, where the first segment begins", "the number of steps, where the last segment ends"],
+    )
 }
 
 /// What of the steps of a batch belongs to a part of its segments.

@@ -113,18 +113,24 @@ impl<'a> Segments<'a> {
     }
 
     /// One of them.
-    fn one(&self, i: usize) -> One<'a> {
+    pub(super) fn one(&self, i: usize) -> One<'a> {
         let one = self.range(i, i + 1);
         let ends = match one.score {
             Score::DeterministicRegret { start: &[start], end: &[end] } => Some([start, end]),
             _ => None,
         };
-        One { values: one.values, ref_values: one.ref_values, discount: self.discount, is_regret: self.is_regret(), ends }
+        One {
+            values: one.values,
+            ref_values: one.ref_values,
+            discount: self.discount,
+            is_regret: self.is_regret(),
+            ends,
+        }
     }
 }
 
 /// One segment.
-struct One<'a> {
+pub struct One<'a> {
     values: &'a [f32],
     ref_values: Option<&'a [f32]>,
     discount: f64,
@@ -257,12 +263,7 @@ impl Run {
     ///
     /// # Errors
     /// Those of [`segment_scores`](Run::segment_scores); [`Error::Length`] also for gradients by states, where the score has none.
-    pub fn segment_grads(
-        self,
-        segments: Segments<'_>,
-        grads: &[f32],
-        outputs: SegmentGrads<'_>,
-    ) -> Result<(), Error> {
+    pub fn segment_grads(self, segments: Segments<'_>, grads: &[f32], outputs: SegmentGrads<'_>) -> Result<(), Error> {
         segments.check()?;
         check_length("grads", segments.len(), grads.len())?;
         let steps = segments.values.len();
@@ -297,10 +298,7 @@ impl Work for Scores<'_> {
     fn split(self, n: usize) -> (Self, Self) {
         let (segments, all) = (self.segments, self.segments.len());
         let (head, tail) = self.scores.split_at_mut_checked(n).unwrap_or_default();
-        (
-            Self { segments: segments.range(0, n), scores: head },
-            Self { segments: segments.range(n, all), scores: tail },
-        )
+        (Self { segments: segments.range(0, n), scores: head }, Self { segments: segments.range(n, all), scores: tail })
     }
     fn run(self, _: Option<&mut ()>) {
         for (i, score) in self.scores.iter_mut().enumerate() {
@@ -334,10 +332,7 @@ impl Work for Grads<'_> {
         let (grads, more) = self.grads.split_at_checked(n).unwrap_or_default();
         let of_head = SegmentGrads { values: values.0, ref_values: ref_values.0, start: start.0, end: end.0 };
         let of_tail = SegmentGrads { values: values.1, ref_values: ref_values.1, start: start.1, end: end.1 };
-        (
-            Self { segments: head, grads, outputs: of_head },
-            Self { segments: tail, grads: more, outputs: of_tail },
-        )
+        (Self { segments: head, grads, outputs: of_head }, Self { segments: tail, grads: more, outputs: of_tail })
     }
     fn run(self, _: Option<&mut ()>) {
         let Self { segments, grads, mut outputs } = self;

@@ -63,3 +63,48 @@ pub fn power<R: Real>(base: f64, mut n: usize) -> R {
     }
     power
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::score::Segments;
+    use super::*;
+    use crate::numbers::Bits;
+
+    /// What the bounds decide is what 384 bits give.
+    fn agree(formula: &impl Formula, decided: &mut u32) {
+        if let Some(bounded) = formula.value::<Tracked>().rounded() {
+            *decided += 1;
+            let exact = exactly(formula);
+            assert_eq!(bounded.to_bits(), exact.to_bits(), "{bounded:e}, not {exact:e}");
+        }
+    }
+
+    /// A root of a sum of squares, over a count.
+    struct Length([f32; 3]);
+
+    impl Formula for Length {
+        fn value<R: Number>(&self) -> R {
+            let square = self.0.iter().fold(R::from_f64(0.0), |sum, &x| sum + single::<R>(x) * single(x));
+            square.root() / R::from_f64(3.0)
+        }
+    }
+
+    #[test]
+    fn tiers_agree() {
+        let mut bits = Bits(2);
+        let (mut sums, mut roots, mut left) = (0, 0, 0);
+        for round in 0..3_000 {
+            let values: [f32; 9] = core::array::from_fn(|_| bits.number());
+            if !values.iter().all(|x| x.is_finite()) {
+                continue;
+            }
+            left += 1;
+            let discount = [0.5, 0.75, 0.99, 0.0, 1e-30][round % 5];
+            let segments = Segments { discount, ..Segments::new(&values, &[0, 9]) };
+            agree(&segments.one(0), &mut sums);
+            agree(&Length([values[0], values[1], values[2]]), &mut roots);
+        }
+        // A root of an exact square is left to 384 bits at a midpoint alone.
+        assert!(sums > left / 2 && roots > left / 2, "{sums} {roots} {left}");
+    }
+}

@@ -42,7 +42,13 @@ impl Run {
         Ok(match rough {
             _ if here.is_empty() => 0.0,
             rough if rough.is_nan() => NAN,
-            rough if rough.is_infinite() => if strength == 0.0 { 0.0 } else { f32::INFINITY },
+            rough if rough.is_infinite() => {
+                if strength == 0.0 {
+                    0.0
+                } else {
+                    f32::INFINITY
+                }
+            }
             _ => nearest(&whole),
         })
     }

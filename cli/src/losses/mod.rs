@@ -26,7 +26,9 @@ pub fn shape(shape: Shape) -> (&'static str, &'static str) {
         Shape::Pairwise => ("pairwise", "pairs: a chosen and a rejected answer to one prompt"),
         Shape::Labelled => ("labelled", "labelled answers: one answer a row, desirable or not"),
         Shape::Listed => ("listed", "lists: the answers to one prompt, from best to worst"),
-        Shape::Contrastive => ("contrastive", "similarities of samples, which the library evaluates and `score` does not take"),
+        Shape::Contrastive => {
+            ("contrastive", "similarities of samples, which the library evaluates and `score` does not take")
+        }
     }
 }
 

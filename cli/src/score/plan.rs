@@ -56,7 +56,8 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
 
 /// That no file has what the loss takes.
 fn contrastive(loss: &Description) -> Failure {
-    let message = "takes similarities of samples, which files of log-probabilities do not have; the library evaluates it";
+    let message =
+        "takes similarities of samples, which files of log-probabilities do not have; the library evaluates it";
     Failure::new(format!("--loss {}: {message}", loss.name))
 }
 
