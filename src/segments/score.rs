@@ -68,7 +68,7 @@ impl<'a> Segments<'a> {
         self.len() == 0
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         check(self.offsets, self.values.len())?;
         if let Some(values) = self.ref_values {
             check_length("ref_values", self.values.len(), values.len())?;
