@@ -825,6 +825,12 @@ static void loss_list(void) {
    : (shape_of) == PREFLANE_SHAPE_LABELLED                                                                           \
        ? preflane_evaluate_labelled(ONE, loss, &labelled, &labelled_outputs, NULL, &error)                           \
        : preflane_evaluate_listed(ONE, loss, &listed, &listed_outputs, NULL, scratch, 2, &error))
+    /* Those of samples have functions of their own. */
+    if (about.shape == PREFLANE_SHAPE_CONTRASTIVE) {
+      REFUSED(preflane_evaluate(ONE, &loss, &pairs, &pair_outputs, NULL, &error), PREFLANE_ERROR_PARAMETER, "kind",
+              PREFLANE_NO_ROW);
+      continue;
+    }
     /* Each value of the grids, one parameter after the other. */
     for (j = 0; j < about.parameter_count; j++) {
       for (k = 0; k < about.parameters[j].grid_length; k++) {
@@ -1636,7 +1642,7 @@ static void segments(void) {
     REFUSED(preflane_ranked_lay_out(&ranked, values, 2, preferred, others, &error), PREFLANE_ERROR_LENGTH, "preferred",
             PREFLANE_NO_ROW);
     of[1] = nan;
-    REFUSED(preflane_ranked_count(&ranked, &count, &error), PREFLANE_ERROR_COLUMN, "score", 1);
+    REFUSED(preflane_ranked_count(&ranked, &count, &error), PREFLANE_ERROR_COLUMN, "scores", 1);
     CHECK(grads[0] == 7 && count == 3);
   }
   {
