@@ -371,7 +371,7 @@ fn parameters_are_checked() {
                 "beta" => (&[0.0, -0.0, -0.1], &[f64::from_bits(1), f64::MAX]),
                 "label_smoothing" => (&[0.5, 0.6, -1e-300, 1.0], &[0.0, -0.0, 0.5_f64.next_down()]),
                 "gamma" => (&[-0.5, 65_536.0_f64.next_up()], &[0.0, 65_536.0]),
-                "bias" => (&[0.0, -0.5, 1.0_f64.next_up()], &[f64::from_bits(1), 1.0]),
+                "contrastive_bias" => (&[0.0, -0.5, 1.0_f64.next_up()], &[f64::from_bits(1), 1.0]),
                 "temperature" => (&[0.0, -1.0, 1e-12_f64.next_down(), 1e12_f64.next_up()], &[1e-12, 1e12]),
                 "desirable_weight" | "undesirable_weight" => (&[-1e-300, -1.0], &[0.0, -0.0, f64::MAX]),
                 other => panic!("the range of {other} is to be stated here"),

@@ -73,7 +73,7 @@ pub static PARAMETERS: &[Parameter] = &[
     parameter("undesirable_weight", "the weight of the others", Some(1.0), "a finite number of at least 0", |x| {
         x >= 0.0
     }),
-    parameter("bias", "the weight of the other segment's score", Some(0.5), "above 0 and at most 1", |x| {
+    parameter("contrastive_bias", "the weight of the other segment's score", Some(0.5), "above 0 and at most 1", |x| {
         x > 0.0 && x <= 1.0
     }),
     parameter("temperature", "the temperature", Some(0.1), "a finite number above 0", |x| x > 0.0),
@@ -216,7 +216,7 @@ pub static DEFINITIONS: &[Definition] = &[
     // Hejna et al. 2023, of two segments of which the first is preferred with that probability.
     with_column(
         "preference",
-        reference_free(loss("cpl", Form::Pairwise, &["beta", "bias"], |t| {
+        reference_free(loss("cpl", Form::Pairwise, &["beta", "contrastive_bias"], |t| {
             let ([beta, bias], y) = (t.parameters(), t.column());
             let (one, other) = (&beta * t.u(), &beta * t.v());
             -(y * (&one - &bias * &other).log_sigmoid()) - (1.0 - y) * (other - bias * one).log_sigmoid()
@@ -238,7 +238,7 @@ pub static DEFINITIONS: &[Definition] = &[
         })),
     ),
     // An et al. 2023: minus the logarithm of e^(-u/T) / (e^(-u/T) + e^(-bias v/T)).
-    reference_free(loss("dppo", Form::Pairwise, &["temperature", "bias"], |t| {
+    reference_free(loss("dppo", Form::Pairwise, &["temperature", "contrastive_bias"], |t| {
         let [temperature, bias] = t.parameters();
         -((bias * t.v() - t.u()) / temperature).log_sigmoid()
     })),

@@ -1,5 +1,5 @@
 //! Contrastive preference learning (Hejna et al. 2023, arXiv 2310.13639). u and v are scores of two segments, sums of `gamma^t ln pi(a_t|s_t)`,
-//! beta is the paper's alpha, lam its conservative bias, and y the probability that the first segment is preferred: with
+//! beta is the paper's alpha, lam its contrastive bias, and y the probability that the first segment is preferred: with
 //! `a = u - lam v` and `b = v - lam u`,
 //! `L = y softplus(-beta a) + (1-y) softplus(-beta b)`. With `p = y sigmoid(-beta a)` and `q = (1-y) sigmoid(-beta b)`:
 //! `dL/du = beta (lam q - p)`, `dL/dv = beta (lam p - q)`, `dL/dbeta = -(p a + q b)`.
@@ -17,7 +17,7 @@ impl PairFormula for Cpl {
     }
     #[inline(always)]
     fn evaluate<R: Real>(&self, pair: &mut impl Pair<R>) {
-        let (bias, beta) = (R::from_f64(self.bias), pair.beta());
+        let (bias, beta) = (R::from_f64(self.contrastive_bias), pair.beta());
         let (a, b) = (pair.u() - bias * pair.v(), pair.v() - bias * pair.u());
         let (first, second) = ((beta * a).logistic(), (beta * b).logistic());
         let preference = pair.column();

@@ -12,7 +12,7 @@ use super::{Dppo, Pair, PairFormula, Real};
 impl PairFormula for Dppo {
     #[inline(always)]
     fn evaluate<R: Real>(&self, pair: &mut impl Pair<R>) {
-        let (bias, temperature) = (R::from_f64(self.bias), R::from_f64(self.temperature));
+        let (bias, temperature) = (R::from_f64(self.contrastive_bias), R::from_f64(self.temperature));
         let minus = ((bias * pair.v() - pair.u()) / temperature).logistic();
         pair.loss(minus.softplus_of_minus());
         let slope = minus.sigmoid_of_minus / temperature;

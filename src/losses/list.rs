@@ -47,8 +47,8 @@ macro_rules! for_each_loss {
                 13 Rebel rebel [] (eta: REWARD_SCALE) true [REWARD_DIFFERENCE]
                     "(h - eta reward_difference)^2"
                     "Gao et al. 2024, arXiv 2404.16767, eq. 5";
-                90 Cpl cpl ["contrastive_preference_learning"] (beta: BETA, bias: BIAS) false [PREFERENCE]
-                    "preference softplus(-beta (u - bias v)) + (1 - preference) softplus(-beta (v - bias u))"
+                90 Cpl cpl ["contrastive_preference_learning"] (beta: BETA, contrastive_bias: CONTRASTIVE_BIAS) false [PREFERENCE]
+                    "preference softplus(-beta (u - contrastive_bias v)) + (1 - preference) softplus(-beta (v - contrastive_bias u))"
                     "Hejna et al. 2023, arXiv 2310.13639, with the conservative bias of its eq. 7";
                 91 PartialReturn partial_return [] () false [PREFERENCE]
                     "preference softplus(-h) + (1 - preference) softplus(h), on returns of segments"
@@ -56,8 +56,8 @@ macro_rules! for_each_loss {
                 92 Regret regret [] () false [PREFERENCE]
                     "preference softplus(h) + (1 - preference) softplus(-h), on regrets of segments"
                     "Knox et al. 2022, arXiv 2206.02231";
-                93 Dppo dppo ["direct_preference_based_policy_optimization"] (temperature: DISTANCE_TEMPERATURE, bias: BIAS) false
-                    "softplus((u - bias v)/temperature), on distances of segments"
+                93 Dppo dppo ["direct_preference_based_policy_optimization"] (temperature: DISTANCE_TEMPERATURE, contrastive_bias: CONTRASTIVE_BIAS) false
+                    "softplus((u - contrastive_bias v)/temperature), on distances of segments"
                     "An et al. 2023, arXiv 2301.12842";
             }
             labelled {

@@ -117,9 +117,9 @@ pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
 };
 
-pub(super) const BIAS: Parameter = Parameter {
-    name: "bias",
-    meaning: "what the score of the other segment counts, beside 1 for the preferred one: below 1 it keeps to what the data has",
+pub(super) const CONTRASTIVE_BIAS: Parameter = Parameter {
+    name: "contrastive_bias",
+    meaning: "what the other segment's score counts, beside 1 for the preferred one: below 1 the policy keeps to the data",
     requirement: "greater than 0 and at most 1",
     default: 0.5,
     grid: &[0.5, 1.0, 0.3, 1e-30],
