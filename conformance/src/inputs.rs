@@ -57,6 +57,9 @@ impl Rows {
         (self.row)(index as u64)
     }
 
+    /// Rows of all families of the core in turn: of a loss that is defined by its exact values, which nothing about a batch could change.
+    pub const ALL: &'static [Rows] = &[Rows { name: "all", len: 304, row: all }];
+
     /// The families of a set.
     pub const fn of(set: Set) -> &'static [Rows] {
         match set {
@@ -453,6 +456,20 @@ fn mixed(index: u64) -> Row {
         0 => scales(index),
         1 => ties(index),
         _ => random(index),
+    }
+}
+
+/// A row of each family in turn.
+fn all(index: u64) -> Row {
+    match index % 8 {
+        0 => random(index),
+        1 => bits(index),
+        2 => scales(index),
+        3 => ties(index),
+        4 => zeros(index),
+        5 => edges(index),
+        6 => real(index % REAL_ROWS as u64),
+        _ => midpoints(index % MIDPOINT_ROWS as u64),
     }
 }
 

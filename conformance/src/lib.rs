@@ -34,11 +34,14 @@ pub mod inputs;
 pub mod logits;
 pub mod streaming;
 
-use inputs::{Arguments, LogitRows, Row, Rows, Set};
+use inputs::{Arguments, LogitRows, Rows, Set};
 
 /// Outputs of one pair, in the order in which they are hashed: losses, chosen and rejected rewards, margins, gradients
 /// by both policy log-probabilities, by beta, and by both reference log-probabilities.
 pub const OUTPUTS: usize = 9;
+
+/// Columns of the inputs of pairs.
+pub const INPUTS: usize = 6;
 
 /// How many of the [`OUTPUTS`] a reference-free evaluation has.
 pub const OUTPUTS_FREE: usize = 7;
@@ -61,6 +64,15 @@ impl Case {
         let sets = if set == Set::Long { 1 } else { CASES };
         let of_shape = LOSSES.iter().copied().filter(move |description| description.shape == shape);
         of_shape.flat_map(move |description| (0..sets).map(move |index| Case { description, index }))
+    }
+
+    /// The families of rows that it is hashed over in a set.
+    pub const fn rows(&self, set: Set) -> &'static [Rows] {
+        match (self.description.nearest, set) {
+            (true, Set::Core) => Rows::ALL,
+            (true, _) => &[],
+            (false, set) => Rows::of(set),
+        }
     }
 
     /// The loss of pairs.
@@ -92,14 +104,16 @@ impl Form {
         if self.reference { OUTPUTS } else { OUTPUTS_FREE }
     }
 
-    /// The pairs of these columns (policy chosen, policy rejected, reference chosen, reference rejected, weights).
-    pub fn pairs<'a>(self, columns: [&'a [f32]; 5]) -> Pairs<'a> {
-        let [pc, pr, chosen_logps, rejected_logps, weights] = columns;
+    /// The pairs of these columns (policy chosen, policy rejected, reference chosen, reference rejected, weights, and what the loss takes
+    /// beside them, if it does).
+    pub fn pairs<'a>(self, loss: &Loss, columns: [&'a [f32]; INPUTS]) -> Pairs<'a> {
+        let [pc, pr, chosen_logps, rejected_logps, weights, column] = columns;
         Pairs {
             policy_chosen_logps: pc,
             policy_rejected_logps: pr,
             reference: self.reference.then_some(Reference { chosen_logps, rejected_logps }),
             weights: self.weights.then_some(weights),
+            column: loss.description().column.map(|_| column),
         }
     }
 
@@ -326,9 +340,16 @@ fn blocks(len: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..len).step_by(BLOCK).map(move |start| (start, BLOCK.min(len - start)))
 }
 
-/// Writes a row into its place in the columns.
-pub fn place(row: Row, columns: &mut [&mut [f32]; 5], at: usize) {
-    let values = [row.policy_chosen, row.policy_rejected, row.ref_chosen, row.ref_rejected, row.weight];
+/// What row `index` has beside its log-probabilities: the numbers of the column's grid in turn, 0 where the loss takes nothing.
+pub fn beside(description: &Description, index: usize) -> f32 {
+    description.column.map_or(0.0, |column| column.grid[index % column.grid.len()] as f32)
+}
+
+/// Writes row `index` into its place in the columns.
+pub fn place(loss: &Loss, rows: &Rows, index: usize, columns: &mut [&mut [f32]; INPUTS], at: usize) {
+    let row = rows.row(index);
+    let column = beside(loss.description(), index);
+    let values = [row.policy_chosen, row.policy_rejected, row.ref_chosen, row.ref_rejected, row.weight, column];
     for (column, value) in columns.iter_mut().zip(values) {
         column[at] = value;
     }
@@ -336,12 +357,12 @@ pub fn place(row: Row, columns: &mut [&mut [f32]; 5], at: usize) {
 
 impl Runner for Blocks {
     fn pairs(&mut self, loss: &Loss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<Metrics, Error> {
-        let (mut input, mut output) = (Block::<5>::ZERO, Block::<OUTPUTS>::ZERO);
+        let (mut input, mut output) = (Block::<INPUTS>::ZERO, Block::<OUTPUTS>::ZERO);
         let mut metrics = Metrics::new();
         for (start, len) in blocks(rows.len) {
             let mut columns = input.columns_mut(len);
-            (0..len).for_each(|at| place(rows.row(start + at), &mut columns, at));
-            let pairs = form.pairs(input.columns(len));
+            (0..len).for_each(|at| place(loss, rows, start + at, &mut columns, at));
+            let pairs = form.pairs(loss, input.columns(len));
             Run::on(self.0).evaluate(loss, pairs, form.all(output.columns_mut(len)), Some(&mut metrics))?;
             hasher.rows(&output.columns(len)[..form.outputs()]);
         }
@@ -366,10 +387,19 @@ impl Runner for Blocks {
 /// Computes all digests of a set and calls back with each, always in the same order.
 pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64)) -> Result<(), Refused> {
     for case in Case::of(set, Shape::Pairwise) {
-        for rows in Rows::of(set) {
+        for rows in case.rows(set) {
             let name = |part| Name { set, what: What::Loss(case), inputs: rows.name, part };
             let refused = |part| move |error| Refused { name: name(part), error };
             let loss = case.loss().map_err(refused("ref"))?;
+            if case.description.nearest {
+                let mut hasher = Hasher::default();
+                for form in Form::ALL {
+                    let metrics = runner.pairs(&loss, rows, form, &mut hasher).map_err(refused("pairs"))?;
+                    hasher.metrics(&metrics);
+                }
+                sink(name("pairs"), hasher.finish());
+                continue;
+            }
             let [mut with_reference, mut free, mut metrics] = from_fn(|_| Hasher::default());
             for form in Form::ALL {
                 let (part, hasher) = if form.reference { ("ref", &mut with_reference) } else { ("free", &mut free) };
@@ -381,9 +411,8 @@ pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64
         }
     }
     for shape in [Shape::Labelled, Shape::Listed] {
-        // The long set is for threads.
-        for case in Case::of(set, shape).filter(|_| set != Set::Long && runner.takes_answers()) {
-            for rows in Rows::of(set) {
+        for case in Case::of(set, shape).filter(|_| runner.takes_answers()) {
+            for rows in case.rows(set) {
                 let name = Name { set, what: What::Loss(case), inputs: rows.name, part: "answers" };
                 let mut hasher = Hasher::default();
                 answers::hash(&case, rows, &mut hasher).map_err(|error| Refused { name, error })?;

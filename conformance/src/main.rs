@@ -10,7 +10,7 @@ use preflane::{Backend, Error, Level, Loss, Metrics, Outputs, Run};
 use preflane_conformance::expected::{committed, differences, parse};
 use preflane_conformance::inputs::{Arguments, LogitRows, Rows, Set};
 use preflane_conformance::logits::Columns as Pieces;
-use preflane_conformance::{Blocks, Case, Form, Function, Hasher, Name, OUTPUTS, Runner, What, digests, place};
+use preflane_conformance::{Blocks, Case, Form, Function, Hasher, INPUTS, Name, OUTPUTS, Runner, What, digests, place};
 
 const USAGE: &str = "\
 preflane-conformance [OPTION...]
@@ -66,21 +66,21 @@ fn compare(tally: &mut Tally, title: &str, expected: &[(&str, u64)], got: &[(Str
 
 /// A case in columns.
 struct Columns {
-    input: [Vec<f32>; 5],
+    input: [Vec<f32>; INPUTS],
     output: [Vec<f32>; OUTPUTS],
 }
 
 impl Columns {
     /// The rows in the given order.
-    fn new(rows: &Rows, order: impl Iterator<Item = usize>) -> Self {
-        let mut input = [(); 5].map(|()| vec![0.0; rows.len]);
+    fn new(loss: &Loss, rows: &Rows, order: impl Iterator<Item = usize>) -> Self {
+        let mut input = [(); INPUTS].map(|()| vec![0.0; rows.len]);
         let mut places = input.each_mut().map(Vec::as_mut_slice);
-        order.enumerate().for_each(|(at, index)| place(rows.row(index), &mut places, at));
+        order.enumerate().for_each(|(at, index)| place(loss, rows, index, &mut places, at));
         Self { input, output: [(); OUTPUTS].map(|()| vec![0.0; rows.len]) }
     }
 
     /// The columns of rows `start..end`.
-    fn part(&mut self, start: usize, end: usize) -> ([&[f32]; 5], [&mut [f32]; OUTPUTS]) {
+    fn part(&mut self, start: usize, end: usize) -> ([&[f32]; INPUTS], [&mut [f32]; OUTPUTS]) {
         (self.input.each_ref().map(|c| &c[start..end]), self.output.each_mut().map(|c| &mut c[start..end]))
     }
 
@@ -169,19 +169,19 @@ impl Runner for Whole {
         let len = rows.len;
         let mut metrics = Metrics::new();
         if let Way::Permuted = way {
-            let mut columns = Columns::new(rows, (0..len).map(|at| permuted(at, len)));
+            let mut columns = Columns::new(loss, rows, (0..len).map(|at| permuted(at, len)));
             let (input, output) = columns.part(0, len);
-            Run::on(backend).evaluate(loss, form.pairs(input), form.all(output), Some(&mut metrics))?;
+            Run::on(backend).evaluate(loss, form.pairs(loss, input), form.all(output), Some(&mut metrics))?;
             let mut back = vec![0; len];
             (0..len).for_each(|at| back[permuted(at, len)] = at);
             columns.hash(form, hasher, |row| back[row]);
             return Ok(metrics);
         }
-        let mut columns = Columns::new(rows, 0..len);
+        let mut columns = Columns::new(loss, rows, 0..len);
         match way {
             Way::Threads(threads) => {
                 let (input, output) = columns.part(0, len);
-                let pairs = form.pairs(input);
+                let pairs = form.pairs(loss, input);
                 let outputs = form.all(output);
                 Run::on(backend).threads(threads)?.evaluate(loss, pairs, outputs, Some(&mut metrics))?;
             }
@@ -190,7 +190,7 @@ impl Runner for Whole {
                 for (start, end) in parts(len) {
                     let (input, output) = columns.part(start, end);
                     let mut part = Metrics::new();
-                    Run::on(backend).evaluate(loss, form.pairs(input), form.all(output), Some(&mut part))?;
+                    Run::on(backend).evaluate(loss, form.pairs(loss, input), form.all(output), Some(&mut part))?;
                     merge.push(part);
                 }
                 merge.iter().rev().for_each(|part| metrics.merge(part));
@@ -198,14 +198,14 @@ impl Runner for Whole {
             Way::Single => {
                 for wanted in 0..form.outputs() {
                     let (input, output) = columns.part(0, len);
-                    Run::on(backend).evaluate(loss, form.pairs(input), only(wanted, form.all(output)), None)?;
+                    Run::on(backend).evaluate(loss, form.pairs(loss, input), only(wanted, form.all(output)), None)?;
                 }
                 let (input, _) = columns.part(0, len);
-                Run::on(backend).evaluate(loss, form.pairs(input), Outputs::default(), Some(&mut metrics))?;
+                Run::on(backend).evaluate(loss, form.pairs(loss, input), Outputs::default(), Some(&mut metrics))?;
             }
             Way::Blocks | Way::Whole | Way::Permuted => {
                 let (input, output) = columns.part(0, len);
-                Run::on(backend).evaluate(loss, form.pairs(input), form.all(output), Some(&mut metrics))?;
+                Run::on(backend).evaluate(loss, form.pairs(loss, input), form.all(output), Some(&mut metrics))?;
             }
         }
         columns.hash(form, hasher, |row| row);
@@ -333,6 +333,10 @@ fn print() -> Result<ExitCode, Error> {
             let parameters: Vec<_> = parameters.map(|(p, value)| format!("{} {value:?}", p.name)).collect();
             println!("# {}/{index}: {}", description.name, parameters.join(", "));
         }
+        if let Some(column) = description.column {
+            let grid: Vec<_> = column.grid.iter().map(|value| format!("{value:?}")).collect();
+            println!("# {} column {}: {}", description.name, column.name, grid.join(" "));
+        }
     }
     for set in Set::ALL {
         let outcome = digests(set, &mut Blocks(backend), &mut |name, digest| println!("{name} {digest:016x}"));
@@ -351,16 +355,21 @@ fn rows(wanted: &str) -> Result<ExitCode, Error> {
     let mut found = false;
     for set in Set::ALL {
         for case in Case::of(set, Shape::Pairwise) {
-            for family in Rows::of(set) {
+            let loss = &case.loss()?;
+            for family in case.rows(set) {
                 for form in Form::ALL {
-                    let part = if form.reference { "ref" } else { "free" };
+                    let part = match (case.description.nearest, form.reference) {
+                        (true, _) => "pairs",
+                        (false, true) => "ref",
+                        (false, false) => "free",
+                    };
                     if (Name { set, what: What::Loss(case), inputs: family.name, part }).to_string() != wanted {
                         continue;
                     }
                     found = true;
-                    let mut columns = Columns::new(family, 0..family.len);
+                    let mut columns = Columns::new(loss, family, 0..family.len);
                     let (input, output) = columns.part(0, family.len);
-                    Run::on(backend).evaluate(&case.loss()?, form.pairs(input), form.all(output), None)?;
+                    Run::on(backend).evaluate(loss, form.pairs(loss, input), form.all(output), None)?;
                     let weights = if form.weights { "weighted" } else { "plain" };
                     for at in 0..family.len {
                         let outputs: Vec<f32> = columns.output[..form.outputs()].iter().map(|c| c[at]).collect();
