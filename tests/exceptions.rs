@@ -143,7 +143,7 @@ fn answers_and_their_metrics() {
                 let [a, b, c, d, e] = results.each_mut().map(|x| Some(&mut x[..]));
                 let what = format!("{} of {n} answers, spread {spread}", description.name);
                 match description.shape {
-                    Shape::Pairwise => continue,
+                    Shape::Pairwise | Shape::Contrastive => continue,
                     Shape::Labelled => {
                         let loss = LabelledLoss::new(description, &description.defaults()).unwrap();
                         let desirable: Vec<bool> = (0..n).map(|i| i % 3 == 0).collect();

@@ -10,11 +10,13 @@ use crate::json;
 use crate::layout::{HEADING, QUIET, WIDTH, quiet, wrapped};
 
 /// What the formulas are written in.
-const NOTATION: [&str; 4] = [
+const NOTATION: [&str; 5] = [
     "u and v are the chosen and the rejected answer's log-ratio of policy to reference (without a reference, their \
      log-probability), h = u - v, z = beta h.",
     "A labelled answer has one log-ratio u, z = beta u, and z0 = beta times the reference point, which is the same for all.",
     "Of listed answers, from best to worst, each has its z_j = beta u_j.",
+    "Of segments of trajectories a score of the preferred one stands for u and one of the other for v; s is a similarity of \
+     two samples.",
     "sigmoid(x) = 1/(1 + e^-x), softplus(x) = ln(1 + e^x).",
 ];
 
@@ -24,6 +26,9 @@ pub fn shape(shape: Shape) -> (&'static str, &'static str) {
         Shape::Pairwise => ("pairwise", "pairs: a chosen and a rejected answer to one prompt"),
         Shape::Labelled => ("labelled", "labelled answers: one answer a row, desirable or not"),
         Shape::Listed => ("listed", "lists: the answers to one prompt, from best to worst"),
+        Shape::Contrastive => {
+            ("contrastive", "similarities of samples, which the library evaluates and `score` does not take")
+        }
     }
 }
 
@@ -42,7 +47,7 @@ pub fn run(options: &Losses) -> String {
 }
 
 /// The shapes, in the order in which they are told.
-const SHAPES: [Shape; 3] = [Shape::Pairwise, Shape::Labelled, Shape::Listed];
+const SHAPES: [Shape; 4] = [Shape::Pairwise, Shape::Labelled, Shape::Listed, Shape::Contrastive];
 
 /// A title with a capital letter.
 fn title(shape: Shape) -> String {

@@ -52,8 +52,16 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
             let (rank, weight) = (options.answers.rank.clone(), options.columns.weights.clone());
             Box::new(ListRows::new(loss, &parameters, ListColumns { reference: is_referenced, rank, weight })?)
         }
+        Kinds::Contrastive => return Err(contrastive(loss)),
     };
     Ok(Plan { parameters, is_referenced, wanted, shape })
+}
+
+/// That no file has what the loss takes.
+fn contrastive(loss: &Description) -> Failure {
+    let message =
+        "takes similarities of samples, which files of log-probabilities do not have; the library evaluates it";
+    Failure::new(format!("--loss {}: {message}", loss.name))
 }
 
 /// That no option is given that is for losses of another shape.
@@ -98,6 +106,7 @@ fn what(shape: Kinds) -> &'static str {
         Kinds::Pairwise => "pairs",
         Kinds::Labelled => "labelled answers",
         Kinds::Listed => "lists of answers",
+        Kinds::Contrastive => "similarities of samples",
     }
 }
 
@@ -163,6 +172,7 @@ fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure>
                 add(logps, "--ref-logps", &answers.ref_logps, "ref_logps", remedy);
             }
         }
+        Kinds::Contrastive => return Err(contrastive(options.loss)),
     }
     if options.loss.shape == Kinds::Labelled {
         add(Kind::Label, "--label", &answers.label, "label", "--label names another");
