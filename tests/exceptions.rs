@@ -150,8 +150,14 @@ fn answers_and_their_metrics() {
                         let answers =
                             Labelled { reference_point: 0.5, ..Labelled::new(&policy, &reference, &desirable) };
                         let mut metrics = LabelledMetrics::new();
-                        let outputs =
-                            LabelledOutputs { losses: a, rewards: b, grad_logps: c, grad_ref_logps: d, grad_beta: e };
+                        let outputs = LabelledOutputs {
+                            losses: a,
+                            rewards: b,
+                            grad_logps: c,
+                            grad_ref_logps: d,
+                            grad_beta: e,
+                            ..Default::default()
+                        };
                         let metrics = Some(&mut metrics);
                         quiet(&what, || Run::default().evaluate_labelled(&loss, answers, outputs, metrics)).unwrap();
                     }

@@ -87,6 +87,10 @@ fn check_shape(options: &Score) -> Result<(), Failure> {
         ("--rank", answers.rank.is_some(), LISTED),
     ];
     let loss = options.loss;
+    if pairs.column.is_some() && loss.column.is_none() {
+        let message = "takes nothing beside log-probabilities; leave --column out";
+        return Err(Failure::new(format!("--loss {}: {message}", loss.name)));
+    }
     match given.into_iter().find(|(_, is_given, shapes)| *is_given && !shapes.contains(&loss.shape)) {
         Some((option, _, shapes)) => {
             let is_one = |other: &&&Description| shapes.contains(&other.shape);
@@ -185,6 +189,9 @@ fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure>
     }
     if answers.rank.is_some() {
         add(logps, "--rank", &answers.rank, "", "--rank names another");
+    }
+    if let Some(column) = options.loss.column {
+        add(logps, "--column", &pairs.column, column.name, "--column names another");
     }
     if pairs.weights.is_some() {
         add(Kind::Number, "--weights", &pairs.weights, "", "--weights names another");
