@@ -114,6 +114,7 @@ extern crate std;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod aot;
 mod batch;
 #[cfg(feature = "capi")]
 #[doc(hidden)]

@@ -8,20 +8,18 @@ use preflane::{Backend, Error, ExactSum, LabelledLoss, ListedLoss, Run};
 use crate::inputs::{Row, Rows};
 use crate::{Case, Form, Hasher, beside};
 
-/// Every level does the same.
-const RUN: Run = Run::on(Backend::SCALAR);
-
 /// Answers of the longest list.
 const LONGEST: usize = 5;
 
 /// Hashes what a family comes to, in all forms.
-pub fn hash(case: &Case, rows: &Rows, hasher: &mut Hasher) -> Result<(), Error> {
+pub fn hash(backend: Backend, case: &Case, rows: &Rows, hasher: &mut Hasher) -> Result<(), Error> {
     let parameters = case.description.case(case.index);
+    let run = Run::on(backend);
     for form in Form::ALL {
         if case.description.shape == Shape::Labelled {
-            labelled(&LabelledLoss::new(case.description, &parameters)?, rows, form, hasher)?;
+            labelled(run, &LabelledLoss::new(case.description, &parameters)?, rows, form, hasher)?;
         } else {
-            listed(&ListedLoss::new(case.description, &parameters)?, rows, form, hasher)?;
+            listed(run, &ListedLoss::new(case.description, &parameters)?, rows, form, hasher)?;
         }
     }
     Ok(())
@@ -29,7 +27,7 @@ pub fn hash(case: &Case, rows: &Rows, hasher: &mut Hasher) -> Result<(), Error> 
 
 /// The chosen answer of each row as a desirable one, the rejected one as another, against reference points that change from row to
 /// row.
-fn labelled(loss: &LabelledLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<(), Error> {
+fn labelled(run: Run, loss: &LabelledLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<(), Error> {
     const POINTS: [f32; 4] = [0.0, 0.25, 1.5, -3.0];
     let takes_point = loss.description().reference_point.is_some();
     let has_bias = loss.description().parameters.iter().any(|parameter| parameter.name == "bias");
@@ -56,7 +54,7 @@ fn labelled(loss: &LabelledLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -
             grad_beta: Some(&mut grad_beta),
             grad_bias: Some(&mut grad_bias),
         };
-        RUN.evaluate_labelled(loss, answers, outputs, Some(&mut metrics))?;
+        run.evaluate_labelled(loss, answers, outputs, Some(&mut metrics))?;
         hasher.rows(&[&losses, &rewards, &grad_logps, &grad_ref_logps, &grad_beta]);
         if has_bias {
             hasher.rows(&[&grad_bias]);
@@ -77,7 +75,7 @@ fn labelled(loss: &LabelledLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -
 }
 
 /// The chosen answers of one to five rows in turn as a list, with the weight of the first; now and then an empty list.
-fn listed(loss: &ListedLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<(), Error> {
+fn listed(run: Run, loss: &ListedLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<(), Error> {
     let mut metrics = ListMetrics::new();
     let mut scratch = [ListScratch::default(); LONGEST];
     let (mut first, mut list) = (0, 0);
@@ -106,7 +104,7 @@ fn listed(loss: &ListedLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Re
             grad_logps: Some(&mut grad_logps[..n]),
             grad_ref_logps: Some(&mut grad_ref_logps[..n]),
         };
-        RUN.evaluate_listed(loss, lists, outputs, Some(&mut metrics), &mut scratch)?;
+        run.evaluate_listed(loss, lists, outputs, Some(&mut metrics), &mut scratch)?;
         hasher.rows(&[&losses, &grad_beta]);
         hasher.rows(&[&rewards[..n], &grad_logps[..n], &grad_ref_logps[..n]]);
         (first, list) = (first + n, list + 1);

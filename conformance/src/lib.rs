@@ -66,6 +66,11 @@ impl Case {
         of_shape.flat_map(move |description| (0..sets).map(move |index| Case { description, index }))
     }
 
+    /// Whether it is one of the few that an emulated machine computes.
+    pub const fn is_of_few(&self) -> bool {
+        !self.description.nearest || self.index == self.description.number as usize % CASES
+    }
+
     /// The families of rows that it is hashed over in a set.
     pub const fn rows(&self, set: Set) -> &'static [Rows] {
         match (self.description.nearest, set) {
@@ -307,13 +312,49 @@ pub trait Runner {
     /// Evaluates `function` at all `arguments` and hands the values to `hasher`.
     fn elementary(&mut self, function: &Function, arguments: &Arguments, hasher: &mut Hasher) -> Result<(), Error>;
 
-    /// Whether labelled and listed answers are to be evaluated too, which every level does by the same scalar code.
-    fn takes_answers(&self) -> bool {
-        true
+    /// Where it runs.
+    fn backend(&self) -> Backend;
+
+    /// Whether few digests are enough, as on what emulates a machine: of each loss by value those of one set of parameters, which is another
+    /// from loss to loss.
+    fn is_brief(&self) -> bool {
+        false
     }
 
     /// Takes all `rows` forwards and backwards and hands the results to `hasher`.
     fn logits(&mut self, rows: &LogitRows, hasher: &mut Hasher) -> Result<(), Error>;
+}
+
+/// Another runner, with few digests.
+#[derive(Debug)]
+pub struct Brief<R>(pub R);
+
+impl<R: Runner + ?Sized> Runner for Brief<&mut R> {
+    fn pairs(&mut self, loss: &Loss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Result<Metrics, Error> {
+        self.0.pairs(loss, rows, form, hasher)
+    }
+    fn elementary(&mut self, function: &Function, arguments: &Arguments, hasher: &mut Hasher) -> Result<(), Error> {
+        self.0.elementary(function, arguments, hasher)
+    }
+    fn backend(&self) -> Backend {
+        self.0.backend()
+    }
+    fn is_brief(&self) -> bool {
+        true
+    }
+    fn logits(&mut self, rows: &LogitRows, hasher: &mut Hasher) -> Result<(), Error> {
+        self.0.logits(rows, hasher)
+    }
+}
+
+/// Whether the digest of that name is one of the few.
+pub fn is_of_few(name: &str) -> bool {
+    let mut parts = name.split('/').skip(1);
+    let loss = parts.next().and_then(|name| LOSSES.iter().find(|loss| loss.name == name));
+    match (loss, parts.next().and_then(|index| index.parse().ok())) {
+        (Some(description), Some(index)) => Case { description, index }.is_of_few(),
+        _ => true,
+    }
 }
 
 /// Runs in blocks of [`BLOCK`] rows, in fixed memory.
@@ -379,6 +420,10 @@ impl Runner for Blocks {
         Ok(())
     }
 
+    fn backend(&self) -> Backend {
+        self.0
+    }
+
     fn logits(&mut self, rows: &LogitRows, hasher: &mut Hasher) -> Result<(), Error> {
         logits::hash(self.0, rows, logits::Columns::Whole, hasher)
     }
@@ -386,7 +431,8 @@ impl Runner for Blocks {
 
 /// Computes all digests of a set and calls back with each, always in the same order.
 pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64)) -> Result<(), Refused> {
-    for case in Case::of(set, Shape::Pairwise) {
+    let brief = runner.is_brief();
+    for case in Case::of(set, Shape::Pairwise).filter(|case| !brief || case.is_of_few()) {
         for rows in case.rows(set) {
             let name = |part| Name { set, what: What::Loss(case), inputs: rows.name, part };
             let refused = |part| move |error| Refused { name: name(part), error };
@@ -411,11 +457,11 @@ pub fn digests(set: Set, runner: &mut dyn Runner, sink: &mut dyn FnMut(Name, u64
         }
     }
     for shape in [Shape::Labelled, Shape::Listed] {
-        for case in Case::of(set, shape).filter(|_| runner.takes_answers()) {
+        for case in Case::of(set, shape).filter(|case| !brief || case.is_of_few()) {
             for rows in case.rows(set) {
                 let name = Name { set, what: What::Loss(case), inputs: rows.name, part: "answers" };
                 let mut hasher = Hasher::default();
-                answers::hash(&case, rows, &mut hasher).map_err(|error| Refused { name, error })?;
+                answers::hash(runner.backend(), &case, rows, &mut hasher).map_err(|error| Refused { name, error })?;
                 sink(name, hasher.finish());
             }
         }

@@ -9,7 +9,7 @@ mod module {
 
     use preflane::{Backend, Level};
     use preflane_conformance::inputs::Set;
-    use preflane_conformance::{Blocks, digests};
+    use preflane_conformance::{Blocks, Brief, digests};
 
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
@@ -37,7 +37,7 @@ mod module {
     pub extern "C" fn run(level: usize) -> i32 {
         let Some(backend) = Level::ALL.get(level).and_then(|&level| Backend::new(level).ok()) else { return 2 };
         let mut whole = true;
-        let outcome = digests(Set::Core, &mut Blocks(backend), &mut |name, digest| {
+        let outcome = digests(Set::Core, &mut Brief(&mut Blocks(backend)), &mut |name, digest| {
             let mut out = Line { text: [0; 128], len: 0 };
             whole &= write!(out, "{name} {digest:016x}").is_ok();
             // SAFETY: pointer and length are those of a live array; the host copies the bytes before it returns.

@@ -1,5 +1,5 @@
 //! AOT (Melnyk et al. 2024, arXiv 2406.05882, unpaired): conservative DPO on `sort(u) - sort(v)`, the batch's values in order, so that
-//! one distribution is to lie above the other. This is the loss of a row in order; [`pairs::Sorted`](crate::pairs::Sorted) puts the rows in
+//! one distribution is to lie above the other. This is the loss of a row in order; [`aot`](crate::aot) finds the
 //! order and brings the gradients back.
 
 use super::link::{Link, Sigmoid};

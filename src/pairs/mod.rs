@@ -124,7 +124,7 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    fn check(&self, column: Option<&Parameter>) -> Result<(), Error> {
+    pub(crate) fn check(&self, column: Option<&Parameter>) -> Result<(), Error> {
         let n = self.len();
         check_length("policy_rejected_logps", n, self.policy_rejected_logps.len())?;
         if let Some(reference) = self.reference {

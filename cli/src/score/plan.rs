@@ -33,6 +33,10 @@ pub struct Plan {
 /// A parameter that the loss does not have or allow, an option that is for another shape of loss, a column named twice.
 pub fn plan(options: &Score) -> Result<Plan, Failure> {
     let loss = options.loss;
+    if ["aot", "aot_unpaired"].contains(&loss.name) {
+        let message = "compares the rows of a training batch in order, and a file is none; the library's `aot` puts a batch in order";
+        return Err(Failure::new(format!("--loss {}: {message}", loss.name)));
+    }
     let parameters = options.parameters.of(loss)?;
     check_shape(options)?;
     check_reference(options)?;
