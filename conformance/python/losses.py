@@ -75,8 +75,8 @@ def exo(t, z):
 
 
 def discopop(t, z):
-    """(1 - m) softplus(-z) + m e^-z with m = sigmoid(z/tau), the last product as one exponential."""
-    return sigmoid(-z / t.tau) * softplus(-z) + exp(log_sigmoid(z / t.tau) - z)
+    """(1 - m) softplus(-z) + m e^-z with m = sigmoid(z/tau), the last product as one exponential: ln m = z/tau - softplus(z/tau)."""
+    return sigmoid(-z / t.tau) * softplus(-z) + exp(z * (1 / t.tau - 1) - softplus(z / t.tau))
 
 
 def flipped(t):
@@ -95,10 +95,11 @@ def todo(t):
 
 
 def orpo(t):
-    """odds(x) = e^x/(1 - e^x) is 1/expm1(-x); it is of numbers up to 0."""
+    """odds(x) = e^x/(1 - e^x) is 1/expm1(-x); it is of numbers up to 0, and where both are 0 the limit of equal ones."""
     if t.u > 0 or t.v > 0:
         raise Nowhere
-    return t.c + t.beta * log1p(expm1(-t.u) / expm1(-t.v))
+    below = 1 / HUGE if t.u == 0 and t.v == 0 else 0
+    return t.c + t.beta * log1p(expm1(below - t.u) / expm1(below - t.v))
 
 
 def alphapo(t):

@@ -187,6 +187,8 @@ def once(operation):
 DIGITS = Digits()
 #: The digits that are tried in turn.
 LADDER = (40, 120, 400, 1600)
+#: What the last of them leave open must be narrower than 10^-NARROW: a tie, and not an expression that loses all digits.
+NARROW = 1000
 #: From where an exponential's exponent is kept as an integer beside the decimal number.
 WIDE = 10**14
 #: From 10^300 on a stand-in is taken, tiny or enormous: of an exponential of an exponential.
@@ -441,6 +443,8 @@ class Real:
         if b.r is None:
             if a.r is None or not b.q:
                 return Real(a.q * b.q)
+            if b.q == 1:
+                return a
             return Real(a.q * b.q, a.r * Between.of(b.q))
         if not a.q:
             a, b = b, a
@@ -532,6 +536,9 @@ class Real:
         if not DIGITS.last:
             raise Undecided
         # A tie: a rational value, from which the last digits differ.
+        spread = Between(ZERO, DIGITS.up.subtract(x.r.high, x.r.low), x.r.scale)
+        if not spread.is_below(-NARROW):
+            raise Undecided("no digits decide it")
         if x.r.low <= 0 <= x.r.high:
             return nearest(x.q)
         return nearest((x.q + Fraction(plain(x.r.low, x.r.scale))).limit_denominator(1 << 1200))
