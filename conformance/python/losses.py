@@ -98,7 +98,7 @@ def orpo(t):
     """odds(x) = e^x/(1 - e^x) is 1/expm1(-x); it is of numbers up to 0, and where both are 0 the limit of equal ones."""
     if t.u > 0 or t.v > 0:
         raise Nowhere
-    below = 1 / HUGE if t.u == 0 and t.v == 0 else 0
+    below = Fraction(1, 1 << 5000) if t.u == 0 and t.v == 0 else 0
     return t.c + t.beta * log1p(expm1(below - t.u) / expm1(below - t.v))
 
 
@@ -236,14 +236,9 @@ def number(kind, ratio, *terms):
     if kind is Near:
         value = math.fsum(terms)
         return Near(value, abs(value) * UNIT)
-    return kind.of(stand_in(ratio))
-
-
-def stand_in(ratio):
-    """An exact log-ratio, with HUGE where it is infinite."""
     if isinstance(ratio, Fraction):
-        return ratio
-    return HUGE if ratio > 0 else -HUGE
+        return kind.of(ratio)
+    return kind(Fraction(0), HUGE if ratio > 0 else -HUGE)
 
 
 class Row:

@@ -23,16 +23,6 @@ class Nowhere(Exception):
     """An expression is not defined at a row."""
 
 
-# What is infinite. A log-ratio that is infinite counts as the limit of ever larger numbers; HUGE stands for it, and what depends on it is
-# exact: e^-HUGE is 0, and ln(HUGE) LARGE. No finite row has a rational number that large.
-LARGE = Fraction(1 << 2600)
-HUGE = Fraction(1 << 5000)
-#: An exponent of two that both are above, and all others below.
-ENDLESS = 2500
-#: e^HUGE is 10^BOUNDLESS.
-BOUNDLESS = 10**500
-
-
 # Binary64 with a bound of the error.
 
 #: Twice the error of an operation, so that the operations on bounds need none of their own.
@@ -385,6 +375,14 @@ def ln_at(x, scale):
     return Between.widened(DIGITS.up.plus(log))
 
 
+# What is infinite. A log-ratio that is infinite counts as the limit of ever larger numbers. HUGE stands for it, beyond what finite rows give, and an
+# exponential of it is exact, 0 or VAST.
+HUGE = Between(ONE, ONE, 10**480)
+VAST = Between(ONE, ONE, 10**500)
+#: A scale that both are above, and all finite numbers below.
+ENDLESS = 10**450
+
+
 class Real:
     """`q + r`: r is a Between, or None for 0."""
 
@@ -414,12 +412,7 @@ class Real:
 
     def infinite(self):
         """The sign of what stands for infinity, else 0."""
-        if self.r is not None and self.r.scale > BOUNDLESS // 2:
-            return self.r.sign()
-        q = self.q
-        if q.numerator.bit_length() - q.denominator.bit_length() < ENDLESS:
-            return 0
-        return 1 if q > 0 else -1
+        return self.r.sign() if self.r is not None and self.r.scale > ENDLESS else 0
 
     def __neg__(self):
         return Real(-self.q, None if self.r is None else -self.r)
@@ -460,7 +453,7 @@ class Real:
     def reciprocal(self):
         if self.r is None:
             # 1/0 is the limit from above.
-            return Real(1 / self.q) if self.q else Real(self.q, Between(ONE, ONE, BOUNDLESS))
+            return Real(1 / self.q) if self.q else Real(self.q, VAST)
         if self.q:
             # 1/(q + r) = 1/q - r/(q (q + r)), where r is the lesser
             part = self.r * Between.of(1 / self.q)
@@ -472,7 +465,7 @@ class Real:
     def exp(self):
         infinite = self.infinite()
         if infinite:
-            return Real(Fraction(0), Between(ONE, ONE, BOUNDLESS) if infinite > 0 else None)
+            return Real(Fraction(0), VAST if infinite > 0 else None)
         if self.r is None:
             if not self.q:
                 return Real(Fraction(1))
@@ -490,7 +483,7 @@ class Real:
         if self.sign() <= 0:
             raise ValueError("ln of a number that is not positive")
         if self.infinite():
-            return Real(LARGE)
+            return Real(Fraction(0), HUGE)
         if self.r is not None and self.q > 0:
             part = self.r * Between.of(1 / self.q)
             if part.is_below(-1):
