@@ -1,10 +1,11 @@
 //! Batches of every shape: checked, and split where they run on threads.
 
 use crate::evaluate::{PairLoss, evaluate_checked};
+use crate::kl::{self, KlEstimate, KlOutputs, KlTokens};
 use crate::labelled::{self, Labelled, LabelledMetrics, LabelledOutputs};
 use crate::listed::{self, ListMetrics, ListOutputs, ListScratch, Lists};
 use crate::run::join;
-use crate::{Backend, Error, LabelledLoss, ListedLoss, Metrics, Outputs, Pairs, Run, pairs};
+use crate::{Backend, Error, ExactSum, LabelledLoss, ListedLoss, Metrics, Outputs, Pairs, Run, pairs};
 
 /// A batch whose arguments were checked.
 pub(crate) trait Work: Send + Sized {
@@ -99,8 +100,8 @@ impl Run {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`], [`Error::Weight`], [`Error::Parameter`] for a reference point that is not finite, and [`Error::Threads`];
-    /// nothing is written then.
+    /// [`Error::Length`], [`Error::Weight`], [`Error::Column`], [`Error::Parameter`] for a reference point that is not finite or that the loss
+    /// does not take, and [`Error::Threads`]; nothing is written then.
     pub fn evaluate_labelled(
         self,
         loss: &LabelledLoss,
@@ -108,8 +109,8 @@ impl Run {
         outputs: LabelledOutputs<'_>,
         metrics: Option<&mut LabelledMetrics>,
     ) -> Result<(), Error> {
-        let outputs = labelled::check(&answers, outputs)?;
-        self.work(LabelledWork { loss, answers, outputs }, metrics)
+        let outputs = labelled::check(loss, &answers, outputs)?;
+        self.work(LabelledWork { backend: self.backend(), loss, answers, outputs }, metrics)
     }
 
     /// Loss of every list, rewards and gradients of every answer, and the metrics of all.
@@ -133,8 +134,8 @@ impl Run {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`], [`Error::Offsets`], [`Error::Weight`], [`Error::Full`] for too little scratch, and [`Error::Threads`]; nothing
-    /// is written then.
+    /// [`Error::Length`] (also for a column that the loss takes and is not there, or the other way round), [`Error::Offsets`],
+    /// [`Error::Column`], [`Error::Weight`], [`Error::Full`] for too little scratch, and [`Error::Threads`]; nothing is written then.
     pub fn evaluate_listed(
         self,
         loss: &ListedLoss,
@@ -143,8 +144,70 @@ impl Run {
         metrics: Option<&mut ListMetrics>,
         scratch: &mut [ListScratch],
     ) -> Result<(), Error> {
-        listed::check(&lists, &outputs, scratch)?;
+        listed::check(&lists, loss.description().column.as_ref(), &outputs, scratch)?;
         self.work(ListWork { loss, lists, outputs, scratch: Some(scratch) }, metrics)
+    }
+}
+
+impl Run {
+    /// An estimate of the divergence of policy and reference of every token, its derivative, and its sum and mean over every sequence.
+    ///
+    /// `total`, if given, is added to: the exact sum over all tokens, which merges across batches and ranks. The estimate and the
+    /// derivative of a token are the nearest `f32` to their exact values. The sum and the mean of k1 are exact before they are rounded once;
+    /// those of k2 and k3 are exact sums of the tokens' `f32`, rounded once.
+    ///
+    /// ```
+    /// use preflane::Run;
+    /// use preflane::kl::{KlEstimate, KlOutputs, KlTokens};
+    ///
+    /// // A sequence of two tokens and one of a single token.
+    /// let tokens = KlTokens { policy_logps: &[-1.5, -0.25, -3.0], ref_logps: &[-2.0, -0.5, -3.5], offsets: &[0, 2, 3] };
+    /// let (mut estimates, mut means) = ([0.0; 3], [0.0; 2]);
+    /// let outputs = KlOutputs { estimates: Some(&mut estimates), means: Some(&mut means), ..Default::default() };
+    /// Run::default().kl(KlEstimate::K3, tokens, outputs, None)?;
+    /// assert_eq!(estimates[0], 0.106530659712633_f64 as f32);
+    /// assert_eq!(means, [0.06766572, estimates[2]]);
+    /// # Ok::<(), preflane::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::Offsets`], [`Error::EmptySequence`] and [`Error::Threads`]; nothing is written then.
+    pub fn kl(
+        self,
+        estimate: KlEstimate,
+        tokens: KlTokens<'_>,
+        outputs: KlOutputs<'_>,
+        total: Option<&mut ExactSum>,
+    ) -> Result<(), Error> {
+        kl::check(&tokens, &outputs)?;
+        self.work(KlWork { backend: self.backend(), estimate, tokens, outputs }, total)
+    }
+}
+
+struct KlWork<'w> {
+    backend: Backend,
+    estimate: KlEstimate,
+    tokens: KlTokens<'w>,
+    outputs: KlOutputs<'w>,
+}
+
+impl Work for KlWork<'_> {
+    type Metrics = ExactSum;
+    const GRAIN: usize = 64;
+
+    fn rows(&self) -> usize {
+        self.tokens.len()
+    }
+    fn split(self, n: usize) -> (Self, Self) {
+        let (left, right) = self.tokens.split(n);
+        let (head, tail) = self.outputs.split(n, left.policy_logps.len());
+        (Self { tokens: left, outputs: head, ..self }, Self { tokens: right, outputs: tail, ..self })
+    }
+    fn run(mut self, metrics: Option<&mut ExactSum>) {
+        kl::evaluate_checked(self.backend, self.estimate, &self.tokens, &mut self.outputs, metrics);
+    }
+    fn merge(metrics: &mut ExactSum, more: &ExactSum) {
+        metrics.merge(more);
     }
 }
 
@@ -177,6 +240,7 @@ impl<L: PairLoss> Work for PairWork<'_, L> {
 }
 
 struct LabelledWork<'w> {
+    backend: Backend,
     loss: &'w LabelledLoss,
     answers: Labelled<'w>,
     outputs: labelled::OutputSlices<'w>,
@@ -184,7 +248,8 @@ struct LabelledWork<'w> {
 
 impl Work for LabelledWork<'_> {
     type Metrics = LabelledMetrics;
-    const GRAIN: usize = 1024;
+    // A multiple of the kernel's block.
+    const GRAIN: usize = 8 * 1024;
 
     fn rows(&self) -> usize {
         self.answers.len()
@@ -195,7 +260,7 @@ impl Work for LabelledWork<'_> {
         (Self { answers: left, outputs: head, ..self }, Self { answers: right, outputs: tail, ..self })
     }
     fn run(mut self, metrics: Option<&mut LabelledMetrics>) {
-        labelled::evaluate_checked(self.loss, self.answers, &mut self.outputs, metrics);
+        labelled::evaluate_checked(self.backend, self.loss, self.answers, &mut self.outputs, metrics);
     }
     fn merge(metrics: &mut LabelledMetrics, more: &LabelledMetrics) {
         metrics.merge(more);

@@ -263,6 +263,24 @@ pub(crate) fn check_weights(rows: usize, weights: &[f32]) -> Result<(), Error> {
     }
 }
 
+/// That offsets begin with 0, never fall and end with `n`. `requirements` are those of the first and of the last one, in words.
+pub(crate) fn check_offsets(offsets: &[usize], n: usize, [first, last]: [&'static str; 2]) -> Result<(), Error> {
+    let mut before = 0;
+    for (index, &value) in offsets.iter().enumerate() {
+        if index == 0 && value != 0 {
+            return Err(Error::Offsets { index, value, requirement: first });
+        }
+        if value < before {
+            return Err(Error::Offsets { index, value, requirement: "at least the offset before it" });
+        }
+        before = value;
+    }
+    if before != n || offsets.is_empty() {
+        return Err(Error::Offsets { index: offsets.len().saturating_sub(1), value: before, requirement: last });
+    }
+    Ok(())
+}
+
 /// That a column is there if the loss takes one and not otherwise, as many numbers as rows, each in its range.
 pub(crate) fn check_column(rows: usize, wanted: Option<&Parameter>, given: Option<&[f32]>) -> Result<(), Error> {
     let expected = if wanted.is_some() { rows } else { 0 };

@@ -95,8 +95,9 @@
 //! - `outputs` and `tally` are the macros that list the results of a row, and the counts and sums of metrics, in one place each.
 //! - [`logits`] has token log-probabilities, their mergeable log-sum-exp and the gradient, over rows of a vocabulary; then sequences, and
 //!   the whole step, which goes through `pairs`. [`contrastive`] stands on the same log-sum-exp.
-//! - `metrics` has exact sums and counts of pairs. `evaluate` compiles the pair kernels, once for each loss; `batch` checks a batch of any
+//! - `metrics` has exact sums and counts of pairs, `mean_log_ratio` the running means that KTO, BCO and beta-DPO compare with. `evaluate` compiles the pair kernels, once for each loss; `batch` checks a batch of any
 //!   shape and splits it; `run` says where this and all other work runs.
+//! - [`kl`] has estimates of the divergence of policy and reference, token by token and over sequences.
 //! - [`streaming`] evaluates token by token in fixed memory, with a window and alarms; `saved` turns its state into bytes.
 //! - `trainer` and `scores` own their memory.
 //! - `capi` is the C interface; `capi/` beside `src` has its header and what a C project needs.
@@ -124,11 +125,13 @@ pub mod elementary;
 mod error;
 mod evaluate;
 mod exact;
+pub mod kl;
 pub mod labelled;
 mod lanes;
 pub mod listed;
 pub mod logits;
 pub mod losses;
+mod mean_log_ratio;
 mod metrics;
 #[cfg(test)]
 mod numbers;
@@ -148,6 +151,7 @@ pub use evaluate::{PairLoss, evaluate_pair};
 pub use exact::ExactSum;
 pub use lanes::{Backend, Level};
 pub use losses::{LabelledLoss, ListedLoss, Loss};
+pub use mean_log_ratio::MeanLogRatio;
 pub use metrics::{Metrics, Report};
 pub use pairs::{Outputs, Pair, Pairs, Reference};
 pub use run::Run;

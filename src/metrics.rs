@@ -290,12 +290,13 @@ impl Metrics {
     }
 }
 
-struct Sums<'a> {
-    sums: [&'a mut ExactSum; 7],
-    columns: [&'a [f32]; 7],
+/// Adds columns of at most a block to their sums.
+pub(crate) struct Sums<'a, const N: usize> {
+    pub sums: [&'a mut ExactSum; N],
+    pub columns: [&'a [f32]; N],
 }
 
-impl Kernel for Sums<'_> {
+impl<const N: usize> Kernel for Sums<'_, N> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes>(self) {

@@ -1,4 +1,7 @@
-//! The macro that lists the results of a row in one place.
+//! The results of rows: the macro that lists them in one place, and where kernels put them.
+
+use crate::lanes::Lanes;
+use crate::losses::Tracked;
 
 /// Declares every result in turn: its place, its name as a column, its name in a single row, what it is.
 macro_rules! outputs {
@@ -48,3 +51,108 @@ macro_rules! outputs {
 }
 
 pub(crate) use outputs;
+
+/// Takes the results of a block of rows, each by its place among all.
+pub(crate) trait Sink<L> {
+    fn put<const PLACE: usize>(&mut self, value: L);
+    /// Takes a result that cannot be -0.
+    fn put_plain<const PLACE: usize>(&mut self, value: L);
+    /// Takes a result by its opposite.
+    fn put_opposite<const PLACE: usize>(&mut self, value: L);
+}
+
+/// The block from row `at` on in columns, of which some may not be asked for.
+pub(crate) struct Columns<'r, 'o, const N: usize> {
+    pub results: &'r mut [Option<&'o mut [f32]>; N],
+    pub at: usize,
+}
+
+impl<L: Lanes, const N: usize> Sink<L> for Columns<'_, '_, N> {
+    #[inline(always)]
+    fn put<const PLACE: usize>(&mut self, value: L) {
+        if let Some(to) = &mut self.results[PLACE] {
+            value.store_result(to, self.at);
+        }
+    }
+    #[inline(always)]
+    fn put_plain<const PLACE: usize>(&mut self, value: L) {
+        if let Some(to) = &mut self.results[PLACE] {
+            value.store(to, self.at);
+        }
+    }
+    #[inline(always)]
+    fn put_opposite<const PLACE: usize>(&mut self, value: L) {
+        if let Some(to) = &mut self.results[PLACE] {
+            value.store_opposite(to, self.at);
+        }
+    }
+}
+
+/// A row alone.
+impl<const N: usize> Sink<f64> for [f32; N] {
+    #[inline(always)]
+    fn put<const PLACE: usize>(&mut self, value: f64) {
+        value.store_result(self, PLACE);
+    }
+    #[inline(always)]
+    fn put_plain<const PLACE: usize>(&mut self, value: f64) {
+        value.store(self, PLACE);
+    }
+    #[inline(always)]
+    fn put_opposite<const PLACE: usize>(&mut self, value: f64) {
+        value.store_opposite(self, PLACE);
+    }
+}
+
+/// Takes results with bounds of their errors, weighs those that a weight multiplies, and says of which lanes all are decided.
+pub(crate) struct Nearest<'s, L: Lanes, S> {
+    sink: &'s mut S,
+    /// If it is not 1 in every lane.
+    weight: Option<L>,
+    decided: L::Mask,
+}
+
+impl<'s, L: Lanes, S: Sink<L>> Nearest<'s, L, S> {
+    #[inline(always)]
+    pub fn new(sink: &'s mut S, weight: Option<L>) -> Self {
+        let zero = L::splat(0.0);
+        Self { sink, weight, decided: zero.eq(zero) }
+    }
+
+    /// Takes a result that no weight multiplies.
+    #[inline(always)]
+    pub fn put<const PLACE: usize>(&mut self, result: Tracked<L>) -> L {
+        let (value, decided) = result.decided();
+        self.decided = L::and(self.decided, decided);
+        self.sink.put::<PLACE>(value);
+        value
+    }
+
+    /// Takes a result, to be weighed.
+    #[inline(always)]
+    pub fn put_weighed<const PLACE: usize>(&mut self, result: Tracked<L>) -> L {
+        let weighed = match self.weight {
+            Some(weight) => result * Tracked::new(weight),
+            None => result,
+        };
+        self.put::<PLACE>(weighed)
+    }
+
+    /// Takes again what was taken before.
+    #[inline(always)]
+    pub fn again<const PLACE: usize>(&mut self, value: L) {
+        self.sink.put::<PLACE>(value);
+    }
+
+    /// Takes the opposite of what was taken before.
+    #[inline(always)]
+    pub fn opposite<const PLACE: usize>(&mut self, value: L) {
+        self.sink.put_opposite::<PLACE>(value);
+    }
+
+    /// The lanes of which a result is undecided.
+    #[inline(always)]
+    pub fn undecided(&self) -> u32 {
+        !L::bits(self.decided)
+    }
+}

@@ -44,6 +44,7 @@ pub enum Kind {
     Monitor = 2,
     LabelledMetrics = 3,
     ListMetrics = 4,
+    MeanLogRatio = 5,
 }
 
 /// Writes numbers one after the other.
@@ -133,9 +134,9 @@ pub fn read(kind: Kind, bytes: &[u8]) -> Result<Reader<'_>, Error> {
     match unseal(bytes, end) {
         Err(Unsealed::CutOff) => refuse("is cut off"),
         Err(Unsealed::Damaged) => refuse("is damaged: its checksum does not fit"),
-        Ok(_) if of != kind as u8 => {
-            refuse("is of another kind: metrics of pairs, of labelled answers or of lists, or a whole monitor")
-        }
+        Ok(_) if of != kind as u8 => refuse(
+            "is of another kind: metrics of pairs, of labelled answers or of lists, a mean log-ratio, or a whole monitor",
+        ),
         Ok((covered, _)) => Ok(Reader(covered.get(HEADER..).unwrap_or_default())),
     }
 }

@@ -2,7 +2,7 @@
 
 use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate_answer};
 use preflane::losses::{CASES, LOSSES, Shape};
-use preflane::{Error, ExactSum, LabelledLoss, Run};
+use preflane::{Backend, Error, ExactSum, LabelledLoss, Level, Run};
 use preflane_judge::{
     Float, Form, Inputs, Random, Textbook, answers_near, float, is_nearest, is_rounded, midpoint, textbook,
 };
@@ -45,7 +45,7 @@ fn both(answers: impl IntoIterator<Item = [f32; 2]>) -> Vec<Row> {
     answers.into_iter().flat_map(labelled).collect()
 }
 
-const RESULTS: [&str; 5] = ["loss", "reward", "grad_logps", "grad_ref_logps", "grad_beta"];
+const RESULTS: [&str; 6] = ["loss", "reward", "grad_logps", "grad_ref_logps", "grad_beta", "grad_bias"];
 
 /// The columns of [`RESULTS`] of some rows, and their metrics.
 fn results(
@@ -53,7 +53,7 @@ fn results(
     rows: &[Row],
     reference: bool,
     reference_point: f32,
-) -> ([Vec<f32>; 5], LabelledMetrics) {
+) -> ([Vec<f32>; 6], LabelledMetrics) {
     results_of(Run::default(), loss, rows, reference, reference_point)
 }
 
@@ -63,7 +63,7 @@ fn results_of(
     rows: &[Row],
     reference: bool,
     reference_point: f32,
-) -> ([Vec<f32>; 5], LabelledMetrics) {
+) -> ([Vec<f32>; 6], LabelledMetrics) {
     let [policy, of_reference] = [0, 1].map(|k| rows.iter().map(|row| row.answer[k]).collect::<Vec<_>>());
     let desirable: Vec<bool> = rows.iter().map(|row| row.desirable).collect();
     let weights: Vec<f32> = rows.iter().map(|row| row.weight).collect();
@@ -73,21 +73,27 @@ fn results_of(
         desirable: &desirable,
         reference_point,
         weights: weights.iter().any(|weight| *weight != 1.0).then_some(&weights),
+        column: None,
     };
-    let mut columns = [(); 5].map(|()| vec![f32::from_bits(0xdead); rows.len()]);
+    let mut columns = [(); 6].map(|()| vec![f32::from_bits(0xdead); rows.len()]);
     let mut metrics = LabelledMetrics::new();
-    let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = columns.each_mut().map(|x| Some(x.as_mut_slice()));
-    let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta };
+    let [losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias] =
+        columns.each_mut().map(|x| Some(x.as_mut_slice()));
+    let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias };
     run.evaluate_labelled(loss, answers, outputs, Some(&mut metrics)).unwrap();
     (columns, metrics)
 }
 
 fn judge_rows(Judged { loss, textbook }: &Judged, rows: &[Row], reference_point: f32) {
+    let reference_point = if loss.description().reference_point.is_some() { reference_point } else { 0.0 };
     let (columns, _) = results(loss, rows, true, reference_point);
     for (i, row) in rows.iter().enumerate() {
         let exact = preflane_judge::labelled(textbook, row.answer, row.desirable, reference_point, row.weight);
         let by_logp = exact.by_logps[0].clone();
-        let exact = [exact.loss, exact.rewards[0].clone(), by_logp.clone(), -by_logp, exact.by_beta];
+        // By what stands beside beta times the log-ratio.
+        let has_bias = loss.description().parameters.iter().any(|parameter| parameter.name == "bias");
+        let by_bias = if has_bias { by_logp.clone() / textbook.beta() } else { float(0.0) };
+        let exact = [exact.loss, exact.rewards[0].clone(), by_logp.clone(), -by_logp, exact.by_beta, by_bias];
         for ((name, column), exact) in RESULTS.iter().zip(&columns).zip(&exact) {
             let got = column[i];
             let is_right = if *name == "reward" { is_rounded } else { is_nearest };
@@ -239,6 +245,60 @@ fn worked_values() {
     close(evaluate_answer(&uneven, 2.0, None, false, 1.0).grad_logps, 0.75 * 0.5 * 0.235003712201594);
 }
 
+/// The same for the other losses.
+#[test]
+fn worked_values_of_bco_apo_and_siglip() {
+    let bco = LabelledLoss::bco(0.1).unwrap();
+    let [desirable, other] = [true, false].map(|label| evaluate_answer(&bco, -12.5, Some(-13.0), label, 0.25));
+    close(desirable.loss, 0.680725303525525);
+    close(other.loss, 0.705725303525525);
+    close(desirable.grad_logps, -0.049375032550049);
+    close(other.grad_logps, 0.050624967449951);
+    close(other.grad_beta, 0.50624967449951 * 0.25);
+    assert_eq!((desirable.reward, desirable.grad_bias), (0.05, 0.0));
+    let apo = LabelledLoss::apo_zero_unpaired(0.1, 1.0, 1.0).unwrap();
+    let [desirable, other] = [true, false].map(|label| evaluate_answer(&apo, -12.5, Some(-13.0), label, 0.0));
+    close(desirable.loss, 0.487502603515790);
+    close(other.loss, 0.512497396484210);
+    close(desirable.grad_logps, -0.0249843815081116);
+    assert_eq!(other.grad_logps, -desirable.grad_logps);
+    // It is KTO without a reference point.
+    let at_zero = evaluate_answer(&kto([0.1, 1.0, 1.0]), -12.5, Some(-13.0), true, 0.0);
+    assert_eq!(desirable, at_zero);
+    // A matrix of two images and two texts: its own text for each, on the diagonal.
+    let siglip = LabelledLoss::siglip(1.0, 0.0).unwrap();
+    let scores = [(2.0, true), (0.5, false), (-1.0, false), (1.0, true)];
+    let losses = scores.map(|(score, label)| evaluate_answer(&siglip, score, None, label, 0.0).loss);
+    close(losses.iter().sum::<f32>() / 2.0, 0.863764185129762);
+    let scaled = LabelledLoss::siglip(10.0, -10.0).unwrap();
+    let [own, other] = [true, false].map(|label| evaluate_answer(&scaled, 0.3, None, label, 0.0));
+    // The score is the nearest f32 to 0.3.
+    let off = f64::from(0.3_f32) - 0.3;
+    close(own.loss, 7.00091146645377 - 10.0 * off);
+    close(other.loss, 0.000911466453774245 * (1.0 + 10.0 * off));
+    close(own.grad_bias, -0.999088948805599);
+    close(own.grad_logps, -9.99088948805599);
+    close(own.grad_beta, -0.999088948805599 * 0.3);
+}
+
+/// A loss that compares with no reference point takes none.
+#[test]
+fn a_reference_point_is_used_or_refused() {
+    for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Labelled) {
+        let loss = LabelledLoss::new(description, &description.defaults()).unwrap();
+        let answers = Labelled { reference_point: 1.0, ..Labelled::new(&[-1.0], &[-2.0], &[true]) };
+        let mut losses = [7.0];
+        let outputs = LabelledOutputs { losses: Some(&mut losses), ..Default::default() };
+        let got = Run::default().evaluate_labelled(&loss, answers, outputs, None);
+        if description.reference_point.is_some() {
+            assert!(got.is_ok() && losses != [evaluate_answer(&loss, -1.0, Some(-2.0), true, 0.0).loss]);
+        } else {
+            assert!(matches!(got, Err(Error::Parameter { name: "reference_point", value: 1.0, .. })), "{got:?}");
+            assert_eq!(losses, [7.0]);
+        }
+    }
+}
+
 /// A row alone, one among others, one without a reference and one with a reference of 0 are the same.
 #[test]
 fn rows_do_not_know_their_neighbours() {
@@ -246,23 +306,24 @@ fn rows_do_not_know_their_neighbours() {
     for Judged { loss, .. } in judged(None) {
         let mut rows = both((0..40).map(|i| if i % 5 == 0 { [random.finite(); 2] } else { [random.logp(), -1e3] }));
         rows[7].answer = [f32::NAN, 0.0];
+        let point = if loss.description().reference_point.is_some() { 0.5 } else { 0.0 };
         for reference in [true, false] {
-            let (columns, metrics) = results(&loss, &rows, reference, 0.5);
+            let (columns, metrics) = results(&loss, &rows, reference, point);
             assert_eq!(metrics.referenced(), if reference { 80 } else { 0 });
             for (i, &Row { answer: [policy, of_reference], desirable, .. }) in rows.iter().enumerate() {
-                let alone = evaluate_answer(&loss, policy, reference.then_some(of_reference), desirable, 0.5);
-                let alone = [alone.loss, alone.reward, alone.grad_logps, alone.grad_ref_logps, alone.grad_beta];
-                assert_eq!(
-                    alone.map(f32::to_bits),
-                    columns.each_ref().map(|column| column[i].to_bits()),
-                    "{loss:?} {i}"
-                );
+                let alone = evaluate_answer(&loss, policy, reference.then_some(of_reference), desirable, point);
+                let [gradients, of_parameters] =
+                    [[alone.grad_logps, alone.grad_ref_logps], [alone.grad_beta, alone.grad_bias]];
+                let alone = [&[alone.loss, alone.reward][..], &gradients, &of_parameters].concat();
+                for (alone, column) in alone.iter().zip(&columns) {
+                    assert_eq!(alone.to_bits(), column[i].to_bits(), "{loss:?} {i}");
+                }
             }
         }
         let free: Vec<Row> = rows.iter().map(|row| Row { answer: [row.answer[0], 0.0], ..*row }).collect();
         let bits =
-            |columns: [Vec<f32>; 5]| columns.map(|column| column.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
-        assert_eq!(bits(results(&loss, &rows, false, 0.5).0), bits(results(&loss, &free, true, 0.5).0));
+            |columns: [Vec<f32>; 6]| columns.map(|column| column.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+        assert_eq!(bits(results(&loss, &rows, false, point).0), bits(results(&loss, &free, true, point).0));
     }
 }
 
@@ -270,24 +331,36 @@ fn rows_do_not_know_their_neighbours() {
 #[test]
 fn threads_and_partitions_give_the_same_bits() {
     let mut random = Random(7);
-    let loss = kto([0.1, 1.0, 1.33]);
-    let mut rows = both((0..1_700).map(|_| [random.logp(), random.logp()]));
+    let losses = judged(None).into_iter().map(|judged| judged.loss).chain([kto([0.1, 1.0, 1.33])]);
+    for loss in losses {
+        threads_and_partitions_of(loss, &mut random);
+    }
+}
+
+fn threads_and_partitions_of(loss: LabelledLoss, random: &mut Random) {
+    let point = if loss.description().reference_point.is_some() { 0.25 } else { 0.0 };
+    let mut rows = both((0..5_700).map(|_| [random.logp(), random.logp()]));
     for (i, row) in rows.iter_mut().enumerate() {
         row.weight = (i % 7) as f32;
         if i % 100 == 0 {
             row.answer[0] = f32::from_bits(random.bits() as u32);
         }
     }
-    let bits = |columns: [Vec<f32>; 5]| columns.map(|column| column.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
-    let (whole, metrics) = results(&loss, &rows, true, 0.25);
+    let bits = |columns: [Vec<f32>; 6]| columns.map(|column| column.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+    let (whole, metrics) = results(&loss, &rows, true, point);
     let whole = bits(whole);
     for threads in [2, 3] {
-        let (columns, counted) = results_of(Run::default().threads(threads).unwrap(), &loss, &rows, true, 0.25);
+        let (columns, counted) = results_of(Run::default().threads(threads).unwrap(), &loss, &rows, true, point);
         assert!(bits(columns) == whole && counted == metrics, "{threads} threads");
+    }
+    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+        let run = Run::on(Backend::new(level).unwrap());
+        let (columns, counted) = results_of(run, &loss, &rows, true, point);
+        assert!(bits(columns) == whole && counted == metrics, "{level:?}");
     }
     let mut first = 0;
     for part in rows.chunks(1_031) {
-        for (column, whole) in bits(results(&loss, part, true, 0.25).0).iter().zip(&whole) {
+        for (column, whole) in bits(results(&loss, part, true, point).0).iter().zip(&whole) {
             assert!(*column == whole[first..first + part.len()]);
         }
         first += part.len();
@@ -304,7 +377,7 @@ fn special_values() {
         for desirable in [true, false] {
             for weight in [1.0, 0.0, 2.0] {
                 let (columns, metrics) = results(&loss, &[Row { answer: bad, desirable, weight }], true, 0.0);
-                assert_eq!(columns.map(|column| column[0].to_bits()), [NAN; 5], "{bad:?}");
+                assert_eq!(columns.map(|column| column[0].to_bits()), [NAN; 6], "{bad:?}");
                 assert_eq!((metrics.answers(), metrics.nonfinite()), (1, 1));
             }
         }
@@ -325,7 +398,7 @@ fn special_values() {
         let reward = if (answer[0] - answer[1]) > 0.0 { INF } else { -INF };
         for weight in [1.0, 0.0, 2.0] {
             let (columns, metrics) = results(&loss, &[Row { answer, desirable, weight }], true, 3.0);
-            let want = [limit * weight, reward, 0.0, 0.0, 0.0];
+            let want = [limit * weight, reward, 0.0, 0.0, 0.0, 0.0];
             assert_eq!(columns.map(|column| column[0].to_bits()), want.map(f32::to_bits), "{answer:?} {desirable}");
             assert_eq!(metrics.nonfinite(), 1);
         }
@@ -358,7 +431,8 @@ fn metrics() {
         for row in &mut rows {
             row.weight = random.unit() as f32;
         }
-        let (columns, whole) = results(&loss, &rows, true, 0.5);
+        let point = if loss.description().reference_point.is_some() { 0.5 } else { 0.0 };
+        let (columns, whole) = results(&loss, &rows, true, point);
         let sum = |values: Vec<f32>| {
             let mut sum = ExactSum::new();
             values.into_iter().for_each(|x| sum.add(x));
@@ -387,7 +461,7 @@ fn metrics() {
         let mut merged = LabelledMetrics::new();
         for part in rows.chunks(17).rev() {
             let part: Vec<Row> = part.iter().rev().copied().collect();
-            merged.merge(&results(&loss, &part, true, 0.5).1);
+            merged.merge(&results(&loss, &part, true, point).1);
         }
         assert_eq!(merged, whole);
     }
@@ -427,12 +501,18 @@ fn bad_input_is_named_before_anything_is_written() {
         let error = check(Labelled { reference_point: bad, ..good });
         assert!(matches!(error, Error::Parameter { name: "reference_point", .. }), "{error}");
     }
+    // A column that the loss does not take.
+    assert_eq!(
+        check(Labelled { column: Some(&four), ..good }),
+        Error::Length { argument: "column", expected: 0, got: 4 }
+    );
     // A short output: nothing is written to those that fit either.
-    for place in 0..5 {
-        let mut columns: [Vec<f32>; 5] = std::array::from_fn(|k| vec![7.0; if k == place { 3 } else { 4 }]);
-        let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = columns.each_mut().map(|x| Some(&mut x[..]));
-        let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta };
-        let name = ["losses", "rewards", "grad_logps", "grad_ref_logps", "grad_beta"][place];
+    for place in 0..6 {
+        let mut columns: [Vec<f32>; 6] = std::array::from_fn(|k| vec![7.0; if k == place { 3 } else { 4 }]);
+        let [losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias] =
+            columns.each_mut().map(|x| Some(&mut x[..]));
+        let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias };
+        let name = ["losses", "rewards", "grad_logps", "grad_ref_logps", "grad_beta", "grad_bias"][place];
         assert_eq!(Run::default().evaluate_labelled(&loss, good, outputs, None), Err(length(name)));
         assert!(columns.iter().flatten().all(|x| *x == 7.0));
     }

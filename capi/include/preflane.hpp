@@ -174,6 +174,7 @@ using exact_sum = preflane_sum;
 using loss_description = preflane_loss_description;
 using labelled_metrics = preflane_labelled_metrics;
 using labelled_report = preflane_labelled_report;
+using mean_log_ratio = preflane_mean_log_ratio;
 using listed_metrics = preflane_listed_metrics;
 using listed_report = preflane_listed_report;
 using list_scratch = preflane_list_scratch;
@@ -281,6 +282,8 @@ struct labelled {
   input weights = {};
   /// Said, not guessed: without it the reference's column is needed.
   bool reference_free = false;
+  /// What the loss takes beside log-probabilities; empty where it takes nothing.
+  input column = {};
 };
 
 /// Results, one an answer; what stays empty is left out.
@@ -290,6 +293,23 @@ struct labelled_outputs {
   output grad_logps = {};
   output grad_ref_logps = {};
   output grad_beta = {};
+  output grad_bias = {};
+};
+
+/// Log-probabilities of tokens, sequence after sequence.
+struct kl_tokens {
+  input policy_logps;
+  input ref_logps;
+  /// Where each sequence begins among the tokens, and the number of tokens last.
+  span<const std::size_t> offsets = {};
+};
+
+/// Estimates of the divergence and their derivatives, one a token, then sums and means, one a sequence; what stays empty is left out.
+struct kl_outputs {
+  output estimates = {};
+  output grad_logps = {};
+  output sums = {};
+  output means = {};
 };
 
 /// Log-probabilities of answers, list after list.
@@ -404,7 +424,9 @@ inline result evaluate_labelled(const loss &which, const labelled &in, const lab
       .allow("rewards", out.rewards)
       .allow("grad_logps", out.grad_logps)
       .allow("grad_ref_logps", out.grad_ref_logps)
-      .allow("grad_beta", out.grad_beta);
+      .allow("grad_beta", out.grad_beta)
+      .allow("grad_bias", out.grad_bias)
+      .allow("column", in.column);
   if (!lengths.found()) return lengths.found();
   const preflane_labelled answers = {n,
                                      in.policy_logps.data(),
@@ -412,11 +434,27 @@ inline result evaluate_labelled(const loss &which, const labelled &in, const lab
                                      in.desirable.data(),
                                      in.weights.data(),
                                      in.reference_point,
-                                     in.reference_free ? 1 : 0};
-  const preflane_labelled_outputs c_outputs = {out.losses.data(), out.rewards.data(), out.grad_logps.data(),
-                                               out.grad_ref_logps.data(), out.grad_beta.data()};
+                                     in.reference_free ? 1 : 0,
+                                     in.column.data()};
+  const preflane_labelled_outputs c_outputs = {out.losses.data(),         out.rewards.data(),   out.grad_logps.data(),
+                                               out.grad_ref_logps.data(), out.grad_beta.data(), out.grad_bias.data()};
   return detail::run(
       [&](preflane_error *error) { return preflane_evaluate_labelled(how, &which, &answers, &c_outputs, into, error); });
+}
+
+/// See preflane_kl.
+inline result kl(preflane_kl_estimate estimate, const kl_tokens &in, const kl_outputs &out, exact_sum *total = nullptr,
+                 run how = default_run) noexcept {
+  const std::size_t n = in.policy_logps.size(), sequence_count = in.offsets.empty() ? 0 : in.offsets.size() - 1;
+  detail::lengths lengths(n), each(sequence_count);
+  lengths.need("ref_logps", in.ref_logps).allow("estimates", out.estimates).allow("grad_logps", out.grad_logps);
+  each.allow("sums", out.sums).allow("means", out.means);
+  if (!lengths.found()) return lengths.found();
+  if (!each.found()) return each.found();
+  const preflane_kl_tokens tokens = {
+      n, sequence_count, in.policy_logps.data(), in.ref_logps.data(), in.offsets.data(), static_cast<std::int32_t>(estimate), 0};
+  const preflane_kl_outputs c_outputs = {out.estimates.data(), out.grad_logps.data(), out.sums.data(), out.means.data()};
+  return detail::run([&](preflane_error *error) { return preflane_kl(how, &tokens, &c_outputs, total, error); });
 }
 
 /// See preflane_evaluate_listed. `scratch` has as many elements as the longest list has answers, or more.
@@ -555,6 +593,58 @@ inline result save(const labelled_metrics &from, span<std::uint8_t> bytes) noexc
 inline result restore(span<const std::uint8_t> bytes, labelled_metrics &into) noexcept {
   return detail::run(
       [&](preflane_error *error) { return preflane_labelled_metrics_restore(bytes.data(), bytes.size(), &into, error); });
+}
+
+/// See preflane_mean_log_ratio_add.
+inline result add(mean_log_ratio &into, input policy_logps, input ref_logps) noexcept {
+  detail::lengths lengths(policy_logps.size());
+  lengths.need("ref_logps", ref_logps);
+  if (!lengths.found()) return lengths.found();
+  return detail::run([&](preflane_error *error) {
+    return preflane_mean_log_ratio_add(&into, policy_logps.data(), ref_logps.data(), policy_logps.size(), error);
+  });
+}
+
+/// See preflane_mean_log_ratio_merge.
+inline result merge(mean_log_ratio &into, const mean_log_ratio &from) noexcept {
+  return detail::run([&](preflane_error *error) { return preflane_mean_log_ratio_merge(&into, &from, error); });
+}
+
+/// See preflane_mean_log_ratio_value: the mean, NaN without rows.
+inline result mean_of(const mean_log_ratio &of, float &out) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_mean_log_ratio_value(&of, &out, nullptr, nullptr, error); });
+}
+
+/// See preflane_mean_log_ratio_value: the reference point of KTO, from mismatched pairs of prompt and answer.
+inline result mismatched_reference_point(const mean_log_ratio &of, float &out) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_mean_log_ratio_value(&of, nullptr, &out, nullptr, error); });
+}
+
+/// See preflane_mean_log_ratio_value: the reference point of BCO, from all answers.
+inline result reference_point_of_all(const mean_log_ratio &of, float &out) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_mean_log_ratio_value(&of, nullptr, nullptr, &out, error); });
+}
+
+/// See preflane_beta_of_batch.
+inline result beta_of_batch(const mean_log_ratio &batch, const mean_log_ratio &running, double beta, double strength,
+                            float &out) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_beta_of_batch(&batch, &running, beta, strength, &out, error); });
+}
+
+/// See preflane_mean_log_ratio_save.
+inline result save(const mean_log_ratio &from, span<std::uint8_t> bytes) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_mean_log_ratio_save(&from, bytes.data(), bytes.size(), error); });
+}
+
+/// See preflane_mean_log_ratio_restore.
+inline result restore(span<const std::uint8_t> bytes, mean_log_ratio &into) noexcept {
+  return detail::run(
+      [&](preflane_error *error) { return preflane_mean_log_ratio_restore(bytes.data(), bytes.size(), &into, error); });
 }
 
 /// See preflane_listed_metrics_merge.

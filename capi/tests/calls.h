@@ -43,8 +43,8 @@ static uint8_t desirable[MOST_PAIRS];
 static size_t list_offsets[MOST_PAIRS / 4 + 2];
 static preflane_list_scratch list_scratch[4];
 
-static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int32_t shape, size_t answers, int weighted,
-                                int reference_free) {
+static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int32_t shape, int32_t reference_point,
+                                size_t answers, int weighted, int reference_free) {
   size_t i, lists = (answers + 3) / 4;
   for (i = 0; i < answers; i++) desirable[i] = i % 2 == 0;
   for (i = 0; i <= lists; i++) list_offsets[i] = 4 * i < answers ? 4 * i : answers;
@@ -58,7 +58,8 @@ static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int
     if (!reference_free) in.ref_logps = pair_inputs[2];
     if (weighted) in.weights = pair_weights;
     out.losses = pair_results[0], out.rewards = pair_results[1], out.grad_logps = pair_results[2];
-    out.grad_ref_logps = pair_results[3], out.grad_beta = pair_results[4];
+    out.grad_ref_logps = pair_results[3], out.grad_beta = pair_results[4], out.grad_bias = pair_results[5];
+    if (reference_point == PREFLANE_REFERENCE_POINT_NONE) in.reference_point = 0;
     memset(&part, 0, sizeof part);
     CALL(preflane_evaluate_labelled, (run, loss, &in, &out, &part, &call_error));
     CALL(preflane_labelled_metrics_merge, (&total, &part, &call_error));
@@ -112,7 +113,7 @@ static void every_loss(preflane_run run, size_t pairs, int weighted, int referen
     for (j = 0; i % 2 && j < about.parameter_count; j++)
       loss.parameters[j] = about.parameters[j].grid[1 % about.parameters[j].grid_length];
     if (about.shape != PREFLANE_SHAPE_PAIRWISE) {
-      labelled_and_listed(run, &loss, about.shape, pairs, weighted, reference_free);
+      labelled_and_listed(run, &loss, about.shape, about.reference_point, pairs, weighted, reference_free);
       continue;
     }
     {
@@ -132,6 +133,37 @@ static void every_loss(preflane_run run, size_t pairs, int weighted, int referen
     CALL(preflane_metrics_restore, (bytes, sizeof bytes, &part, &call_error));
     }
   }
+}
+
+/* The log-ratios of pairs and of their answers as running means, and the answers' as those of tokens. */
+static void means_and_divergences(preflane_run run, size_t pairs, int reference_free) {
+  static preflane_mean_log_ratio total, part;
+  static uint8_t bytes[PREFLANE_MEAN_LOG_RATIO_BYTES];
+  static preflane_sum sum;
+  preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0};
+  preflane_kl_tokens tokens = {0, 0, NULL, NULL, NULL, 0, 0};
+  preflane_kl_outputs out;
+  float values[3], beta;
+  size_t i, sequences = (pairs + 3) / 4;
+  in.length = pairs, in.reference_free = reference_free;
+  in.policy_chosen_logps = pair_inputs[0], in.policy_rejected_logps = pair_inputs[1];
+  if (!reference_free) in.ref_chosen_logps = pair_inputs[2], in.ref_rejected_logps = pair_inputs[3];
+  memset(&total, 0, sizeof total);
+  memset(&part, 0, sizeof part);
+  CALL(preflane_mean_log_ratio_add, (&part, pair_inputs[0], pair_inputs[2], pairs, &call_error));
+  CALL(preflane_mean_log_ratio_add_pairs, (&total, &in, &call_error));
+  CALL(preflane_mean_log_ratio_merge, (&total, &part, &call_error));
+  CALL(preflane_mean_log_ratio_value, (&total, values, values + 1, values + 2, &call_error));
+  CALL(preflane_beta_of_batch, (&part, &total, 0.1, 0.5, &beta, &call_error));
+  CALL(preflane_mean_log_ratio_save, (&total, bytes, sizeof bytes, &call_error));
+  CALL(preflane_mean_log_ratio_restore, (bytes, sizeof bytes, &part, &call_error));
+  for (i = 0; i <= sequences; i++) list_offsets[i] = 4 * i < pairs ? 4 * i : pairs;
+  tokens.tokens = pairs, tokens.sequences = sequences, tokens.offsets = list_offsets;
+  tokens.policy_logps = pair_inputs[0], tokens.ref_logps = pair_inputs[2];
+  out.estimates = pair_results[0], out.grad_logps = pair_results[1], out.sums = pair_results[2], out.means = pair_results[3];
+  memset(&sum, 0, sizeof sum);
+  for (tokens.estimate = PREFLANE_KL_K1; tokens.estimate <= PREFLANE_KL_K3; tokens.estimate++)
+    CALL(preflane_kl, (run, &tokens, &out, &sum, &call_error));
 }
 
 /* The same pairs token by token, two tokens an answer, into a monitor. */
@@ -229,6 +261,7 @@ static void all_pairs(preflane_run run) {
       }
     }
     for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) every_loss(run, LENGTHS[i], i % 2 == 0, i % 3 == 0);
+    for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) means_and_divergences(run, LENGTHS[i], i % 3 == 0);
     streamed(run, 40, kind % 2 == 0);
   }
 }

@@ -983,6 +983,121 @@ static void labelled_answers(void) {
   CHECK(LABELLED(&answers, &outputs, NULL) == PREFLANE_OK);
 }
 
+/* The running means that losses compare with. */
+static void mean_log_ratios(void) {
+  enum { N = 4 };
+  float policy[N] = {-40, -31.5f, -27, -NAN}, reference[N] = {-41, -32, -24, -1};
+  float rejected[2] = {-2, -3}, values[3] = {7, 7, 7}, beta = 7;
+  preflane_mean_log_ratio whole = {0}, part = {0}, parts = {0}, damaged;
+  preflane_pairs pairs = {0};
+  preflane_error error;
+  uint8_t bytes[PREFLANE_MEAN_LOG_RATIO_BYTES + 1];
+  size_t i;
+  CHECK(preflane_mean_log_ratio_value(&whole, values, values + 1, values + 2, &error) == PREFLANE_OK);
+  CHECK(isnan(values[0]) && values[1] == 0 && values[2] == 0);
+  CHECK(preflane_mean_log_ratio_add(&whole, policy, reference, N, &error) == PREFLANE_OK);
+  CHECK(whole.rows == 3 && whole.nonfinite == 1);
+  for (i = N; i-- > 0;) {
+    memset(&part, 0, sizeof part);
+    CHECK(preflane_mean_log_ratio_add(&part, policy + i, reference + i, 1, &error) == PREFLANE_OK);
+    CHECK(preflane_mean_log_ratio_merge(&parts, &part, &error) == PREFLANE_OK);
+  }
+  CHECK(memcmp(&whole, &parts, sizeof whole) == 0);
+  CHECK(preflane_mean_log_ratio_value(&whole, values, values + 1, values + 2, &error) == PREFLANE_OK);
+  CHECK(values[0] == -0.5f && values[1] == 0 && values[2] == -0.5f);
+  CHECK(preflane_mean_log_ratio_value(&whole, NULL, NULL, NULL, &error) == PREFLANE_OK);
+  /* Pairs: (-40 + 2) - (-41 + 3) = 0 and (-31.5 + 3) - (-32 + 2) = 1.5. */
+  pairs.length = 2, pairs.policy_chosen_logps = policy, pairs.policy_rejected_logps = rejected;
+  pairs.ref_chosen_logps = reference, pairs.ref_rejected_logps = (float[]){-3, -2};
+  memset(&part, 0, sizeof part);
+  CHECK(preflane_mean_log_ratio_add_pairs(&part, &pairs, &error) == PREFLANE_OK && part.rows == 2);
+  CHECK(preflane_mean_log_ratio_value(&part, values, NULL, NULL, &error) == PREFLANE_OK && values[0] == 0.75f);
+  /* 0.1 (1 + 0.6 (0.75 + 0.5)) */
+  CHECK(preflane_beta_of_batch(&part, &whole, 0.1, 0.6, &beta, &error) == PREFLANE_OK && beta == 0.175f);
+  CHECK(preflane_beta_of_batch(&whole, &part, 0.1, 60, &beta, &error) == PREFLANE_OK && beta == 0.001f);
+  CHECK(preflane_mean_log_ratio_save(&whole, bytes, sizeof bytes, &error) == PREFLANE_OK);
+  memset(&part, 0, sizeof part);
+  CHECK(preflane_mean_log_ratio_restore(bytes, sizeof bytes, &part, &error) == PREFLANE_OK);
+  CHECK(memcmp(&whole, &part, sizeof whole) == 0);
+  for (i = 0; i < PREFLANE_MEAN_LOG_RATIO_BYTES; i++) {
+    bytes[i] ^= 4;
+    CHECK(preflane_mean_log_ratio_restore(bytes, sizeof bytes, &part, &error) == PREFLANE_ERROR_SAVED_STATE);
+    bytes[i] ^= 4;
+  }
+  /* Refusals, and nothing is written. */
+  beta = 7;
+  REFUSED(preflane_mean_log_ratio_add(NULL, policy, reference, N, &error), PREFLANE_ERROR_NULL, "state", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_add(&whole, NULL, reference, N, &error), PREFLANE_ERROR_NULL, "policy_logps", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_add(&whole, policy, NULL, N, &error), PREFLANE_ERROR_NULL, "ref_logps", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_merge(&whole, &whole, &error), PREFLANE_ERROR_OVERLAP, "into", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_save(&whole, bytes, PREFLANE_MEAN_LOG_RATIO_BYTES - 1, &error), PREFLANE_ERROR_LENGTH, "bytes",
+          PREFLANE_NO_ROW);
+  REFUSED(preflane_beta_of_batch(&whole, &part, 0, 0.5, &beta, &error), PREFLANE_ERROR_PARAMETER, "beta", PREFLANE_NO_ROW);
+  REFUSED(preflane_beta_of_batch(&whole, &part, 0.1, -1, &beta, &error), PREFLANE_ERROR_PARAMETER, "strength", PREFLANE_NO_ROW);
+  pairs.reference_free = 1;
+  REFUSED(preflane_mean_log_ratio_add_pairs(&whole, &pairs, &error), PREFLANE_ERROR_PARAMETER, "reference_free", PREFLANE_NO_ROW);
+  for (i = 0; i < 2; i++) {
+    damaged = whole;
+    if (i == 0) damaged.rows = 0;
+    if (i == 1) damaged.log_ratios.limbs[4] |= (uint64_t)1 << 60;
+    part = damaged;
+    REFUSED(preflane_mean_log_ratio_add(&damaged, policy, reference, N, &error), PREFLANE_ERROR_PARAMETER, "state", PREFLANE_NO_ROW);
+    REFUSED(preflane_mean_log_ratio_merge(&damaged, &whole, &error), PREFLANE_ERROR_PARAMETER, "into", PREFLANE_NO_ROW);
+    REFUSED(preflane_mean_log_ratio_merge(&whole, &damaged, &error), PREFLANE_ERROR_PARAMETER, "from", PREFLANE_NO_ROW);
+    REFUSED(preflane_mean_log_ratio_value(&damaged, values, NULL, NULL, &error), PREFLANE_ERROR_PARAMETER, "state", PREFLANE_NO_ROW);
+    REFUSED(preflane_beta_of_batch(&damaged, &whole, 0.1, 0.5, &beta, &error), PREFLANE_ERROR_PARAMETER, "batch", PREFLANE_NO_ROW);
+    CHECK(memcmp(&damaged, &part, sizeof part) == 0);
+  }
+  CHECK(beta == 7 && memcmp(&whole, &parts, sizeof whole) == 0);
+}
+
+/* Estimates of the divergence. */
+static void divergences(void) {
+  enum { N = 3, SEQUENCES = 2 };
+  float policy[N] = {-1.5f, -0.25f, -3}, reference[N] = {-2, -0.5f, -3.5f};
+  float estimates[N], grads[N], sums[SEQUENCES], means[SEQUENCES];
+  size_t offsets[SEQUENCES + 1] = {0, 2, 3};
+  preflane_kl_tokens good = {N, SEQUENCES, policy, reference, offsets, PREFLANE_KL_K3, 0}, tokens;
+  preflane_kl_outputs outputs = {estimates, grads, sums, means};
+  preflane_sum total = {0}, damaged;
+  preflane_error error;
+  float value;
+  size_t i;
+  CHECK(preflane_kl(ONE, &good, &outputs, &total, &error) == PREFLANE_OK);
+  for (i = 0; i < N; i++) {
+    double d = (double)policy[i] - reference[i];
+    CHECK(fabs(estimates[i] - (exp(-d) - 1 + d)) <= 1e-7 && fabs(grads[i] - (1 - exp(-d))) <= 1e-7);
+  }
+  CHECK(fabs(sums[0] - (estimates[0] + estimates[1])) <= 1e-7 && means[1] == estimates[2] && sums[1] == estimates[2]);
+  CHECK(preflane_sum_value(&total, N, &value, NULL, &error) == PREFLANE_OK && fabs(value - (sums[0] + sums[1])) <= 1e-7);
+  good.estimate = PREFLANE_KL_K1;
+  CHECK(preflane_kl(ONE, &good, &outputs, NULL, &error) == PREFLANE_OK && sums[0] == 0.75f && means[0] == 0.375f);
+  good.estimate = PREFLANE_KL_K2;
+  CHECK(preflane_kl(ONE, &good, &outputs, NULL, &error) == PREFLANE_OK && estimates[0] == 0.125f && grads[0] == 0.5f);
+  /* Refusals, and nothing is written. */
+#define DIVERGENCE(tokens, total) preflane_kl(ONE, tokens, &outputs, total, &error)
+  REFUSED(DIVERGENCE(NULL, NULL), PREFLANE_ERROR_NULL, "tokens", PREFLANE_NO_ROW);
+  for (i = 0; i < 3; i++) {
+    tokens = good, tokens.estimate = i == 0 ? 0 : i == 1 ? 4 : -1;
+    REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_PARAMETER, "estimate", PREFLANE_NO_ROW);
+  }
+  tokens = good, tokens.ref_logps = NULL;
+  REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_NULL, "ref_logps", PREFLANE_NO_ROW);
+  offsets[1] = 3;
+  CHECK(DIVERGENCE(&good, NULL) == PREFLANE_ERROR_EMPTY_SEQUENCE);
+  offsets[1] = 2, offsets[2] = 2;
+  CHECK(DIVERGENCE(&good, NULL) == PREFLANE_ERROR_OFFSETS);
+  offsets[2] = 3;
+  damaged = total, damaged.limbs[4] |= (uint64_t)1 << 63;
+  REFUSED(DIVERGENCE(&good, &damaged), PREFLANE_ERROR_PARAMETER, "total", PREFLANE_NO_ROW);
+  outputs.means = sums + 1;
+  REFUSED(DIVERGENCE(&good, NULL), PREFLANE_ERROR_OVERLAP, "means", PREFLANE_NO_ROW);
+  CHECK(estimates[0] == 0.125f && grads[0] == 0.5f);
+  memset(&tokens, 0, sizeof tokens);
+  tokens.estimate = PREFLANE_KL_K1;
+  CHECK(DIVERGENCE(&tokens, NULL) == PREFLANE_OK);
+}
+
 /* Answers in lists: a list of two is a pair. */
 static void listed_answers(void) {
   enum { ANSWERS = 6, LISTS = 4 };
@@ -1548,6 +1663,8 @@ int main(int argc, char **argv) {
   step_bits();
   phases();
   labelled_answers();
+  mean_log_ratios();
+  divergences();
   listed_answers();
   metrics_bytes();
   contrastive();

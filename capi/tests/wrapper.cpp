@@ -116,6 +116,26 @@ int main() {
   CHECK(preflane::merge(more_labelled, of_labelled) && preflane::metrics_report(more_labelled, labelled_report));
   CHECK(labelled_report.desirable == 2 && labelled_report.undesirable == 2);
 
+  // Running means, and estimates of the divergence.
+  preflane::mean_log_ratio baseline = {}, other_rank = {};
+  CHECK(preflane::add(baseline, chosen, ref_chosen) && preflane::add(other_rank, chosen, ref_chosen));
+  CHECK(preflane::merge(baseline, other_rank) && baseline.rows == 2 * chosen.size());
+  float mean = 0, mismatched = 0, of_all = 0, batch_beta = 0;
+  CHECK(preflane::mean_of(baseline, mean) && preflane::mismatched_reference_point(baseline, mismatched));
+  CHECK(preflane::reference_point_of_all(baseline, of_all) && of_all == mean && mismatched == (mean > 0 ? mean : 0));
+  CHECK(preflane::beta_of_batch(other_rank, baseline, 0.25, 0.5, batch_beta) && batch_beta == 0.25f);
+  std::array<std::uint8_t, PREFLANE_MEAN_LOG_RATIO_BYTES> mean_bytes;
+  CHECK(preflane::save(baseline, mean_bytes) && preflane::restore(mean_bytes, other_rank));
+  CHECK(std::memcmp(&baseline, &other_rank, sizeof baseline) == 0);
+  const std::vector<std::size_t> sequences = {0, 1, chosen.size()};
+  std::vector<float> kl_means(2), kl_estimates(chosen.size());
+  preflane::kl_outputs kl_outputs;
+  kl_outputs.means = kl_means, kl_outputs.estimates = kl_estimates;
+  CHECK(preflane::kl(PREFLANE_KL_K1, {chosen, ref_chosen, sequences}, kl_outputs) && kl_means[0] == kl_estimates[0]);
+  kl_outputs.sums = kl_estimates;
+  refused = preflane::kl(PREFLANE_KL_K3, {chosen, ref_chosen, {sequences.data(), 2}}, kl_outputs);
+  CHECK(!refused && refused.code() == PREFLANE_ERROR_LENGTH);
+
   const std::vector<std::size_t> offsets = {0, 2};
   preflane::listed listed;
   listed.policy_logps = chosen, listed.ref_logps = ref_chosen, listed.offsets = offsets;

@@ -71,7 +71,8 @@ fn rows_have_the_bits_of_the_library() {
         let out = read_back(&out);
         assert_eq!(out.keys().collect::<Vec<_>>(), ["grad_logps", "loss", "rewards"]);
         for (index, [policy, reference, label, ..]) in rows().into_iter().enumerate() {
-            let row = evaluate_answer(&library, policy as f32, Some(reference as f32), label > 0.0, point);
+            let reference = loss.reference.then_some(reference as f32);
+            let row = evaluate_answer(&library, policy as f32, reference, label > 0.0, point);
             let expected = [row.loss, row.reward, row.grad_logps].map(f32::to_bits);
             assert_eq!(["loss", "rewards", "grad_logps"].map(|name| out[name][index].to_bits()), expected);
         }
@@ -293,6 +294,51 @@ fn reference_points() {
     // Without a reference there is none to be found.
     complains(&file, &["--reference-free"], &["--reference-free: ", "--reference-point X is needed"]);
     succeeds(score().arg(&file).args(loss()).args(["--reference-free", "--reference-point", "-1000"]));
+}
+
+/// The means that losses take, or none.
+#[test]
+fn reference_points_of_other_losses() {
+    let folder = Folder::new();
+    let (file, rows) = (data("labelled.jsonl"), rows());
+    let of = |loss: &str, files: &[&PathBuf], options: &[&str]| {
+        json(score().args(files).args(["--loss", loss]).args(options))
+    };
+    // BCO's is the mean of all answers' log-ratios, whatever columns there are besides.
+    let text = fs::read_to_string(&file).unwrap();
+    let bare = folder.write("bare.jsonl", text.replace("KL", "other"));
+    let mean = |rows: &[[f64; 5]]| {
+        let mut mean = preflane::MeanLogRatio::new();
+        rows.iter().for_each(|row| mean.add(&[row[0] as f32], &[row[1] as f32]).unwrap());
+        mean.mean()
+    };
+    let got = of("bco", &[&bare], &[]);
+    assert_eq!(f32_of(&got["reference_point"]), mean(&rows));
+    let lines: Vec<&str> = text.lines().collect();
+    let parts = [&lines[..40], &lines[40..]].map(|lines| lines.join("\n") + "\n");
+    let [a, b] = [0, 1].map(|part| folder.write(&format!("{part}.jsonl"), &parts[part]));
+    assert_eq!(of("bco", &[&b, &a], &[])["loss"], got["loss"]);
+    // A row that is not finite is left out of it, and counted as ever.
+    let mut spoilt = rows.clone();
+    spoilt[3][0] = f64::NEG_INFINITY;
+    let bad = folder.write("bad.csv", csv(&spoilt, |label| if label { "1" } else { "0" }));
+    spoilt.remove(3);
+    let got = of("bco", &[&bad], &[]);
+    assert_eq!((f32_of(&got["reference_point"]), &got["nonfinite"]), (mean(&spoilt), &1.into()));
+    // The other convention is 0, and a reference is needed for a mean alone.
+    assert_eq!(f32_of(&of("bco", &[&file], &["--reference-point", "0"])["reference_point"]), 0.0);
+    let line = refused(score().arg(&file).args(["--loss", "bco", "--reference-free"]));
+    assert!(line.contains("--reference-point X is needed"), "{line}");
+    // Those that compare with nothing say so.
+    for loss in losses().filter(|loss| loss.reference_point.is_none()) {
+        assert_eq!(f32_of(&of(loss.name, &[&bare], &[])["reference_point"]), 0.0);
+        let line = refused(score().arg(&file).args(["--loss", loss.name, "--reference-point", "1"]));
+        assert!(line.contains(loss.name) && line.contains("leave --reference-point out"), "{line}");
+    }
+    for loss in losses().filter(|loss| loss.name != "kto") {
+        let line = refused(score().arg(&file).args(["--loss", loss.name, "--policy-kl", "policy_KL_logps"]));
+        assert!(line.contains("leave --policy-kl out"), "{line}");
+    }
 }
 
 #[test]

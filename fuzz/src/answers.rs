@@ -4,10 +4,10 @@
 use crate::{Choices, JUDGED, backends, bits, check_mean, check_nan, choices, described, ratio_order};
 use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate_answer};
 use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
-use preflane::losses::Shape;
+use preflane::losses::{Parameter, Shape};
 use preflane::{Error, LabelledLoss, ListedLoss, Loss, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
-use preflane_judge::{Answers, Float, Textbook, is_nearest, is_rounded};
+use preflane_judge::{Answers, Float, Textbook, is_nearest, is_nearest_within, is_rounded};
 use std::ops::Range;
 
 /// Tries what some bytes choose.
@@ -33,6 +33,12 @@ fn slices<const N: usize>(columns: &mut [Vec<f32>; N], wanted: usize) -> [Option
 /// What is not finite and 0 or above.
 fn bad_weight(v: &mut Choices<'_>) -> f32 {
     v.pick(&[f32::NAN, f32::INFINITY, -1.0, -1e-45, f32::NEG_INFINITY, -f32::MAX])
+}
+
+/// A number of a column: of its grid, or any in its range that the choices have.
+fn in_column(v: &mut Choices<'_>, column: &Parameter) -> f32 {
+    let any = if v.once_in(2) { v.finite() } else { v.logp() };
+    if v.once_in(2) && column.check(any.into()).is_ok() { any } else { v.pick(column.grid) as f32 }
 }
 
 /// Answers of either shape.
@@ -75,6 +81,13 @@ fn check_nearest(textbook: &Textbook, shown: &dyn std::fmt::Debug, what: &str, g
     assert!(right, "{textbook:?} {shown:?}: {what} is {got:e}, exact {exact:.20}");
 }
 
+/// That a derivative of a list is nearest to what its definition leaves of the exact value.
+fn check_derivative(textbook: &Textbook, shown: &dyn std::fmt::Debug, what: &str, got: f32, exact: [&Float; 2]) {
+    let [exact, slack] = exact;
+    let right = got.to_bits() == UNTOUCHED || is_nearest_within(got, exact, slack);
+    assert!(right, "{textbook:?} {shown:?}: {what} is {got:e}, exact {exact:.20}");
+}
+
 fn is_finite(answer: [f32; 2]) -> bool {
     answer.iter().all(|x| x.is_finite())
 }
@@ -98,26 +111,28 @@ fn labelled(v: &mut Choices<'_>) {
     let n = v.below(10);
     let columns = Columns::new(v, n, n);
     let desirable: Vec<bool> = (0..n).map(|_| v.once_in(2)).collect();
-    let reference_point = if v.once_in(3) { 0.0 } else { v.finite() };
+    let reference_point = if v.once_in(3) || description.reference_point.is_none() { 0.0 } else { v.finite() };
+    let has_bias = description.parameters.iter().any(|parameter| parameter.name == "bias");
     let answers = Labelled {
         policy_logps: &columns.policy,
         ref_logps: columns.reference(),
         desirable: &desirable,
         reference_point,
         weights: columns.weights.as_deref(),
+        column: None,
     };
     let backend = v.pick(backends());
     let evaluate =
-        |answers: Labelled<'_>, results: &mut [Vec<f32>; 5], wanted: usize, metrics: &mut LabelledMetrics| {
-            let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = slices(results, wanted);
-            let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta };
+        |answers: Labelled<'_>, results: &mut [Vec<f32>; 6], wanted: usize, metrics: &mut LabelledMetrics| {
+            let [losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias] = slices(results, wanted);
+            let outputs = LabelledOutputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias };
             Run::on(backend).evaluate_labelled(&loss, answers, outputs, Some(metrics))
         };
     if v.once_in(4) {
         let (longer, mut weights) = (vec![0.0; n + 1], vec![1.0; n]);
         let (labels, length) = (vec![true; n + 1], |argument| Error::Length { argument, expected: n, got: n + 1 });
-        let mut results = [(); 5].map(|()| untouched(n));
-        let refused = match v.below(5) {
+        let mut results = [(); 6].map(|()| untouched(n));
+        let refused = match v.below(7) {
             0 => (Labelled { ref_logps: Some(&longer), ..answers }, length("ref_logps")),
             1 => (Labelled { desirable: &labels, ..answers }, length("desirable")),
             2 => (Labelled { weights: Some(&longer), ..answers }, length("weights")),
@@ -131,8 +146,18 @@ fn labelled(v: &mut Choices<'_>) {
                 let refused = Error::Parameter { name: "reference_point", value: value.into(), requirement: "finite" };
                 (Labelled { reference_point: value, ..answers }, refused)
             }
+            5 if description.reference_point.is_none() => {
+                let (value, requirement) = (0.5, "0: this loss compares with no reference point");
+                let refused = Error::Parameter { name: "reference_point", value: value.into(), requirement };
+                (Labelled { reference_point: value, ..answers }, refused)
+            }
+            6 => {
+                let refused = Error::Length { argument: "column", expected: 0, got: n + 1 };
+                (Labelled { column: Some(&longer), ..answers }, refused)
+            }
             _ => {
-                let (at, of) = (v.below(5), ["losses", "rewards", "grad_logps", "grad_ref_logps", "grad_beta"]);
+                let of = ["losses", "rewards", "grad_logps", "grad_ref_logps", "grad_beta", "grad_bias"];
+                let at = v.below(of.len());
                 results[at].push(f32::from_bits(UNTOUCHED));
                 (answers, length(of[at]))
             }
@@ -144,8 +169,8 @@ fn labelled(v: &mut Choices<'_>) {
         assert!(results.iter().flatten().all(|x| x.to_bits() == UNTOUCHED) && metrics == LabelledMetrics::new());
         return;
     }
-    let wanted = if v.once_in(3) { v.below(32) } else { usize::MAX };
-    let (mut results, mut whole) = ([(); 5].map(|()| untouched(n)), LabelledMetrics::new());
+    let wanted = if v.once_in(3) { v.below(64) } else { usize::MAX };
+    let (mut results, mut whole) = ([(); 6].map(|()| untouched(n)), LabelledMetrics::new());
     evaluate(answers, &mut results, wanted, &mut whole).expect("good arguments");
     for row in 0..n {
         let (answer, weight) = (columns.answer(row), columns.weight(row));
@@ -156,13 +181,13 @@ fn labelled(v: &mut Choices<'_>) {
             assert_eq!(got.to_bits() == UNTOUCHED, wanted >> k & 1 == 0, "{shown:?}: result {k}");
         }
         if is_finite(answer) && JUDGED {
-            let Answers { loss, by_beta, rewards, by_logps } =
+            let Answers { loss, by_beta, rewards, by_logps, .. } =
                 preflane_judge::labelled(&textbook, answer, desirable[row], reference_point, weight);
             let opposite = -by_logps[0].clone();
-            let exact = [&loss, &rewards[0], &by_logps[0], &opposite, &by_beta];
-            for ((got, exact), what) in
-                got.into_iter().zip(exact).zip(["loss", "reward", "by policy", "by ref", "by beta"])
-            {
+            let by_bias = if has_bias { by_logps[0].clone() / textbook.beta() } else { Float::with_val(64, 0.0) };
+            let exact = [&loss, &rewards[0], &by_logps[0], &opposite, &by_beta, &by_bias];
+            let names = ["loss", "reward", "by policy", "by ref", "by beta", "by bias"];
+            for ((got, exact), what) in got.into_iter().zip(exact).zip(names) {
                 check_nearest(&textbook, &shown, what, got, exact);
             }
         } else if !is_finite(answer) {
@@ -174,8 +199,9 @@ fn labelled(v: &mut Choices<'_>) {
         if columns.weights.is_none() {
             let reference = columns.referenced.then_some(answer[1]);
             let alone = evaluate_answer(&loss, answer[0], reference, desirable[row], reference_point);
-            let alone = [alone.loss, alone.reward, alone.grad_logps, alone.grad_ref_logps, alone.grad_beta];
-            for (got, alone) in got.iter().zip(alone) {
+            let of_parameters = [alone.grad_beta, alone.grad_bias];
+            let of_row = [alone.loss, alone.reward, alone.grad_logps, alone.grad_ref_logps];
+            for (got, alone) in got.iter().zip(of_row.into_iter().chain(of_parameters)) {
                 assert!(got.to_bits() == UNTOUCHED || got.to_bits() == alone.to_bits(), "{shown:?} alone");
             }
         }
@@ -195,7 +221,7 @@ fn labelled(v: &mut Choices<'_>) {
             weights: weights.as_deref(),
             ..answers
         };
-        let mut some = [(); 5].map(|()| untouched(rows.len()));
+        let mut some = [(); 6].map(|()| untouched(rows.len()));
         let at = v.below(parts.len());
         evaluate(part, &mut some, wanted, &mut parts[at]).expect("good arguments");
         for (some, all) in some.iter().zip(&results) {
@@ -205,7 +231,7 @@ fn labelled(v: &mut Choices<'_>) {
     }
     assert_eq!(v.merge(parts, LabelledMetrics::merge), whole);
     // The sums and counts, anew from the rows.
-    let mut all = [(); 5].map(|()| untouched(n));
+    let mut all = [(); 6].map(|()| untouched(n));
     evaluate(answers, &mut all, usize::MAX, &mut LabelledMetrics::new()).expect("good arguments");
     let of = |class: bool, column: &[f32]| -> Vec<f32> {
         (0..n).filter(|row| desirable[*row] == class).map(|row| column[row]).collect()
@@ -259,11 +285,14 @@ fn listed(v: &mut Choices<'_>) {
     }
     let (lists, n) = (offsets.len() - 1, offsets[offsets.len() - 1]);
     let columns = Columns::new(v, n, lists);
+    let taken = description.column;
+    let column: Vec<f32> = taken.map_or(Vec::new(), |taken| (0..n).map(|_| in_column(v, &taken)).collect());
     let given = Lists {
         policy_logps: &columns.policy,
         ref_logps: columns.reference(),
         offsets: &offsets,
         weights: columns.weights.as_deref(),
+        column: taken.map(|_| &column[..]),
     };
     let backend = v.pick(backends());
     let mut scratch = vec![ListScratch::default(); given.longest() + v.below(3)];
@@ -272,9 +301,25 @@ fn listed(v: &mut Choices<'_>) {
     };
     if v.once_in(3) {
         let (longer, mut weights, mut others) = (vec![0.0; n + 1], vec![1.0; lists], offsets.clone());
+        let mut bad_column;
         let mut results = ListResults::new(lists, n);
         let length = |argument, expected| Some(Error::Length { argument, expected, got: expected + 1 });
-        let (lists, refused) = match v.below(6) {
+        let (lists, refused) = match v.below(7) {
+            6 if taken.is_none() => {
+                let expected = 0;
+                (
+                    Lists { column: Some(&longer), ..given },
+                    Some(Error::Length { argument: "column", expected, got: n + 1 }),
+                )
+            }
+            6 if n > 0 => {
+                bad_column = column.clone();
+                let row = v.below(n);
+                bad_column[row] = v.pick(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+                let (of, value) = (taken.expect("it takes one"), bad_column[row]);
+                let refused = Error::Column { name: of.name, row, value, requirement: of.requirement };
+                (Lists { column: Some(&bad_column), ..given }, Some(refused))
+            }
             0 => (Lists { ref_logps: Some(&longer), ..given }, length("ref_logps", n)),
             1 => {
                 weights.push(1.0);
@@ -342,7 +387,7 @@ fn listed(v: &mut Choices<'_>) {
     let (mut accurate, mut nonfinite) = (0, 0);
     let [mut best, mut others] = [(); 2].map(|()| [Vec::new(), Vec::new()]);
     for (list, answers) in offsets.windows(2).map(|ends| ends[0]..ends[1]).enumerate() {
-        check_list(&textbook, &columns, &all, list, answers.clone());
+        check_list(&textbook, &columns, &column, &all, list, answers.clone());
         for i in answers.clone() {
             let class = if i == answers.start { &mut best } else { &mut others };
             class[0].push(all.1[0][i]);
@@ -356,7 +401,7 @@ fn listed(v: &mut Choices<'_>) {
         let finite = |i: usize| is_finite(columns.answer(i)) && all.1[0][i].is_finite();
         nonfinite += u64::from(!(all.0[0][list].is_finite() && answers.clone().all(finite)));
         // Two answers are a pair of DPO.
-        if description.name == "plackett_luce" && answers.len() == 2 {
+        if is_pair_of_two(&textbook) && answers.len() == 2 {
             check_pair(parameters[0], &columns, &all, list, answers);
         }
     }
@@ -381,6 +426,7 @@ fn listed(v: &mut Choices<'_>) {
             ref_logps: columns.reference().map(|reference| &reference[answers.clone()]),
             offsets: &own,
             weights: columns.weights.as_ref().map(|weights| &weights[rows.clone()]),
+            column: taken.map(|_| &column[answers.clone()]),
         };
         let mut some = ListResults::new(rows.len(), answers.len());
         let at = v.below(parts.len());
@@ -396,7 +442,20 @@ fn listed(v: &mut Choices<'_>) {
     assert_eq!(v.merge(parts, ListMetrics::merge), whole);
 }
 
-fn check_list(textbook: &Textbook, columns: &Columns, results: &ListResults, list: usize, answers: Range<usize>) {
+/// Whether lists of two are pairs of DPO.
+fn is_pair_of_two(textbook: &Textbook) -> bool {
+    ["plackett_luce", "plackett_luce_top", "s_dpo"].contains(&textbook.definition().name)
+}
+
+fn check_list(
+    textbook: &Textbook,
+    columns: &Columns,
+    column: &[f32],
+    results: &ListResults,
+    list: usize,
+    answers: Range<usize>,
+) {
+    let column: Vec<f64> = column.iter().skip(answers.start).take(answers.len()).map(|x| f64::from(*x)).collect();
     let rows: Vec<[f32; 2]> = answers.clone().map(|i| columns.answer(i)).collect();
     let weight = columns.weight(list);
     let shown = (&rows, weight);
@@ -406,14 +465,22 @@ fn check_list(textbook: &Textbook, columns: &Columns, results: &ListResults, lis
     [rewards, by_policy, by_reference].into_iter().for_each(check_nan);
     if rows.iter().copied().all(is_finite) {
         // Two are within the bound of a pair, whose bits they have.
-        if JUDGED && rows.len() != 2 {
+        if JUDGED && !(rows.len() == 2 && is_pair_of_two(textbook)) {
+            let textbook = &textbook.clone().with_columns(&column);
             let exact = preflane_judge::listed(textbook, &rows, weight);
             check_nearest(textbook, &shown, "loss", loss, &exact.loss);
-            check_nearest(textbook, &shown, "by beta", by_beta, &exact.by_beta);
+            let [of_beta, of_logp] = &exact.slack;
+            check_derivative(textbook, &shown, "by beta", by_beta, [&exact.by_beta, of_beta]);
             for k in 0..rows.len() {
                 check_nearest(textbook, &shown, "reward", rewards[k], &exact.rewards[k]);
-                check_nearest(textbook, &shown, "by policy", by_policy[k], &exact.by_logps[k]);
-                check_nearest(textbook, &shown, "by reference", by_reference[k], &-exact.by_logps[k].clone());
+                check_derivative(textbook, &shown, "by policy", by_policy[k], [&exact.by_logps[k], of_logp]);
+                check_derivative(
+                    textbook,
+                    &shown,
+                    "by reference",
+                    by_reference[k],
+                    [&-exact.by_logps[k].clone(), of_logp],
+                );
             }
         }
         return;

@@ -221,6 +221,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         ref_chosen_logps: reference[0],
         ref_rejected_logps: reference[1],
         weights,
+        column: null(),
         reference_free,
         reserved: reserved(v),
     };
@@ -279,6 +280,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         policy_rejected_logps: &pr,
         reference: referenced.then_some(Reference { chosen_logps: &rc, rejected_logps: &rr }),
         weights: weighted.then_some(&weights_read),
+        column: None,
     };
     let mut results = crate::Results::new(n);
     let mut counted = Metrics::new();
@@ -540,6 +542,7 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
         ref_chosen_logps,
         ref_rejected_logps,
         weights,
+        column: null(),
         grad_scale: if v.once_in(8) { f64::from(v.any()) } else { 0.5 },
         reference_free: i32::from(free),
         zero_padding: constant(v, 0, 1),
@@ -599,6 +602,7 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
         sequences,
         reference: (!free).then_some(Reference { chosen_logps: &rc, rejected_logps: &rr }),
         weights: (!weights.is_empty()).then_some(&weights),
+        column: None,
         grad_scale: given.grad_scale,
         zero_padding,
     };
@@ -813,18 +817,20 @@ fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let policy = slots.next(v, 4 * n).cast::<f32>();
     let reference = slots.maybe(v, 4 * n).cast::<f32>();
     let weights = slots.maybe(v, 4 * n).cast::<f32>();
-    let outputs = [(); 5].map(|()| slots.maybe(v, 4 * n).cast::<f32>());
+    let column = if v.once_in(20) { slots.next(v, 4 * n).cast::<f32>() } else { null_mut() };
+    let outputs = [(); 6].map(|()| slots.maybe(v, 4 * n).cast::<f32>());
     let given = preflane_labelled {
         length: huge(v, n),
         policy_logps: policy,
         ref_logps: reference,
         desirable: labels,
         weights,
-        reference_point: if v.once_in(8) { v.any() } else { 0.5 },
+        column,
+        reference_point: if v.once_in(8) { v.any() } else { v.pick(&[0.5, 0.0]) },
         reference_free: if v.once_in(20) { constant(v, 0, 1) } else { i32::from(reference.is_null()) },
     };
-    let [losses, rewards, grad_logps, grad_ref_logps, grad_beta] = outputs;
-    let out = preflane_labelled_outputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta };
+    let [losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias] = outputs;
+    let out = preflane_labelled_outputs { losses, rewards, grad_logps, grad_ref_logps, grad_beta, grad_bias };
     let loss = given_loss(v);
     let run = run_of(v);
     let mut error = no_error();
@@ -839,8 +845,13 @@ fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let known = parameters(&loss, Shape::Labelled).and_then(|(of, x)| LabelledLoss::new(of, x).ok());
     let mut memory = vec![used(policy, n, false, true), used(labels, n, false, true), used(weights, n, false, false)];
     memory.push(used(reference, if free { 0 } else { n }, false, true));
+    memory.push(used(column, n, false, false));
     memory.extend(outputs.map(|at| used(at, n, true, false)));
+    let described = known.as_ref().map(LabelledLoss::description);
     let good = given.length == n
+        && described.is_some_and(|loss| loss.reference_point.is_some() || given.reference_point == 0.0)
+        // No loss takes something beside log-probabilities.
+        && (column.is_null() || n == 0)
         && matches!(given.reference_free, 0 | 1)
         && (!free || reference.is_null())
         && known.is_some()
@@ -854,7 +865,7 @@ fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
         return;
     }
     let read = |at: *const f32| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
-    let [policy, reference, weighted] = [policy, reference, weights].map(|at| read(at));
+    let [policy, reference, weighted, column_values] = [policy, reference, weights, column].map(|at| read(at));
     // SAFETY: the arena is plain integers, and the place was checked.
     let bytes: Vec<u8> =
         (0..n).map(|i| unsafe { *before.as_ptr().cast::<u8>().add(labels.addr() - base.addr() + i) }).collect();
@@ -870,15 +881,17 @@ fn labelled_answers(v: &mut Choices<'_>, arena: &mut Arena) {
         desirable: &desirable,
         reference_point: given.reference_point,
         weights: (!weights.is_null() && n > 0).then_some(&weighted[..]),
+        column: (!column.is_null() && n > 0).then_some(&column_values[..]),
     };
-    let mut want = [(); 5].map(|()| vec![7.0; n]);
-    let [a, b, c, d, e] = &mut want;
+    let mut want = [(); 6].map(|()| vec![7.0; n]);
+    let [a, b, c, d, e, f] = &mut want;
     let outputs_want = LabelledOutputs {
         losses: Some(a),
         rewards: Some(b),
         grad_logps: Some(c),
         grad_ref_logps: Some(d),
         grad_beta: Some(e),
+        grad_bias: Some(f),
     };
     let mut counted = LabelledMetrics::new();
     let known = known.expect("it is good");
@@ -915,6 +928,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let policy = slots.next(v, 4 * n).cast::<f32>();
     let reference = slots.maybe(v, 4 * n).cast::<f32>();
     let weights = slots.maybe(v, 4 * lists).cast::<f32>();
+    let column = slots.maybe(v, 4 * n).cast::<f32>();
     let by_list = [(); 2].map(|()| slots.maybe(v, 4 * lists).cast::<f32>());
     let by_answer = [(); 3].map(|()| slots.maybe(v, 4 * n).cast::<f32>());
     let given = preflane_listed {
@@ -924,6 +938,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
         ref_logps: reference,
         offsets,
         weights,
+        column,
         reference_free: i32::from(reference.is_null()),
         reserved: reserved(v),
     };
@@ -932,7 +947,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let out = preflane_listed_outputs { losses, grad_beta, rewards, grad_logps, grad_ref_logps };
     let loss = given_loss(v);
     let run = run_of(v);
-    let mut scratch = [preflane_list_scratch { state: [u64::MAX; 16] }; 4];
+    let mut scratch = [preflane_list_scratch { state: [u64::MAX; 24] }; 4];
     let room = if v.once_in(12) { v.below(4) } else { 4 };
     let mut error = no_error();
     // A list more than there are ends beyond the offsets; a place that is no place at all is refused before.
@@ -946,7 +961,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     check(code, &error, &before, arena);
     if code != 0 {
         assert!(
-            scratch[..].iter().all(|element| element.state == [u64::MAX; 16]),
+            scratch[..].iter().all(|element| element.state == [u64::MAX; 24]),
             "refused, but something was written"
         );
         return;
@@ -964,11 +979,13 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let known = ListedLoss::new(of, given_parameters).expect("C took it");
     let read = |at: *const f32, n| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
     let (policy, reference_read, weighted) = (read(policy, n), read(reference, n), read(weights, lists));
+    let beside = read(column, n);
     let copies = Lists {
         policy_logps: &policy,
         ref_logps: (!reference.is_null()).then_some(&reference_read[..]),
         offsets: &ends,
         weights: (!weights.is_null() && lists > 0).then_some(&weighted[..]),
+        column: (!column.is_null() && n > 0).then_some(&beside[..]),
     };
     let mut want = [vec![7.0; lists], vec![7.0; lists], vec![7.0; n], vec![7.0; n], vec![7.0; n]];
     let [a, b, c, d, e] = &mut want;

@@ -23,11 +23,15 @@ pub struct preflane_labelled {
     pub desirable: *const u8,
     /// Weights of the answers, finite and at least 0; null: all are 1.
     pub weights: *const f32,
-    /// The log-ratio that counts as neither good nor bad, finite. For KTO it is an estimate of the divergence of policy and reference:
-    /// the mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative.
+    /// The log-ratio that counts as neither good nor bad, finite; 0 for a loss that compares with none. For KTO it is an estimate of the
+    /// divergence of policy and reference: the mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative. For BCO
+    /// it is the running mean of the log-ratios of all answers: the shift of its paper and of trainers, a mean of rewards, is beta times
+    /// it. preflane_mean_log_ratio_value gives either.
     pub reference_point: f32,
     /// 1: there is no reference model, and ref_logps is null. 0: there is one.
     pub reference_free: i32,
+    /// What the loss takes beside log-probabilities, one number an answer; null where it takes nothing.
+    pub column: *const f32,
 }
 
 /// Results of labelled answers, one an answer each; null leaves one out.
@@ -44,6 +48,8 @@ pub struct preflane_labelled_outputs {
     pub grad_ref_logps: *mut f32,
     /// Derivative of the answer's weighted loss by beta.
     pub grad_beta: *mut f32,
+    /// Derivative of the answer's weighted loss by the loss's bias; 0 for a loss that has none.
+    pub grad_bias: *mut f32,
 }
 
 /// Exact sums and counts over any number of labelled answers, which all zeros begin.
@@ -112,8 +118,8 @@ state!(LabelledMetrics, " holds counts or sums that no labelled answers give; al
 /// unless that is null. The bits depend neither on the threads nor on how answers are split into calls.
 ///
 /// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for a byte of
-/// `desirable` that is neither 0 nor 1, with the row, and for metrics that no labelled answers give), WEIGHT, LEVEL, THREADS; nothing is
-/// written then.
+/// `desirable` that is neither 0 nor 1, with the row, for metrics that no labelled answers give, and for a reference point that is not finite or
+/// that the loss does not take), WEIGHT, COLUMN, LEVEL, THREADS; nothing is written then.
 ///
 /// # Safety
 /// `loss`, `answers` and `outputs` point to their structs and these to arrays of answers.length elements, but for those that may be
@@ -142,11 +148,13 @@ pub unsafe extern "C" fn preflane_evaluate_labelled(
         let reference = reference_column(&mut arguments, free, answers.ref_logps, n)?;
         let desirable = arguments.input("desirable", answers.desirable, n);
         let weights = arguments.input_if("weights", answers.weights, n);
+        let column = arguments.input_if("column", answers.column, n);
         let losses = arguments.output_if("losses", outputs.losses, n);
         let rewards = arguments.output_if("rewards", outputs.rewards, n);
         let grad = arguments.output_if("grad_logps", outputs.grad_logps, n);
         let grad_ref = arguments.output_if("grad_ref_logps", outputs.grad_ref_logps, n);
         let grad_beta = arguments.output_if("grad_beta", outputs.grad_beta, n);
+        let grad_bias = arguments.output_if("grad_bias", outputs.grad_bias, n);
         let metrics = arguments.output_if("metrics", metrics.cast::<LabelledMetrics>(), 1);
         let checked = arguments.check()?;
         // SAFETY: all arguments are checked; the function's caller vouches for the memory.
@@ -160,6 +168,7 @@ pub unsafe extern "C" fn preflane_evaluate_labelled(
                     desirable: desirable.cast::<bool>().slice(&checked),
                     reference_point: answers.reference_point,
                     weights: weights.slice_if(&checked),
+                    column: column.slice_if(&checked),
                 },
                 LabelledOutputs {
                     losses: losses.slice_if(&checked),
@@ -167,6 +176,7 @@ pub unsafe extern "C" fn preflane_evaluate_labelled(
                     grad_logps: grad.slice_if(&checked),
                     grad_ref_logps: grad_ref.slice_if(&checked),
                     grad_beta: grad_beta.slice_if(&checked),
+                    grad_bias: grad_bias.slice_if(&checked),
                 },
                 metrics.slice_if(&checked).and_then(|metrics| metrics.first_mut()),
             )

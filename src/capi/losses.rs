@@ -2,6 +2,7 @@
 
 use super::arguments::{Arguments, read};
 use super::failure::{Failure, preflane_error, report, reserved};
+use super::mean_log_ratio::preflane_reference_point;
 use crate::Error;
 use crate::losses::{Description, LOSSES, MOST_PARAMETERS, Shape, find, find_number};
 use crate::{LabelledLoss, ListedLoss, Loss};
@@ -172,8 +173,12 @@ pub struct preflane_loss_description {
     pub shape: i32,
     /// 1: it is defined with a reference model. 0: it is defined without one.
     pub reference: i32,
+    /// What a loss of labelled answers compares the log-ratio with: a preflane_reference_point.
+    pub reference_point: i32,
     /// How many parameters it has.
     pub parameter_count: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// Its parameters, in the order of preflane_loss.parameters; null pointers and zeros beyond the count.
     pub parameters: [preflane_loss_parameter; PREFLANE_LOSS_PARAMETERS],
 }
@@ -269,7 +274,9 @@ fn describe(index: usize) -> Option<preflane_loss_description> {
         kind: loss.number,
         shape: preflane_shape::of(loss.shape) as i32,
         reference: loss.reference.into(),
+        reference_point: preflane_reference_point::of(loss.reference_point) as i32,
         parameter_count: loss.parameters.len() as u32,
+        reserved: 0,
         parameters: [none; PREFLANE_LOSS_PARAMETERS],
     };
     for (to, parameter) in description.parameters.iter_mut().zip(loss.parameters) {

@@ -211,6 +211,33 @@ fn within_limits<L: Lanes>(x: L) -> L {
     L::select(x.abs().lt(L::splat(EXP_NEG_END)), x, L::splat(0.0))
 }
 
+/// `1/2!, 1/3!, ...`: for |x| <= 1/2 what is left out is below 2^-52 of the sum.
+const LESS_SERIES: [f64; 14] = {
+    let mut terms = [0.0; 14];
+    let (mut factorial, mut i) = (1.0, 0);
+    while i < terms.len() {
+        factorial *= (i + 2) as f64;
+        terms[i] = 1.0 / factorial;
+        i += 1;
+    }
+    terms
+};
+
+/// `e^x - 1 - x` of any `f64`, to 2^-45 of itself: also if x is a difference of two `f32` that was rounded, as long as the result is one.
+#[inline(always)]
+pub fn exp_m1_less<L: Lanes>(x: L) -> L {
+    // Free of the cancellation that the difference below has near 0.
+    let mut series = L::splat(0.0);
+    let mut i = LESS_SERIES.len();
+    while i > 0 {
+        i -= 1;
+        series = series * x + L::splat(LESS_SERIES[i]);
+    }
+    let infinite = x.eq(L::splat(f64::INFINITY));
+    let direct = L::select(infinite, x, expm1(x) - x);
+    L::select(L::splat(0.5).lt(x.abs()), direct, x * x * series)
+}
+
 /// `e^x` of any `f64`, as formulas take it: 0 and infinity from [`EXP_NEG_END`] on.
 #[inline(always)]
 pub fn exp_of<L: Lanes>(x: L) -> L {

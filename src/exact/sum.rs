@@ -314,13 +314,22 @@ impl ExactSum {
         if count == 0 { crate::NAN } else { self.over(count) }
     }
 
+    /// Whether only finite values were added, and some could have given it.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.flags() == 0
+    }
+
     fn over(&self, count: u64) -> f32 {
         match self.flags() {
-            0 => {}
-            POSITIVE_INFINITY => return f32::INFINITY,
-            NEGATIVE_INFINITY => return f32::NEG_INFINITY,
-            _ => return crate::NAN,
+            0 => self.quotient(count).rounded() + 0.0,
+            POSITIVE_INFINITY => f32::INFINITY,
+            NEGATIVE_INFINITY => f32::NEG_INFINITY,
+            _ => crate::NAN,
         }
+    }
+
+    /// The sum of finite values divided by a count above 0.
+    pub(crate) fn quotient(&self, count: u64) -> Float384 {
         let negative = self.is_negative();
         let mut magnitude = self.number();
         if negative {
@@ -332,7 +341,7 @@ impl ExactSum {
             // What the division drops is less, 2^-218 at most: that far are 384 bits below a sum of 2^166.
             quotient.divide_by(count);
         }
-        quotient.rounded() + 0.0
+        quotient
     }
 }
 

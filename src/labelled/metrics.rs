@@ -1,8 +1,9 @@
 //! Running metrics of labelled answers: exact sums and counts, under the names of TRL's KTO trainer.
 
-use super::Inputs;
-use super::outputs::{RESULTS, place};
+use super::Labelled;
 use crate::ExactSum;
+use crate::lanes::{Backend, dispatch};
+use crate::metrics::Sums;
 use crate::tally::tally;
 
 tally! {
@@ -38,6 +39,13 @@ tally! {
     }
 }
 
+/// Answers and what they came to.
+pub(super) struct Block<'a> {
+    pub answers: Labelled<'a>,
+    pub losses: &'a [f32],
+    pub rewards: &'a [f32],
+}
+
 /// Means over the answers, each correctly rounded from an exact sum; NaN where a class has no answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -69,22 +77,43 @@ impl LabelledMetrics {
         self.desirable.saturating_add(self.undesirable)
     }
 
-    /// Counts a row in.
-    pub(super) fn add(&mut self, inputs: &Inputs, referenced: bool, results: &[f32; RESULTS]) {
-        let (loss, reward) = (results[place::LOSS], results[place::REWARD]);
-        let (count, rewards, logps) = if inputs.desirable {
-            (&mut self.desirable, &mut self.rewards_chosen, &mut self.logps_chosen)
-        } else {
-            (&mut self.undesirable, &mut self.rewards_rejected, &mut self.logps_rejected)
+    /// Adds a block; `scratch` has room for one of its columns.
+    pub(super) fn add_block(&mut self, backend: Backend, block: &Block<'_>, scratch: &mut [f32]) {
+        let &Block { answers, losses, rewards } = block;
+        let n = answers.len() as u64;
+        let desirable = answers.desirable.iter().filter(|desirable| **desirable).count() as u64;
+        let referenced = if answers.ref_logps.is_some() { n } else { 0 };
+        let is_finite = |row: usize| {
+            let finite = |x: &[f32]| x.get(row).is_none_or(|x| x.is_finite());
+            [answers.policy_logps, answers.ref_logps.unwrap_or_default(), losses, rewards].into_iter().all(finite)
         };
-        *count = count.saturating_add(1);
-        rewards.add(reward);
-        logps.add(inputs.policy);
-        self.loss.add(loss);
-        self.weights.add(inputs.weight);
-        self.referenced = self.referenced.saturating_add(referenced.into());
-        let finite = [inputs.policy, inputs.reference, loss, reward].into_iter().all(f32::is_finite);
-        self.nonfinite = self.nonfinite.saturating_add((!finite).into());
+        let nonfinite = (0..answers.len()).filter(|&row| !is_finite(row)).count() as u64;
+        for (count, more) in [
+            (&mut self.desirable, desirable),
+            (&mut self.undesirable, n - desirable),
+            (&mut self.referenced, referenced),
+            (&mut self.nonfinite, nonfinite),
+        ] {
+            *count = count.saturating_add(more);
+        }
+        if answers.weights.is_none() {
+            self.weights.add_f64(n as f64);
+        }
+        let weights = answers.weights.unwrap_or_default();
+        dispatch(backend, Sums { sums: [&mut self.loss, &mut self.weights], columns: [losses, weights] });
+        for (class, sum, column) in [
+            (true, &mut self.rewards_chosen, rewards),
+            (false, &mut self.rewards_rejected, rewards),
+            (true, &mut self.logps_chosen, answers.policy_logps),
+            (false, &mut self.logps_rejected, answers.policy_logps),
+        ] {
+            // A 0 adds nothing.
+            for ((to, &x), &desirable) in scratch.iter_mut().zip(column).zip(answers.desirable) {
+                *to = if desirable == class { x } else { 0.0 };
+            }
+            let column = scratch.get(..answers.len()).unwrap_or_default();
+            dispatch(backend, Sums { sums: [sum], columns: [column] });
+        }
     }
 
     /// Whether some answers could have given it: bytes from elsewhere may be anything.

@@ -12,5 +12,6 @@ outputs! {
         GRAD grad_logps grad_logps "Derivative of the weighted loss by `policy_logps`."
         GRAD_REF grad_ref_logps grad_ref_logps "Derivative of the weighted loss by `ref_logps`."
         GRAD_BETA grad_beta grad_beta "Derivative of the answer's weighted loss by beta."
+        GRAD_BIAS grad_bias grad_bias "Derivative of the answer's weighted loss by the loss's bias; 0 for a loss that has none."
     }
 }

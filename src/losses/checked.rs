@@ -140,8 +140,20 @@ impl<L: Lanes> Real for Checked<L> {
         self.beyond()
     }
     #[inline(always)]
+    fn exp_m1_less(self) -> Self {
+        self.beyond()
+    }
+    #[inline(always)]
     fn ln(self) -> Self {
         self.beyond()
+    }
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        self.beyond()
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        self.of(other, L::select(self.value.lt(other.value), other.value, self.value))
     }
 }
 

@@ -47,6 +47,11 @@ impl Real for Float384 {
         Self::exp_m1(&mut self);
         self
     }
+    fn exp_m1_less(self) -> Self {
+        // Of what two `f32` reach at most 150 bits cancel. Only e^x that is cut off is below x.
+        let less_one = Real::exp_m1(self);
+        if less_one.lt(&self) { less_one } else { less_one - self }
+    }
     fn ln(mut self) -> Self {
         if !self.is_positive() {
             self.set_infinite(true);
@@ -54,5 +59,12 @@ impl Real for Float384 {
         }
         self.log();
         self
+    }
+    fn ln_1p(mut self) -> Self {
+        Self::ln_1p(&mut self);
+        self
+    }
+    fn larger(self, other: Self) -> Self {
+        if self.lt(&other) { other } else { self }
     }
 }

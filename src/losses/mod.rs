@@ -12,11 +12,14 @@
 //! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
 //! weights, rounding, and rows that `f64` cannot decide.
 
+mod a2po;
 mod alphapo;
 mod aot;
 mod aot_unpaired;
 mod apo_down;
 mod apo_zero;
+mod apo_zero_unpaired;
+mod bco;
 mod bco_pair;
 mod cdpo;
 mod checked;
@@ -36,11 +39,15 @@ mod formula;
 mod gumbel;
 mod gumbel_rescaled;
 mod hinge;
+mod info_nca;
 mod ipo;
 mod iql;
 mod kto;
 mod link;
+mod lipo;
 mod list;
+mod mdpo;
+mod nca;
 mod nca_pair;
 mod nll;
 mod odpo;
@@ -48,8 +55,10 @@ mod one_of;
 mod orpo;
 mod parameter;
 mod plackett_luce;
+mod plackett_luce_top;
 mod r_dpo;
 mod real;
+mod real_list;
 mod rebel;
 mod reward_model;
 mod robust;
@@ -57,7 +66,9 @@ mod rpo;
 mod rpo_bwd;
 mod rpo_fwd;
 mod rpo_sq;
+mod s_dpo;
 mod score;
+mod siglip;
 mod sigmoid_norm;
 mod simper;
 mod simpo;
@@ -72,7 +83,7 @@ mod tracked;
 mod xpo;
 
 pub(crate) use checked::Checked;
-pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
+pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula, Place, Sum};
 pub use one_of::OneOf;
 pub use parameter::Parameter;
 use real::exp_difference;
@@ -93,6 +104,17 @@ pub enum Shape {
     Listed,
 }
 
+/// Which mean a labelled answer's log-ratio is compared with: what its reference point estimates. [`MeanLogRatio`](crate::MeanLogRatio) keeps
+/// either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferencePoint {
+    /// The mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative: an estimate of the divergence of policy and
+    /// reference.
+    Mismatched,
+    /// The mean log-ratio of all answers, desirable or not.
+    All,
+}
+
 /// A loss as the list has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Description {
@@ -111,6 +133,8 @@ pub struct Description {
     /// What it takes beside log-probabilities: a number a pair or labelled answer, or a number of each answer of a list. Most losses
     /// take nothing. Its grid has values for tests.
     pub column: Option<Parameter>,
+    /// What the log-ratio of a labelled answer is compared with. Of a loss that compares it with nothing the reference point must be 0.
+    pub reference_point: Option<ReferencePoint>,
     /// Whether every result is the nearest number to its exact value; else it is within 0.501 ULP, and what defines its bits are the
     /// operations of the definition.
     pub nearest: bool,
@@ -272,7 +296,7 @@ macro_rules! any_formula {
     ($Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* } $($others:tt)*) => {
         impl $Formula for $Any {
-            any_formula!(@by_value $Formula);
+            any_formula!(@more $Formula $($Type)*);
             fn beta(&self) -> f64 {
                 match self {
                     $(Self::$Type(loss) => loss.beta(),)*
@@ -288,8 +312,26 @@ macro_rules! any_formula {
             }
         }
     };
-    (@by_value PairFormula) => { const BY_VALUE: bool = false; };
-    (@by_value $Formula:ident) => {};
+    (@more PairFormula $($Type:ident)*) => { const BY_VALUE: bool = false; };
+    (@more ListFormula $($Type:ident)*) => {
+        fn of_two(&self) -> Option<Dpo> {
+            match self {
+                $(Self::$Type(loss) => loss.of_two(),)*
+            }
+        }
+        fn fewest(&self) -> usize {
+            match self {
+                $(Self::$Type(loss) => loss.fewest(),)*
+            }
+        }
+        fn is_of_differences(&self) -> bool {
+            match self {
+                $(Self::$Type(loss) => loss.is_of_differences(),)*
+            }
+        }
+    };
+    // Each says for itself.
+    (@more AnswerFormula $($Type:ident)*) => { const REFERENCE_POINT: Option<ReferencePoint> = None; };
 }
 
 macro_rules! everything {
@@ -311,7 +353,6 @@ macro_rules! everything {
             ListedLoss { $($listed)* }
         }
         any_formula! { ListedLoss ListFormula List list_apart { $($listed)* } }
-        of_two!($($listed)*);
 
         /// The descriptions, by the type's name.
         #[allow(non_upper_case_globals, reason = "named as the types")]
@@ -325,23 +366,11 @@ macro_rules! everything {
     };
 }
 
-/// Which loss of pairs each loss of lists is where there are two answers.
-macro_rules! of_two {
-    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])?
-        $formula:literal $source:literal;)*) => {
-        impl ListedLoss {
-            pub(crate) fn as_pair(&self) -> Option<Dpo> {
-                match self {
-                    $(Self::$Type(loss) => $Type::of_two(loss),)*
-                }
-            }
-        }
-    };
-}
-
 macro_rules! descriptions {
     (@nearest Pairwise $Type:ident) => { <super::$Type as PairFormula>::BY_VALUE };
     (@nearest $Shape:ident $Type:ident) => { true };
+    (@point Labelled $Type:ident) => { <super::$Type as AnswerFormula>::REFERENCE_POINT };
+    (@point $Shape:ident $Type:ident) => { None };
     ($Shape:ident $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
         $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(
         pub static $Type: Description = Description {
@@ -357,6 +386,7 @@ macro_rules! descriptions {
                 $(column = Some(parameter::$COLUMN);)?
                 column
             },
+            reference_point: descriptions!(@point $Shape $Type),
             nearest: descriptions!(@nearest $Shape $Type),
             formula: $formula,
             source: $source,

@@ -140,6 +140,11 @@ impl<L: Lanes> Tracked<L> {
 }
 
 impl Tracked {
+    /// Whether it is 0, or at least 2^-200 of `largest`: large enough for what a sum of such terms has lost.
+    pub fn is_within(self, largest: Self) -> bool {
+        self.value == 0.0 || self.value.abs() >= largest.value * (1.0 / (1_u128 << 100) as f64 / (1_u128 << 100) as f64)
+    }
+
     /// The nearest `f32` to the exact value, if the bound decides it.
     pub fn rounded(self) -> Option<f32> {
         let (value, decided) = self.decided();
@@ -322,6 +327,23 @@ impl<L: Lanes> Real for Tracked<L> {
         self.function(value, value + L::splat(1.0))
     }
     #[inline(always)]
+    fn exp_m1_less(self) -> Self {
+        let value = elementary::lanes::exp_m1_less(self.value);
+        // Its own, which is four times that of the others, is 0 where the value is.
+        let own = value.abs() * L::splat(4.0 * ELEMENTARY);
+        let error = match self.error {
+            None => own,
+            Some(error) => {
+                // Its derivative is e^x - 1, which is 0 at 0 and changes there.
+                let slope = elementary::lanes::exp_m1_of(self.value);
+                let slope = slope.abs() + (slope + L::splat(1.0)) * error;
+                let small = error.lt(L::splat(SMALL));
+                own + L::select(small, slope * error * L::splat(1.01), L::splat(f64::INFINITY))
+            }
+        };
+        Self::bounded(value, error)
+    }
+    #[inline(always)]
     fn ln(self) -> Self {
         let value = elementary::lanes::log(self.value);
         let least = self.value - self.bound();
@@ -332,5 +354,23 @@ impl<L: Lanes> Real for Tracked<L> {
             Some(error) => own + error / least,
         };
         Self::bounded(value, L::select(L::splat(f64::MIN_POSITIVE).lt(least), error, L::splat(f64::INFINITY)))
+    }
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        let value = elementary::lanes::log1p(self.value);
+        let least = (L::splat(1.0) + self.value) - self.bound();
+        let own = value.abs() * L::splat(ELEMENTARY);
+        let error = match self.error {
+            None => own,
+            // The sum above is rounded.
+            Some(error) => own + error / least * L::splat(1.01),
+        };
+        // Below, what rounding takes from the sum matters.
+        let inside = L::and(L::splat(1e-3).lt(least), self.value.abs().lt(L::splat(f64::INFINITY)));
+        Self::bounded(value, L::select(inside, error, L::splat(f64::INFINITY)))
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        Self::new(L::select(self.value.lt(other.value), other.value, self.value))
     }
 }

@@ -7,6 +7,7 @@ use super::{Beside, OutputSlices, Pairs, RESULTS, Reference, place};
 use crate::exact::Exponents;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
 use crate::losses::{Checked, Pair, PairFormula};
+use crate::outputs::{Columns, Sink};
 
 /// What goes over some rows: the first of the pairs, whose slices reach to the next multiple of the lanes.
 pub trait Rows {
@@ -183,58 +184,6 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
         }
         counts.add(&seen);
         at
-    }
-}
-
-/// Takes the results of a block of rows, by their [`place`].
-pub trait Sink<L> {
-    fn put<const PLACE: usize>(&mut self, value: L);
-    /// Takes a result that cannot be -0.
-    fn put_plain<const PLACE: usize>(&mut self, value: L);
-    /// Takes a result by its opposite.
-    fn put_opposite<const PLACE: usize>(&mut self, value: L);
-}
-
-/// The block from row `at` on in columns, of which some may not be asked for.
-pub struct Columns<'r, 'o> {
-    pub results: &'r mut OutputSlices<'o>,
-    pub at: usize,
-}
-
-impl<L: Lanes> Sink<L> for Columns<'_, '_> {
-    #[inline(always)]
-    fn put<const PLACE: usize>(&mut self, value: L) {
-        if let Some(to) = &mut self.results[PLACE] {
-            value.store_result(to, self.at);
-        }
-    }
-    #[inline(always)]
-    fn put_plain<const PLACE: usize>(&mut self, value: L) {
-        if let Some(to) = &mut self.results[PLACE] {
-            value.store(to, self.at);
-        }
-    }
-    #[inline(always)]
-    fn put_opposite<const PLACE: usize>(&mut self, value: L) {
-        if let Some(to) = &mut self.results[PLACE] {
-            value.store_opposite(to, self.at);
-        }
-    }
-}
-
-/// A row alone.
-impl Sink<f64> for [f32; RESULTS] {
-    #[inline(always)]
-    fn put<const PLACE: usize>(&mut self, value: f64) {
-        value.store_result(self, PLACE);
-    }
-    #[inline(always)]
-    fn put_plain<const PLACE: usize>(&mut self, value: f64) {
-        value.store(self, PLACE);
-    }
-    #[inline(always)]
-    fn put_opposite<const PLACE: usize>(&mut self, value: f64) {
-        value.store_opposite(self, PLACE);
     }
 }
 

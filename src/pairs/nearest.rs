@@ -2,13 +2,14 @@
 //! decides which `f32` is nearest. One kernel for all of them, around the [stage](super::stage) of the formula.
 
 use super::counts::Counts;
-use super::kernel::{Columns, Rows, Sink, count};
+use super::kernel::{Rows, count};
 use super::log_ratios::log_ratios;
 use super::settle::settle_rows;
 use super::stage::{ROWS, Stage, Staged};
 use super::{OutputSlices, Pairs, place};
 use crate::lanes::{Backend, Kernel, Lanes, dispatch};
 use crate::losses::{Real, Tracked};
+use crate::outputs::{Columns, Nearest};
 
 /// The kernel of a loss that its exact values define.
 pub struct ByValue<'f>(pub &'f dyn Staged);
@@ -61,12 +62,14 @@ impl Kernel for NearestKernel<'_, '_, '_> {
             at = 0;
             while at < n {
                 let valid = u32::MAX >> (32 - (n - at).min(L::N));
-                let mut results =
-                    Results { sink: Columns { results: outputs, at: start + at }, weight: None, unsettled: 0 };
-                if let Some(weights) = pairs.weights {
+                #[expect(clippy::manual_map, reason = "a closure that holds lanes is not inlined into its level")]
+                let weight = match pairs.weights {
                     // A weight may be -0.
-                    results.weight = Some(L::load(weights, start + at).abs());
-                }
+                    Some(weights) => Some(L::load(weights, start + at).abs()),
+                    None => None,
+                };
+                let mut columns = Columns { results: outputs, at: start + at };
+                let mut results = Nearest::new(&mut columns, weight);
                 let beta = Tracked::from_f64(formula.beta());
                 let (u, v, h) = (stage.u.get::<L>(at), stage.v.get::<L>(at), stage.h.get::<L>(at));
                 results.put::<{ place::CHOSEN_REWARD }>(beta * u);
@@ -74,11 +77,11 @@ impl Kernel for NearestKernel<'_, '_, '_> {
                 results.put::<{ place::MARGIN }>(beta * h);
                 results.put_weighed::<{ place::LOSS }>(stage.loss.get(at));
                 let by_u = results.put_weighed::<{ place::GRAD_CHOSEN }>(stage.by_u.get(at));
-                results.sink.put_opposite::<{ place::GRAD_REF_CHOSEN }>(by_u);
+                results.opposite::<{ place::GRAD_REF_CHOSEN }>(by_u);
                 let by_v = results.put_weighed::<{ place::GRAD_REJECTED }>(stage.by_v.get(at));
-                results.sink.put_opposite::<{ place::GRAD_REF_REJECTED }>(by_v);
+                results.opposite::<{ place::GRAD_REF_REJECTED }>(by_v);
                 results.put_weighed::<{ place::GRAD_BETA }>(stage.by_beta.get(at));
-                let unsettled = results.unsettled & valid;
+                let unsettled = results.undecided() & valid;
                 count(inputs::<L>(&pairs, start + at), h.with_bound().0, valid, valid & !unsettled, counts);
                 if unsettled != 0 {
                     settle_rows(formula, pairs, outputs, start + at, unsettled, counts);
@@ -98,30 +101,4 @@ fn inputs<L: Lanes>(pairs: &Pairs<'_>, at: usize) -> [L; 4] {
         None => (L::splat(0.0), L::splat(0.0)),
     };
     [L::load(pairs.policy_chosen_logps, at), L::load(pairs.policy_rejected_logps, at), rc, rr]
-}
-
-/// Where the results of a block of rows go.
-struct Results<'r, 'o, L> {
-    sink: Columns<'r, 'o>,
-    weight: Option<L>,
-    /// The lanes of which a result is undecided.
-    unsettled: u32,
-}
-
-impl<L: Lanes> Results<'_, '_, L> {
-    #[inline(always)]
-    fn put<const PLACE: usize>(&mut self, result: Tracked<L>) -> L {
-        let (value, decided) = result.decided();
-        self.unsettled |= !L::bits(decided);
-        self.sink.put::<PLACE>(value);
-        value
-    }
-
-    #[inline(always)]
-    fn put_weighed<const PLACE: usize>(&mut self, result: Tracked<L>) -> L {
-        match self.weight {
-            Some(weight) => self.put::<PLACE>(result * Tracked::new(weight)),
-            None => self.put::<PLACE>(result),
-        }
-    }
 }

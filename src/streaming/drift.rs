@@ -1,7 +1,7 @@
 //! Estimates of the divergence between policy and reference, token by token.
 
 use crate::NAN;
-use crate::elementary::lanes::expm1;
+use crate::elementary::lanes::exp_m1_less;
 
 /// The k3 estimate of one token, in nats: `e^r - 1 - r` with `r = reference_logp - policy_logp`. Never negative; within
 /// 0.501 ULP.
@@ -16,30 +16,10 @@ pub fn k3(policy_logp: f32, reference_logp: f32) -> f32 {
     if estimate.is_nan() { NAN } else { estimate as f32 }
 }
 
-/// `1/2!, 1/3!, ...`: for |r| <= 1/2 what is left out is below 2^-52 of the sum.
-const SERIES: [f64; 14] = {
-    let mut terms = [0.0; 14];
-    let (mut factorial, mut i) = (1.0, 0);
-    while i < terms.len() {
-        factorial *= (i + 2) as f64;
-        terms[i] = 1.0 / factorial;
-        i += 1;
-    }
-    terms
-};
-
 /// To 2^-45 of itself. The rounding of r, 2^-53 of it, counts r times at most, and beyond 112 the result is infinite
 /// even as a mean over 2^32 tokens.
 pub fn k3_f64(policy_logp: f32, reference_logp: f32) -> f64 {
-    let r = f64::from(reference_logp) - f64::from(policy_logp);
-    if r.abs() <= 0.5 {
-        // Free of the cancellation that the difference below has near 0.
-        r * r * SERIES.iter().rev().fold(0.0, |sum, term| sum * r + term)
-    } else if r == f64::INFINITY {
-        r
-    } else {
-        expm1(r) - r
-    }
+    exp_m1_less(f64::from(reference_logp) - f64::from(policy_logp))
 }
 
 /// A sum of numbers that are not negative, in the order in which they come: two parts, so that its error does not grow

@@ -187,12 +187,13 @@ pub struct AnswerColumns {
     #[arg(long, value_name = "NAME")]
     pub label: Option<String>,
 
-    /// The log-ratio at which a labelled answer is neither good nor bad. Without it, it is the mean over all rows of the
-    /// two columns that follow, policy less reference, or 0 if that is negative
+    /// The log-ratio at which a labelled answer is neither good nor bad, for kto and bco. Without it, for kto, it is the
+    /// mean over all rows of the two columns that follow, policy less reference, or 0 if that is negative; for bco the
+    /// mean log-ratio of all answers, whose shift of rewards is beta times it (0 is the other convention)
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub reference_point: Option<f32>,
 
-    /// Policy's log-probability of an answer to another prompt [default: policy_KL_logps]
+    /// Policy's log-probability of an answer to another prompt, for kto [default: policy_KL_logps]
     #[arg(long, value_name = "NAME", conflicts_with = "reference_point")]
     pub policy_kl: Option<String>,
 

@@ -1,8 +1,8 @@
 //! Losses of labelled answers.
 
 use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate_answer};
-use preflane::losses::Description;
-use preflane::{ExactSum, LabelledLoss, Run};
+use preflane::losses::{Description, ReferencePoint};
+use preflane::{ExactSum, LabelledLoss, MeanLogRatio, Run};
 
 use super::findings::{Code, Finding};
 use super::shape::{Counts, Fault, Figure, Mean, Readers, Shape, Share, Summary, Sums, Units, resize, without};
@@ -38,12 +38,14 @@ pub struct LabelledRows {
 pub enum Point {
     /// The user's.
     Given(f32),
-    /// The mean of a difference of two columns, or 0 if that is negative; known when all rows have been read.
+    /// What the loss makes of a mean log-ratio; known when all rows have been read.
     Mean {
         /// The columns of the whole file.
         wanted: Vec<Wanted>,
-        /// The mean, when it is known.
-        mean: f32,
+        /// Which mean.
+        kind: ReferencePoint,
+        /// Over the rows so far.
+        mean: MeanLogRatio,
     },
 }
 
@@ -60,6 +62,13 @@ impl LabelledRows {
             && !point.is_finite()
         {
             return Err(Failure::new(format!("--reference-point is {}; it must be finite", short(point))));
+        }
+        if let Point::Given(point) = point
+            && point != 0.0
+            && loss.reference_point.is_none()
+        {
+            let message = "compares with no reference point; leave --reference-point out";
+            return Err(Failure::new(format!("--loss {}: it {message}", loss.name)));
         }
         Ok(Self {
             loss: LabelledLoss::new(loss, parameters).map_err(Failure::new)?,
@@ -80,8 +89,14 @@ impl LabelledRows {
     fn point(&self) -> f32 {
         match self.point {
             Point::Given(point) => point,
-            Point::Mean { mean, .. } => mean.max(0.0),
+            Point::Mean { kind, mean, .. } => mean.reference_point(kind),
         }
+    }
+
+    /// A parameter of the loss, if it has one of that name.
+    fn parameter(&self, name: &str) -> Option<f64> {
+        let named = self.loss.description().parameters.iter().position(|parameter| parameter.name == name)?;
+        self.loss.parameters().get(named).copied()
     }
 
     /// The columns of log-probabilities; that of the labels follows.
@@ -92,7 +107,14 @@ impl LabelledRows {
     fn answers<'c>(&self, columns: &'c [Vec<f32>], desirable: &'c [bool]) -> Labelled<'c> {
         let weights = columns.last().filter(|_| self.is_weighted).map(Vec::as_slice);
         let ref_logps = self.is_referenced.then(|| columns[1].as_slice());
-        Labelled { policy_logps: &columns[0], ref_logps, desirable, reference_point: self.point(), weights }
+        Labelled {
+            policy_logps: &columns[0],
+            ref_logps,
+            desirable,
+            reference_point: self.point(),
+            weights,
+            column: None,
+        }
     }
 }
 
@@ -116,8 +138,11 @@ impl Shape for LabelledRows {
     fn prepare(&mut self, sources: &[Source<'_>]) -> Result<Readers, Failure> {
         let label = self.logps();
         let mut readers = Readers::new();
-        let Point::Mean { wanted, mean } = &mut self.point else { return Ok(readers) };
-        let (mut sum, mut rows) = (ExactSum::new(), 0);
+        let Point::Mean { wanted, kind, mean } = &mut self.point else { return Ok(readers) };
+        let [policy, reference] = match kind {
+            ReferencePoint::Mismatched => [label + 1, label + 2],
+            ReferencePoint::All => [0, 1],
+        };
         for source in sources {
             let once = !source.can_be_reopened();
             let mut recording = once.then(|| Recording::new(source.path())).transpose()?;
@@ -130,32 +155,31 @@ impl Shape for LabelledRows {
                 if let Some(recording) = &mut recording {
                     recording.add(&chunk)?;
                 }
-                for (column, sign) in [(label + 1, 1.0), (label + 2, -1.0)] {
-                    for (row, &value) in chunk.columns[column].iter().enumerate() {
-                        if !value.is_finite() {
-                            let message = format!(
-                                "{}; a finite number is needed, as the reference point is a mean of this column \
-                                 (--reference-point X does without)",
-                                short(value)
-                            );
-                            let (place, name) = (chunk.place(row), &wanted[column].name);
-                            return Err(Failure::of_value(source.path(), place, name, message));
-                        }
-                        sum.add(sign * value);
+                // Rows of no answer that is scored have no other use: one that is spoilt is a mistake.
+                let of_no_answer = [policy, reference].into_iter().filter(|_| *kind == ReferencePoint::Mismatched);
+                for column in of_no_answer {
+                    if let Some((row, &value)) =
+                        chunk.columns[column].iter().enumerate().find(|(_, value)| !value.is_finite())
+                    {
+                        let message = format!(
+                            "{}; a finite number is needed, as the reference point is a mean of this column \
+                             (--reference-point X does without)",
+                            short(value)
+                        );
+                        let (place, name) = (chunk.place(row), &wanted[column].name);
+                        return Err(Failure::of_value(source.path(), place, name, message));
                     }
                 }
-                rows += chunk.rows() as u64;
+                mean.add(&chunk.columns[policy], &chunk.columns[reference]).map_err(Failure::new)?;
             }
             readers.push(recording.map(|recording| recording.replay(reader, &chunk)).transpose()?);
         }
-        *mean = sum.mean(rows);
         // Without a row there is no mean; that there is none, the first file tells.
-        if rows > 0 && !mean.is_finite() {
+        if !mean.reference_point(*kind).is_finite() {
             return Err(Failure::new(
                 "the mean that makes the reference point is beyond 32 bits; --reference-point X gives it",
             ));
         }
-        *mean = if mean.is_finite() { *mean } else { 0.0 };
         Ok(readers)
     }
 
@@ -173,7 +197,7 @@ impl Shape for LabelledRows {
         run.evaluate_labelled(&self.loss, answers, outputs, Some(&mut metrics))?;
         self.metrics.merge(&metrics);
 
-        let neutral = self.beta() * f64::from(self.point());
+        let neutral = self.beta() * f64::from(self.point()) - self.parameter("bias").unwrap_or(0.0);
         let [losses, rewards, _] = &self.results;
         self.margins.clear();
         self.margins.extend(rewards.iter().zip(&self.desirable).map(|(&reward, &desirable)| {
@@ -233,10 +257,10 @@ impl Shape for LabelledRows {
             false => Share { name, key, count: None, note: "needs a reference" },
         };
         let mut point = format!("reference point {}", short(self.point()));
-        if let Point::Mean { mean, .. } = self.point
-            && mean < 0.0
+        if let Point::Mean { kind: ReferencePoint::Mismatched, mean, .. } = &self.point
+            && mean.mean() < 0.0
         {
-            point += &format!(" (the mean log-ratio is {}, below 0)", rough(mean.into(), 4));
+            point += &format!(" (the mean log-ratio is {}, below 0)", rough(mean.mean().into(), 4));
         }
         Summary {
             title: counted(self.metrics.answers(), "answer"),
@@ -306,6 +330,6 @@ impl Shape for LabelledRows {
     }
 
     fn beta(&self) -> f64 {
-        self.loss.parameters()[0]
+        self.parameter("beta").unwrap_or(1.0)
     }
 }

@@ -1,6 +1,7 @@
 //! What the options of `preflane score` ask for, checked before any work.
 
-use preflane::losses::{Description, LOSSES, Shape as Kinds};
+use preflane::MeanLogRatio;
+use preflane::losses::{Description, LOSSES, ReferencePoint, Shape as Kinds};
 
 use super::labelled::{LabelledRows, Point};
 use super::listed::{ListColumns, ListRows};
@@ -41,8 +42,10 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
     let shape: Box<dyn Shape> = match loss.shape {
         Kinds::Pairwise => Box::new(PairRows::new(loss, &parameters, is_referenced, is_weighted)?),
         Kinds::Labelled => {
-            let mean = || Point::Mean { wanted: wanted.clone(), mean: 0.0 };
-            let point = options.answers.reference_point.map_or_else(mean, Point::Given);
+            let point = match (options.answers.reference_point, loss.reference_point) {
+                (None, Some(kind)) => Point::Mean { wanted: wanted.clone(), kind, mean: MeanLogRatio::new() },
+                (given, _) => Point::Given(given.unwrap_or(0.0)),
+            };
             Box::new(LabelledRows::new(loss, &parameters, is_referenced, is_weighted, point)?)
         }
         Kinds::Listed => {
@@ -108,12 +111,20 @@ fn check_reference(options: &Score) -> Result<(), Failure> {
         ("--ref-logps", answers.ref_logps.is_some()),
         ("--ref-kl", answers.ref_kl.is_some()),
     ];
+    // A mean of mismatched pairs that nothing takes.
+    let mismatched = [("--policy-kl", answers.policy_kl.is_some()), ("--ref-kl", answers.ref_kl.is_some())];
+    if let Some((option, _)) = mismatched.into_iter().find(|(_, is_given)| *is_given)
+        && loss.reference_point != Some(ReferencePoint::Mismatched)
+    {
+        let message = "compares with no mean of mismatched pairs; leave";
+        return Err(Failure::new(format!("--loss {}: it {message} {option} out", loss.name)));
+    }
     match given.into_iter().find(|(_, is_given)| *is_given) {
         Some((option, _)) if !loss.reference => {
             let message = format!("is defined without a reference; leave {option} out");
             Err(Failure::new(format!("--loss {}: {message}", loss.name)))
         }
-        _ if loss.shape == Kinds::Labelled && options.reference_free && answers.reference_point.is_none() => {
+        _ if loss.reference_point.is_some() && options.reference_free && answers.reference_point.is_none() => {
             let message = "without a reference there is no mean log-ratio to it; --reference-point X is needed";
             Err(Failure::new(format!("--reference-free: {message}")))
         }
@@ -155,7 +166,7 @@ fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure>
     }
     if options.loss.shape == Kinds::Labelled {
         add(Kind::Label, "--label", &answers.label, "label", "--label names another");
-        if answers.reference_point.is_none() {
+        if answers.reference_point.is_none() && options.loss.reference_point == Some(ReferencePoint::Mismatched) {
             let remedy = "--policy-kl names another, --reference-point X does without";
             add(Kind::Number, "--policy-kl", &answers.policy_kl, "policy_KL_logps", remedy);
             let remedy = "--ref-kl names another, --reference-point X does without";
