@@ -169,8 +169,8 @@ def listed(loss, values, rows, reference):
         answers = [(pc, rc if reference else 0.0) for pc, _, rc, _, _ in rows[first:last]]
         weights = 1.0, rows[first][4]
         found = losses.listed(loss, values, answers, columns[first:last], weights)
-        for output, metric, w, (value, by_beta, rewards, grads) in zip(outputs, metrics, weights, found):
-            metric.add(answers, w, value, rewards)
+        for output, metric, w, (value, by_beta, rewards, grads, skipped) in zip(outputs, metrics, weights, found):
+            metric.add(answers, w, value, rewards, skipped)
             output.extend((value, by_beta))
             output.extend(x for reward, grad in zip(rewards, grads) for x in (reward, grad, 0.0 - grad))
         first, at = last, at + 1

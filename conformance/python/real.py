@@ -23,6 +23,10 @@ class Nowhere(Exception):
     """An expression is not defined at a row."""
 
 
+class Skipped(Exception):
+    """There is nothing to compare in a row."""
+
+
 # Binary64 with a bound of the error.
 
 #: Twice the error of an operation, so that the operations on bounds need none of their own.
@@ -118,7 +122,7 @@ class Near:
         log = math.log1p(e)
         return self.function(x + log, 1.0) if x > 0.0 else self.function(log, 3.0 * e)
 
-    def rounded(self, weight):
+    def rounded(self, weight, bits=None):
         """`result` of it times a binary32, if that is decided."""
         value, error = self.value * weight, self.error * weight
         error += error * UNIT + abs(value) * UNIT + FAINT
@@ -516,14 +520,14 @@ class Real:
         e = self.exp()
         return e if e.is_zero() else e.log1p()
 
-    def rounded(self, weight):
-        """`result` of it times a binary32, if that is decided."""
+    def rounded(self, weight, bits=None):
+        """`result` of it times a binary32, if that is decided; of what is left of it in so many bits, if they are given."""
         if not weight:
             return 0.0
         x = self if weight == 1.0 else self * Real.of(weight)
         if x.r is None:
-            return nearest(x.q)
-        low, high = (beside(x.q, bound, x.r.scale) for bound in (x.r.low, x.r.high))
+            return nearest(x.q if bits is None else cut(x.q, bits))
+        low, high = (beside(x.q, bound, x.r.scale, bits) for bound in (x.r.low, x.r.high))
         if low == high:
             return low
         if not DIGITS.last:
@@ -552,8 +556,24 @@ def wide(q, r):
 PLUS_ONE, MINUS_ONE = Real(Fraction(1)), Real(Fraction(-1))
 
 
-def beside(q, r, scale):
+def cut(x, bits):
+    """The nearest number of so many bits, ties away from 0."""
+    if not x:
+        return x
+    size = abs(x.numerator).bit_length() - x.denominator.bit_length()
+    # 2^size is the least power of two above x, or half of that.
+    size += abs(x) >= Fraction(2) ** size
+    unit = Fraction(2) ** (size - bits)
+    units = (abs(x) / unit + Fraction(1, 2)).__floor__()
+    return unit * (units if x > 0 else -units)
+
+
+def beside(q, r, scale, bits=None):
     """`result` of q + r 10^scale."""
+    if bits is not None and (r == 0 or r.adjusted() + scale < 20000):
+        # Nothing that small counts.
+        faint = r == 0 or r.adjusted() + scale < -20000
+        return nearest(cut(q + (0 if faint else Fraction(plain(r, scale))), bits))
     if r == 0:
         return nearest(q)
     exponent = r.adjusted() + scale
@@ -729,16 +749,16 @@ def log_sum_exp(numbers):
 # Results.
 
 
-def settle(expression, row, weights, variables):
-    """The value of an expression at a row and its derivatives by all variables, times each of the weights, as `result`s. `row` gives the
-    numbers of the row in a kind of number, `expression` a Dual of them."""
+def settle(expression, row, weights, variables, bits=None):
+    """The value of an expression at a row and its derivatives by all variables, times each of the weights, as `result`s, or as those of what is
+    left of them in so many bits. `row` gives the numbers of the row in a kind of number, `expression` a Dual of them."""
 
     def all_rounded(kind):
         found = expression(row(kind))
         if not isinstance(found, Dual):
             found = Dual(kind.of(found))
         parts = found.parts or [None] * variables
-        return [[found.value.rounded(w), *(0.0 if x is None else x.rounded(w) for x in parts)] for w in weights]
+        return [[found.value.rounded(w, bits), *(0.0 if x is None else x.rounded(w, bits) for x in parts)] for w in weights]
 
     try:
         return all_rounded(Near)
