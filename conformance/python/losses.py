@@ -534,7 +534,8 @@ def listed(loss, parameters, answers, columns, weights):
     rewards = [times(beta, ratio) for ratio in ratios]
     if loss in DPO_OF_TWO and n == 2:
         (pc, rc), (pr, rr) = answers
-        pairs = [results(evaluate("dpo", parameters, [(pc, pr, rc, rr, w)], True, True)[0]) for w in weights]
+        dpo_of = {"beta": parameters["beta"]}
+        pairs = [results(evaluate("dpo", dpo_of, [(pc, pr, rc, rr, w)], True, True)[0]) for w in weights]
         return [(x[0], x[6], [x[1], x[2]], [x[4], x[5]], False) for x in pairs]
     skipped = [(0.0, 0.0, rewards, [0.0] * n, True)] * len(weights)
     if n < (1 if loss in ONE_IS_ENOUGH else 2):
