@@ -42,6 +42,9 @@ class Near:
 
     __slots__ = ("value", "error")
 
+    def __repr__(self):
+        return repr(self.value)
+
     def __init__(self, value, error=0.0):
         self.value, self.error = value, error
 
@@ -535,7 +538,7 @@ class Real:
         # A tie: a rational value, from which the last digits differ.
         spread = Between(ZERO, DIGITS.up.subtract(x.r.high, x.r.low), x.r.scale)
         if not spread.is_below(-NARROW):
-            raise Undecided("no digits decide it")
+            raise Undecided
         if x.r.low <= 0 <= x.r.high:
             return nearest(x.q)
         return nearest((x.q + Fraction(plain(x.r.low, x.r.scale))).limit_denominator(1 << 1200))
@@ -593,6 +596,9 @@ class Dual:
     """A value and its derivatives, None for 0. Other numbers join in as constants."""
 
     __slots__ = ("value", "parts")
+
+    def __repr__(self):
+        return repr(self.value)
 
     def __init__(self, value, parts=None):
         self.value, self.parts = value, parts
@@ -775,6 +781,6 @@ def settle(expression, row, weights, variables, bits=None):
                 return [[NAN] * (1 + variables)] * len(weights)
             except Undecided:
                 if DIGITS.last:
-                    raise
+                    raise Undecided(f"no digits decide it at {vars(row(Near))}") from None
     finally:
         DIGITS.set(LADDER[0])
