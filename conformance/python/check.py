@@ -169,8 +169,8 @@ def listed(loss, values, rows, reference):
         answers = [(pc, rc if reference else 0.0) for pc, _, rc, _, _ in rows[first:last]]
         weights = 1.0, rows[first][4]
         found = losses.listed(loss, values, answers, columns[first:last], weights)
-        for output, metric, w, (value, by_beta, rewards, grads) in zip(outputs, metrics, weights, found):
-            metric.add(answers, w, value, rewards)
+        for output, metric, w, (value, by_beta, rewards, grads, skipped) in zip(outputs, metrics, weights, found):
+            metric.add(answers, w, value, rewards, skipped)
             output.extend((value, by_beta))
             output.extend(x for reward, grad in zip(rewards, grads) for x in (reward, grad, 0.0 - grad))
         first, at = last, at + 1
@@ -309,7 +309,13 @@ def main(arguments):
         for at, group in of_kind:
             progress(f"{at}/{len(groups)} {group}")
             count += 1
-            for part, digest in compute(group).items():
+            try:
+                digests = compute(group)
+            except ArithmeticError as error:
+                compared += 1
+                print(f"FAILS   {group}: {error}")
+                continue
+            for part, digest in digests.items():
                 name = f"{group}/{part}"
                 compared += 1
                 if digest == wanted.get(name):

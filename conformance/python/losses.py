@@ -1,5 +1,6 @@
 """The losses: pairs, labelled and listed answers."""
 
+import functools
 import keyword
 import math
 from fractions import Fraction
@@ -9,7 +10,8 @@ from exact import Sum, nearest, share
 from floats import INFINITY, MOST, NAN, results
 from page import constants
 from real import (
-    HUGE, UNIT, Dual, Near, Nowhere, exp, expm1, ln, log1p, log_sigmoid, log_sum_exp, minimum, relu, settle, sigmoid, softplus, square,
+    HUGE, UNIT, Dual, Near, Nowhere, Skipped, exp, expm1, ln, log1p, log_sigmoid, log_sum_exp, maximum, minimum, relu, settle, sigmoid,
+    softplus, square,
 )  # fmt: skip
 
 CANCELLATION = constants("pairs")["CANCELLATION"]
@@ -75,8 +77,8 @@ def exo(t, z):
 
 
 def discopop(t, z):
-    """(1 - m) softplus(-z) + m e^-z with m = sigmoid(z/tau), the last product as one exponential."""
-    return sigmoid(-z / t.tau) * softplus(-z) + exp(log_sigmoid(z / t.tau) - z)
+    """(1 - m) softplus(-z) + m e^-z with m = sigmoid(z/tau), the last product as one exponential: ln m = z/tau - softplus(z/tau)."""
+    return sigmoid(-z / t.tau) * softplus(-z) + exp(z * (1 / t.tau - 1) - softplus(z / t.tau))
 
 
 def flipped(t):
@@ -95,10 +97,11 @@ def todo(t):
 
 
 def orpo(t):
-    """odds(x) = e^x/(1 - e^x) is 1/expm1(-x); it is of numbers up to 0."""
+    """odds(x) = e^x/(1 - e^x) is 1/expm1(-x); it is of numbers up to 0, and where both are 0 the limit of equal ones."""
     if t.u > 0 or t.v > 0:
         raise Nowhere
-    return t.c + t.beta * log1p(expm1(-t.u) / expm1(-t.v))
+    below = Fraction(1, 1 << 5000) if t.u == 0 and t.v == 0 else 0
+    return t.c + t.beta * log1p(expm1(below - t.u) / expm1(below - t.v))
 
 
 def alphapo(t):
@@ -122,6 +125,46 @@ def gumbel_rescaled(t):
 
 def kto_of(t, x):
     return t.desirable_weight * sigmoid(-x) if t.desirable else t.undesirable_weight * sigmoid(x)
+
+
+def signed(t, x):
+    return x if t.desirable else -x
+
+
+def choices(t, ranked):
+    """The choices of the first answers, each of itself and all after it."""
+    return sum(log_sum_exp(t.z[k:]) - t.z[k] for k in range(min(ranked, len(t.z) - 1)))
+
+
+def shares(t):
+    """softmax(rewards / alpha)."""
+    x = [reward / t.alpha for reward in t.c]
+    return [exp(each - log_sum_exp(x)) for each in x]
+
+
+def lipo(t):
+    order = sorted(range(len(t.u)), key=lambda j: -t.ratios[j])
+    discounts = [1 / ln(t.number(2 + order.index(j))) for j in range(len(t.u))]
+    gains = [exp(relevance * ln(t.number(2))) for relevance in t.c]
+
+    def of_pair(i, j):
+        return abs(gains[i] - gains[j]) * abs(discounts[i] - discounts[j]) * softplus(-(t.z[i] - t.z[j]))
+
+    n = range(len(t.u))
+    return sum(of_pair(i, j) for i in n for j in n if t.c[i] > t.c[j])
+
+
+def real(t):
+    right, wrong = ([u / t.tau for u, c in zip(t.u, t.c) if (c > 0) == side] for side in (True, False))
+    if not right or not wrong:
+        raise Skipped
+    return log_sum_exp([t.number(0), *wrong]) + log_sum_exp([t.number(0), *(-x for x in right)])
+
+
+def a2po(t):
+    most, n = functools.reduce(maximum, t.c), len(t.c)
+    value = t.beta1 * (log_sum_exp([(reward - most) / t.beta1 for reward in t.c]) - ln(t.number(n)))
+    return sum(square(z - (reward - most) + value) for z, reward in zip(t.z, t.c)) / n
 
 
 #: Pairs whose bits are those of a sequence, but for rows that are settled.
@@ -198,11 +241,29 @@ for name, score in SCORES.items():
 
 LABELLED = {
     "kto": lambda t: kto_of(t, t.beta * t.shifted),
+    "bco": lambda t: softplus(-signed(t, t.beta * t.shifted)),
+    "apo_zero_unpaired": lambda t: kto_of(t, t.z),
+    "siglip": lambda t: softplus(-signed(t, t.z + t.bias)),
 }
 
 LISTED = {
-    "plackett_luce": lambda t: sum(log_sum_exp(t.z[k:]) - t.z[k] for k in range(len(t.z))),
+    "plackett_luce": lambda t: choices(t, len(t.u)),
+    "s_dpo": lambda t: choices(t, 1),
+    "info_nca": lambda t: sum(p * (log_sum_exp(t.z) - z) for p, z in zip(shares(t), t.z)),
+    "nca": lambda t: sum(p * softplus(-z) + softplus(z) / len(t.z) for p, z in zip(shares(t), t.z)),
+    "lipo": lipo,
+    "real": real,
+    "a2po": a2po,
+    "plackett_luce_top": lambda t: choices(t, int(t.given["top"])),
+    "mdpo": lambda t: softplus(-(t.z[0] - t.delta)) + sum(softplus(-(t.z[0] - z)) for z in t.z[1:]),
 }
+#: Lists of two answers are pairs of dpo.
+DPO_OF_TWO = ("plackett_luce", "s_dpo", "plackett_luce_top")
+#: One answer is enough; and answers are not compared with each other, so that two may be infinite.
+ONE_IS_ENOUGH = ("nca", "a2po", "mdpo")
+EACH_BY_ITSELF = ("nca", "a2po")
+#: Of an exact value so many bits count.
+BITS_OF_LISTS = 320
 
 
 def difference(a, b):
@@ -235,14 +296,9 @@ def number(kind, ratio, *terms):
     if kind is Near:
         value = math.fsum(terms)
         return Near(value, abs(value) * UNIT)
-    return kind.of(stand_in(ratio))
-
-
-def stand_in(ratio):
-    """An exact log-ratio, with HUGE where it is infinite."""
     if isinstance(ratio, Fraction):
-        return ratio
-    return HUGE if ratio > 0 else -HUGE
+        return kind.of(ratio)
+    return kind(Fraction(0), HUGE if ratio > 0 else -HUGE)
 
 
 class Row:
@@ -250,6 +306,8 @@ class Row:
     of a row."""
 
     def __init__(self, kind, parameters, variables, derived=("beta",)):
+        self.given = parameters
+        self.number = lambda x: Dual(kind.of(x))
         for name, value in parameters.items():
             dual = Dual(kind.of(value))
             # lambda_, for one
@@ -442,12 +500,13 @@ class ListMetrics:
     """What the metrics of lists sum and count."""
 
     def __init__(self):
-        self.lists = self.filled = self.answers = self.accurate = self.nonfinite = 0
+        self.lists = self.filled = self.answers = self.accurate = self.nonfinite = self.skipped = 0
         # weights, loss, rewards of best answers and of all others, log-probabilities of both
         self.sums = [Sum() for _ in range(6)]
 
-    def add(self, answers, w, loss, rewards):
+    def add(self, answers, w, loss, rewards, skipped):
         self.lists += 1
+        self.skipped += skipped
         self.filled += bool(answers)
         self.answers += len(answers)
         exact = [log_ratio(p, r) for p, r in answers]
@@ -461,36 +520,44 @@ class ListMetrics:
             self.sums[5 if i else 4].add(p)
 
     def counts(self):
-        return self.lists, self.filled, self.answers, self.accurate, self.nonfinite
+        return self.lists, self.filled, self.answers, self.accurate, self.nonfinite, self.skipped
 
     def of(self):
         return self.lists
 
 
 def listed(loss, parameters, answers, columns, weights):
-    """Of a list of (p, r) from best to worst, with each of the weights: loss, derivative by beta, rewards and derivatives by the policy."""
+    """Of a list of (p, r) from best to worst, with each of the weights: loss, derivative by beta, rewards, derivatives by the policy, and
+    whether there is nothing to compare."""
     beta, n = beta_of(parameters), len(answers)
     ratios = [log_ratio(p, r) for p, r in answers]
     rewards = [times(beta, ratio) for ratio in ratios]
-    if loss == "plackett_luce" and n == 2:
+    if loss in DPO_OF_TWO and n == 2:
         (pc, rc), (pr, rr) = answers
-        pairs = [results(evaluate("dpo", parameters, [(pc, pr, rc, rr, w)], True, True)[0]) for w in weights]
-        return [(x[0], x[6], [x[1], x[2]], [x[4], x[5]]) for x in pairs]
-    if n == 0 or loss == "plackett_luce" and n == 1:
-        return [(0.0, 0.0, rewards, [0.0] * n)] * len(weights)
+        dpo_of = {"beta": parameters["beta"]}
+        pairs = [results(evaluate("dpo", dpo_of, [(pc, pr, rc, rr, w)], True, True)[0]) for w in weights]
+        return [(x[0], x[6], [x[1], x[2]], [x[4], x[5]], False) for x in pairs]
+    skipped = [(0.0, 0.0, rewards, [0.0] * n, True)] * len(weights)
+    if n < (1 if loss in ONE_IS_ENOUGH else 2):
+        return skipped
     infinite = [ratio for ratio in ratios if not isinstance(ratio, Fraction)]
-    if any(x != x for x in infinite) or len(set(infinite)) != len(infinite):
-        return [(NAN, NAN, rewards, [NAN] * n)] * len(weights)
+    alike = len(set(infinite)) != len(infinite) and loss not in EACH_BY_ITSELF
+    if alike or any(x != x for x in infinite):
+        return [(NAN, NAN, rewards, [NAN] * n, False)] * len(weights)
 
     def numbers(kind):
         t = Row(kind, parameters, n + 1)
         t.u = [
             Dual(number(kind, ratio, p, -r), unit(kind, j, n + 1)) for j, (ratio, (p, r)) in enumerate(zip(ratios, answers))
         ]
+        t.ratios = ratios
         t.c = [Dual(kind.of(column)) for column in columns]
         if "beta" in parameters:
             t.z = [t.beta * u for u in t.u]
         return t
 
-    found = settle(LISTED[loss], numbers, weights, n + 1)
-    return [(value, grads[-1], rewards, grads[:-1]) for value, *grads in found]
+    try:
+        found = settle(LISTED[loss], numbers, weights, n + 1, BITS_OF_LISTS)
+    except Skipped:
+        return skipped
+    return [(value, grads[-1], rewards, grads[:-1], False) for value, *grads in found]

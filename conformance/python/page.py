@@ -12,8 +12,10 @@ def number(bits):
 
 
 def block(name):
-    """The lines of a fenced block, without its fences."""
+    """The lines of a fenced block, without its fences; none if there is no such block."""
     lines = PAGE.read_text(encoding="utf-8").splitlines()
+    if "```" + name not in lines:
+        return []
     start = lines.index("```" + name) + 1
     return lines[start : lines.index("```", start)]
 

@@ -23,14 +23,8 @@ class Nowhere(Exception):
     """An expression is not defined at a row."""
 
 
-# What is infinite. A log-ratio that is infinite counts as the limit of ever larger numbers; HUGE stands for it, and what depends on it is
-# exact: e^-HUGE is 0, and ln(HUGE) LARGE. No finite row has a rational number that large.
-LARGE = Fraction(1 << 2600)
-HUGE = Fraction(1 << 5000)
-#: An exponent of two that both are above, and all others below.
-ENDLESS = 2500
-#: e^HUGE is 10^BOUNDLESS.
-BOUNDLESS = 10**500
+class Skipped(Exception):
+    """There is nothing to compare in a row."""
 
 
 # Binary64 with a bound of the error.
@@ -47,6 +41,9 @@ class Near:
     """A number within `error` of `value`."""
 
     __slots__ = ("value", "error")
+
+    def __repr__(self):
+        return repr(self.value)
 
     def __init__(self, value, error=0.0):
         self.value, self.error = value, error
@@ -128,7 +125,7 @@ class Near:
         log = math.log1p(e)
         return self.function(x + log, 1.0) if x > 0.0 else self.function(log, 3.0 * e)
 
-    def rounded(self, weight):
+    def rounded(self, weight, bits=None):
         """`result` of it times a binary32, if that is decided."""
         value, error = self.value * weight, self.error * weight
         error += error * UNIT + abs(value) * UNIT + FAINT
@@ -187,6 +184,8 @@ def once(operation):
 DIGITS = Digits()
 #: The digits that are tried in turn.
 LADDER = (40, 120, 400, 1600)
+#: What the last of them leave open must be narrower than 10^-NARROW: a tie, and not an expression that loses all digits.
+NARROW = 1000
 #: From where an exponential's exponent is kept as an integer beside the decimal number.
 WIDE = 10**14
 #: From 10^300 on a stand-in is taken, tiny or enormous: of an exponential of an exponential.
@@ -383,6 +382,14 @@ def ln_at(x, scale):
     return Between.widened(DIGITS.up.plus(log))
 
 
+# What is infinite. A log-ratio that is infinite counts as the limit of ever larger numbers. HUGE stands for it, beyond what finite rows give, and an
+# exponential of it is exact, 0 or VAST.
+HUGE = Between(ONE, ONE, 10**480)
+VAST = Between(ONE, ONE, 10**500)
+#: A scale that both are above, and all finite numbers below.
+ENDLESS = 10**450
+
+
 class Real:
     """`q + r`: r is a Between, or None for 0."""
 
@@ -412,12 +419,7 @@ class Real:
 
     def infinite(self):
         """The sign of what stands for infinity, else 0."""
-        if self.r is not None and self.r.scale > BOUNDLESS // 2:
-            return self.r.sign()
-        q = self.q
-        if q.numerator.bit_length() - q.denominator.bit_length() < ENDLESS:
-            return 0
-        return 1 if q > 0 else -1
+        return self.r.sign() if self.r is not None and self.r.scale > ENDLESS else 0
 
     def __neg__(self):
         return Real(-self.q, None if self.r is None else -self.r)
@@ -441,6 +443,8 @@ class Real:
         if b.r is None:
             if a.r is None or not b.q:
                 return Real(a.q * b.q)
+            if b.q == 1:
+                return a
             return Real(a.q * b.q, a.r * Between.of(b.q))
         if not a.q:
             a, b = b, a
@@ -456,7 +460,7 @@ class Real:
     def reciprocal(self):
         if self.r is None:
             # 1/0 is the limit from above.
-            return Real(1 / self.q) if self.q else Real(self.q, Between(ONE, ONE, BOUNDLESS))
+            return Real(1 / self.q) if self.q else Real(self.q, VAST)
         if self.q:
             # 1/(q + r) = 1/q - r/(q (q + r)), where r is the lesser
             part = self.r * Between.of(1 / self.q)
@@ -468,7 +472,7 @@ class Real:
     def exp(self):
         infinite = self.infinite()
         if infinite:
-            return Real(Fraction(0), Between(ONE, ONE, BOUNDLESS) if infinite > 0 else None)
+            return Real(Fraction(0), VAST if infinite > 0 else None)
         if self.r is None:
             if not self.q:
                 return Real(Fraction(1))
@@ -486,7 +490,7 @@ class Real:
         if self.sign() <= 0:
             raise ValueError("ln of a number that is not positive")
         if self.infinite():
-            return Real(LARGE)
+            return Real(Fraction(0), HUGE)
         if self.r is not None and self.q > 0:
             part = self.r * Between.of(1 / self.q)
             if part.is_below(-1):
@@ -519,19 +523,22 @@ class Real:
         e = self.exp()
         return e if e.is_zero() else e.log1p()
 
-    def rounded(self, weight):
-        """`result` of it times a binary32, if that is decided."""
+    def rounded(self, weight, bits=None):
+        """`result` of it times a binary32, if that is decided; of what is left of it in so many bits, if they are given."""
         if not weight:
             return 0.0
         x = self if weight == 1.0 else self * Real.of(weight)
         if x.r is None:
-            return nearest(x.q)
-        low, high = (beside(x.q, bound, x.r.scale) for bound in (x.r.low, x.r.high))
+            return nearest(x.q if bits is None else cut(x.q, bits))
+        low, high = (beside(x.q, bound, x.r.scale, bits) for bound in (x.r.low, x.r.high))
         if low == high:
             return low
         if not DIGITS.last:
             raise Undecided
         # A tie: a rational value, from which the last digits differ.
+        spread = Between(ZERO, DIGITS.up.subtract(x.r.high, x.r.low), x.r.scale)
+        if not spread.is_below(-NARROW):
+            raise Undecided
         if x.r.low <= 0 <= x.r.high:
             return nearest(x.q)
         return nearest((x.q + Fraction(plain(x.r.low, x.r.scale))).limit_denominator(1 << 1200))
@@ -552,8 +559,24 @@ def wide(q, r):
 PLUS_ONE, MINUS_ONE = Real(Fraction(1)), Real(Fraction(-1))
 
 
-def beside(q, r, scale):
+def cut(x, bits):
+    """The nearest number of so many bits, ties away from 0."""
+    if not x:
+        return x
+    size = abs(x.numerator).bit_length() - x.denominator.bit_length()
+    # 2^size is the least power of two above x, or half of that.
+    size += abs(x) >= Fraction(2) ** size
+    unit = Fraction(2) ** (size - bits)
+    units = (abs(x) / unit + Fraction(1, 2)).__floor__()
+    return unit * (units if x > 0 else -units)
+
+
+def beside(q, r, scale, bits=None):
     """`result` of q + r 10^scale."""
+    if bits is not None and (r == 0 or r.adjusted() + scale < 20000):
+        # Nothing that small counts.
+        faint = r == 0 or r.adjusted() + scale < -20000
+        return nearest(cut(q + (0 if faint else Fraction(plain(r, scale))), bits))
     if r == 0:
         return nearest(q)
     exponent = r.adjusted() + scale
@@ -573,6 +596,9 @@ class Dual:
     """A value and its derivatives, None for 0. Other numbers join in as constants."""
 
     __slots__ = ("value", "parts")
+
+    def __repr__(self):
+        return repr(self.value)
 
     def __init__(self, value, parts=None):
         self.value, self.parts = value, parts
@@ -729,16 +755,16 @@ def log_sum_exp(numbers):
 # Results.
 
 
-def settle(expression, row, weights, variables):
-    """The value of an expression at a row and its derivatives by all variables, times each of the weights, as `result`s. `row` gives the
-    numbers of the row in a kind of number, `expression` a Dual of them."""
+def settle(expression, row, weights, variables, bits=None):
+    """The value of an expression at a row and its derivatives by all variables, times each of the weights, as `result`s, or as those of what is
+    left of them in so many bits. `row` gives the numbers of the row in a kind of number, `expression` a Dual of them."""
 
     def all_rounded(kind):
         found = expression(row(kind))
         if not isinstance(found, Dual):
             found = Dual(kind.of(found))
         parts = found.parts or [None] * variables
-        return [[found.value.rounded(w), *(0.0 if x is None else x.rounded(w) for x in parts)] for w in weights]
+        return [[found.value.rounded(w, bits), *(0.0 if x is None else x.rounded(w, bits) for x in parts)] for w in weights]
 
     try:
         return all_rounded(Near)
@@ -755,6 +781,6 @@ def settle(expression, row, weights, variables):
                 return [[NAN] * (1 + variables)] * len(weights)
             except Undecided:
                 if DIGITS.last:
-                    raise
+                    raise Undecided(f"no digits decide it at {vars(row(Near))}") from None
     finally:
         DIGITS.set(LADDER[0])
