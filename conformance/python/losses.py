@@ -9,7 +9,7 @@ from exact import Sum, nearest, share
 from floats import INFINITY, MOST, NAN, results
 from page import constants
 from real import (
-    HUGE, UNIT, Dual, Near, Nowhere, exp, expm1, ln, log1p, log_sigmoid, log_sum_exp, minimum, relu, settle, sigmoid, softplus, square,
+    HUGE, UNIT, Dual, Near, Nowhere, exp, expm1, ln, log1p, log_sigmoid, minimum, relu, settle, sigmoid, softplus, square,
 )  # fmt: skip
 
 CANCELLATION = constants("pairs")["CANCELLATION"]
@@ -200,10 +200,6 @@ LABELLED = {
     "kto": lambda t: kto_of(t, t.beta * t.shifted),
 }
 
-LISTED = {
-    "plackett_luce": lambda t: sum(log_sum_exp(t.z[k:]) - t.z[k] for k in range(len(t.z))),
-}
-
 
 def difference(a, b):
     d = a - b
@@ -388,7 +384,7 @@ class Metrics:
         return loss, chosen, rejected, share(self.accurate, self.pairs), margins, pc, pr
 
 
-# Labelled and listed answers.
+# Labelled answers, and metrics of lists.
 
 
 def labelled(loss, parameters, row, point, column, weights):
@@ -442,16 +438,17 @@ class ListMetrics:
     """What the metrics of lists sum and count."""
 
     def __init__(self):
-        self.lists = self.filled = self.answers = self.accurate = self.nonfinite = 0
+        self.lists = self.filled = self.answers = self.accurate = self.nonfinite = self.skipped = 0
         # weights, loss, rewards of best answers and of all others, log-probabilities of both
         self.sums = [Sum() for _ in range(6)]
 
-    def add(self, answers, w, loss, rewards):
+    def add(self, answers, w, loss, rewards, skipped):
         self.lists += 1
         self.filled += bool(answers)
         self.answers += len(answers)
         exact = [log_ratio(p, r) for p, r in answers]
         self.accurate += len(answers) > 1 and all(exact[0] > ratio for ratio in exact[1:])
+        self.skipped += skipped
         seen = [loss, *rewards, *(x for answer in answers for x in answer)]
         self.nonfinite += any(x - x != 0.0 for x in seen)
         self.sums[0].add(w)
@@ -461,36 +458,7 @@ class ListMetrics:
             self.sums[5 if i else 4].add(p)
 
     def counts(self):
-        return self.lists, self.filled, self.answers, self.accurate, self.nonfinite
+        return self.lists, self.filled, self.answers, self.accurate, self.nonfinite, self.skipped
 
     def of(self):
         return self.lists
-
-
-def listed(loss, parameters, answers, columns, weights):
-    """Of a list of (p, r) from best to worst, with each of the weights: loss, derivative by beta, rewards and derivatives by the policy."""
-    beta, n = beta_of(parameters), len(answers)
-    ratios = [log_ratio(p, r) for p, r in answers]
-    rewards = [times(beta, ratio) for ratio in ratios]
-    if loss == "plackett_luce" and n == 2:
-        (pc, rc), (pr, rr) = answers
-        pairs = [results(evaluate("dpo", parameters, [(pc, pr, rc, rr, w)], True, True)[0]) for w in weights]
-        return [(x[0], x[6], [x[1], x[2]], [x[4], x[5]]) for x in pairs]
-    if n == 0 or loss == "plackett_luce" and n == 1:
-        return [(0.0, 0.0, rewards, [0.0] * n)] * len(weights)
-    infinite = [ratio for ratio in ratios if not isinstance(ratio, Fraction)]
-    if any(x != x for x in infinite) or len(set(infinite)) != len(infinite):
-        return [(NAN, NAN, rewards, [NAN] * n)] * len(weights)
-
-    def numbers(kind):
-        t = Row(kind, parameters, n + 1)
-        t.u = [
-            Dual(number(kind, ratio, p, -r), unit(kind, j, n + 1)) for j, (ratio, (p, r)) in enumerate(zip(ratios, answers))
-        ]
-        t.c = [Dual(kind.of(column)) for column in columns]
-        if "beta" in parameters:
-            t.z = [t.beta * u for u in t.u]
-        return t
-
-    found = settle(LISTED[loss], numbers, weights, n + 1)
-    return [(value, grads[-1], rewards, grads[:-1]) for value, *grads in found]

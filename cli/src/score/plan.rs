@@ -35,6 +35,10 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
     let parameters = options.parameters.of(loss)?;
     check_shape(options)?;
     check_reference(options)?;
+    if loss.column.is_none() && options.columns.column.is_some() {
+        let message = "takes nothing beside log-probabilities; leave --column out";
+        return Err(Failure::new(format!("--loss {}: {message}", loss.name)));
+    }
     let is_referenced = loss.reference && !options.reference_free;
     let wanted = columns(options, is_referenced)?;
     let is_weighted = options.columns.weights.is_some();
@@ -47,10 +51,17 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
         }
         Kinds::Listed => {
             let (rank, weight) = (options.answers.rank.clone(), options.columns.weights.clone());
-            Box::new(ListRows::new(loss, &parameters, ListColumns { reference: is_referenced, rank, weight })?)
+            let columns = ListColumns { reference: is_referenced, column: column_name(options), rank, weight };
+            Box::new(ListRows::new(loss, &parameters, columns)?)
         }
     };
     Ok(Plan { parameters, is_referenced, wanted, shape })
+}
+
+/// The name of the column that the loss takes beside log-probabilities, if it takes one.
+pub fn column_name(options: &Score) -> Option<String> {
+    let own = options.loss.column?.name;
+    Some(options.columns.column.clone().unwrap_or_else(|| own.to_owned()))
 }
 
 /// That no option is given that is for losses of another shape.
@@ -121,7 +132,7 @@ fn check_reference(options: &Score) -> Result<(), Failure> {
     }
 }
 
-/// The columns to read: those of log-probabilities, the policy's before the reference's; what the shape needs beside them; the
+/// The columns to read: those of log-probabilities, the policy's before the reference's; what the shape and the loss need beside them; the
 /// weights if named, and the group of listed answers last.
 fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure> {
     let (pairs, answers) = (&options.columns, &options.answers);
@@ -161,6 +172,9 @@ fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure>
             let remedy = "--ref-kl names another, --reference-point X does without";
             add(Kind::Number, "--ref-kl", &answers.ref_kl, "ref_KL_logps", remedy);
         }
+    }
+    if let Some(column) = options.loss.column {
+        add(logps, "--column", &pairs.column, column.name, "--column names another");
     }
     if answers.rank.is_some() {
         add(logps, "--rank", &answers.rank, "", "--rank names another");
