@@ -19,6 +19,7 @@ import elementary
 import exact
 import floats
 import inputs
+import lists
 import logits
 import losses
 import page
@@ -168,7 +169,7 @@ def listed(loss, values, rows, reference):
         last = min(first + at % (LONGEST + 1), len(rows))
         answers = [(pc, rc if reference else 0.0) for pc, _, rc, _, _ in rows[first:last]]
         weights = 1.0, rows[first][4]
-        found = losses.listed(loss, values, answers, columns[first:last], weights)
+        found = lists.listed(loss, values, answers, columns[first:last], weights)
         for output, metric, w, (value, by_beta, rewards, grads, skipped) in zip(outputs, metrics, weights, found):
             metric.add(answers, w, value, rewards, skipped)
             output.extend((value, by_beta))
@@ -198,7 +199,7 @@ LOSSES = {
     **dict.fromkeys(losses.PAIRS, pairs),
     **dict.fromkeys(losses.EXPRESSIONS, pairs_by_value),
     **dict.fromkeys(losses.LABELLED, answers(labelled)),
-    **dict.fromkeys(losses.LISTED, answers(listed)),
+    **dict.fromkeys(lists.LISTED, answers(listed)),
 }
 
 

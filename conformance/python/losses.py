@@ -1,17 +1,15 @@
 """The losses: pairs, labelled and listed answers."""
 
-import functools
 import keyword
 import math
 from fractions import Fraction
 
 import elementary
 from exact import Sum, nearest, share
-from floats import INFINITY, MOST, NAN, results
+from floats import INFINITY, MOST, NAN
 from page import constants
 from real import (
-    HUGE, UNIT, Dual, Near, Nowhere, Skipped, exp, expm1, ln, log1p, log_sigmoid, log_sum_exp, maximum, minimum, relu, settle, sigmoid,
-    softplus, square,
+    HUGE, UNIT, Dual, Near, Nowhere, exp, expm1, ln, log1p, log_sigmoid, minimum, relu, settle, sigmoid, softplus, square,
 )  # fmt: skip
 
 CANCELLATION = constants("pairs")["CANCELLATION"]
@@ -131,42 +129,6 @@ def signed(t, x):
     return x if t.desirable else -x
 
 
-def choices(t, ranked):
-    """The choices of the first answers, each of itself and all after it."""
-    return sum(log_sum_exp(t.z[k:]) - t.z[k] for k in range(min(ranked, len(t.z) - 1)))
-
-
-def shares(t):
-    """softmax(rewards / alpha)."""
-    x = [reward / t.alpha for reward in t.c]
-    return [exp(each - log_sum_exp(x)) for each in x]
-
-
-def lipo(t):
-    order = sorted(range(len(t.u)), key=lambda j: -t.ratios[j])
-    discounts = [1 / ln(t.number(2 + order.index(j))) for j in range(len(t.u))]
-    gains = [exp(relevance * ln(t.number(2))) for relevance in t.c]
-
-    def of_pair(i, j):
-        return abs(gains[i] - gains[j]) * abs(discounts[i] - discounts[j]) * softplus(-(t.z[i] - t.z[j]))
-
-    n = range(len(t.u))
-    return sum(of_pair(i, j) for i in n for j in n if t.c[i] > t.c[j])
-
-
-def real(t):
-    right, wrong = ([u / t.tau for u, c in zip(t.u, t.c) if (c > 0) == side] for side in (True, False))
-    if not right or not wrong:
-        raise Skipped
-    return log_sum_exp([t.number(0), *wrong]) + log_sum_exp([t.number(0), *(-x for x in right)])
-
-
-def a2po(t):
-    most, n = functools.reduce(maximum, t.c), len(t.c)
-    value = t.beta1 * (log_sum_exp([(reward - most) / t.beta1 for reward in t.c]) - ln(t.number(n)))
-    return sum(square(z - (reward - most) + value) for z, reward in zip(t.z, t.c)) / n
-
-
 #: Pairs whose bits are those of a sequence, but for rows that are settled.
 PAIRS = {
     "dpo": (dpo, lambda t: softplus(-t.z)),
@@ -245,25 +207,6 @@ LABELLED = {
     "apo_zero_unpaired": lambda t: kto_of(t, t.z),
     "siglip": lambda t: softplus(-signed(t, t.z + t.bias)),
 }
-
-LISTED = {
-    "plackett_luce": lambda t: choices(t, len(t.u)),
-    "s_dpo": lambda t: choices(t, 1),
-    "info_nca": lambda t: sum(p * (log_sum_exp(t.z) - z) for p, z in zip(shares(t), t.z)),
-    "nca": lambda t: sum(p * softplus(-z) + softplus(z) / len(t.z) for p, z in zip(shares(t), t.z)),
-    "lipo": lipo,
-    "real": real,
-    "a2po": a2po,
-    "plackett_luce_top": lambda t: choices(t, int(t.given["top"])),
-    "mdpo": lambda t: softplus(-(t.z[0] - t.delta)) + sum(softplus(-(t.z[0] - z)) for z in t.z[1:]),
-}
-#: Lists of two answers are pairs of dpo.
-DPO_OF_TWO = ("plackett_luce", "s_dpo", "plackett_luce_top")
-#: One answer is enough; and answers are not compared with each other, so that two may be infinite.
-ONE_IS_ENOUGH = ("nca", "a2po", "mdpo")
-EACH_BY_ITSELF = ("nca", "a2po")
-#: Of an exact value so many bits count.
-BITS_OF_LISTS = 320
 
 
 def difference(a, b):
@@ -446,7 +389,7 @@ class Metrics:
         return loss, chosen, rejected, share(self.accurate, self.pairs), margins, pc, pr
 
 
-# Labelled and listed answers.
+# Labelled answers, and metrics of lists.
 
 
 def labelled(loss, parameters, row, point, column, weights):
@@ -511,6 +454,7 @@ class ListMetrics:
         self.answers += len(answers)
         exact = [log_ratio(p, r) for p, r in answers]
         self.accurate += len(answers) > 1 and all(exact[0] > ratio for ratio in exact[1:])
+        self.skipped += skipped
         seen = [loss, *rewards, *(x for answer in answers for x in answer)]
         self.nonfinite += any(x - x != 0.0 for x in seen)
         self.sums[0].add(w)
@@ -524,40 +468,3 @@ class ListMetrics:
 
     def of(self):
         return self.lists
-
-
-def listed(loss, parameters, answers, columns, weights):
-    """Of a list of (p, r) from best to worst, with each of the weights: loss, derivative by beta, rewards, derivatives by the policy, and
-    whether there is nothing to compare."""
-    beta, n = beta_of(parameters), len(answers)
-    ratios = [log_ratio(p, r) for p, r in answers]
-    rewards = [times(beta, ratio) for ratio in ratios]
-    if loss in DPO_OF_TWO and n == 2:
-        (pc, rc), (pr, rr) = answers
-        dpo_of = {"beta": parameters["beta"]}
-        pairs = [results(evaluate("dpo", dpo_of, [(pc, pr, rc, rr, w)], True, True)[0]) for w in weights]
-        return [(x[0], x[6], [x[1], x[2]], [x[4], x[5]], False) for x in pairs]
-    skipped = [(0.0, 0.0, rewards, [0.0] * n, True)] * len(weights)
-    if n < (1 if loss in ONE_IS_ENOUGH else 2):
-        return skipped
-    infinite = [ratio for ratio in ratios if not isinstance(ratio, Fraction)]
-    alike = len(set(infinite)) != len(infinite) and loss not in EACH_BY_ITSELF
-    if alike or any(x != x for x in infinite):
-        return [(NAN, NAN, rewards, [NAN] * n, False)] * len(weights)
-
-    def numbers(kind):
-        t = Row(kind, parameters, n + 1)
-        t.u = [
-            Dual(number(kind, ratio, p, -r), unit(kind, j, n + 1)) for j, (ratio, (p, r)) in enumerate(zip(ratios, answers))
-        ]
-        t.ratios = ratios
-        t.c = [Dual(kind.of(column)) for column in columns]
-        if "beta" in parameters:
-            t.z = [t.beta * u for u in t.u]
-        return t
-
-    try:
-        found = settle(LISTED[loss], numbers, weights, n + 1, BITS_OF_LISTS)
-    except Skipped:
-        return skipped
-    return [(value, grads[-1], rewards, grads[:-1], False) for value, *grads in found]

@@ -163,17 +163,17 @@ pub struct Columns {
     #[arg(long, value_name = "NAME", conflicts_with = "reference_free")]
     pub ref_rejected: Option<String>,
 
+    /// The number that the loss takes of each pair or answer beside log-probabilities, if it takes one: preflane losses says
+    /// what [default: by that name, as reward]
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+
     /// Weight of each pair, labelled answer or list, at least 0: multiplies its loss and gradients, not rewards or
     /// margins; the mean loss still divides by their number. A weight of 0 makes 0 of every loss and gradient that
     /// is a number, infinite ones too; it does not hide a nan, nor leave its row out [default: every one
     /// weighs 1]
     #[arg(long, value_name = "NAME")]
     pub weights: Option<String>,
-
-    /// What the loss takes beside log-probabilities, if it does: `preflane losses NAME` says what [default: the name that
-    /// it has there]
-    #[arg(long, value_name = "NAME")]
-    pub column: Option<String>,
 }
 
 /// Names of the columns of labelled and of listed answers, and what belongs to these alone.

@@ -5,7 +5,7 @@ use preflane::losses::Description;
 use preflane::{ExactSum, ListedLoss, Run};
 
 use super::findings::{Code, Finding};
-use super::shape::{Counts, Fault, Figure, Mean, NAN, Shape, Summary, Sums, Units};
+use super::shape::{Counts, Fault, Figure, Mean, NAN, Shape, Share, Summary, Sums, Units};
 use crate::failure::Failure;
 use crate::input::Chunk;
 use crate::layout::{counted, percent, short};
@@ -47,7 +47,9 @@ pub struct ListRows {
 pub struct ListColumns {
     /// The reference's log-probability.
     pub reference: bool,
-    /// The rank, by the name of its column.
+    /// What the loss takes of each answer beside log-probabilities, by the name of its column.
+    pub column: Option<String>,
+    /// The rank, likewise.
     pub rank: Option<String>,
     /// The weight, likewise.
     pub weight: Option<String>,
@@ -66,6 +68,7 @@ struct Results {
 struct Ordered {
     policy: Vec<f32>,
     reference: Vec<f32>,
+    column: Vec<f32>,
     weights: Vec<f32>,
     offsets: Vec<usize>,
 }
@@ -93,20 +96,34 @@ impl ListRows {
     }
 
     /// A column after the policy's, by how many of the others stand before it.
-    fn column(chunk: &Chunk, before: [bool; 2]) -> &[f32] {
+    fn column(chunk: &Chunk, before: [bool; 3]) -> &[f32] {
         &chunk.columns[1 + before.into_iter().filter(|is_there| *is_there).count()]
+    }
+
+    /// What the loss takes beside log-probabilities: each number in its range.
+    fn beside<'c>(&self, chunk: &'c Chunk) -> Result<Option<&'c [f32]>, Fault> {
+        let (Some(name), Some(taken)) = (&self.columns.column, self.loss.description().column) else { return Ok(None) };
+        let values = Self::column(chunk, [self.columns.reference, false, false]);
+        match values.iter().position(|value| taken.check((*value).into()).is_err()) {
+            Some(row) => {
+                let message = format!("{}; it must be {}", short(values[row]), taken.requirement);
+                Err(Fault::Row(row, name.clone(), message))
+            }
+            None => Ok(Some(values)),
+        }
     }
 
     fn ranks<'c>(&self, chunk: &'c Chunk) -> Option<(&'c [f32], &str)> {
         let name = self.columns.rank.as_deref()?;
-        Some((Self::column(chunk, [self.columns.reference, false]), name))
+        Some((Self::column(chunk, [self.columns.reference, self.columns.column.is_some(), false]), name))
     }
 
     /// The weight of each list, which all of its answers have.
     fn weigh(&mut self, chunk: &Chunk) -> Result<(), Fault> {
         self.weights.clear();
         let Some(name) = &self.columns.weight else { return Ok(()) };
-        let weights = Self::column(chunk, [self.columns.reference, self.columns.rank.is_some()]);
+        let before = [self.columns.reference, self.columns.column.is_some(), self.columns.rank.is_some()];
+        let weights = Self::column(chunk, before);
         for ends in chunk.offsets.windows(2) {
             let first = weights[ends[0]];
             if let Some(row) = (ends[0]..ends[1]).find(|&row| weights[row] != first && !first.is_nan()) {
@@ -141,9 +158,10 @@ impl ListRows {
         Ok(rows)
     }
 
-    fn ordered(&self, chunk: &Chunk, rows: &[usize]) -> Ordered {
+    fn ordered(&self, chunk: &Chunk, rows: &[usize], beside: Option<&[f32]>) -> Ordered {
         let pick = |column: &[f32]| rows.iter().map(|&row| column[row]).collect();
         Ordered {
+            column: beside.map_or(Vec::new(), pick),
             policy: pick(&chunk.columns[0]),
             reference: if self.columns.reference { pick(&chunk.columns[1]) } else { Vec::new() },
             weights: self.weights.clone(),
@@ -157,7 +175,7 @@ impl ListRows {
             ref_logps: self.columns.reference.then_some(&*ordered.reference),
             offsets: &ordered.offsets,
             weights: self.columns.weight.as_ref().map(|_| &*ordered.weights),
-            column: None,
+            column: self.columns.column.as_ref().map(|_| &*ordered.column),
         }
     }
 }
@@ -170,7 +188,8 @@ impl Ordered {
             if left_out.next_if_eq(&&list).is_none() {
                 let rows = ends[0]..ends[1];
                 kept.policy.extend(&self.policy[rows.clone()]);
-                kept.reference.extend(self.reference.get(rows).unwrap_or_default());
+                kept.reference.extend(self.reference.get(rows.clone()).unwrap_or_default());
+                kept.column.extend(self.column.get(rows).unwrap_or_default());
                 kept.weights.extend(self.weights.get(list));
                 kept.offsets.push(kept.policy.len());
             }
@@ -204,7 +223,7 @@ impl Shape for ListRows {
         let (answers, lists) = (chunk.rows(), chunk.offsets.len().saturating_sub(1));
         self.weigh(chunk)?;
         let rows = self.order(chunk)?;
-        let ordered = self.ordered(chunk, &rows);
+        let ordered = self.ordered(chunk, &rows, self.beside(chunk)?);
         let mut results =
             Results { losses: vec![0.0; lists], rewards: vec![0.0; answers], gradients: vec![0.0; answers] };
         let input = self.lists(&ordered);
@@ -295,10 +314,16 @@ impl Shape for ListRows {
         let (all, finite) = (self.metrics.report(), self.finite.report());
         let mean = |name, all, finite, note: &str| Mean { name, all, finite, note: note.to_owned() };
         let accurate = format!("{} of {}", self.metrics.accurate(), all.lists);
+        let skipped = Share {
+            name: "skipped",
+            key: "skipped_share",
+            count: Some((all.skipped, all.lists)),
+            note: "lists with nothing to compare",
+        };
         Summary {
             title: format!("{} of {}", counted(all.lists, "list"), counted(all.answers, "answer")),
             settings: Vec::new(),
-            figures: vec![("answers", Figure::Count(all.answers))],
+            figures: vec![("answers", Figure::Count(all.answers)), ("skipped", Figure::Count(all.skipped))],
             means: vec![
                 mean("loss", all.loss, finite.loss, ""),
                 mean("rewards/chosen", all.rewards_chosen, finite.rewards_chosen, "of the best answers"),
@@ -307,14 +332,15 @@ impl Shape for ListRows {
                 mean("logps/chosen", all.logps_chosen, finite.logps_chosen, ""),
                 mean("logps/rejected", all.logps_rejected, finite.logps_rejected, ""),
             ],
-            shares: Vec::new(),
+            shares: if all.skipped > 0 { vec![skipped] } else { Vec::new() },
             finite: self.finite.lists(),
         }
     }
 
     fn findings(&self) -> Vec<Finding> {
         let (lists, finite) = (self.metrics.lists(), self.finite.report());
-        let single = (self.single > 0).then(|| {
+        // Some losses need no more.
+        let single = (self.single > 0 && self.metrics.skipped() > 0).then(|| {
             let share = percent(self.single, lists);
             Finding::new(
                 Code::SingleAnswers,
@@ -348,6 +374,7 @@ impl Shape for ListRows {
     }
 
     fn beta(&self) -> f64 {
-        self.loss.parameters()[0]
+        let parameters = self.loss.description().parameters.iter();
+        parameters.zip(&*self.loss.parameters()).find(|(of, _)| of.name == "beta").map_or(1.0, |(_, beta)| *beta)
     }
 }

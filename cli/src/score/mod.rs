@@ -93,6 +93,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let mut scoring = Scoring {
         run,
         weights: options.columns.weights.as_deref(),
+        column: plan::column_name(options),
         rows_before: 0,
         out,
         scored: Scored {
@@ -154,6 +155,8 @@ fn score(options: &Score) -> Result<Scored, Failure> {
 struct Scoring<'a> {
     run: Run,
     weights: Option<&'a str>,
+    /// The column that the loss takes beside log-probabilities, likewise.
+    column: Option<String>,
     /// Rows of the files before this one.
     rows_before: u64,
     out: Option<Box<dyn ColumnWriter>>,
@@ -170,9 +173,9 @@ impl Scoring<'_> {
                 let message = format!("{}; a weight must be finite and at least 0", short(value));
                 Failure::of_value(path, chunk.place(row), column, message)
             }
-            (Fault::Library(Error::Column { name, row, value, requirement }), _) => {
+            (Fault::Library(Error::Column { row, value, requirement, .. }), _) => {
                 let message = format!("{}; it must be {requirement}", short(value));
-                Failure::of_value(path, chunk.place(row), name, message)
+                Failure::of_value(path, chunk.place(row), self.column.as_deref().unwrap_or_default(), message)
             }
             (Fault::Library(error), _) => Failure::of_file(path, error),
             (Fault::Row(row, column, message), _) => Failure::of_value(path, chunk.place(row), &column, message),

@@ -40,6 +40,10 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
     let parameters = options.parameters.of(loss)?;
     check_shape(options)?;
     check_reference(options)?;
+    if loss.column.is_none() && options.columns.column.is_some() {
+        let message = "takes nothing beside log-probabilities; leave --column out";
+        return Err(Failure::new(format!("--loss {}: {message}", loss.name)));
+    }
     let is_referenced = loss.reference && !options.reference_free;
     let wanted = columns(options, is_referenced)?;
     let is_weighted = options.columns.weights.is_some();
@@ -54,7 +58,8 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
         }
         Kinds::Listed => {
             let (rank, weight) = (options.answers.rank.clone(), options.columns.weights.clone());
-            Box::new(ListRows::new(loss, &parameters, ListColumns { reference: is_referenced, rank, weight })?)
+            let columns = ListColumns { reference: is_referenced, column: column_name(options), rank, weight };
+            Box::new(ListRows::new(loss, &parameters, columns)?)
         }
         Kinds::Contrastive => return Err(contrastive(loss)),
     };
@@ -66,6 +71,12 @@ fn contrastive(loss: &Description) -> Failure {
     let message =
         "takes similarities of samples, which files of log-probabilities do not have; the library evaluates it";
     Failure::new(format!("--loss {}: {message}", loss.name))
+}
+
+/// The name of the column that the loss takes beside log-probabilities, if it takes one.
+pub fn column_name(options: &Score) -> Option<String> {
+    let own = options.loss.column?.name;
+    Some(options.columns.column.clone().unwrap_or_else(|| own.to_owned()))
 }
 
 /// That no option is given that is for losses of another shape.
@@ -91,10 +102,6 @@ fn check_shape(options: &Score) -> Result<(), Failure> {
         ("--rank", answers.rank.is_some(), LISTED),
     ];
     let loss = options.loss;
-    if pairs.column.is_some() && loss.column.is_none() {
-        let message = "takes nothing beside log-probabilities; leave --column out";
-        return Err(Failure::new(format!("--loss {}: {message}", loss.name)));
-    }
     match given.into_iter().find(|(_, is_given, shapes)| *is_given && !shapes.contains(&loss.shape)) {
         Some((option, _, shapes)) => {
             let is_one = |other: &&&Description| shapes.contains(&other.shape);
@@ -149,7 +156,7 @@ fn check_reference(options: &Score) -> Result<(), Failure> {
     }
 }
 
-/// The columns to read: those of log-probabilities, the policy's before the reference's; what the shape needs beside them; the
+/// The columns to read: those of log-probabilities, the policy's before the reference's; what the shape and the loss need beside them; the
 /// weights if named, and the group of listed answers last.
 fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure> {
     let (pairs, answers) = (&options.columns, &options.answers);
@@ -191,11 +198,11 @@ fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure>
             add(Kind::Number, "--ref-kl", &answers.ref_kl, "ref_KL_logps", remedy);
         }
     }
-    if answers.rank.is_some() {
-        add(logps, "--rank", &answers.rank, "", "--rank names another");
-    }
     if let Some(column) = options.loss.column {
         add(logps, "--column", &pairs.column, column.name, "--column names another");
+    }
+    if answers.rank.is_some() {
+        add(logps, "--rank", &answers.rank, "", "--rank names another");
     }
     if pairs.weights.is_some() {
         add(Kind::Number, "--weights", &pairs.weights, "", "--weights names another");
