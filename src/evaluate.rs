@@ -4,7 +4,7 @@ use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Loss, OneOf, PairFormula, Parameter};
 use crate::metrics::Metrics;
-use crate::pairs::{self, Beside, Counts, OutputSlices, Pair, Pairs, RESULTS, SUMMED};
+use crate::pairs::{self, Beside, Counts, OutputSlices, Pair, Pairs, RESULTS, Rows, SUMMED};
 
 /// A batch of arguments that were checked, on the calling thread.
 pub(crate) fn evaluate_checked<L: PairLoss>(
@@ -39,24 +39,32 @@ mod sealed {
 
 /// The kernels of each loss of pairs, and of any of them.
 macro_rules! kernels {
-    (pairwise { $($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
-        $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* } $($others:tt)*) => {
-        $(
-            impl sealed::Sealed for crate::losses::$Type {
-                fn column(&self) -> Option<&'static Parameter> {
-                    Loss::$Type(*self).description().column.as_ref()
-                }
-                #[inline(never)]
-                fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
-                    work.run(self);
-                }
-                #[inline(never)]
-                fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
-                    pairs::one(self, inputs, beside, results, counts);
-                }
+    (operations { $($operations:tt)* } pairwise { $($pairwise:tt)* } $($others:tt)*) => {
+        kernels!(@each |loss| pairs::ByOperations(*loss), pairs::one, $($operations)*);
+        kernels!(@each |loss| pairs::ByValue(loss), pairs::settle, $($pairwise)*);
+        kernels!(@any [$($operations)*] [$($pairwise)*]);
+    };
+    (@each |$loss:ident| $kernel:expr, $one:path, $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+        ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*) => {$(
+        impl sealed::Sealed for crate::losses::$Type {
+            fn column(&self) -> Option<&'static Parameter> {
+                Loss::$Type(*self).description().column.as_ref()
             }
-        )*
-
+            #[inline(never)]
+            fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
+                let $loss = self;
+                work.run(&$kernel);
+            }
+            #[inline(never)]
+            fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
+                $one(self, inputs, beside, results, counts);
+            }
+        }
+    )*};
+    (@any [$($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*)
+        $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)*]
+        [$($number_v:literal $Value:ident $name_v:ident [$($alias_v:literal),*] ($($parameter_v:ident: $KIND_V:ident),*)
+        $reference_v:literal $([$COLUMN_V:ident])? $formula_v:literal $source_v:literal;)*]) => {
         // A kernel for each loss is fast over lanes. Without them its size in flash counts: there is one for all.
         impl sealed::Sealed for Loss {
             fn column(&self) -> Option<&'static Parameter> {
@@ -66,13 +74,15 @@ macro_rules! kernels {
             fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
                 match self {
                     $(Loss::$Type(loss) if HAS_WIDE => loss.batch(work),)*
-                    _ => work.run(self),
+                    $(Loss::$Value(loss) => loss.batch(work),)*
+                    _ => work.run(&pairs::ByOperations(*self)),
                 }
             }
             #[inline(never)]
             fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
                 match self {
                     $(Loss::$Type(loss) if HAS_WIDE => loss.pair(inputs, beside, results, counts),)*
+                    $(Loss::$Value(loss) => loss.pair(inputs, beside, results, counts),)*
                     _ => pairs::one(self, inputs, beside, results, counts),
                 }
             }
@@ -90,15 +100,15 @@ impl<A: PairLoss + PairFormula, B: PairLoss + PairFormula> sealed::Sealed for On
     }
     fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
         match self {
-            Self::First(loss) if HAS_WIDE => loss.batch(work),
-            Self::Second(loss) if HAS_WIDE => loss.batch(work),
-            _ => work.run(self),
+            Self::First(loss) if HAS_WIDE || Self::BY_VALUE => loss.batch(work),
+            Self::Second(loss) if HAS_WIDE || Self::BY_VALUE => loss.batch(work),
+            _ => work.run(&pairs::ByOperations(*self)),
         }
     }
     fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
         match self {
-            Self::First(loss) if HAS_WIDE => loss.pair(inputs, beside, results, counts),
-            Self::Second(loss) if HAS_WIDE => loss.pair(inputs, beside, results, counts),
+            Self::First(loss) if HAS_WIDE || Self::BY_VALUE => loss.pair(inputs, beside, results, counts),
+            Self::Second(loss) if HAS_WIDE || Self::BY_VALUE => loss.pair(inputs, beside, results, counts),
             _ => pairs::one(self, inputs, beside, results, counts),
         }
     }
@@ -119,24 +129,24 @@ const ROWS: usize = if HAS_WIDE { exact::BLOCK } else { 8 };
 const FEW_ROWS: usize = if HAS_WIDE { 64 } else { ROWS };
 
 impl Evaluation<'_, '_, '_, '_> {
-    fn run<F: PairFormula>(self, formula: &F) {
+    fn run(self, kernel: &dyn Rows) {
         let [losses, chosen, rejected, margins, ..] = &*self.outputs;
         let complete = losses.is_some() && chosen.is_some() && rejected.is_some() && margins.is_some();
         let few = self.pairs.len() <= FEW_ROWS;
         if complete || self.metrics.is_none() {
             if self.pairs.len() <= ROWS {
-                return block(self.backend, formula, self.pairs, self.outputs, self.metrics);
+                return block(self.backend, kernel, self.pairs, self.outputs, self.metrics);
             }
-            self.blocks(formula, &mut [[]; SUMMED]);
+            self.blocks(kernel, &mut [[]; SUMMED]);
         } else if few {
-            self.blocks(formula, &mut [[0.0; FEW_ROWS]; SUMMED]);
+            self.blocks(kernel, &mut [[0.0; FEW_ROWS]; SUMMED]);
         } else {
-            self.blocks(formula, &mut [[0.0; ROWS]; SUMMED]);
+            self.blocks(kernel, &mut [[0.0; ROWS]; SUMMED]);
         }
     }
 
     /// `scratch` takes what the metrics need and the caller did not ask for.
-    fn blocks<F: PairFormula, const N: usize>(self, formula: &F, scratch: &mut [[f32; N]; SUMMED]) {
+    fn blocks<const N: usize>(self, kernel: &dyn Rows, scratch: &mut [[f32; N]; SUMMED]) {
         let Self { backend, pairs, outputs, mut metrics } = self;
         let mut start = 0;
         while start < pairs.len() {
@@ -152,21 +162,21 @@ impl Evaluation<'_, '_, '_, '_> {
                     }
                 }
             }
-            block(backend, formula, pairs.rows(start, n), &mut cut, metrics.as_deref_mut());
+            block(backend, kernel, pairs.rows(start, n), &mut cut, metrics.as_deref_mut());
             start += n;
         }
     }
 }
 
 /// At most [`ROWS`], and what the metrics see of them: then the outputs that they need are there.
-fn block<F: PairFormula>(
+fn block(
     backend: Backend,
-    formula: &F,
+    kernel: &dyn Rows,
     pairs: Pairs<'_>,
     outputs: &mut OutputSlices<'_>,
     metrics: Option<&mut Metrics>,
 ) {
-    let counts = pairs::block(backend, formula, pairs, outputs);
+    let counts = pairs::block(backend, kernel, pairs, outputs);
     if let Some(metrics) = metrics {
         let [losses, chosen, rejected, margins, ..] = &*outputs;
         let results = [losses, chosen, rejected, margins].map(|x| x.as_deref().unwrap_or_default());

@@ -173,9 +173,17 @@ def mixed(index):
     return (scales, ties)[index % 16](index) if index % 16 < 2 else random(index)
 
 
+def all(index):
+    kind = index % 8
+    if kind < 6:
+        return (random, bits, scales, ties, zeros, edges)[kind](index)
+    return real(index % 300) if kind == 6 else midpoints(index % 118)
+
+
 ROWS = {
     "core": (
         (random, 250), (bits, 250), (scales, 250), (ties, 250), (zeros, 250), (edges, 300), (real, 300), (midpoints, 118),
+        (all, 304),
     ),
     "wide": ((random, 2111), (bits, 1111), (scales, 2111), (ties, 2111), (edges, 1511)),
     "long": ((mixed, 70001),),

@@ -1,12 +1,16 @@
 """The losses: pairs, labelled and listed answers."""
 
-from decimal import Decimal
+import keyword
+import math
 from fractions import Fraction
 
 import elementary
-from exact import HUGE, Sum, Transcendental, context, decimal, log1p_exp, nearest, nearest_sum, share, sigmoid
+from exact import Sum, nearest, share
 from floats import INFINITY, MOST, NAN, results
 from page import constants
+from real import (
+    HUGE, UNIT, Dual, Near, Nowhere, exp, expm1, ln, log1p, log_sigmoid, log_sum_exp, minimum, relu, settle, sigmoid, softplus, square,
+)  # fmt: skip
 
 CANCELLATION = constants("pairs")["CANCELLATION"]
 logistic = elementary.logistic
@@ -56,59 +60,148 @@ def simpo(h, beta, gamma):
     return log1p + (abs(x) if x < 0.0 else 0.0), g * beta, g * h, abs(x) < abs(z) * CANCELLATION
 
 
-# The exact values: each gives L, dL/dh and dL/dbeta as (rational, factor, number), for rational + factor * number.
+# The exact values: expressions of what a row has (`Pair`, `Labelled`, `List`) and of the parameters by their names. Gradients come by
+# themselves.
 
 
-def exact_logistic(h, beta, infinite, k=Fraction(0), gamma=Fraction(0)):
-    x = h * beta - gamma
-    if infinite:
-        softplus, s = Fraction(0), Fraction(0 if x > 0 else 1)
-    else:
-        softplus, s = log1p_exp(x), sigmoid(-x)
-    # softplus(-x) + k x = ln(1 + e^-|x|) + |x| (x < 0 ? 1 - k : k)
-    loss = abs(x) * (1 - k if x < 0 else k)
-    return (loss, Fraction(1), softplus), (beta * k, -beta, s), (h * k, -h, s)
+def robust_value(t, z):
+    eps = t.label_smoothing
+    return ((1 - eps) * softplus(-z) - eps * softplus(z)) / (1 - 2 * eps)
 
 
-def exact_dpo(h, infinite, beta):
-    return exact_logistic(h, beta, infinite)
+def exo(t, z):
+    eps = t.label_smoothing
+    return sigmoid(z) * (log_sigmoid(z) - ln(1 - eps)) + sigmoid(-z) * (log_sigmoid(-z) - ln(eps))
 
 
-def exact_cdpo(h, infinite, beta, eps):
-    return exact_logistic(h, beta, infinite, eps)
+def discopop(t, z):
+    """(1 - m) softplus(-z) + m e^-z with m = sigmoid(z/tau), the last product as one exponential."""
+    return sigmoid(-z / t.tau) * softplus(-z) + exp(log_sigmoid(z / t.tau) - z)
 
 
-def exact_robust(h, infinite, beta, eps):
-    return exact_logistic(h, beta, infinite, -eps / (1 - 2 * eps))
+def flipped(t):
+    return softplus(-t.z) + t.label_smoothing * t.z
 
 
-def exact_simpo(h, infinite, beta, gamma):
-    return exact_logistic(h, beta, infinite, gamma=gamma)
+def divergence(y, z):
+    """KL of sigmoid(y) to sigmoid(z)."""
+    return sigmoid(y) * (log_sigmoid(y) - log_sigmoid(z)) + sigmoid(-y) * (log_sigmoid(-y) - log_sigmoid(-z))
 
 
-def rational(x):
-    return x, Fraction(0), Fraction(0)
+def todo(t):
+    if t.c > 0:
+        return softplus(t.z - t.theta) + softplus(-t.z - t.theta) - ln(expm1(-2 * t.theta))
+    return softplus(-(t.z + t.theta))
 
 
-def exact_ipo(h, _, beta):
-    t = h - 1 / (2 * beta)
-    return rational(t * t), rational(2 * t), rational(t / (beta * beta))
+def orpo(t):
+    """odds(x) = e^x/(1 - e^x) is 1/expm1(-x); it is of numbers up to 0."""
+    if t.u > 0 or t.v > 0:
+        raise Nowhere
+    return t.c + t.beta * log1p(expm1(-t.u) / expm1(-t.v))
 
 
-def exact_hinge(h, _, beta):
-    s = 1 - h * beta
-    if s > 0:
-        return rational(s), rational(-beta), rational(-h)
-    return (rational(Fraction(0)),) * 3
+def alphapo(t):
+    d = t.h if t.alpha == 0 else (expm1(-t.alpha * t.v) - expm1(-t.alpha * t.u)) / t.alpha
+    return softplus(-(t.beta * d - t.gamma))
 
 
+def alpha_divergence(t):
+    a = t.alpha - 1
+    return t.h if a == 0 else (expm1(a * t.u) - expm1(a * t.v)) / a
+
+
+def eql_clipped(t):
+    return exp(minimum(t.h / t.alpha, t.clip) - t.log_scale) + exp(-t.log_scale) * t.v / t.alpha
+
+
+def gumbel_rescaled(t):
+    x = minimum(t.h / t.temperature, t.clip)
+    return (expm1(x) - x) * exp(-t.log_scale)
+
+
+def kto_of(t, x):
+    return t.desirable_weight * sigmoid(-x) if t.desirable else t.undesirable_weight * sigmoid(x)
+
+
+#: Pairs whose bits are those of a sequence, but for rows that are settled.
 PAIRS = {
-    "dpo": (dpo, exact_dpo),
-    "cdpo": (with_slope, exact_cdpo),
-    "robust": (robust, exact_robust),
-    "ipo": (ipo, exact_ipo),
-    "hinge": (hinge, exact_hinge),
-    "simpo": (simpo, exact_simpo),
+    "dpo": (dpo, lambda t: softplus(-t.z)),
+    "cdpo": (with_slope, flipped),
+    "robust": (robust, lambda t: robust_value(t, t.z)),
+    "ipo": (ipo, lambda t: square(t.h - 1 / (2 * t.beta))),
+    "hinge": (hinge, lambda t: relu(1 - t.z)),
+    "simpo": (simpo, lambda t: softplus(-(t.z - t.gamma))),
+}
+
+#: Pairs by their exact values.
+EXPRESSIONS = {
+    "sppo_hard": lambda t: square(t.u - 1 / (2 * t.beta)) + square(t.v + 1 / (2 * t.beta)),
+    "exo_pair": lambda t: exo(t, t.z),
+    "simper": lambda t: exp(t.v) - exp(t.u),
+    "rebel": lambda t: square(t.h - t.eta * t.c),
+    "sigmoid_norm": lambda t: softplus(-t.z),
+    "slic": lambda t: relu(t.delta - t.h),
+    "nca_pair": lambda t: softplus(-t.beta * t.u) + softplus(t.beta * t.u) / 2 + softplus(t.beta * t.v) / 2,
+    "bco_pair": lambda t: softplus(-(t.beta * t.u - t.shift)) + softplus(t.beta * t.v - t.shift),
+    "apo_zero": lambda t: 1 - sigmoid(t.beta * t.u) + sigmoid(t.beta * t.v),
+    "apo_down": lambda t: sigmoid(t.beta * t.u) + 1 - sigmoid(t.z),
+    "discopop": lambda t: discopop(t, t.z),
+    # Of rows in order.
+    "aot": flipped,
+    "aot_unpaired": flipped,
+    "dpop": lambda t: softplus(-t.beta * (t.h - t.lambda_ * relu(-t.u))),
+    "xpo": lambda t: softplus(-t.z) - t.alpha * (t.u + t.v),
+    "r_dpo": lambda t: softplus(-(t.z + t.alpha * t.c)),
+    "odpo": lambda t: softplus(-(t.z - t.c)),
+    "soft_dpo": lambda t: t.c * softplus(-t.z) + (1 - t.c) * softplus(t.z),
+    "soft_ipo": lambda t: square(t.h - (2 * t.c - 1) / (2 * t.beta)),
+    "rpo_bwd": lambda t: divergence(t.eta * t.c, t.z),
+    "rpo_fwd": lambda t: divergence(t.z, t.eta * t.c),
+    "rpo_sq": lambda t: square(t.z - t.eta * t.c),
+    "todo": todo,
+    "rpo": lambda t: softplus(-t.z) + t.alpha * t.c,
+    "cpo": lambda t: flipped(t) + t.alpha * t.c,
+    "cpo_hinge": lambda t: relu(1 - t.z) + t.alpha * t.c,
+    "cpo_ipo": lambda t: square(t.h - 1 / (2 * t.beta)) + t.alpha * t.c,
+    "cpo_simpo": lambda t: softplus(-(t.z - t.gamma)) + t.alpha * t.c,
+    "simpo_ratio": lambda t: softplus(-t.beta * (t.h - t.gamma_beta_ratio)),
+    "orpo": orpo,
+    "alphapo": alphapo,
+    "reward_model": lambda t: softplus(-(t.h - t.c)) + t.centering * square(t.u + t.v),
+    "nll": lambda t: -t.u,
+    "sql": lambda t: square(relu(1 + t.h / (2 * t.alpha))) + t.v / t.alpha,
+    "eql": lambda t: exp(t.h / t.alpha) + t.v / t.alpha,
+    "eql_clipped": eql_clipped,
+    "gumbel": lambda t: expm1(t.h / t.temperature) - t.h / t.temperature,
+    "gumbel_rescaled": gumbel_rescaled,
+    "iql": lambda t: (1 - t.tau if t.h < 0 else t.tau) * square(t.h),
+}
+
+#: The losses of other divergences: differences of scores, and what becomes of them.
+SCORES = {
+    "forward_kl": lambda t: exp(-t.v) - exp(-t.u),
+    "js_divergence": lambda t: log_sigmoid(t.u) - log_sigmoid(t.v),
+    "alpha_divergence": alpha_divergence,
+}
+LINKS = {
+    "": lambda t, d: softplus(-t.beta * d),
+    "_hinge": lambda t, d: relu(1 - t.beta * d),
+    "_ipo": lambda t, d: square(d - 1 / (2 * t.beta)),
+    "_exo": lambda t, d: exo(t, t.beta * d),
+    "_robust": lambda t, d: robust_value(t, t.beta * d),
+    "_discopop": lambda t, d: discopop(t, t.beta * d),
+}
+for name, score in SCORES.items():
+    for suffix, link in LINKS.items():
+        EXPRESSIONS[name + suffix] = lambda t, score=score, link=link: link(t, score(t))
+
+LABELLED = {
+    "kto": lambda t: kto_of(t, t.beta * t.shifted),
+}
+
+LISTED = {
+    "plackett_luce": lambda t: sum(log_sum_exp(t.z[k:]) - t.z[k] for k in range(len(t.z))),
 }
 
 
@@ -136,10 +229,88 @@ def times(beta, ratio):
     return nearest(beta * ratio)
 
 
+def number(kind, ratio, *terms):
+    """An exact log-ratio in a kind of number: the nearest binary64 is the sum of its terms, which says more than their difference in
+    binary64 where they cancel."""
+    if kind is Near:
+        value = math.fsum(terms)
+        return Near(value, abs(value) * UNIT)
+    return kind.of(stand_in(ratio))
+
+
+def stand_in(ratio):
+    """An exact log-ratio, with HUGE where it is infinite."""
+    if isinstance(ratio, Fraction):
+        return ratio
+    return HUGE if ratio > 0 else -HUGE
+
+
+class Row:
+    """What an expression may use: the parameters by their names, those that are asked for with derivatives, which come last; and what is there
+    of a row."""
+
+    def __init__(self, kind, parameters, variables, derived=("beta",)):
+        for name, value in parameters.items():
+            dual = Dual(kind.of(value))
+            # lambda_, for one
+            setattr(self, name + "_" if keyword.iskeyword(name) else name, dual)
+            if name in derived:
+                dual.parts = unit(kind, variables - len(derived) + derived.index(name), variables)
+
+
+def unit(kind, at, variables):
+    parts = [None] * variables
+    parts[at] = kind.of(1)
+    return parts
+
+
+def beta_of(parameters):
+    """The scale of the rewards: 1 of a loss without."""
+    return Fraction(parameters.get("beta", 1))
+
+
+class Pair:
+    """A pair with its exact log-ratios, infinities and NaN."""
+
+    def __init__(self, pc, pr, rc, rr, column=0.0):
+        self.given = pc, pr, rc, rr, column
+        self.u, self.v = log_ratio(pc, rc), log_ratio(pr, rr)
+        both = isinstance(self.u, Fraction) and isinstance(self.v, Fraction)
+        self.h = self.u - self.v if both else (pc - rc) - (pr - rr)
+
+    def rewards(self, beta):
+        return times(beta, self.u), times(beta, self.v), times(beta, self.h)
+
+    def results(self, expression, parameters, weights):
+        """All results with each of the weights: loss, rewards, margin, derivatives by u, v, beta and the reference's."""
+        rewards = self.rewards(beta_of(parameters))
+        if self.h != self.h:
+            return [(NAN, *rewards, NAN, NAN, NAN, NAN, NAN)] * len(weights)
+
+        def row(kind):
+            pc, pr, rc, rr, column = self.given
+            t = Row(kind, parameters, 3)
+            one = kind.of(1)
+            u, v = number(kind, self.u, pc, -rc), number(kind, self.v, pr, -rr)
+            h = number(kind, self.h, pc, -rc, -pr, rr) if kind is Near else u - v
+            t.u, t.v, t.h = Dual(u, [one, None, None]), Dual(v, [None, one, None]), Dual(h, [one, -one, None])
+            t.c = Dual(kind.of(column))
+            if "beta" in parameters:
+                t.z = t.beta * t.h
+            return t
+
+        found = settle(expression, row, weights, 3)
+        return [
+            (value, *rewards, by_u, by_v, by_beta, 0.0 - by_u, 0.0 - by_v) for value, by_u, by_v, by_beta in found
+        ]
+
+
 def evaluate(loss, parameters, rows, reference, weighted):
-    """All results of pairs, as a flat list of nine numbers a pair, to be rounded; and which pairs are accurate or ties."""
-    sequence, exact = PAIRS[loss]
-    beta = parameters[0]
+    """Of a loss with a sequence, all results of pairs as a flat list of nine numbers a pair, to be rounded; and how many pairs are
+    accurate and ties."""
+    sequence, expression = PAIRS[loss]
+    values = tuple(parameters.values())
+    beta = values[0]
     out, accurate, ties = [], 0, 0
     put = out.extend
     for pc, pr, rc, rr, w in rows:
@@ -153,7 +324,7 @@ def evaluate(loss, parameters, rows, reference, weighted):
         h = (d + ((eu - ev) + ed)) + 0.0
         chosen, rejected = beta * u, beta * v
         if h - h == 0.0:
-            value, by_u, by_beta, cancels = sequence(h, *parameters)
+            value, by_u, by_beta, cancels = sequence(h, *values)
             by_v = 0.0 - by_u
             value, by_u, by_v, by_beta = value * w, by_u * w, by_v * w, by_beta * w
             total = (by_u - by_v) + by_beta
@@ -162,30 +333,24 @@ def evaluate(loss, parameters, rows, reference, weighted):
                 accurate += 0.0 < h
                 ties += h == 0.0
                 continue
-        settled, sign = settle(exact, parameters, pc, pr, rc, rr, w)
-        put(settled)
-        accurate += sign > 0
-        ties += sign == 0
+        pair = Pair(pc, pr, rc, rr)
+        put(pair.results(expression, parameters, (w,))[0])
+        accurate += pair.h > 0
+        ties += pair.h == 0
     return out, accurate, ties
 
 
-def settle(exact, parameters, pc, pr, rc, rr, w):
-    """The exact values of a pair, rounded, and the sign of h or NaN."""
-    exact_parameters = [Fraction(x) for x in parameters]
-    beta = exact_parameters[0]
-    u, v = log_ratio(pc, rc), log_ratio(pr, rr)
-    h = u - v if isinstance(u, Fraction) and isinstance(v, Fraction) else (pc - rc) - (pr - rr)
-    rewards = times(beta, u), times(beta, v), times(beta, h)
-    if h != h:
-        return (NAN, *rewards, NAN, NAN, NAN, NAN, NAN), NAN
-    infinite = not isinstance(h, Fraction)
-    if infinite:
-        h = HUGE if h > 0 else -HUGE
-    w = Fraction(w)
-    value, by_u, by_beta = (
-        nearest_sum(w * a, w * b, number) for a, b, number in exact(h, infinite, *exact_parameters)
-    )
-    return (value, *rewards, by_u, 0.0 - by_u, by_beta, 0.0 - by_u, by_u), h
+def evaluate_by_value(loss, parameters, rows, columns, reference):
+    """The same of a loss by its exact values: without weights, and with them."""
+    expression = EXPRESSIONS[loss]
+    plain, weighted, accurate, ties = [], [], 0, 0
+    for (pc, pr, rc, rr, w), column in zip(rows, columns):
+        pair = Pair(pc, pr, rc, rr, column) if reference else Pair(pc, pr, 0.0, 0.0, column)
+        for out, found in zip((plain, weighted), pair.results(expression, parameters, (1.0, w))):
+            out.extend(found)
+        accurate += pair.h > 0
+        ties += pair.h == 0
+    return plain, weighted, accurate, ties
 
 
 class Metrics:
@@ -226,37 +391,26 @@ class Metrics:
 # Labelled and listed answers.
 
 
-def kto(beta, desirable_weight, undesirable_weight, row, z0):
-    """Loss, reward, gradients by p, r and beta of a row (p, r, desirable, weight)."""
-    p, r, desirable, w = row
-    beta = Fraction(beta)
-    reward = times(beta, log_ratio(p, r))
-    shifted = log_ratio(p, r, z0)
+def labelled(loss, parameters, row, point, column, weights):
+    """Of a row (p, r, desirable) and a reference point, with each of the weights: loss, reward, derivatives by p, r, beta, and by a bias."""
+    p, r, desirable = row
+    reward = times(beta_of(parameters), log_ratio(p, r))
+    shifted = log_ratio(p, r, point)
     if shifted != shifted:
-        return NAN, reward, NAN, NAN, NAN
-    infinite = not isinstance(shifted, Fraction)
-    if infinite:
-        shifted = HUGE if shifted > 0 else -HUGE
-    x = beta * shifted
-    y = x if desirable else -x
-    w = Fraction(w) * Fraction(desirable_weight if desirable else undesirable_weight)
-    if infinite:
-        loss, slope = Fraction(0 if y > 0 else 1), Fraction(0)
-    else:
-        loss, slope = sigmoid(-y), bell(x)
-    sign = -1 if desirable else 1
-    by_p = nearest_sum(Fraction(0), sign * w * beta, slope)
-    by_beta = nearest_sum(Fraction(0), sign * w * shifted, slope)
-    return nearest_sum(Fraction(0), w, loss), reward, by_p, 0.0 - by_p, by_beta
+        return [(NAN, reward, NAN, NAN, NAN, NAN)] * len(weights)
 
+    def numbers(kind):
+        t = Row(kind, parameters, 3, ("beta", "bias"))
+        t.desirable = desirable
+        by_u = unit(kind, 0, 3)
+        t.u, t.shifted = Dual(number(kind, log_ratio(p, r), p, -r), by_u), Dual(number(kind, shifted, p, -r, -point), by_u)
+        t.c = Dual(kind.of(column))
+        if "beta" in parameters:
+            t.z = t.beta * t.u
+        return t
 
-def bell(x):
-    """sigmoid(x) sigmoid(-x)."""
-    tail = sigmoid(-abs(x))
-    if isinstance(tail, Fraction):
-        return tail * (1 - tail)
-    near = tail.near * (1.0 - tail.near)
-    return Transcendental(near, lambda c: c.multiply(tail.at(c), c.subtract(1, tail.at(c))))
+    found = settle(LABELLED[loss], numbers, weights, 3)
+    return [(value, reward, by_u, 0.0 - by_u, by_beta, by_bias) for value, by_u, by_beta, by_bias in found]
 
 
 class LabelledMetrics:
@@ -313,127 +467,30 @@ class ListMetrics:
         return self.lists
 
 
-def plackett_luce(beta, answers, w):
-    """Loss, derivative by beta, rewards and gradients of a list of (p, r) from best to worst."""
-    if len(answers) == 2:
-        (pc, rc), (pr, rr) = answers
-        out, _, _ = evaluate("dpo", (beta,), [(pc, pr, rc, rr, w)], True, True)
-        loss, chosen, rejected, _, by_u, by_v, by_beta, _, _ = results(out)
-        return loss, by_beta, [chosen, rejected], [by_u, by_v]
-    beta = Fraction(beta)
+def listed(loss, parameters, answers, columns, weights):
+    """Of a list of (p, r) from best to worst, with each of the weights: loss, derivative by beta, rewards and derivatives by the policy."""
+    beta, n = beta_of(parameters), len(answers)
     ratios = [log_ratio(p, r) for p, r in answers]
     rewards = [times(beta, ratio) for ratio in ratios]
-    if len(answers) < 2:
-        return 0.0, 0.0, rewards, [0.0] * len(answers)
+    if loss == "plackett_luce" and n == 2:
+        (pc, rc), (pr, rr) = answers
+        pairs = [results(evaluate("dpo", parameters, [(pc, pr, rc, rr, w)], True, True)[0]) for w in weights]
+        return [(x[0], x[6], [x[1], x[2]], [x[4], x[5]]) for x in pairs]
+    if n == 0 or loss == "plackett_luce" and n == 1:
+        return [(0.0, 0.0, rewards, [0.0] * n)] * len(weights)
     infinite = [ratio for ratio in ratios if not isinstance(ratio, Fraction)]
     if any(x != x for x in infinite) or len(set(infinite)) != len(infinite):
-        return NAN, NAN, rewards, [NAN] * len(answers)
-    return listed(beta, ratios, Fraction(w), rewards)
+        return [(NAN, NAN, rewards, [NAN] * n)] * len(weights)
 
+    def numbers(kind):
+        t = Row(kind, parameters, n + 1)
+        t.u = [
+            Dual(number(kind, ratio, p, -r), unit(kind, j, n + 1)) for j, (ratio, (p, r)) in enumerate(zip(ratios, answers))
+        ]
+        t.c = [Dual(kind.of(column)) for column in columns]
+        if "beta" in parameters:
+            t.z = [t.beta * u for u in t.u]
+        return t
 
-def listed(beta, ratios, w, rewards):
-    """In decimal numbers, with ever more digits until they decide every rounding."""
-    digits = 60
-    found = [None] * (len(ratios) + 2)
-    while None in found:
-        for place, (value, error) in enumerate(list_values(beta, ratios, context(digits))):
-            if found[place] is not None:
-                continue
-            if not value.is_finite():
-                found[place] = NAN if w == 0 and value.is_nan() else float(value) if w else 0.0
-                continue
-            if digits > DEEP:
-                # What is undecided this deep is a tie: a rational value, from which the last digits differ.
-                value, error = context(digits // 2).plus(value), Decimal(0)
-            value, error = w * Fraction(value), w * Fraction(error)
-            low, high = nearest(value - error), nearest(value + error)
-            if low == high:
-                found[place] = low
-        digits *= 2
-    return found[0], found[1], rewards, found[2:]
-
-
-#: Digits at which a value that they leave open is a tie; more than twice those of TAIL.
-DEEP = 1800
-#: Differences from which e^-d is TAIL: beside a rational number or in a product it says which side a sum lies on, as the
-#: true one would.
-CLAMP = 2000
-TAIL = Decimal("1e-880")
-
-
-def list_values(beta, ratios, c):
-    """Loss, derivative by beta and gradients, each with a bound of its error."""
-    n = len(ratios)
-    last = n - 1
-
-    def gap(j, k):
-        """z_j - z_k, and infinities."""
-        a, b = ratios[j], ratios[k]
-        if isinstance(a, Fraction) and isinstance(b, Fraction):
-            return decimal(beta * (a - b), c)
-        return Decimal("Infinity") if a > b else Decimal("-Infinity")
-
-    def tail(x):
-        """e^-x for x >= 0."""
-        if x.is_infinite():
-            return Decimal(0)
-        return c.exp(x.copy_negate()) if x < CLAMP else TAIL
-
-    def softplus(x):
-        e = tail(x.copy_abs())
-        # ln(1 + e) of a small e is e, to e^2
-        log = e if e < Decimal("1e-400") else c.ln(c.add(1, e))
-        return c.add(log, x) if x > 0 else log
-
-    def sigmoid_at(x):
-        e = tail(x.copy_abs())
-        return c.divide(1 if x > 0 else e, c.add(1, e))
-
-    most = Decimal(1)
-    loss = Decimal(0)
-    shares = [Decimal(0)] * n
-    rest = [Decimal(0)] * n
-    # The largest z so far from the end, and Z - that.
-    m, s = last, Decimal(0)
-    for k in range(last - 1, -1, -1):
-        step = gap(m, k)
-        if step.is_finite():
-            most = max(most, step.copy_abs())
-        d = c.add(step, s)
-        loss = c.add(loss, softplus(d))
-        shares[k], rest[k] = sigmoid_at(d.copy_negate()), sigmoid_at(d)
-        if step > 0:
-            s = c.add(s, softplus(d.copy_negate()))
-        else:
-            m, s = k, softplus(d)
-    error = most * 100 * n * n * Decimal(10) ** (1 - c.prec)
-    by_z = []
-    b = Decimal(0)
-    for j in range(n):
-        if j < last:
-            by_z.append(c.subtract(c.multiply(shares[j], b), rest[j]))
-            b = c.multiply(rest[j], c.add(1, b))
-        else:
-            by_z.append(b)
-    by_beta, size = by_beta_of(ratios, by_z, c)
-    by_u = [(c.multiply(decimal(beta, c), x), error * decimal(beta, c)) for x in by_z]
-    return [(loss, error), (by_beta, error * size), *by_u]
-
-
-def by_beta_of(ratios, by_z, c):
-    """The sum of by_z times the log-ratios, with infinite ones in the limit, and the sum of the magnitudes of the finite ones."""
-    finite = [(x, ratio) for x, ratio in zip(by_z, ratios) if isinstance(ratio, Fraction)]
-    slope = Decimal(0)
-    for x, ratio in zip(by_z, ratios):
-        if not isinstance(ratio, Fraction):
-            slope = c.add(slope, x) if ratio > 0 else c.subtract(slope, x)
-    if slope.copy_abs() > Decimal("1e-30"):
-        return Decimal("Infinity").copy_sign(slope), Decimal(0)
-    total, size = Decimal(0), Decimal(1)
-    # By differences: the derivatives add up to 0, so that what is common to the log-ratios is left out.
-    base = finite[0][1]
-    for x, ratio in finite:
-        difference = decimal(ratio - base, c)
-        total = c.add(total, c.multiply(x, difference))
-        size = c.add(size, difference.copy_abs())
-    return total, size
+    found = settle(LISTED[loss], numbers, weights, n + 1)
+    return [(value, grads[-1], rewards, grads[:-1]) for value, *grads in found]

@@ -333,6 +333,10 @@ fn print() -> Result<ExitCode, Error> {
             let parameters: Vec<_> = parameters.map(|(p, value)| format!("{} {value:?}", p.name)).collect();
             println!("# {}/{index}: {}", description.name, parameters.join(", "));
         }
+        if let Some(column) = description.column {
+            let grid: Vec<_> = column.grid.iter().map(|value| format!("{value:?}")).collect();
+            println!("# {} column {}: {}", description.name, column.name, grid.join(" "));
+        }
     }
     for set in Set::ALL {
         let outcome = digests(set, &mut Blocks(backend), &mut |name, digest| println!("{name} {digest:016x}"));

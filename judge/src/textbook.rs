@@ -66,6 +66,26 @@ pub static PARAMETERS: &[Parameter] = &[
     parameter("tau", "the temperature", Some(0.05), "a finite number above 0", |x| x > 0.0),
     parameter("eta", "the scale of given rewards", Some(1.0), "a finite number above 0", |x| x > 0.0),
     parameter("reward_difference", "the difference of given rewards", Some(0.5), "a finite number", |_| true),
+    parameter("alpha", "the weight of a term, or the order of a divergence", None, "a finite number", |_| true),
+    parameter("delta", "the margin to reach", Some(1.0), "a finite number of at least 0", |x| x >= 0.0),
+    parameter("shift", "what rewards are compared with", Some(0.0), "a finite number", |_| true),
+    parameter("lambda", "the weight of a penalty", Some(50.0), "a finite number of at least 0", |x| x >= 0.0),
+    parameter("theta", "how near rewards of a tie are", Some(-0.5), "a finite number below 0", |x| x < 0.0),
+    parameter("gamma_beta_ratio", "the margin over beta", Some(0.5), "a finite number", |_| true),
+    parameter("centering", "the pull of scores to 0", Some(0.0), "a finite number of at least 0", |x| x >= 0.0),
+    parameter("temperature", "the temperature", Some(1.0), "a finite number above 0", |x| x > 0.0),
+    parameter("clip", "where exponents are clipped", Some(5.0), "a finite number", |_| true),
+    parameter("log_scale", "what is taken from exponents", Some(0.0), "a finite number", |_| true),
+    parameter("length_difference", "the difference of lengths", Some(12.0), "a finite number", |_| true),
+    parameter("offset", "what z is to exceed", Some(0.0), "a finite number", |_| true),
+    parameter("preference", "the probability of the preference", Some(1.0), "at least 0 and at most 1", |x| {
+        (0.0..=1.0).contains(&x)
+    }),
+    parameter("tie", "whether neither is preferred", Some(0.0), "at least 0 and at most 1", |x| {
+        (0.0..=1.0).contains(&x)
+    }),
+    parameter("nll", "a negative log-likelihood", Some(0.0), "a finite number", |_| true),
+    parameter("margin", "what scores' difference is to exceed", Some(0.0), "a finite number", |_| true),
     parameter("gamma", "the margin", Some(0.5), "a finite number", |_| true),
     parameter("bias", "what is added to the scaled similarity", Some(-10.0), "a finite number", |_| true),
     parameter("desirable_weight", "the weight of desirable answers", Some(1.0), "a finite number of at least 0", |x| {
@@ -164,9 +184,8 @@ pub static DEFINITIONS: &[Definition] = &[
     }),
     // Ji et al. 2024.
     of_difference("exo_pair", &["beta", "label_smoothing"], |t| {
-        let ([_, eps], z) = (t.parameters(), t.z());
-        let minus = -&z;
-        z.sigmoid() * (z.log_sigmoid() - (1.0 - &eps).ln()) + minus.sigmoid() * (minus.log_sigmoid() - eps.ln())
+        let [_, eps] = t.parameters();
+        exo(&t.z(), &eps)
     }),
     // Xiao et al. 2025.
     reference_free(loss("simper", Form::Pairwise, &[], |t| t.v().exp() - t.u().exp())),
@@ -219,26 +238,332 @@ pub static DEFINITIONS: &[Definition] = &[
     }),
     // Lu et al. 2024: (1 - m) DPO + m e^-z with m = sigmoid(z/tau), the product in one exponential.
     of_difference("discopop", &["beta", "tau"], |t| {
-        let ([_, tau], z) = (t.parameters(), t.z());
-        let inner = &z / tau;
-        (-&inner).sigmoid() * -z.log_sigmoid() + (inner.log_sigmoid() - z).exp()
+        let [_, tau] = t.parameters();
+        discopop(&t.z(), &tau)
     }),
-    // Wang et al. 2023 (f-DPO): DPO on the scores -e^-l.
+    // Lambert et al. 2024, on token means.
+    of_difference("sigmoid_norm", &["beta"], |t| -t.z().log_sigmoid()),
+    // Zhao et al. 2023.
+    reference_free(of_difference("slic", &["delta"], |t| {
+        let [delta] = t.parameters();
+        (delta - t.h()).relu()
+    })),
+    // Chen et al. 2024.
+    loss("nca_pair", Form::Pairwise, &["beta"], |t| {
+        let [a, b] = t.rewards();
+        -a.log_sigmoid() - 0.5 * (-&a).log_sigmoid() - 0.5 * (-b).log_sigmoid()
+    }),
+    // Jung et al. 2024.
+    loss("bco_pair", Form::Pairwise, &["beta", "shift"], |t| {
+        let ([_, shift], [a, b]) = (t.parameters(), t.rewards());
+        -(a - &shift).log_sigmoid() - (-(b - shift)).log_sigmoid()
+    }),
+    // D'Oosterlinck et al. 2024.
+    loss("apo_zero", Form::Pairwise, &["beta"], |t| {
+        let [a, b] = t.rewards();
+        (-a).sigmoid() + b.sigmoid()
+    }),
+    loss("apo_down", Form::Pairwise, &["beta"], |t| {
+        let [a, b] = t.rewards();
+        a.sigmoid() + (b - a).sigmoid()
+    }),
+    // Melnyk et al. 2024, of rows in order.
+    of_difference("aot", &["beta", "label_smoothing"], |t| {
+        let [_, eps] = t.parameters();
+        smoothed(&t.z(), &eps)
+    }),
+    of_difference("aot_unpaired", &["beta", "label_smoothing"], |t| {
+        let [_, eps] = t.parameters();
+        smoothed(&t.z(), &eps)
+    }),
+    // Pal et al. 2024.
+    loss("dpop", Form::Pairwise, &["beta", "lambda"], |t| {
+        let [beta, lambda] = t.parameters();
+        -(beta * (t.u() - t.v() - lambda * (-t.u()).relu())).log_sigmoid()
+    }),
+    // Xie et al. 2024.
+    loss("xpo", Form::Pairwise, &["beta", "alpha"], |t| {
+        let [beta, alpha] = t.parameters();
+        -(beta * (t.u() - t.v())).log_sigmoid() - alpha * (t.u() + t.v())
+    }),
+    // Park et al. 2024.
+    with_column(
+        "length_difference",
+        of_difference("r_dpo", &["beta", "alpha"], |t| {
+            let [_, alpha] = t.parameters();
+            -(t.z() + alpha * t.column()).log_sigmoid()
+        }),
+    ),
+    // Amini et al. 2024.
+    with_column("offset", of_difference("odpo", &["beta"], |t| -(t.z() - t.column()).log_sigmoid())),
+    // Conservative DPO with a share of each pair.
+    with_column(
+        "preference",
+        of_difference("soft_dpo", &["beta"], |t| {
+            let (p, z) = (t.column(), t.z());
+            -(p * z.log_sigmoid()) - (1.0 - p) * (-z).log_sigmoid()
+        }),
+    ),
+    // Azar et al. 2023, with the mean of their labels.
+    with_column(
+        "preference",
+        of_difference("soft_ipo", &["beta"], |t| {
+            let [beta] = t.parameters();
+            (t.h() - (2.0 * t.column() - 1.0) / (2.0 * beta)).square()
+        }),
+    ),
+    // Sun et al. 2025.
+    with_column(
+        "reward_difference",
+        of_difference("rpo_bwd", &["beta", "eta"], |t| {
+            let [_, eta] = t.parameters();
+            divergence(&(eta * t.column()), &t.z())
+        }),
+    ),
+    with_column(
+        "reward_difference",
+        of_difference("rpo_fwd", &["beta", "eta"], |t| {
+            let [_, eta] = t.parameters();
+            divergence(&t.z(), &(eta * t.column()))
+        }),
+    ),
+    with_column(
+        "reward_difference",
+        of_difference("rpo_sq", &["beta", "eta"], |t| {
+            let [_, eta] = t.parameters();
+            (t.z() - eta * t.column()).square()
+        }),
+    ),
+    // Guo et al. 2024.
+    with_column(
+        "tie",
+        of_difference("todo", &["beta", "theta"], |t| {
+            let ([_, theta], z) = (t.parameters(), t.z());
+            let preferred = -(&z + &theta).log_sigmoid();
+            if t.columns_given[0] > 0.0 {
+                preferred - (&theta - z).log_sigmoid() - (-2.0 * theta).exp_m1().ln()
+            } else {
+                preferred
+            }
+        }),
+    ),
+    // Pang et al. 2024.
+    with_column(
+        "nll",
+        of_difference("rpo", &["beta", "alpha"], |t| {
+            let [_, alpha] = t.parameters();
+            -t.z().log_sigmoid() + alpha * t.column()
+        }),
+    ),
+    // Xu et al. 2024.
+    with_column(
+        "nll",
+        reference_free(of_difference("cpo", &["beta", "label_smoothing", "alpha"], |t| {
+            let [_, eps, alpha] = t.parameters();
+            smoothed(&t.z(), &eps) + alpha * t.column()
+        })),
+    ),
+    with_column(
+        "nll",
+        reference_free(of_difference("cpo_hinge", &["beta", "alpha"], |t| {
+            let [_, alpha] = t.parameters();
+            (1.0 - t.z()).relu() + alpha * t.column()
+        })),
+    ),
+    with_column(
+        "nll",
+        reference_free(of_difference("cpo_ipo", &["beta", "alpha"], |t| {
+            let [beta, alpha] = t.parameters();
+            (t.h() - 1.0 / (2.0 * beta)).square() + alpha * t.column()
+        })),
+    ),
+    with_column(
+        "nll",
+        reference_free(of_difference("cpo_simpo", &["beta", "gamma", "alpha"], |t| {
+            let [_, gamma, alpha] = t.parameters();
+            -(t.z() - gamma).log_sigmoid() + alpha * t.column()
+        })),
+    ),
+    // Meng et al. 2024, with gamma scaled by beta.
+    reference_free(of_difference("simpo_ratio", &["beta", "gamma_beta_ratio"], |t| {
+        let [beta, gamma] = t.parameters();
+        -(beta * (t.h() - gamma)).log_sigmoid()
+    })),
+    // Hong et al. 2024.
+    Definition {
+        below_zero: true,
+        ..with_column(
+            "nll",
+            reference_free(loss("orpo", Form::Pairwise, &["beta"], |t| {
+                let [beta] = t.parameters();
+                t.column() - beta * (log_odds(t.u()) - log_odds(t.v())).log_sigmoid()
+            })),
+        )
+    },
+    // Gupta et al. 2025.
+    reference_free(loss("alphapo", Form::Pairwise, &["beta", "alpha", "gamma"], |t| {
+        let [beta, alpha, gamma] = t.parameters();
+        -(beta * (t.power(t.u(), &-&alpha) - t.power(t.v(), &-alpha)) - gamma).log_sigmoid()
+    })),
+    // Bradley and Terry 1952, with margin and centering.
+    with_column(
+        "margin",
+        reference_free(loss("reward_model", Form::Pairwise, &["centering"], |t| {
+            let [centering] = t.parameters();
+            -(t.u() - t.v() - t.column()).log_sigmoid() + centering * (t.u() + t.v()).square()
+        })),
+    ),
+    reference_free(loss("nll", Form::Pairwise, &[], |t| -t.u())),
+    // Xu et al. 2023, of a target value and a value.
+    reference_free(loss("sql", Form::Pairwise, &["alpha"], |t| {
+        let [alpha] = t.parameters();
+        (1.0 + (t.u() - t.v()) / (2.0 * &alpha)).relu().square() + t.v() / alpha
+    })),
+    reference_free(loss("eql", Form::Pairwise, &["alpha"], |t| {
+        let [alpha] = t.parameters();
+        ((t.u() - t.v()) / &alpha).exp() + t.v() / alpha
+    })),
+    reference_free(loss("eql_clipped", Form::Pairwise, &["alpha", "clip", "log_scale"], |t| {
+        let [alpha, clip, scale] = t.parameters();
+        let z = (t.u() - t.v()) / &alpha;
+        (&z - (&z - clip).relu() - &scale).exp() + (-scale).exp() * t.v() / alpha
+    })),
+    // Garg et al. 2023.
+    reference_free(of_difference("gumbel", &["temperature"], |t| {
+        let [temperature] = t.parameters();
+        let z = t.h() / temperature;
+        z.exp_m1() - z
+    })),
+    reference_free(of_difference("gumbel_rescaled", &["temperature", "clip", "log_scale"], |t| {
+        let [temperature, clip, scale] = t.parameters();
+        let z = t.h() / temperature;
+        let z = &z - (&z - clip).relu();
+        (z.exp_m1() - z) * (-scale).exp()
+    })),
+    // Kostrikov et al. 2021.
+    reference_free(of_difference("iql", &["tau"], |t| {
+        let [tau] = t.parameters();
+        &tau * t.h().relu().square() + (1.0 - tau) * (-t.h()).relu().square()
+    })),
+    // Wang et al. 2023 (f-DPO): links on other scores.
     loss("forward_kl", Form::Pairwise, &["beta"], |t| {
         let [beta] = t.parameters();
-        -(beta * ((-t.v()).exp() - (-t.u()).exp())).log_sigmoid()
+        let d = (-t.v()).exp() - (-t.u()).exp();
+        -(beta * d).log_sigmoid()
     }),
-    // Hong et al. 2024: the odds-ratio term of ORPO, by its weight.
-    Definition {
-        aliases: &["orpo"],
-        reference: false,
-        below_zero: true,
-        ..loss("odds_ratio", Form::Pairwise, &["beta"], |t| {
-            let [beta] = t.parameters();
-            -(beta * (log_odds(t.u()) - log_odds(t.v())).log_sigmoid())
-        })
-    },
+    loss("forward_kl_hinge", Form::Pairwise, &["beta"], |t| {
+        let [beta] = t.parameters();
+        let d = (-t.v()).exp() - (-t.u()).exp();
+        (1.0 - beta * d).relu()
+    }),
+    loss("forward_kl_ipo", Form::Pairwise, &["beta"], |t| {
+        let [beta] = t.parameters();
+        let d = (-t.v()).exp() - (-t.u()).exp();
+        (d - 1.0 / (2.0 * beta)).square()
+    }),
+    loss("forward_kl_exo", Form::Pairwise, &["beta", "label_smoothing"], |t| {
+        let [beta, eps] = t.parameters();
+        let d = (-t.v()).exp() - (-t.u()).exp();
+        exo(&(beta * d), &eps)
+    }),
+    loss("forward_kl_robust", Form::Pairwise, &["beta", "label_smoothing"], |t| {
+        let [beta, eps] = t.parameters();
+        let d = (-t.v()).exp() - (-t.u()).exp();
+        robust(&(beta * d), &eps)
+    }),
+    loss("forward_kl_discopop", Form::Pairwise, &["beta", "tau"], |t| {
+        let [beta, tau] = t.parameters();
+        let d = (-t.v()).exp() - (-t.u()).exp();
+        discopop(&(beta * d), &tau)
+    }),
+    loss("js_divergence", Form::Pairwise, &["beta"], |t| {
+        let [beta] = t.parameters();
+        let d = t.u().log_sigmoid() - t.v().log_sigmoid();
+        -(beta * d).log_sigmoid()
+    }),
+    loss("js_divergence_hinge", Form::Pairwise, &["beta"], |t| {
+        let [beta] = t.parameters();
+        let d = t.u().log_sigmoid() - t.v().log_sigmoid();
+        (1.0 - beta * d).relu()
+    }),
+    loss("js_divergence_ipo", Form::Pairwise, &["beta"], |t| {
+        let [beta] = t.parameters();
+        let d = t.u().log_sigmoid() - t.v().log_sigmoid();
+        (d - 1.0 / (2.0 * beta)).square()
+    }),
+    loss("js_divergence_exo", Form::Pairwise, &["beta", "label_smoothing"], |t| {
+        let [beta, eps] = t.parameters();
+        let d = t.u().log_sigmoid() - t.v().log_sigmoid();
+        exo(&(beta * d), &eps)
+    }),
+    loss("js_divergence_robust", Form::Pairwise, &["beta", "label_smoothing"], |t| {
+        let [beta, eps] = t.parameters();
+        let d = t.u().log_sigmoid() - t.v().log_sigmoid();
+        robust(&(beta * d), &eps)
+    }),
+    loss("js_divergence_discopop", Form::Pairwise, &["beta", "tau"], |t| {
+        let [beta, tau] = t.parameters();
+        let d = t.u().log_sigmoid() - t.v().log_sigmoid();
+        discopop(&(beta * d), &tau)
+    }),
+    loss("alpha_divergence", Form::Pairwise, &["beta", "alpha"], |t| {
+        let [beta, alpha] = t.parameters();
+        let d = t.power(t.u(), &(&alpha - 1.0)) - t.power(t.v(), &(&alpha - 1.0));
+        -(beta * d).log_sigmoid()
+    }),
+    loss("alpha_divergence_hinge", Form::Pairwise, &["beta", "alpha"], |t| {
+        let [beta, alpha] = t.parameters();
+        let d = t.power(t.u(), &(&alpha - 1.0)) - t.power(t.v(), &(&alpha - 1.0));
+        (1.0 - beta * d).relu()
+    }),
+    loss("alpha_divergence_ipo", Form::Pairwise, &["beta", "alpha"], |t| {
+        let [beta, alpha] = t.parameters();
+        let d = t.power(t.u(), &(&alpha - 1.0)) - t.power(t.v(), &(&alpha - 1.0));
+        (d - 1.0 / (2.0 * beta)).square()
+    }),
+    loss("alpha_divergence_exo", Form::Pairwise, &["beta", "label_smoothing", "alpha"], |t| {
+        let [beta, eps, alpha] = t.parameters();
+        let d = t.power(t.u(), &(&alpha - 1.0)) - t.power(t.v(), &(&alpha - 1.0));
+        exo(&(beta * d), &eps)
+    }),
+    loss("alpha_divergence_robust", Form::Pairwise, &["beta", "label_smoothing", "alpha"], |t| {
+        let [beta, eps, alpha] = t.parameters();
+        let d = t.power(t.u(), &(&alpha - 1.0)) - t.power(t.v(), &(&alpha - 1.0));
+        robust(&(beta * d), &eps)
+    }),
+    loss("alpha_divergence_discopop", Form::Pairwise, &["beta", "tau", "alpha"], |t| {
+        let [beta, tau, alpha] = t.parameters();
+        let d = t.power(t.u(), &(&alpha - 1.0)) - t.power(t.v(), &(&alpha - 1.0));
+        discopop(&(beta * d), &tau)
+    }),
 ];
+
+/// `-(1 - eps) ln sigmoid(z) - eps ln sigmoid(-z)`.
+fn smoothed<'a>(z: &Dual<'a>, eps: &Dual<'a>) -> Dual<'a> {
+    -((1.0 - eps) * z.log_sigmoid()) - eps * (-z).log_sigmoid()
+}
+
+/// The same without bias.
+fn robust<'a>(z: &Dual<'a>, eps: &Dual<'a>) -> Dual<'a> {
+    (eps * (-z).log_sigmoid() - (1.0 - eps) * z.log_sigmoid()) / (1.0 - 2.0 * eps)
+}
+
+/// The divergence of a preference from smoothed labels.
+fn exo<'a>(z: &Dual<'a>, eps: &Dual<'a>) -> Dual<'a> {
+    let minus = -z;
+    z.sigmoid() * (z.log_sigmoid() - (1.0 - eps).ln()) + minus.sigmoid() * (minus.log_sigmoid() - eps.ln())
+}
+
+/// `(1 - m) DPO + m e^-z` with `m = sigmoid(z/tau)`, the product in one exponential.
+fn discopop<'a>(z: &Dual<'a>, tau: &Dual<'a>) -> Dual<'a> {
+    let inner = z / tau;
+    (-&inner).sigmoid() * -z.log_sigmoid() + (inner.log_sigmoid() - z).exp()
+}
+
+/// The divergence of Bernoulli's distribution with log-odds b from that with log-odds a.
+fn divergence<'a>(a: &Dual<'a>, b: &Dual<'a>) -> Dual<'a> {
+    a.sigmoid() * (a.log_sigmoid() - b.log_sigmoid()) + (-a).sigmoid() * ((-a).log_sigmoid() - (-b).log_sigmoid())
+}
 
 /// The logarithm of `p/(1 - p)`, of the logarithm of p.
 fn log_odds<'a>(logp: &Dual<'a>) -> Dual<'a> {
@@ -254,6 +579,7 @@ pub struct Terms<'a> {
     is_desirable: bool,
     reference_point: Dual<'a>,
     columns: SmallVec<[Dual<'a>; 1]>,
+    columns_given: &'a [f64],
 }
 
 impl<'a> Terms<'a> {
@@ -279,6 +605,16 @@ impl<'a> Terms<'a> {
     /// The difference of the chosen and the rejected answer's log-ratio, of a loss of that alone.
     fn h(&self) -> &Dual<'a> {
         &self.ratios[0]
+    }
+
+    /// Both answers' rewards.
+    fn rewards(&self) -> [Dual<'a>; 2] {
+        [self.u(), self.v()].map(|ratio| &self.parameters[0] * ratio)
+    }
+
+    /// `(e^(k x) - 1)/k`, at k = 0 its limit x.
+    fn power(&self, x: &Dual<'a>, k: &Dual<'a>) -> Dual<'a> {
+        if k.value.middle.is_zero() { x.clone() } else { (k * x).exp_m1() / k }
     }
 
     /// What is taken beside the log-ratios.
@@ -462,7 +798,7 @@ impl Textbook {
         Doubt { results, trace: at.trace.get() }
     }
 
-    fn evaluated(&self, at: &Arithmetic, inputs: &Inputs, off: &[f64]) -> Balls {
+    fn evaluated<'a>(&'a self, at: &'a Arithmetic, inputs: &Inputs, off: &[f64]) -> Balls {
         let n = inputs.log_ratios.len();
         let off = |k: usize| off.get(k).map_or(Radius::ZERO, |off| Radius::of(*off));
         let ratios = if self.definition.of_difference {
@@ -494,6 +830,7 @@ impl Textbook {
             is_desirable: inputs.is_desirable,
             reference_point,
             columns: self.columns.iter().map(|x| Dual::constant(at, *x)).collect(),
+            columns_given: &self.columns,
         };
         let loss = (self.definition.formula)(&terms);
         let by = |k: usize| loss.derivative(k).cloned().unwrap_or_else(|| at.zero());

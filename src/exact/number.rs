@@ -649,15 +649,19 @@ impl MulAssign<&Self> for Float384 {
     }
 }
 
+/// Of a divisor that is 0 the limit.
 impl DivAssign<&Self> for Float384 {
     /// Limb by limb.
     #[inline(never)]
     fn div_assign(&mut self, other: &Self) {
-        if self.is_zero() || other.is_zero() {
-            *self = Self::ZERO;
+        if self.is_zero() {
             return;
         }
         self.negative ^= other.negative;
+        if other.is_zero() {
+            self.set_infinite(self.negative);
+            return;
+        }
         self.exponent = self.exponent.saturating_sub(other.exponent);
         // Both in [1/2, 1): the quotient is in (1/2, 2).
         let mut rest = self.limbs;

@@ -227,7 +227,7 @@ impl Evaluation<'_, '_, '_, '_> {
 
 /// A kernel for each loss is fast over lanes. Without them its size in flash counts: there is one for all.
 macro_rules! kernels {
-    (pairwise { $($pairwise:tt)* } labelled { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+    (operations { $($operations:tt)* } pairwise { $($pairwise:tt)* } labelled { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* }
         listed { $($listed:tt)* }) => {
         impl Evaluation<'_, '_, '_, '_> {

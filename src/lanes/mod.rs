@@ -35,6 +35,10 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn splat(x: f64) -> Self;
     /// Widens `x[at..at + N]` (exact). All zeros if that is out of range, which the kernels never ask for.
     fn load(x: &[f32], at: usize) -> Self;
+    /// `x[at..at + N]`. All zeros if that is out of range, which the kernels never ask for.
+    fn load_f64(x: &[f64], at: usize) -> Self;
+    /// Writes the lanes to `out[at..at + N]`; nothing if out of range.
+    fn store_f64(self, out: &mut [f64], at: usize);
     /// Rounds each lane to the nearest `f32`, ties to even, and writes it to `out[at..at + N]`; nothing if out of range.
     fn store(self, out: &mut [f32], at: usize);
     /// The same, with every zero as +0.

@@ -75,6 +75,19 @@ impl Lanes for Portable {
         }
     }
     #[inline(always)]
+    fn load_f64(x: &[f64], at: usize) -> Self {
+        match x.get(at..at + 4).and_then(|x| x.first_chunk::<4>()) {
+            Some(x) => Self(f64x4::new(*x)),
+            None => Self::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn store_f64(self, out: &mut [f64], at: usize) {
+        if let Some(out) = out.get_mut(at..at + 4).and_then(|out| out.first_chunk_mut::<4>()) {
+            *out = self.0.to_array();
+        }
+    }
+    #[inline(always)]
     fn store(self, out: &mut [f32], at: usize) {
         if let Some(out) = out.get_mut(at..at + 4).and_then(|out| out.first_chunk_mut::<4>()) {
             *out = self.0.to_array().map(|x| x as f32);

@@ -15,6 +15,16 @@ impl Lanes for f64 {
         x.get(at).copied().unwrap_or(0.0).into()
     }
     #[inline(always)]
+    fn load_f64(x: &[f64], at: usize) -> Self {
+        x.get(at).copied().unwrap_or(0.0)
+    }
+    #[inline(always)]
+    fn store_f64(self, out: &mut [f64], at: usize) {
+        if let Some(out) = out.get_mut(at) {
+            *out = self;
+        }
+    }
+    #[inline(always)]
     fn store(self, out: &mut [f32], at: usize) {
         if let Some(out) = out.get_mut(at) {
             *out = self as f32;

@@ -39,6 +39,15 @@ impl<L: Lanes> Lanes for Two<L> {
         Self(L::load(x, at), L::load(x, at + L::N))
     }
     #[inline(always)]
+    fn load_f64(x: &[f64], at: usize) -> Self {
+        Self(L::load_f64(x, at), L::load_f64(x, at + L::N))
+    }
+    #[inline(always)]
+    fn store_f64(self, out: &mut [f64], at: usize) {
+        self.0.store_f64(out, at);
+        self.1.store_f64(out, at + L::N);
+    }
+    #[inline(always)]
     fn store(self, out: &mut [f32], at: usize) {
         self.0.store(out, at);
         self.1.store(out, at + L::N);

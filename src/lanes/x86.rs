@@ -110,6 +110,21 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
+    fn load_f64(x: &[f64], at: usize) -> Self {
+        match x.get(at..at + 4).and_then(|x| x.first_chunk::<4>()) {
+            // SAFETY: reads the 32 bytes of the array, unaligned; instruction set as above.
+            Some(x) => Self(unsafe { _mm256_loadu_pd(x.as_ptr()) }),
+            None => Self::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn store_f64(self, out: &mut [f64], at: usize) {
+        if let Some(out) = out.get_mut(at..at + 4).and_then(|out| out.first_chunk_mut::<4>()) {
+            // SAFETY: writes the 32 bytes of the array, unaligned; instruction set as above.
+            unsafe { _mm256_storeu_pd(out.as_mut_ptr(), self.0) }
+        }
+    }
+    #[inline(always)]
     fn store(self, out: &mut [f32], at: usize) {
         if let Some(out) = out.get_mut(at..at + 4).and_then(|out| out.first_chunk_mut::<4>()) {
             // SAFETY: writes the 16 bytes of the array, unaligned; instruction set as above.
@@ -252,6 +267,21 @@ impl Lanes for Avx512 {
             // SAFETY: reads the 32 bytes of the array, unaligned; instruction set as above.
             Some(x) => Self(unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(x.as_ptr())) }),
             None => Self::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn load_f64(x: &[f64], at: usize) -> Self {
+        match x.get(at..at + 8).and_then(|x| x.first_chunk::<8>()) {
+            // SAFETY: reads the 64 bytes of the array, unaligned; instruction set as above.
+            Some(x) => Self(unsafe { _mm512_loadu_pd(x.as_ptr()) }),
+            None => Self::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn store_f64(self, out: &mut [f64], at: usize) {
+        if let Some(out) = out.get_mut(at..at + 8).and_then(|out| out.first_chunk_mut::<8>()) {
+            // SAFETY: writes the 64 bytes of the array, unaligned; instruction set as above.
+            unsafe { _mm512_storeu_pd(out.as_mut_ptr(), self.0) }
         }
     }
     #[inline(always)]

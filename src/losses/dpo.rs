@@ -2,10 +2,10 @@
 //!
 //! Worked value at policy -12.5 and -14, reference -13 and -13.25, beta 0.1 (h = 1.25): 0.632599035317.
 
-use super::{By, Dpo, Pair, PairFormula, Real};
+use super::{Dpo, Pair, PairFormula, Real};
 
 impl PairFormula for Dpo {
-    const BY: By = By::Operations;
+    const BY_VALUE: bool = false;
     const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta

@@ -10,6 +10,10 @@ impl Real for Float384 {
         Self::from_f64(x)
     }
     fn recip(mut self) -> Self {
+        if self.is_zero() {
+            self.set_infinite(false);
+            return self;
+        }
         self.invert();
         self
     }
@@ -49,6 +53,10 @@ impl Real for Float384 {
         if less_one.lt(&self) { less_one } else { less_one - self }
     }
     fn ln(mut self) -> Self {
+        if !self.is_positive() {
+            self.set_infinite(true);
+            return self;
+        }
         self.log();
         self
     }

@@ -21,6 +21,8 @@ pub trait Pair<R: Real> {
         self.h() * self.beta()
     }
 
+    /// Says where the loss is not defined: there it and its derivatives are NaN.
+    fn nowhere(&mut self, outside: R::Mask);
     /// Takes the loss.
     fn loss(&mut self, loss: R);
     /// Takes its derivative by the chosen log-ratio.
@@ -52,28 +54,13 @@ pub trait Pair<R: Real> {
     }
 }
 
-/// What defines the results of a loss.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// Their exact values: each is the nearest number.
-    Value,
-    /// The operations of the formula, in lanes that mark what cancels; what they mark is the nearest number.
-    Operations,
-    /// The one or the other, for any of several losses.
-    Either,
-}
-
 /// A loss of a pair as mathematics.
 pub trait PairFormula: Copy + Send + Sync {
-    /// What defines its results.
-    const BY: By = By::Value;
+    /// Whether its results are defined by their exact values: each is the nearest number. Else the operations of the formula define them, in
+    /// lanes that mark what cancels, and what they mark is the nearest number.
+    const BY_VALUE: bool = true;
     /// Whether no loss is below 0, or -0; of a loss that is defined by its operations.
     const NONNEGATIVE: bool = false;
-    /// Whether its results are defined by their exact values.
-    #[inline(always)]
-    fn is_by_value(&self) -> bool {
-        matches!(Self::BY, By::Value)
-    }
     /// The scale of the rewards; 1 of a loss that has none.
     fn beta(&self) -> f64 {
         1.0

@@ -3,10 +3,10 @@
 //!
 //! Worked values at beta 0.1, h = 6: loss 0.4, derivative by the chosen log-probability -0.1.
 
-use super::{By, Hinge, Pair, PairFormula, Real};
+use super::{Hinge, Pair, PairFormula, Real};
 
 impl PairFormula for Hinge {
-    const BY: By = By::Operations;
+    const BY_VALUE: bool = false;
     const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta

@@ -6,10 +6,10 @@
 //!
 //! Worked values at policy -12.5 and -14, reference -13 and -13.25, beta 0.1 (h = 1.25): loss 14.0625, dL/dh -7.5.
 
-use super::{By, Ipo, Pair, PairFormula, Real};
+use super::{Ipo, Pair, PairFormula, Real};
 
 impl PairFormula for Ipo {
-    const BY: By = By::Operations;
+    const BY_VALUE: bool = false;
     const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta

@@ -1,7 +1,8 @@
 //! The one list of losses. Whatever repeats the losses is made from it: types, enums, constructors, kernels, the C header, the
 //! command's options, tests, digests and the tables of the docs.
 
-/// Hands the list to a macro: shape by shape, one entry a loss.
+/// Hands the list to a macro: shape by shape, one entry a loss. Of the losses of pairs those that are defined by their operations come
+/// first.
 ///
 /// An entry: `number Type name [aliases] (parameter: KIND, ..) reference [COLUMN] "formula" "source";`, without the column if the loss
 /// takes nothing beside log-probabilities. The number is the one that C
@@ -13,7 +14,7 @@
 macro_rules! for_each_loss {
     ($then:path) => {
         $then! {
-            pairwise {
+            operations {
                 1 Dpo dpo ["sigmoid"] (beta: BETA) true
                     "softplus(-z)"
                     "Rafailov et al. 2023, arXiv 2305.18290, eq. 7";
@@ -32,21 +33,179 @@ macro_rules! for_each_loss {
                 6 SimPo simpo [] (beta: BETA, gamma: GAMMA) false
                     "softplus(-(z - gamma)), on token means"
                     "Meng et al. 2024, arXiv 2405.14734, with gamma not scaled by beta as in TRL and Liger";
+            }
+            pairwise {
                 9 SppoHard sppo_hard ["sppo"] (beta: BETA) true
                     "(u - 1/(2 beta))^2 + (v + 1/(2 beta))^2"
                     "Wu et al. 2024, arXiv 2405.00675, with the win probabilities 1 and 0, as in TRL";
                 10 ExoPair exo_pair ["exo"] (beta: BETA, label_smoothing: LABEL_SHARE) true
                     "sigmoid(z) ln(sigmoid(z) / (1 - label_smoothing)) + sigmoid(-z) ln(sigmoid(-z) / label_smoothing)"
                     "Ji et al. 2024, arXiv 2402.00856, eq. 16";
-                11 ForwardKl forward_kl ["forward_kl_dpo"] (beta: BETA) true
-                    "softplus(-beta (e^-v - e^-u))"
-                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
                 12 SimPer simper [] () false
                     "e^v - e^u, on token means"
                     "Xiao et al. 2025, arXiv 2502.00883";
                 13 Rebel rebel [] (eta: REWARD_SCALE) true [REWARD_DIFFERENCE]
                     "(h - eta reward_difference)^2"
                     "Gao et al. 2024, arXiv 2404.16767, eq. 5";
+                14 SigmoidNorm sigmoid_norm ["dpo_norm", "length_normalised_dpo"] (beta: BETA) true
+                    "softplus(-z), on token means"
+                    "Lambert et al. 2024, arXiv 2411.15124 (Tulu 3)";
+                15 Slic slic ["slic_hf"] (delta: MARGIN_TARGET) false
+                    "max(0, delta - h)"
+                    "Zhao et al. 2023, arXiv 2305.10425, as HALOs has it";
+                16 NcaPair nca_pair [] (beta: BETA) true
+                    "softplus(-beta u) + softplus(beta u)/2 + softplus(beta v)/2"
+                    "Chen et al. 2024, arXiv 2402.05369";
+                17 BcoPair bco_pair [] (beta: BETA, shift: SHIFT) true
+                    "softplus(-(beta u - shift)) + softplus(beta v - shift)"
+                    "Jung et al. 2024, arXiv 2404.04656";
+                18 ApoZero apo_zero [] (beta: BETA) true
+                    "sigmoid(-beta u) + sigmoid(beta v)"
+                    "D'Oosterlinck et al. 2024, arXiv 2408.06266";
+                19 ApoDown apo_down [] (beta: BETA) true
+                    "sigmoid(beta u) + sigmoid(-z)"
+                    "D'Oosterlinck et al. 2024, arXiv 2408.06266";
+                20 Discopop discopop ["log_ratio_modulated"] (beta: BETA, tau: TAU) true
+                    "(1 - m) softplus(-z) + m e^-z, m = sigmoid(z/tau)"
+                    "Lu et al. 2024, arXiv 2406.08414";
+                21 Aot aot ["aot_pair", "aot_paired"] (beta: BETA, label_smoothing: LABEL_SMOOTHING) true
+                    "softplus(-z) + label_smoothing z, of sort(policy_chosen - policy_rejected) - sort(ref_chosen - ref_rejected)"
+                    "Melnyk et al. 2024, arXiv 2406.05882";
+                22 AotUnpaired aot_unpaired ["aot_unpair"] (beta: BETA, label_smoothing: LABEL_SMOOTHING) true
+                    "softplus(-z) + label_smoothing z, of sort(u) - sort(v)"
+                    "Melnyk et al. 2024, arXiv 2406.05882";
+                23 Dpop dpop ["dpo_positive", "smaug"] (beta: BETA, lambda: PENALTY) true
+                    "softplus(-beta (h - lambda max(0, -u)))"
+                    "Pal et al. 2024, arXiv 2402.13228";
+                24 Xpo xpo [] (beta: BETA, alpha: TERM_WEIGHT) true
+                    "softplus(-z) - alpha (u + v)"
+                    "Xie et al. 2024, arXiv 2405.21046";
+                25 RDpo r_dpo ["rdpo_length"] (beta: BETA, alpha: TERM_WEIGHT) true [LENGTH_DIFFERENCE]
+                    "softplus(-(z + alpha length_difference))"
+                    "Park et al. 2024, arXiv 2403.19159";
+                26 Odpo odpo ["dpo_offset"] (beta: BETA) true [OFFSET]
+                    "softplus(-(z - offset))"
+                    "Amini et al. 2024, arXiv 2402.10571";
+                27 SoftDpo soft_dpo ["soft_labels"] (beta: BETA) true [PREFERENCE]
+                    "preference softplus(-z) + (1 - preference) softplus(z)"
+                    "Mitchell 2023, A note on DPO with noisy preferences, a share a pair";
+                28 SoftIpo soft_ipo [] (beta: BETA) true [PREFERENCE]
+                    "(h - (2 preference - 1)/(2 beta))^2"
+                    "Azar et al. 2023, arXiv 2310.12036";
+                29 RpoBwd rpo_bwd ["rpo_bwd_kl"] (beta: BETA, eta: REWARD_SCALE) true [REWARD_DIFFERENCE]
+                    "KL(sigmoid(eta reward_difference) to sigmoid(z))"
+                    "Sun et al. 2025, arXiv 2502.00203 (NeMo-Aligner)";
+                30 RpoFwd rpo_fwd ["rpo_fwd_kl"] (beta: BETA, eta: REWARD_SCALE) true [REWARD_DIFFERENCE]
+                    "KL(sigmoid(z) to sigmoid(eta reward_difference))"
+                    "Sun et al. 2025, arXiv 2502.00203 (NeMo-Aligner)";
+                31 RpoSq rpo_sq [] (beta: BETA, eta: REWARD_SCALE) true [REWARD_DIFFERENCE]
+                    "(z - eta reward_difference)^2"
+                    "Sun et al. 2025, arXiv 2502.00203 (NeMo-Aligner)";
+                32 Todo todo [] (beta: BETA, theta: TIE_THRESHOLD) true [TIE]
+                    "softplus(-(z + theta)); of a tie softplus(z - theta) + softplus(-z - theta) - ln(e^(-2 theta) - 1)"
+                    "Guo et al. 2024, arXiv 2411.02442";
+                33 Rpo rpo ["dpo_nll", "irpo"] (beta: BETA, alpha: TERM_WEIGHT) true [NLL]
+                    "softplus(-z) + alpha nll"
+                    "Pang et al. 2024, arXiv 2404.19733";
+                34 Cpo cpo ["tpo"] (beta: BETA, label_smoothing: LABEL_SMOOTHING, alpha: TERM_WEIGHT) false [NLL]
+                    "softplus(-z) + label_smoothing z + alpha nll"
+                    "Xu et al. 2024, arXiv 2401.08417";
+                35 CpoHinge cpo_hinge ["tpo_hinge"] (beta: BETA, alpha: TERM_WEIGHT) false [NLL]
+                    "max(0, 1 - z) + alpha nll"
+                    "Xu et al. 2024, arXiv 2401.08417, with the loss of SLiC";
+                36 CpoIpo cpo_ipo ["tpo_ipo"] (beta: BETA, alpha: TERM_WEIGHT) false [NLL]
+                    "(h - 1/(2 beta))^2 + alpha nll"
+                    "Xu et al. 2024, arXiv 2401.08417, with the loss of IPO";
+                37 CpoSimPo cpo_simpo ["tpo_l"] (beta: BETA, gamma: GAMMA, alpha: TERM_WEIGHT) false [NLL]
+                    "softplus(-(z - gamma)) + alpha nll, on token means"
+                    "fe1ixxu/CPO_SIMPO; Saeidi et al. 2024, arXiv 2405.16681 (TPO)";
+                38 SimPoRatio simpo_ratio ["simpo_official"] (beta: BETA, gamma_beta_ratio: GAMMA) false
+                    "softplus(-beta (h - gamma_beta_ratio)), on token means"
+                    "Meng et al. 2024, arXiv 2405.14734, as in its code and HALOs";
+                39 Orpo orpo [] (beta: BETA) false [NLL]
+                    "nll + beta softplus(-(ln(e^u/(1 - e^u)) - ln(e^v/(1 - e^v)))), on token means"
+                    "Hong et al. 2024, arXiv 2403.07691";
+                100 AlphaPo alphapo [] (beta: BETA, alpha: REWARD_SHAPE, gamma: GAMMA) false
+                    "softplus(-(beta (r(u) - r(v)) - gamma)), r(l) = (1 - e^(-alpha l))/alpha, on token means"
+                    "Gupta et al. 2025, arXiv 2501.03884";
+                101 RewardModel reward_model ["bradley_terry", "bt"] (centering: CENTERING) false [REWARD_MARGIN]
+                    "softplus(-(u - v - margin)) + centering (u + v)^2, of scores"
+                    "Bradley and Terry 1952; Ouyang et al. 2022, arXiv 2203.02155";
+                102 Nll nll ["sft"] () false
+                    "-u"
+                    "the likelihood of the chosen answer";
+                103 Sql sql [] (alpha: VALUE_TEMPERATURE) false
+                    "max(0, 1 + (u - v)/(2 alpha))^2 + v/alpha, of a target value u and a value v"
+                    "Xu et al. 2023, arXiv 2303.15810";
+                104 Eql eql [] (alpha: VALUE_TEMPERATURE) false
+                    "e^((u - v)/alpha) + v/alpha, of a target value u and a value v"
+                    "Xu et al. 2023, arXiv 2303.15810";
+                105 EqlClipped eql_clipped [] (alpha: VALUE_TEMPERATURE, clip: CLIP, log_scale: LOG_SCALE) false
+                    "e^(min((u - v)/alpha, clip) - log_scale) + e^-log_scale v/alpha"
+                    "Xu et al. 2023, arXiv 2303.15810, as in its code";
+                106 Gumbel gumbel ["xql"] (temperature: VALUE_TEMPERATURE) false
+                    "e^x - x - 1, x = (u - v)/temperature"
+                    "Garg et al. 2023, arXiv 2301.02328";
+                107 GumbelRescaled gumbel_rescaled [] (temperature: VALUE_TEMPERATURE, clip: CLIP, log_scale: LOG_SCALE) false
+                    "e^-log_scale (e^x - x - 1), x = min((u - v)/temperature, clip)"
+                    "Garg et al. 2023, arXiv 2301.02328, as in its code";
+                108 Iql iql ["expectile"] (tau: EXPECTILE) false
+                    "|tau - [u < v]| (u - v)^2, of a target value u and a value v"
+                    "Kostrikov et al. 2021, arXiv 2110.06169";
+                11 ForwardKl forward_kl ["forward_kl_dpo"] (beta: BETA) true
+                    "softplus(-beta d), d = e^-v - e^-u"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                109 ForwardKlHinge forward_kl_hinge [] (beta: BETA) true
+                    "max(0, 1 - beta d), d = e^-v - e^-u"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                110 ForwardKlIpo forward_kl_ipo [] (beta: BETA) true
+                    "(d - 1/(2 beta))^2, d = e^-v - e^-u"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                111 ForwardKlExo forward_kl_exo [] (beta: BETA, label_smoothing: LABEL_SHARE) true
+                    "the loss exo_pair of beta d, d = e^-v - e^-u"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                112 ForwardKlRobust forward_kl_robust [] (beta: BETA, label_smoothing: LABEL_SMOOTHING) true
+                    "the loss robust of beta d, d = e^-v - e^-u"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                113 ForwardKlDiscopop forward_kl_discopop [] (beta: BETA, tau: TAU) true
+                    "the loss discopop of beta d, d = e^-v - e^-u"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                114 JsDivergence js_divergence ["js", "jensen_shannon"] (beta: BETA) true
+                    "softplus(-beta d), d = ln sigmoid(u) - ln sigmoid(v)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                115 JsDivergenceHinge js_divergence_hinge [] (beta: BETA) true
+                    "max(0, 1 - beta d), d = ln sigmoid(u) - ln sigmoid(v)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                116 JsDivergenceIpo js_divergence_ipo [] (beta: BETA) true
+                    "(d - 1/(2 beta))^2, d = ln sigmoid(u) - ln sigmoid(v)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                117 JsDivergenceExo js_divergence_exo [] (beta: BETA, label_smoothing: LABEL_SHARE) true
+                    "the loss exo_pair of beta d, d = ln sigmoid(u) - ln sigmoid(v)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                118 JsDivergenceRobust js_divergence_robust [] (beta: BETA, label_smoothing: LABEL_SMOOTHING) true
+                    "the loss robust of beta d, d = ln sigmoid(u) - ln sigmoid(v)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                119 JsDivergenceDiscopop js_divergence_discopop [] (beta: BETA, tau: TAU) true
+                    "the loss discopop of beta d, d = ln sigmoid(u) - ln sigmoid(v)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                120 AlphaDivergence alpha_divergence [] (beta: BETA, alpha: DIVERGENCE) true
+                    "softplus(-beta d), d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                121 AlphaDivergenceHinge alpha_divergence_hinge [] (beta: BETA, alpha: DIVERGENCE) true
+                    "max(0, 1 - beta d), d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                122 AlphaDivergenceIpo alpha_divergence_ipo [] (beta: BETA, alpha: DIVERGENCE) true
+                    "(d - 1/(2 beta))^2, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                123 AlphaDivergenceExo alpha_divergence_exo [] (beta: BETA, label_smoothing: LABEL_SHARE, alpha: DIVERGENCE) true
+                    "the loss exo_pair of beta d, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                124 AlphaDivergenceRobust alpha_divergence_robust [] (beta: BETA, label_smoothing: LABEL_SMOOTHING, alpha: DIVERGENCE) true
+                    "the loss robust of beta d, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                125 AlphaDivergenceDiscopop alpha_divergence_discopop [] (beta: BETA, tau: TAU, alpha: DIVERGENCE) true
+                    "the loss discopop of beta d, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1)"
+                    "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
             }
             labelled {
                 7 Kto kto [] (beta: BETA, desirable_weight: CLASS_WEIGHT, undesirable_weight: CLASS_WEIGHT) true

@@ -12,41 +12,78 @@
 //! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
 //! weights, rounding, and rows that `f64` cannot decide.
 
+mod alphapo;
+mod aot;
+mod aot_unpaired;
+mod apo_down;
+mod apo_zero;
 mod apo_zero_unpaired;
 mod bco;
+mod bco_pair;
 mod cdpo;
 mod checked;
+mod cpo;
+mod cpo_hinge;
+mod cpo_ipo;
+mod cpo_simpo;
+mod discopop;
+mod divergences;
 mod dpo;
+mod dpop;
+mod eql;
+mod eql_clipped;
 mod exact;
 mod exo_pair;
 mod formula;
-mod forward_kl;
+mod gumbel;
+mod gumbel_rescaled;
 mod hinge;
 mod ipo;
+mod iql;
 mod kto;
+mod link;
 mod list;
+mod nca_pair;
+mod nll;
+mod odpo;
 mod one_of;
+mod orpo;
 mod parameter;
 mod plackett_luce;
+mod r_dpo;
 mod real;
 mod rebel;
+mod reward_model;
 mod robust;
+mod rpo;
+mod rpo_bwd;
+mod rpo_fwd;
+mod rpo_sq;
+mod score;
 mod siglip;
+mod sigmoid_norm;
 mod simper;
 mod simpo;
+mod simpo_ratio;
+mod slic;
+mod soft_dpo;
+mod soft_ipo;
 mod sppo_hard;
+mod sql;
+mod todo;
 mod tracked;
+mod xpo;
 
 pub(crate) use checked::Checked;
-pub(crate) use formula::{Answer, AnswerFormula, By, List, ListFormula, Pair, PairFormula};
+pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
 pub use one_of::OneOf;
 pub use parameter::Parameter;
 use real::exp_difference;
 pub(crate) use real::{Logistic, Real};
-pub(crate) use tracked::Tracked;
+pub(crate) use tracked::{Choice, Tracked};
 
 use crate::Error;
-use parameter::{BETA, BIAS, CLASS_WEIGHT, GAMMA, LABEL_SHARE, LABEL_SMOOTHING, REWARD_SCALE};
+use parameter::*;
 
 /// What a loss compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,20 +226,7 @@ macro_rules! types {
 
 /// Makes the enum of all losses of a shape.
 macro_rules! any_loss {
-    (@by PairFormula $($Type:ident)*) => {
-        const BY: By = By::Either;
-        fn is_by_value(&self) -> bool {
-            match self {
-                $(Self::$Type(loss) => loss.is_by_value(),)*
-            }
-        }
-    };
-    // Each says for itself.
-    (@by AnswerFormula $($Type:ident)*) => {
-        const REFERENCE_POINT: Option<ReferencePoint> = None;
-    };
-    (@by $Formula:ident $($Type:ident)*) => {};
-    ($(#[$doc:meta])* $Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+    ($(#[$doc:meta])* $Any:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq)]
@@ -212,21 +236,6 @@ macro_rules! any_loss {
                 #[doc = concat!("The loss `", stringify!($name), "`: `", $formula, "`.")]
                 $Type($Type),
             )*
-        }
-
-        impl $Formula for $Any {
-            any_loss!(@by $Formula $($Type)*);
-            fn beta(&self) -> f64 {
-                match self {
-                    $(Self::$Type(loss) => loss.beta(),)*
-                }
-            }
-            #[inline(always)]
-            fn evaluate<R: Real>(&self, row: &mut impl $Row<R>) {
-                match self {
-                    $(Self::$Type(loss) => formula::$apart(loss, row),)*
-                }
-            }
         }
 
         impl $Any {
@@ -274,32 +283,65 @@ macro_rules! any_loss {
     };
 }
 
+/// Makes any of some losses a formula.
+macro_rules! any_formula {
+    ($Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
+        ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* } $($others:tt)*) => {
+        impl $Formula for $Any {
+            any_formula!(@by_value $Formula);
+            fn beta(&self) -> f64 {
+                match self {
+                    $(Self::$Type(loss) => loss.beta(),)*
+                    $($others => 1.0,)*
+                }
+            }
+            #[inline(always)]
+            fn evaluate<R: Real>(&self, row: &mut impl $Row<R>) {
+                match self {
+                    $(Self::$Type(loss) => formula::$apart(loss, row),)*
+                    $($others => {})*
+                }
+            }
+        }
+    };
+    // Each says for itself.
+    (@by_value AnswerFormula) => {
+        const REFERENCE_POINT: Option<ReferencePoint> = None;
+    };
+    (@by_value PairFormula) => { const BY_VALUE: bool = false; };
+    (@by_value $Formula:ident) => {};
+}
+
 macro_rules! everything {
-    (pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* }) => {
-        types!($($pairwise)* $($labelled)* $($listed)*);
+    (operations { $($operations:tt)* } pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* }) => {
+        types!($($operations)* $($pairwise)* $($labelled)* $($listed)*);
         any_loss! {
             /// Any loss of pairs, chosen at run time.
-            Loss PairFormula Pair pair_apart { $($pairwise)* }
+            Loss { $($operations)* $($pairwise)* }
         }
+        // Those that are defined by their operations have one kernel together where flash is scarce; the others need none of their own.
+        any_formula! { Loss PairFormula Pair pair_apart { $($operations)* } _ }
         any_loss! {
             /// Any loss of labelled answers, chosen at run time.
-            LabelledLoss AnswerFormula Answer answer_apart { $($labelled)* }
+            LabelledLoss { $($labelled)* }
         }
+        any_formula! { LabelledLoss AnswerFormula Answer answer_apart { $($labelled)* } }
         any_loss! {
             /// Any loss of listed answers, chosen at run time.
-            ListedLoss ListFormula List list_apart { $($listed)* }
+            ListedLoss { $($listed)* }
         }
+        any_formula! { ListedLoss ListFormula List list_apart { $($listed)* } }
         of_two!($($listed)*);
 
         /// The descriptions, by the type's name.
         #[allow(non_upper_case_globals, reason = "named as the types")]
         mod describe {
             use super::*;
-            descriptions!(Pairwise $($pairwise)*);
+            descriptions!(Pairwise $($operations)* $($pairwise)*);
             descriptions!(Labelled $($labelled)*);
             descriptions!(Listed $($listed)*);
         }
-        all!($($pairwise)* $($labelled)* $($listed)*);
+        all!($($operations)* $($pairwise)* $($labelled)* $($listed)*);
     };
 }
 
@@ -318,7 +360,7 @@ macro_rules! of_two {
 }
 
 macro_rules! descriptions {
-    (@nearest Pairwise $Type:ident) => { matches!(<super::$Type as PairFormula>::BY, By::Value) };
+    (@nearest Pairwise $Type:ident) => { <super::$Type as PairFormula>::BY_VALUE };
     (@nearest $Shape:ident $Type:ident) => { true };
     (@point Labelled $Type:ident) => { <super::$Type as AnswerFormula>::REFERENCE_POINT };
     (@point $Shape:ident $Type:ident) => { None };

@@ -1,7 +1,7 @@
 //! A device's own small set of losses.
 
 use super::formula::pair_apart;
-use super::{By, Pair, PairFormula, Real};
+use super::{Pair, PairFormula, Real};
 
 /// One of two losses, chosen at run time; either may be a `OneOf` itself. Where flash is scarce, a program that
 /// needs two of the losses pays for two, not for all that [`Loss`](super::Loss) can be.
@@ -24,13 +24,7 @@ pub enum OneOf<A, B> {
 }
 
 impl<A: PairFormula, B: PairFormula> PairFormula for OneOf<A, B> {
-    const BY: By = By::Either;
-    fn is_by_value(&self) -> bool {
-        match self {
-            Self::First(loss) => loss.is_by_value(),
-            Self::Second(loss) => loss.is_by_value(),
-        }
-    }
+    const BY_VALUE: bool = A::BY_VALUE || B::BY_VALUE;
     fn beta(&self) -> f64 {
         match self {
             Self::First(loss) => loss.beta(),

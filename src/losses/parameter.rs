@@ -104,7 +104,6 @@ pub(super) const BIAS: Parameter = Parameter {
     range: FINITE,
 };
 
-/// Columns.
 pub(super) const REWARD_DIFFERENCE: Parameter = Parameter {
     name: "reward_difference",
     meaning: "the given reward of the chosen answer less that of the rejected one",
@@ -124,4 +123,175 @@ pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     default: 1.0,
     grid: &[1.0, 1.33, 0.0, 1e30],
     range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+};
+
+pub(super) const MARGIN_TARGET: Parameter = Parameter {
+    name: "delta",
+    meaning: "the margin that the difference of log-probabilities is to reach",
+    requirement: "finite and at least 0",
+    default: 1.0,
+    grid: &[1.0, 0.0, 25.5, 1e30],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+};
+
+pub(super) const SHIFT: Parameter = Parameter {
+    name: "shift",
+    meaning: "what rewards are compared with, in their unit: a running mean of them, or 0",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[0.0, 0.25, -1.5, 1e10],
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+};
+
+pub(super) const TAU: Parameter = Parameter {
+    name: "tau",
+    meaning: "the temperature of the share",
+    requirement: "at least 1/1024 and at most 1024",
+    default: 0.05,
+    grid: &[0.05, 1.0, 0.0009765625, 1024.0],
+    range: Range { low: 1.0 / 1024.0, high: 1024.0, closed: [true, true] },
+};
+
+pub(super) const PENALTY: Parameter = Parameter {
+    name: "lambda",
+    meaning: "the weight of the penalty",
+    requirement: "finite and at least 0",
+    default: 50.0,
+    grid: &[50.0, 0.0, 5.0, 1e10],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+};
+
+pub(super) const TERM_WEIGHT: Parameter = Parameter {
+    name: "alpha",
+    meaning: "the weight of the other term",
+    requirement: "finite and at least 0",
+    default: 1.0,
+    grid: &[1.0, 0.01, 0.0, 1e10],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+};
+
+pub(super) const TIE_THRESHOLD: Parameter = Parameter {
+    name: "theta",
+    meaning: "how near rewards are of which neither is preferred",
+    requirement: "at least -1000 and less than 0",
+    default: -0.5,
+    grid: &[-0.5, -0.1, -1e-20, -1000.0],
+    range: Range { low: -1000.0, high: 0.0, closed: [true, false] },
+};
+
+pub(super) const REWARD_SHAPE: Parameter = Parameter {
+    name: "alpha",
+    meaning: "the shape of the rewards: 0 has the logarithm",
+    requirement: "at least -1024 and at most 1024",
+    default: 0.25,
+    grid: &[0.25, 0.0, -0.5, 1e-10, 2.0],
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true] },
+};
+
+pub(super) const CENTERING: Parameter = Parameter {
+    name: "centering",
+    meaning: "the weight of the pull of the scores to 0",
+    requirement: "finite and at least 0",
+    default: 0.0,
+    grid: &[0.01, 0.0, 1.0, 1e10],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+};
+
+pub(super) const VALUE_TEMPERATURE: Parameter = Parameter {
+    name: "alpha",
+    meaning: "the temperature of the regularisation",
+    requirement: "finite and greater than 0",
+    default: 1.0,
+    grid: &[0.5, 1.0, 2.0, 1e-20, 1e20],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false] },
+};
+
+pub(super) const CLIP: Parameter = Parameter {
+    name: "clip",
+    meaning: "where the exponent is clipped",
+    requirement: "at least -1024 and at most 1024",
+    default: 5.0,
+    grid: &[5.0, 7.0, -1024.0, 1024.0],
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true] },
+};
+
+pub(super) const LOG_SCALE: Parameter = Parameter {
+    name: "log_scale",
+    meaning: "the constant that is taken from the exponents: the largest of the batch, at least -1",
+    requirement: "at least -1024 and at most 1024",
+    default: 0.0,
+    grid: &[1.5, 0.0, -1.0, 5.0, -1024.0],
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true] },
+};
+
+pub(super) const EXPECTILE: Parameter = Parameter {
+    name: "tau",
+    meaning: "the expectile",
+    requirement: "greater than 0 and less than 1",
+    default: 0.7,
+    grid: &[0.7, 0.5, 0.9999999, 1e-20],
+    range: Range { low: 0.0, high: 1.0, closed: [false, false] },
+};
+
+pub(super) const DIVERGENCE: Parameter = Parameter {
+    name: "alpha",
+    meaning: "the order of the divergence: at 1 it is the reverse KL",
+    requirement: "at least -1024 and at most 1024",
+    default: 0.5,
+    grid: &[0.5, 1.0, 0.0, 1.0000001, 2.0],
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true] },
+};
+
+pub(super) const LENGTH_DIFFERENCE: Parameter = Parameter {
+    name: "length_difference",
+    meaning: "the tokens of the chosen answer less those of the rejected one",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[12.0, -30.0, 0.0, 1.0, 2048.0],
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+};
+
+pub(super) const OFFSET: Parameter = Parameter {
+    name: "offset",
+    meaning: "what z is to exceed",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[0.5, 0.0, -1.0, 3.25, 1e10],
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+};
+
+pub(super) const PREFERENCE: Parameter = Parameter {
+    name: "preference",
+    meaning: "the probability that the chosen answer is the better one",
+    requirement: "at least 0 and at most 1",
+    default: 1.0,
+    grid: &[0.9, 1.0, 0.5, 0.0, 0.30000001192092896],
+    range: Range { low: 0.0, high: 1.0, closed: [true, true] },
+};
+
+pub(super) const TIE: Parameter = Parameter {
+    name: "tie",
+    meaning: "more than 0 where neither answer is preferred",
+    requirement: "at least 0 and at most 1",
+    default: 0.0,
+    grid: &[0.0, 1.0],
+    range: Range { low: 0.0, high: 1.0, closed: [true, true] },
+};
+
+pub(super) const NLL: Parameter = Parameter {
+    name: "nll",
+    meaning: "the negative log-likelihood of the chosen answer",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[1.25, 0.0, 0.001, 250.5],
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+};
+
+pub(super) const REWARD_MARGIN: Parameter = Parameter {
+    name: "margin",
+    meaning: "what the difference of the scores is to exceed",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[0.5, 0.0, 1.0, 3.0, -2.5],
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
 };

@@ -70,3 +70,22 @@ pub fn exp_difference<R: Real>(exp_a: R, exp_b: R, d: R) -> R {
     let less = (-d.abs()).exp_m1();
     larger * R::select(d.is_negative(), less, -less)
 }
+
+/// `sigmoid(x)`.
+#[inline(always)]
+pub fn sigmoid<R: Real>(x: R) -> R {
+    (-x).logistic().sigmoid_of_minus
+}
+
+/// `softplus(x) = ln(1 + e^x)`.
+#[inline(always)]
+pub fn softplus<R: Real>(x: R) -> R {
+    (-x).logistic().softplus_of_minus()
+}
+
+/// `sigmoid(x) sigmoid(-x)`, the slope of the logistic function.
+#[inline(always)]
+pub fn bell<R: Real>(x: R) -> R {
+    let tail = sigmoid(-x.abs());
+    tail * (R::from_f64(1.0) - tail)
+}

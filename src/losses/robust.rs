@@ -5,10 +5,10 @@
 //!
 //! Worked value at policy -12.5 and -14, reference -13 and -13.25, beta 0.1, eps 0.1 (h = 1.25): 0.616974035317.
 
-use super::{By, Pair, PairFormula, Real, Robust};
+use super::{Pair, PairFormula, Real, Robust};
 
 impl PairFormula for Robust {
-    const BY: By = By::Operations;
+    const BY_VALUE: bool = false;
     fn beta(&self) -> f64 {
         self.beta
     }

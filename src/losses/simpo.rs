@@ -9,10 +9,10 @@
 //! Worked value at token means -1 and -1.5, beta 2, gamma 0.5 (x = 0.5): loss 0.474076984180107, derivative by the chosen mean
 //! -0.755081337596291.
 
-use super::{By, Pair, PairFormula, Real, SimPo};
+use super::{Pair, PairFormula, Real, SimPo};
 
 impl PairFormula for SimPo {
-    const BY: By = By::Operations;
+    const BY_VALUE: bool = false;
     const NONNEGATIVE: bool = true;
     fn beta(&self) -> f64 {
         self.beta

@@ -52,6 +52,18 @@ impl<L: Lanes> Tracked<L> {
         Self { value, error: Some(error * L::splat(ROOM)) }
     }
 
+    /// With a bound that has room already.
+    #[inline(always)]
+    pub fn with_error(value: L, error: L) -> Self {
+        Self { value, error: Some(error) }
+    }
+
+    /// The value and the bound.
+    #[inline(always)]
+    pub fn with_bound(self) -> (L, L) {
+        (self.value, self.bound())
+    }
+
     /// The bound, 0 if it is exact.
     #[inline(always)]
     fn bound(self) -> L {
@@ -210,6 +222,20 @@ pub struct Choice<M> {
     holds: M,
     /// Whether the exact values compare as the computed ones; none if they surely do.
     certain: Option<M>,
+}
+
+impl<M: Copy> Choice<M> {
+    /// Where it holds, for all that is known.
+    #[inline(always)]
+    pub fn may_hold<L: Lanes<Mask = M>>(self) -> M {
+        match self.certain {
+            None => self.holds,
+            Some(certain) => {
+                let (zero, one) = (L::splat(0.0), L::splat(1.0));
+                L::or(self.holds, L::select(certain, zero, one).eq(one))
+            }
+        }
+    }
 }
 
 impl<L: Lanes> Tracked<L> {

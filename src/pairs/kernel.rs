@@ -2,27 +2,42 @@
 
 use super::counts::Counts;
 use super::log_ratios::{LogRatios, exact_log_ratios, log_ratios};
-use super::nearest::nearest;
 use super::settle::{settle, settle_rows};
 use super::{Beside, OutputSlices, Pairs, RESULTS, Reference, place};
 use crate::exact::Exponents;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
-use crate::losses::{By, Checked, Pair, PairFormula};
+use crate::losses::{Checked, Pair, PairFormula};
 use crate::outputs::{Columns, Sink};
 
+/// What goes over some rows: the first of the pairs, whose slices reach to the next multiple of the lanes.
+pub trait Rows {
+    fn run(&self, backend: Backend, pairs: Pairs<'_>, outputs: &mut OutputSlices<'_>, rows: usize, counts: &mut Counts);
+}
+
+/// The kernel of a loss that its operations define.
+pub struct ByOperations<F>(pub F);
+
+impl<F: PairFormula> Rows for ByOperations<F> {
+    fn run(
+        &self,
+        backend: Backend,
+        pairs: Pairs<'_>,
+        outputs: &mut OutputSlices<'_>,
+        rows: usize,
+        counts: &mut Counts,
+    ) {
+        dispatch(backend, PairKernel { formula: &self.0, pairs, outputs, rows, counts });
+    }
+}
+
 /// Evaluates a block: whole groups of lanes, then the tail in a padded copy.
-pub fn block<F: PairFormula>(
-    backend: Backend,
-    formula: &F,
-    pairs: Pairs<'_>,
-    outputs: &mut OutputSlices<'_>,
-) -> Counts {
+pub fn block(backend: Backend, kernel: &dyn Rows, pairs: Pairs<'_>, outputs: &mut OutputSlices<'_>) -> Counts {
     let rows = pairs.len();
     let backend = backend.for_rows(rows);
     let tail = rows % backend.lanes();
     let mut counts = Counts::default();
     if rows > tail {
-        run(backend, formula, pairs, outputs, rows - tail, &mut counts);
+        kernel.run(backend, pairs, outputs, rows - tail, &mut counts);
     }
     if tail > 0 {
         let pairs = pairs.rows(rows - tail, tail);
@@ -54,7 +69,7 @@ pub fn block<F: PairFormula>(
                 *slice = Some(&mut result[..]);
             }
         }
-        run(backend, formula, pairs, &mut slices, tail, &mut counts);
+        kernel.run(backend, pairs, &mut slices, tail, &mut counts);
         for (output, result) in outputs.iter_mut().zip(&results) {
             if let Some(output) = output.as_mut().and_then(|x| x.get_mut(rows - tail..)) {
                 for (to, from) in output.iter_mut().zip(result) {
@@ -72,18 +87,6 @@ fn pad(to: &mut [f32; MAX_LANES], from: &[f32]) {
     }
 }
 
-/// The first `rows` of the pairs; the slices reach to the next multiple of the lanes.
-fn run<F: PairFormula>(
-    backend: Backend,
-    formula: &F,
-    pairs: Pairs<'_>,
-    outputs: &mut OutputSlices<'_>,
-    rows: usize,
-    counts: &mut Counts,
-) {
-    dispatch(backend, PairKernel { formula, pairs, outputs, rows, counts });
-}
-
 struct PairKernel<'k, 'a, 'o, F> {
     formula: &'k F,
     pairs: Pairs<'a>,
@@ -98,8 +101,8 @@ impl<'a, F: PairFormula> Kernel for PairKernel<'_, 'a, '_, F> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
         let n = self.rows.next_multiple_of(L::N);
-        // One lane means a microcontroller or a reading of the code: one loop is enough there. It is for numbers with bounds of their errors.
-        if L::N > 1 && matches!(F::BY, By::Operations) && is_ordinary(self.formula.beta(), &self.pairs, n) {
+        // One lane means a microcontroller or a reading of the code: one loop is enough there.
+        if L::N > 1 && is_ordinary(self.formula.beta(), &self.pairs, n) {
             // Twice the lanes at a time: the chain of one group leaves the units idle for half of the time.
             let at = self.rows::<Two<L>, true>(0, n);
             self.rows::<L, true>(at, n);
@@ -153,7 +156,6 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
         };
         let reference = pairs.reference.and_then(|r| whole(r.chosen_logps).zip(whole(r.rejected_logps)));
         let weights = pairs.weights.and_then(whole);
-        let column = pairs.column.and_then(whole);
         let mut results = outputs.each_mut().map(|x| x.as_mut().and_then(|x| x.get_mut(..n)));
 
         let zero = L::splat(0.0);
@@ -173,11 +175,7 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
             };
             let valid = u32::MAX >> (32 - (*rows - at).min(L::N));
             let mut columns = Columns { results: &mut results, at };
-            let beside = match column {
-                Some(column) => L::load(column, at),
-                None => zero,
-            };
-            let group = LaneBlock { inputs: [pc, pr, rc, rr], column: beside, weight, valid };
+            let group = LaneBlock { inputs: [pc, pr, rc, rr], weight, valid };
             let unsettled = group.evaluate::<F, ORDINARY>(formula, &mut columns, &mut seen);
             if unsettled != 0 {
                 settle_rows(*formula, *pairs, &mut results, at, unsettled, counts);
@@ -195,7 +193,6 @@ struct LaneResults<L: Lanes> {
     u: L,
     v: L,
     h: L,
-    column: L,
     loss: L,
     by_u: L,
     /// If it is not the opposite of the one before.
@@ -206,10 +203,10 @@ struct LaneResults<L: Lanes> {
 
 impl<L: Lanes> LaneResults<L> {
     #[inline(always)]
-    fn new(beta: L, LogRatios { u, v, h, .. }: LogRatios<L>, column: L) -> Self {
+    fn new(beta: L, LogRatios { u, v, h, .. }: LogRatios<L>) -> Self {
         let zero = L::splat(0.0);
         let doubt = Checked::new(zero).doubt;
-        Self { beta, u, v, h, column, loss: zero, by_u: zero, by_v: None, by_beta: zero, doubt }
+        Self { beta, u, v, h, loss: zero, by_u: zero, by_v: None, by_beta: zero, doubt }
     }
 
     /// A result, in doubt where one of its sums has cancelled.
@@ -250,7 +247,11 @@ impl<L: Lanes> Pair<Checked<L>> for LaneResults<L> {
     }
     #[inline(always)]
     fn column(&self) -> Checked<L> {
-        Checked::new(self.column)
+        Checked::new(L::splat(0.0))
+    }
+    #[inline(always)]
+    fn nowhere(&mut self, outside: L::Mask) {
+        self.doubt = L::or(self.doubt, outside);
     }
     #[inline(always)]
     fn loss(&mut self, loss: Checked<L>) {
@@ -275,11 +276,10 @@ impl<L: Lanes> Pair<Checked<L>> for LaneResults<L> {
 }
 
 /// As many rows as there are lanes.
-pub struct LaneBlock<L> {
+struct LaneBlock<L> {
     /// Log-probabilities: policy chosen, policy rejected, reference chosen, reference rejected.
-    pub inputs: [L; 4],
-    pub column: L,
-    pub weight: Option<L>,
+    inputs: [L; 4],
+    weight: Option<L>,
     /// The lanes that hold a row.
     valid: u32,
 }
@@ -293,30 +293,16 @@ impl<L: Lanes> LaneBlock<L> {
         sink: &mut impl Sink<L>,
         seen: &mut Counts,
     ) -> u32 {
-        let Self { inputs, valid, .. } = self;
-        let ratios = if ORDINARY { exact_log_ratios(inputs) } else { log_ratios(inputs) };
+        let ratios = if ORDINARY { exact_log_ratios(self.inputs) } else { log_ratios(self.inputs) };
         let h = ratios.h;
-        let unsettled = match F::BY {
-            By::Value => nearest(formula, &self, ratios, sink),
-            By::Either if formula.is_by_value() => nearest(formula, &self, ratios, sink),
-            By::Operations | By::Either => self.operations::<F, ORDINARY>(formula, ratios, sink),
-        };
-        let unsettled = unsettled & valid;
-        let settled = valid & !unsettled;
-        let zero = L::splat(0.0);
-        seen.accurate += (L::bits(zero.lt(h)) & settled).count_ones();
-        seen.ties += (L::bits(h.eq(zero)) & settled).count_ones();
-        let [pc, pr, rc, rr] = inputs;
-        let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
-        seen.chosen_fell += chosen_fell.count_ones();
-        seen.rejected_fell += rejected_fell.count_ones();
-        seen.both_fell += (chosen_fell & rejected_fell).count_ones();
+        let unsettled = self.results::<F, ORDINARY>(formula, ratios, sink) & self.valid;
+        count(self.inputs, h, self.valid, self.valid & !unsettled, seen);
         unsettled
     }
 
     /// The results as the operations define them; returns the lanes in doubt.
     #[inline(always)]
-    fn operations<F: PairFormula, const ORDINARY: bool>(
+    fn results<F: PairFormula, const ORDINARY: bool>(
         &self,
         formula: &F,
         ratios: LogRatios<L>,
@@ -334,7 +320,7 @@ impl<L: Lanes> LaneBlock<L> {
             sink.put::<{ place::MARGIN }>(beta * h);
         }
 
-        let mut results = LaneResults::new(beta, ratios, self.column);
+        let mut results = LaneResults::new(beta, ratios);
         formula.evaluate(&mut results);
         if let Some(weight) = self.weight {
             results.weigh(weight);
@@ -375,6 +361,18 @@ impl<L: Lanes> LaneBlock<L> {
     }
 }
 
+/// Counts what lanes say of rows: `h`, of those that are settled, and what fell, of all that are `valid`.
+#[inline(always)]
+pub fn count<L: Lanes>([pc, pr, rc, rr]: [L; 4], h: L, valid: u32, settled: u32, seen: &mut Counts) {
+    let zero = L::splat(0.0);
+    seen.accurate += (L::bits(zero.lt(h)) & settled).count_ones();
+    seen.ties += (L::bits(h.eq(zero)) & settled).count_ones();
+    let (chosen_fell, rejected_fell) = (L::bits(pc.lt(rc)) & valid, L::bits(pr.lt(rr)) & valid);
+    seen.chosen_fell += chosen_fell.count_ones();
+    seen.rejected_fell += rejected_fell.count_ones();
+    seen.both_fell += (chosen_fell & rejected_fell).count_ones();
+}
+
 /// One row, with the bits that it has among others: policy chosen, policy rejected, reference chosen, reference rejected
 /// (0 without a reference).
 pub fn one<F: PairFormula>(
@@ -399,6 +397,6 @@ fn one_in_f64<F: PairFormula>(
     counts: &mut Counts,
 ) -> bool {
     let weight = Some(f64::from(beside.weight).abs());
-    let group = LaneBlock { inputs: inputs.map(f64::from), column: beside.column.into(), weight, valid: 1 };
+    let group = LaneBlock { inputs: inputs.map(f64::from), weight, valid: 1 };
     group.evaluate::<F, false>(formula, results, counts) != 0
 }

@@ -1,87 +1,104 @@
 //! Losses that are defined by their exact values, over lanes: each number with a bound of its error, each result taken where the bound
-//! decides which `f32` is nearest.
+//! decides which `f32` is nearest. One kernel for all of them, around the [stage](super::stage) of the formula.
 
-use super::kernel::LaneBlock;
-use super::log_ratios::LogRatios;
-use super::place;
-use crate::lanes::Lanes;
-use crate::losses::{Pair, PairFormula, Real, Tracked};
-use crate::outputs::{Nearest, Sink};
+use super::counts::Counts;
+use super::kernel::{Rows, count};
+use super::log_ratios::log_ratios;
+use super::settle::settle_rows;
+use super::stage::{ROWS, Stage, Staged};
+use super::{OutputSlices, Pairs, place};
+use crate::lanes::{Backend, Kernel, Lanes, dispatch};
+use crate::losses::{Real, Tracked};
+use crate::outputs::{Columns, Nearest};
 
-/// What the formula sees of a block, and where its results go.
-struct NearestResults<'s, L: Lanes, S> {
-    beta: Tracked<L>,
-    u: Tracked<L>,
-    v: Tracked<L>,
-    h: Tracked<L>,
-    column: L,
-    out: Nearest<'s, L, S>,
+/// The kernel of a loss that its exact values define.
+pub struct ByValue<'f>(pub &'f dyn Staged);
+
+impl Rows for ByValue<'_> {
+    fn run(
+        &self,
+        backend: Backend,
+        pairs: Pairs<'_>,
+        outputs: &mut OutputSlices<'_>,
+        rows: usize,
+        counts: &mut Counts,
+    ) {
+        dispatch(backend, NearestKernel { formula: self.0, backend, pairs, outputs, rows, counts });
+    }
 }
 
-/// Hands all results to `sink` and returns the lanes of which one is undecided.
+struct NearestKernel<'k, 'a, 'o> {
+    formula: &'k dyn Staged,
+    backend: Backend,
+    pairs: Pairs<'a>,
+    outputs: &'k mut OutputSlices<'o>,
+    rows: usize,
+    counts: &'k mut Counts,
+}
+
+impl Kernel for NearestKernel<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { formula, backend, pairs, outputs, rows, counts } = self;
+        let mut stage = Stage::ZERO;
+        let mut start = 0;
+        while start < rows {
+            let n = (rows - start).min(ROWS);
+            let mut at = 0;
+            while at < n {
+                let [pc, pr, rc, rr] = inputs::<L>(&pairs, start + at);
+                let ratios = log_ratios([pc, pr, rc, rr]);
+                stage.u.set(at, Tracked::with_error(ratios.u, ratios.u_error));
+                stage.v.set(at, Tracked::with_error(ratios.v, ratios.v_error));
+                stage.h.set(at, Tracked::with_error(ratios.h, ratios.h_error));
+                if let Some(column) = pairs.column {
+                    L::load(column, start + at).store_f64(&mut stage.column, at);
+                }
+                at += L::N;
+            }
+            formula.stage(backend, n, &mut stage);
+            at = 0;
+            while at < n {
+                let valid = u32::MAX >> (32 - (n - at).min(L::N));
+                #[expect(clippy::manual_map, reason = "a closure that holds lanes is not inlined into its level")]
+                let weight = match pairs.weights {
+                    // A weight may be -0.
+                    Some(weights) => Some(L::load(weights, start + at).abs()),
+                    None => None,
+                };
+                let mut columns = Columns { results: outputs, at: start + at };
+                let mut results = Nearest::new(&mut columns, weight);
+                let beta = Tracked::from_f64(formula.beta());
+                let (u, v, h) = (stage.u.get::<L>(at), stage.v.get::<L>(at), stage.h.get::<L>(at));
+                results.put::<{ place::CHOSEN_REWARD }>(beta * u);
+                results.put::<{ place::REJECTED_REWARD }>(beta * v);
+                results.put::<{ place::MARGIN }>(beta * h);
+                results.put_weighed::<{ place::LOSS }>(stage.loss.get(at));
+                let by_u = results.put_weighed::<{ place::GRAD_CHOSEN }>(stage.by_u.get(at));
+                results.opposite::<{ place::GRAD_REF_CHOSEN }>(by_u);
+                let by_v = results.put_weighed::<{ place::GRAD_REJECTED }>(stage.by_v.get(at));
+                results.opposite::<{ place::GRAD_REF_REJECTED }>(by_v);
+                results.put_weighed::<{ place::GRAD_BETA }>(stage.by_beta.get(at));
+                let unsettled = results.undecided() & valid;
+                count(inputs::<L>(&pairs, start + at), h.with_bound().0, valid, valid & !unsettled, counts);
+                if unsettled != 0 {
+                    settle_rows(formula, pairs, outputs, start + at, unsettled, counts);
+                }
+                at += L::N;
+            }
+            start += n;
+        }
+    }
+}
+
+/// Policy chosen, policy rejected, reference chosen, reference rejected.
 #[inline(always)]
-pub fn nearest<L: Lanes, F: PairFormula>(
-    formula: &F,
-    block: &LaneBlock<L>,
-    ratios: LogRatios<L>,
-    sink: &mut impl Sink<L>,
-) -> u32 {
-    let LogRatios { u, v, h, u_error, v_error, h_error } = ratios;
-    let (u, v, h) = (Tracked::bounded(u, u_error), Tracked::bounded(v, v_error), Tracked::bounded(h, h_error));
-    let beta = Tracked::from_f64(formula.beta());
-    let mut out = Nearest::new(sink, block.weight);
-    out.put::<{ place::CHOSEN_REWARD }>(beta * u);
-    out.put::<{ place::REJECTED_REWARD }>(beta * v);
-    out.put::<{ place::MARGIN }>(beta * h);
-    let mut results = NearestResults { beta, u, v, h, column: block.column, out };
-    formula.evaluate(&mut results);
-    results.out.undecided()
-}
-
-impl<L: Lanes, S: Sink<L>> Pair<Tracked<L>> for NearestResults<'_, L, S> {
-    #[inline(always)]
-    fn beta(&self) -> Tracked<L> {
-        self.beta
-    }
-    #[inline(always)]
-    fn u(&self) -> Tracked<L> {
-        self.u
-    }
-    #[inline(always)]
-    fn v(&self) -> Tracked<L> {
-        self.v
-    }
-    #[inline(always)]
-    fn h(&self) -> Tracked<L> {
-        self.h
-    }
-    #[inline(always)]
-    fn column(&self) -> Tracked<L> {
-        Tracked::new(self.column)
-    }
-    #[inline(always)]
-    fn loss(&mut self, loss: Tracked<L>) {
-        self.out.put_weighed::<{ place::LOSS }>(loss);
-    }
-    #[inline(always)]
-    fn by_u(&mut self, derivative: Tracked<L>) {
-        let value = self.out.put_weighed::<{ place::GRAD_CHOSEN }>(derivative);
-        self.out.opposite::<{ place::GRAD_REF_CHOSEN }>(value);
-    }
-    #[inline(always)]
-    fn by_v(&mut self, derivative: Tracked<L>) {
-        let value = self.out.put_weighed::<{ place::GRAD_REJECTED }>(derivative);
-        self.out.opposite::<{ place::GRAD_REF_REJECTED }>(value);
-    }
-    #[inline(always)]
-    fn by_h(&mut self, derivative: Tracked<L>) {
-        let value = self.out.put_weighed::<{ place::GRAD_CHOSEN }>(derivative);
-        self.out.opposite::<{ place::GRAD_REF_CHOSEN }>(value);
-        self.out.opposite::<{ place::GRAD_REJECTED }>(value);
-        self.out.again::<{ place::GRAD_REF_REJECTED }>(value);
-    }
-    #[inline(always)]
-    fn by_beta(&mut self, derivative: Tracked<L>) {
-        self.out.put_weighed::<{ place::GRAD_BETA }>(derivative);
-    }
+fn inputs<L: Lanes>(pairs: &Pairs<'_>, at: usize) -> [L; 4] {
+    let (rc, rr) = match pairs.reference {
+        Some(reference) => (L::load(reference.chosen_logps, at), L::load(reference.rejected_logps, at)),
+        None => (L::splat(0.0), L::splat(0.0)),
+    };
+    [L::load(pairs.policy_chosen_logps, at), L::load(pairs.policy_rejected_logps, at), rc, rr]
 }

@@ -5,17 +5,18 @@
 
 use super::counts::Counts;
 use super::log_ratios::sign_of_h;
+use super::stage::{Numbers, Stage, Staged};
 use super::{Beside, OutputSlices, Pairs, RESULTS, SUMMED, place};
 use crate::NAN;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
-use crate::lanes::HAS_WIDE;
-use crate::losses::{Pair, PairFormula, Real, Tracked};
+use crate::lanes::{Backend, HAS_WIDE};
+use crate::losses::{Pair, Real, Tracked};
 
 /// Settles the rows `at + i` for every bit `i` of `rows`.
 #[cold]
 #[inline(never)]
-pub fn settle_rows<F: PairFormula>(
-    formula: &F,
+pub fn settle_rows(
+    formula: &dyn Staged,
     pairs: Pairs<'_>,
     outputs: &mut OutputSlices<'_>,
     at: usize,
@@ -28,8 +29,8 @@ pub fn settle_rows<F: PairFormula>(
         let get = |x: &[f32]| x.get(row).copied().unwrap_or(NAN);
         let (rc, rr) = pairs.reference.map_or((0.0, 0.0), |r| (get(r.chosen_logps), get(r.rejected_logps)));
         let inputs = [get(pairs.policy_chosen_logps), get(pairs.policy_rejected_logps), rc, rr];
-        let mut results = [NAN; RESULTS];
         let beside = Beside { weight: pairs.weights.map_or(1.0, get), column: pairs.column.map_or(0.0, get) };
+        let mut results = [NAN; RESULTS];
         settle(formula, &inputs, beside, &mut results, counts);
         for (output, result) in outputs.iter_mut().zip(results) {
             if let Some(output) = output.as_mut().and_then(|output| output.get_mut(row)) {
@@ -42,8 +43,8 @@ pub fn settle_rows<F: PairFormula>(
 /// All results of a row, each the nearest to the exact value; counts what of them is counted after all.
 #[cold]
 #[inline(never)]
-pub fn settle<F: PairFormula>(
-    formula: &F,
+pub fn settle(
+    formula: &dyn Staged,
     inputs: &[f32; 4],
     beside: Beside,
     results: &mut [f32; RESULTS],
@@ -60,20 +61,13 @@ pub fn settle<F: PairFormula>(
     counts.nonfinite += u32::from(!finite);
 }
 
-/// One row with bounds of errors: each result that they decide is rounded at once.
-struct BoundedResults<'r> {
-    beta: Tracked,
-    u: Tracked,
-    v: Tracked,
-    h: Tracked,
-    column: f32,
-    /// If it is not 1.
-    weight: Option<Tracked>,
+/// Rounds each result that its bound decides, and remembers whether all were.
+struct Rounded<'r> {
     results: &'r mut [f32; RESULTS],
     decided: bool,
 }
 
-impl BoundedResults<'_> {
+impl Rounded<'_> {
     /// Takes a result, and its opposite for another place.
     fn put(&mut self, place: usize, opposite: usize, value: Tracked) {
         let Some(result) = value.rounded() else {
@@ -85,86 +79,55 @@ impl BoundedResults<'_> {
             self.results[opposite] = 0.0 - result;
         }
     }
-
-    fn weighed(&self, value: Tracked) -> Tracked {
-        match self.weight {
-            Some(weight) => value * weight,
-            None => value,
-        }
-    }
-}
-
-impl Pair<Tracked> for BoundedResults<'_> {
-    fn beta(&self) -> Tracked {
-        self.beta
-    }
-    fn u(&self) -> Tracked {
-        self.u
-    }
-    fn v(&self) -> Tracked {
-        self.v
-    }
-    fn h(&self) -> Tracked {
-        self.h
-    }
-    fn column(&self) -> Tracked {
-        Tracked::from_f64(self.column.into())
-    }
-    fn loss(&mut self, loss: Tracked) {
-        self.put(place::LOSS, place::LOSS, self.weighed(loss));
-    }
-    fn by_u(&mut self, derivative: Tracked) {
-        self.put(place::GRAD_CHOSEN, place::GRAD_REF_CHOSEN, self.weighed(derivative));
-    }
-    fn by_v(&mut self, derivative: Tracked) {
-        self.put(place::GRAD_REJECTED, place::GRAD_REF_REJECTED, self.weighed(derivative));
-    }
-    fn by_h(&mut self, derivative: Tracked) {
-        self.by_u(derivative);
-        self.results[place::GRAD_REJECTED] = self.results[place::GRAD_REF_CHOSEN];
-        self.results[place::GRAD_REF_REJECTED] = self.results[place::GRAD_CHOSEN];
-    }
-    fn by_beta(&mut self, derivative: Tracked) {
-        self.put(place::GRAD_BETA, place::GRAD_BETA, self.weighed(derivative));
-    }
 }
 
 /// Whether bounds of the errors decide every result.
 #[inline(never)]
-fn settle_by_bounds<F: PairFormula>(
-    formula: &F,
-    inputs: &[f32; 4],
-    beside: Beside,
-    results: &mut [f32; RESULTS],
-) -> bool {
+fn settle_by_bounds(formula: &dyn Staged, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS]) -> bool {
     if !rough_log_ratio(inputs).is_finite() {
         return false;
     }
-    let &[pc, pr, rc, rr] = inputs;
-    let (u, v) = (Tracked::difference(pc.into(), rc.into()), Tracked::difference(pr.into(), rr.into()));
+    let [pc, pr, rc, rr] = inputs.map(f64::from);
+    let (u, v) = (Tracked::difference(pc, rc), Tracked::difference(pr, rr));
     let (beta, h) = (Tracked::from_f64(formula.beta()), u - v);
-    let weight = (beside.weight != 1.0).then(|| Tracked::from_f64(beside.weight.into()));
-    let mut row = BoundedResults { beta, u, v, h, column: beside.column, weight, results, decided: true };
+    let mut row = Rounded { results, decided: true };
     row.put(place::CHOSEN_REWARD, place::CHOSEN_REWARD, beta * u);
     row.put(place::REJECTED_REWARD, place::REJECTED_REWARD, beta * v);
     row.put(place::MARGIN, place::MARGIN, beta * h);
     if row.decided {
-        formula.evaluate(&mut row);
+        let mut stage = Stage::ZERO;
+        stage.u.set(0, u);
+        stage.v.set(0, v);
+        stage.h.set(0, h);
+        stage.column[0] = beside.column.into();
+        formula.stage(Backend::SCALAR, 1, &mut stage);
+        let weighed = |number: &Numbers| {
+            let number = number.get::<f64>(0);
+            if beside.weight == 1.0 { number } else { number * Tracked::from_f64(beside.weight.into()) }
+        };
+        row.put(place::LOSS, place::LOSS, weighed(&stage.loss));
+        row.put(place::GRAD_CHOSEN, place::GRAD_REF_CHOSEN, weighed(&stage.by_u));
+        row.put(place::GRAD_REJECTED, place::GRAD_REF_REJECTED, weighed(&stage.by_v));
+        row.put(place::GRAD_BETA, place::GRAD_BETA, weighed(&stage.by_beta));
     }
     row.decided
 }
 
 /// One row in 384 bits: what is asked for is computed each time, and what comes is rounded at once.
-struct ExactResults<'r> {
+pub struct ExactResults<'r> {
     beta: f64,
     inputs: &'r [f32; 4],
     beside: Beside,
+    defined: bool,
     results: &'r mut [f32; RESULTS],
 }
 
 impl ExactResults<'_> {
     #[inline(never)]
     fn put(&mut self, place: usize, opposite: usize, value: &Float384) {
+        if !self.defined {
+            return;
+        }
         let result = scaled(self.beside.weight.into(), value);
         self.results[place] = result;
         if opposite != place {
@@ -196,6 +159,9 @@ impl Pair<Float384> for ExactResults<'_> {
         z.multiply(self.beta);
         z
     }
+    fn nowhere(&mut self, outside: bool) {
+        self.defined &= !outside;
+    }
     fn loss(&mut self, loss: Float384) {
         self.put(place::LOSS, place::LOSS, &loss);
     }
@@ -220,18 +186,13 @@ fn rewards(beta: f64, inputs: &[f32; 4], results: &mut [f32; RESULTS]) {
 }
 
 /// In 384 bits. The loss and its derivatives come apart, for their many numbers to be off the stack afterwards.
-fn settle_exactly<F: PairFormula>(formula: &F, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS]) {
+fn settle_exactly(formula: &dyn Staged, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS]) {
     let beta = formula.beta();
     *results = [NAN; RESULTS];
     rewards(beta, inputs, results);
     if !results[place::MARGIN].is_nan() {
-        evaluate_exactly(formula, ExactResults { beta, inputs, beside, results });
+        formula.exact(&mut ExactResults { beta, inputs, beside, defined: true, results });
     }
-}
-
-#[inline(never)]
-fn evaluate_exactly<F: PairFormula>(formula: &F, mut row: ExactResults<'_>) {
-    formula.evaluate(&mut row);
 }
 
 #[cfg(test)]
