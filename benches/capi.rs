@@ -45,6 +45,7 @@ fn pairs(random: &mut Random, n: usize) {
         },
         || {
             let pairs = preflane_pairs {
+                column: null(),
                 length: n,
                 policy_chosen_logps: pc.as_ptr(),
                 policy_rejected_logps: pr.as_ptr(),

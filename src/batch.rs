@@ -134,8 +134,8 @@ impl Run {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`], [`Error::Offsets`], [`Error::Weight`], [`Error::Full`] for too little scratch, and [`Error::Threads`]; nothing
-    /// is written then.
+    /// [`Error::Length`] (also for a column that the loss takes and is not there, or the other way round), [`Error::Offsets`],
+    /// [`Error::Column`], [`Error::Weight`], [`Error::Full`] for too little scratch, and [`Error::Threads`]; nothing is written then.
     pub fn evaluate_listed(
         self,
         loss: &ListedLoss,
@@ -144,7 +144,7 @@ impl Run {
         metrics: Option<&mut ListMetrics>,
         scratch: &mut [ListScratch],
     ) -> Result<(), Error> {
-        listed::check(&lists, &outputs, scratch)?;
+        listed::check(&lists, loss.description().column.as_ref(), &outputs, scratch)?;
         self.work(ListWork { loss, lists, outputs, scratch: Some(scratch) }, metrics)
     }
 }

@@ -4,7 +4,8 @@ use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
 use preflane::losses::{CASES, LOSSES, Shape};
 use preflane::{Error, ExactSum, ListedLoss, Loss, Outputs, Pairs, Run};
 use preflane_judge::{
-    Answers, Float, Form, Inputs, Random, Textbook, answers_near, is_nearest, log_ratio, midpoint, textbook, ulps,
+    Answers, Float, Form, Inputs, Random, Textbook, answers_near, is_nearest_within, log_ratio, midpoint, textbook,
+    ulps,
 };
 
 /// A loss and its definition.
@@ -19,7 +20,9 @@ fn judged(beta: Option<f64>) -> Vec<Judged> {
     let with_cases = listed.flat_map(|loss| (0..CASES).map(move |case| (loss, loss.case(case).to_vec())));
     with_cases
         .map(|(loss, mut parameters)| {
-            parameters[0] = beta.unwrap_or(parameters[0]);
+            if loss.parameters[0].name == "beta" {
+                parameters[0] = beta.unwrap_or(parameters[0]);
+            }
             let textbook = textbook(loss.name, &parameters).expect("every loss has a definition");
             assert_eq!(textbook.definition().form, Form::Listed);
             Judged { loss: ListedLoss::new(loss, &parameters).unwrap(), textbook }
@@ -27,8 +30,18 @@ fn judged(beta: Option<f64>) -> Vec<Judged> {
         .collect()
 }
 
+/// Whether a list of so many answers is a pair of DPO.
+fn is_pair(loss: &ListedLoss, answers: usize) -> bool {
+    answers == 2 && ["plackett_luce", "plackett_luce_top", "s_dpo"].contains(&loss.description().name)
+}
+
 fn plackett_luce(beta: f64) -> ListedLoss {
     ListedLoss::new(preflane::losses::find("plackett_luce").unwrap(), &[beta]).unwrap()
+}
+
+/// Every loss of listed answers once, with an everyday set of parameters but for beta.
+fn every_loss(beta: f64) -> Vec<Judged> {
+    judged(Some(beta)).into_iter().step_by(CASES).collect()
 }
 
 /// A list: the policy's and the reference's log-probability of each answer, the best first; and its weight.
@@ -36,10 +49,22 @@ fn plackett_luce(beta: f64) -> ListedLoss {
 struct List {
     answers: Vec<[f32; 2]>,
     weight: f32,
+    /// What stands beside the log-probabilities; nothing for what [`column`] makes up.
+    column: Vec<f32>,
 }
 
 fn list(answers: impl IntoIterator<Item = [f32; 2]>) -> List {
-    List { answers: answers.into_iter().collect(), weight: 1.0 }
+    List { answers: answers.into_iter().collect(), weight: 1.0, column: Vec::new() }
+}
+
+/// What the loss takes of each answer beside log-probabilities: numbers of the column's grid in turn, from one that depends on the list.
+fn column(loss: &ListedLoss, list: &List) -> Vec<f32> {
+    let Some(column) = loss.description().column else { return Vec::new() };
+    if !list.column.is_empty() {
+        return list.column.clone();
+    }
+    let from = list.answers.first().map_or(0, |answer| answer[0].to_bits() >> 3) as usize;
+    (from..from + list.answers.len()).map(|i| column.grid[i % column.grid.len()] as f32).collect()
 }
 
 /// Results of lists and of their answers.
@@ -73,11 +98,13 @@ fn results_of(run: Run, loss: &ListedLoss, lists: &[List], reference: bool, scra
     let weights: Vec<f32> = lists.iter().map(|list| list.weight).collect();
     let mut offsets = vec![0];
     lists.iter().for_each(|list| offsets.push(offsets[offsets.len() - 1] + list.answers.len()));
+    let columns: Vec<f32> = lists.iter().flat_map(|list| column(loss, list)).collect();
     let given = Lists {
         policy_logps: &policy,
         ref_logps: reference.then_some(&of_reference),
         offsets: &offsets,
         weights: weights.iter().any(|weight| *weight != 1.0).then_some(&weights),
+        column: loss.description().column.map(|_| &columns[..]),
     };
     assert_eq!((given.len(), given.is_empty()), (lists.len(), lists.is_empty()));
     let untouched = f32::from_bits(0xdead);
@@ -103,20 +130,24 @@ fn results_of(run: Run, loss: &ListedLoss, lists: &[List], reference: bool, scra
 }
 
 /// Judges every result of every list; `exact` says what is right.
-fn judge_lists(
-    loss: &ListedLoss,
-    lists: &[List],
-    name: &dyn std::fmt::Debug,
-    exact: impl Fn(&[[f32; 2]], f32) -> Answers,
-) {
+fn judge_lists(loss: &ListedLoss, lists: &[List], name: &dyn std::fmt::Debug, exact: impl Fn(&List) -> Answers) {
     let got = results(loss, lists, true, &mut Vec::new());
     let mut first = 0;
-    for (i, List { answers, weight }) in lists.iter().enumerate() {
-        let exact = exact(answers, *weight);
+    for (i, one) in lists.iter().enumerate() {
+        let List { answers, weight, .. } = one;
+        let exact = exact(one);
+        let [of_beta, of_logp] = &exact.slack;
+        let none = Float::with_val(64, 0.0);
         let check = |what: &str, got: f32, exact: &Float| {
+            let slack = match what {
+                "grad_beta" => of_beta,
+                _ if what.starts_with("grad") => of_logp,
+                _ => &none,
+            };
             let shown = answers.iter().take(8).map(|answer| answer.map(f32::to_bits));
             // Two answers have the bits of a pair, and its bound.
-            let is_right = is_nearest(got, exact) || answers.len() == 2 && ulps(got, exact) <= 0.501;
+            let is_right =
+                is_nearest_within(got, exact, slack) || is_pair(loss, answers.len()) && ulps(got, exact) <= 0.501;
             assert!(
                 is_right,
                 "{name:?} {answers:?} ({:x?}) weight {weight:e}: {what} is {got:e}, exact {exact:.20}",
@@ -136,7 +167,10 @@ fn judge_lists(
 }
 
 fn judge(Judged { loss, textbook }: &Judged, lists: &[List]) {
-    judge_lists(loss, lists, textbook, |answers, weight| preflane_judge::listed(textbook, answers, weight));
+    judge_lists(loss, lists, textbook, |one| {
+        let column: Vec<f64> = column(loss, one).into_iter().map(f64::from).collect();
+        preflane_judge::listed(&textbook.clone().with_columns(&column), &one.answers, one.weight)
+    });
 }
 
 /// Lists of all small sizes, answers by what `answer` makes.
@@ -153,7 +187,7 @@ fn realistic(random: &mut Random) -> [f32; 2] {
 fn realistic_lists() {
     let mut random = Random(1);
     for beta in [0.01, 0.1, 0.5, 2.5] {
-        for judged in judged(Some(beta)).into_iter().take(1) {
+        for judged in every_loss(beta) {
             for _ in 0..12 {
                 judge(&judged, &lists(&mut random, 0..8, realistic));
             }
@@ -184,9 +218,10 @@ fn weighted_lists() {
 fn any_finite_bits() {
     let mut random = Random(3);
     for beta in [f64::MIN_POSITIVE, 1e-310, 1e-40, 1e-3, 0.1, 1.0, 1e3, 1e40, 1e300, f64::MAX] {
-        let judged = judged(Some(beta)).swap_remove(0);
-        for _ in 0..3 {
-            judge(&judged, &lists(&mut random, 1..6, |random| [random.finite(), random.finite()]));
+        for judged in every_loss(beta) {
+            for _ in 0..3 {
+                judge(&judged, &lists(&mut random, 1..6, |random| [random.finite(), random.finite()]));
+            }
         }
     }
 }
@@ -202,7 +237,7 @@ fn edges() {
         }
     }
     for beta in [0.1, 1.0] {
-        judged(Some(beta)).iter().take(1).for_each(|judged| judge(judged, &all));
+        every_loss(beta).iter().for_each(|judged| judge(judged, &all));
     }
 }
 
@@ -211,7 +246,6 @@ fn edges() {
 fn cancellation() {
     let mut random = Random(4);
     for beta in [0.1, 1.0] {
-        let judged = judged(Some(beta)).swap_remove(0);
         let mut all = Vec::new();
         for _ in 0..40 {
             let big = random.pick(&[1e30_f32, 3.4e38, 1e10, 16_777_216.0, 1.5e20, 18_014_398_509_481_984.0]);
@@ -221,7 +255,7 @@ fn cancellation() {
             all.push(list([[big, big], [a, b], [-big, -big], [c, a]]));
             all.push(list([[big, a], [big.next_down(), b], [c, -big]]));
         }
-        judge(&judged, &all);
+        every_loss(beta).iter().for_each(|judged| judge(judged, &all));
     }
 }
 
@@ -229,10 +263,15 @@ fn cancellation() {
 #[test]
 fn near_zeros_and_midpoints() {
     let mut seen = 0;
-    for beta in [0.1, 3.0] {
-        let judged = judged(Some(beta)).swap_remove(0);
+    for (beta, mut judged) in
+        [0.1, 3.0].into_iter().flat_map(|beta| every_loss(beta).into_iter().map(move |x| (beta, x)))
+    {
+        let three: Vec<f64> = judged.loss.description().column.map_or(Vec::new(), |column| column.grid[..3].to_vec());
+        judged.textbook = judged.textbook.with_columns(&three);
+        let three: Vec<f32> = three.into_iter().map(|x| x as f32).collect();
         let mut near = |place: &Inputs| {
-            let near: Vec<List> = answers_near(place).into_iter().map(list).collect();
+            let near = answers_near(place).into_iter();
+            let near: Vec<List> = near.map(|answers| List { column: three.clone(), ..list(answers) }).collect();
             seen += near.len();
             judge(&judged, &near);
         };
@@ -286,7 +325,8 @@ fn in_one_pass(beta: f64, answers: &[[f32; 2]], weight: f32) -> Answers {
         by_logps.push(by_z * beta * weight);
     }
     let rewards = z.clone();
-    Answers { loss: loss * weight, by_beta: by_beta * weight, rewards, by_logps }
+    let slack = [number(0.0), number(0.0)];
+    Answers { loss: loss * weight, by_beta: by_beta * weight, rewards, by_logps, slack }
 }
 
 #[test]
@@ -301,8 +341,8 @@ fn long_lists() {
                 [(f64::from(reference) + random.unit() * spread - from_best) as f32, reference]
             })
             .collect();
-        judge_lists(&loss, &[list(answers), list([[0.0, 0.0]])], &"plackett_luce", |answers, weight| {
-            in_one_pass(beta, answers, weight)
+        judge_lists(&loss, &[list(answers), list([[0.0, 0.0]])], &"plackett_luce", |one| {
+            in_one_pass(beta, &one.answers, one.weight)
         });
     }
     // All alike: ln 1000!, and the best answer is one of a thousand.
@@ -330,6 +370,191 @@ fn worked_values() {
     }
     assert_eq!(got.answers[0], policy);
     close(got.grad_beta[0], 0.5 * -0.533296189666 + 0.25 * 0.366162308879 + 0.1 * 0.899458498545);
+}
+
+/// A list of plain log-ratios under a loss by its name, with what stands beside them.
+fn plain(name: &str, parameters: &[f64], policy: &[f32], column: &[f32]) -> Results {
+    let loss = ListedLoss::new(preflane::losses::find(name).unwrap(), parameters).unwrap();
+    let given = List { column: column.to_vec(), ..list(policy.iter().map(|x| [*x, 0.0])) };
+    results(&loss, &[given], true, &mut Vec::new())
+}
+
+/// From the formulas in arithmetic of 50 digits, apart from the library and the judge.
+#[test]
+fn worked_values_of_the_others() {
+    let (z, rewards) = ([0.5, -0.25, 0.1], [1.0, 0.0, 0.5]);
+    let check = |name: &str, parameters: &[f64], column: &[f32], loss: f64, gradients: [f64; 3], by_beta: f64| {
+        let got = plain(name, parameters, &z, column);
+        close(got.losses[0], loss);
+        for (got, want) in got.answers[1].iter().zip(gradients) {
+            close(*got, want);
+        }
+        if by_beta == 0.0 { assert_eq!(got.grad_beta[0], 0.0) } else { close(got.grad_beta[0], by_beta) }
+    };
+    check(
+        "s_dpo",
+        &[1.0],
+        &[],
+        0.7620604621083,
+        [-0.5332961898839, 0.2204552699357, 0.3128409199482],
+        -0.2904778199649,
+    );
+    check(
+        "info_nca",
+        &[1.0, 1.0],
+        &rewards,
+        1.024681608357,
+        [-0.03977658093953, 0.0341315467098, 0.005645034229722],
+        -0.02785667371583,
+    );
+    check(
+        "nca",
+        &[1.0, 1.0],
+        &rewards,
+        1.356763161708,
+        [0.01626949816165, 0.04119434761628, 0.02906862349387],
+        0.0007430245694598,
+    );
+    check(
+        "lipo",
+        &[1.0],
+        &rewards,
+        0.4808132892735,
+        [-0.3565951337099, 0.2637673132219, 0.09282782048798],
+        -0.2349566129733,
+    );
+    check("real", &[0.5], &[1.0, 0.0, 0.0], 1.35280789267, [-0.53788284274, 0.4289568170867, 0.8638129543706], 0.0);
+    check(
+        "a2po",
+        &[1.0, 0.5],
+        &rewards,
+        0.08408520201082,
+        [0.1029978919254, 0.2696645585921, 0.1696645595855],
+        0.001049262526059,
+    );
+    check(
+        "plackett_luce_top",
+        &[1.0, 2.0],
+        &[],
+        1.645442618401,
+        [-0.5332961898839, -0.366162309343, 0.8994584992269],
+        -0.08516166634319,
+    );
+    check(
+        "mdpo",
+        &[1.0, 0.5],
+        &[],
+        1.593033439673,
+        [-1.22213364107, 0.3208213008246, 0.4013123402456],
+        -0.6511409111187,
+    );
+}
+
+/// Fewer answers than a loss needs, or answers of one kind alone, are skipped and counted.
+#[test]
+fn what_has_nothing_to_compare_is_skipped() {
+    for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Listed) {
+        let loss = ListedLoss::new(description, &description.defaults()).unwrap();
+        let alone = ["nca", "a2po", "mdpo"].contains(&description.name);
+        let got = results(&loss, &[list([]), list([[-3.0, -2.5]])], true, &mut Vec::new());
+        assert_eq!(got.metrics.skipped(), if alone { 1 } else { 2 }, "{}", description.name);
+        assert_eq!((got.losses[0], got.grad_beta[0]), (0.0, 0.0));
+        assert_eq!(got.losses[1] != 0.0 && got.answers[1][0] != 0.0, alone, "{}", description.name);
+        assert_eq!(got.metrics.report().skipped, got.metrics.skipped());
+    }
+    for side in [0.0, 1.0] {
+        let got = plain("real", &[0.5], &[-1.0, -700.0, 3.0], &[side; 3]);
+        assert_eq!((got.losses[0], &got.answers[1][..], got.metrics.skipped()), (0.0, &[0.0; 3][..], 1));
+    }
+    assert_eq!(plain("real", &[0.5], &[-1.0, 3.0], &[1.0, 0.0]).metrics.skipped(), 0);
+}
+
+/// Where terms are equal what is left is 0, not what rounding left of them; and where everything is equal a share is a share.
+#[test]
+fn equal_answers_and_equal_rewards() {
+    let equal = [-1.5; 4];
+    let nothing = |got: Results| {
+        assert!(got.answers[1].iter().chain([&got.grad_beta[0]]).all(|x| x.to_bits() == 0), "{:?}", got.answers[1]);
+    };
+    nothing(plain("info_nca", &[0.1, 1.0], &equal, &[7.0; 4]));
+    // The policy's shares are those of the rewards already, which are next to nothing for one and next to all for another.
+    nothing(plain("info_nca", &[1.0, 1.0], &[0.5, -300.0, 0.25, 90.0], &[1.5, -299.0, 1.25, 91.0]));
+    nothing(plain("a2po", &[0.1, 1.0], &[0.0; 4], &[3.25; 4]));
+    close(plain("info_nca", &[0.1, 1.0], &equal, &[7.0; 4]).losses[0], 4.0_f64.ln());
+    close(plain("plackett_luce_top", &[1.0, 2.0], &equal, &[]).losses[0], 12.0_f64.ln());
+    // The optimum of NCA: z is the logarithm of the answers' number times the share.
+    let got = plain("nca", &[1.0, 1.0], &[0.0; 4], &[-2.0; 4]);
+    nothing(got);
+    // Ties of the policy rank by place, and answers of equal relevance are not compared.
+    let tied = plain("lipo", &[1.0], &[2.0, 2.0, 2.0], &[1.0, 0.0, 1.0]);
+    let discount = |rank: f64| 1.0 / (1.0 + rank).ln();
+    close(tied.losses[0], 2.0_f64.ln() * (discount(1.0) - discount(3.0)));
+    nothing(plain("lipo", &[1.0], &[2.0, -2.0, 1.0], &[0.5; 3]));
+}
+
+/// Far from 0, where code with plain exponentials overflows.
+#[test]
+fn saturation() {
+    let far = [-2000.0, 3000.0, -100.0];
+    assert_eq!(plain("s_dpo", &[1.0], &far, &[]).losses[0], 5000.0);
+    assert_eq!(plain("info_nca", &[1.0, 0.01], &far, &[1.0, 0.0, 0.0]).losses[0], 5000.0);
+    assert_eq!(plain("real", &[0.05], &far, &[1.0, 0.0, 0.0]).losses[0], 100_000.0);
+    assert_eq!(plain("real", &[0.05], &far, &[1.0, 0.0, 0.0]).answers[1], [-20.0, 20.0, 0.0]);
+    assert_eq!(plain("lipo", &[1.0], &far, &[1024.0, 0.0, 0.0]).losses[0], f32::INFINITY);
+    // A reward far below the others has no share, and the value is that of the best one less a logarithm.
+    let got = plain("a2po", &[1.0, 1.0], &[0.0, 0.0], &[0.0, -1000.0]);
+    let value = -(2.0_f64.ln());
+    close(got.losses[0], 0.5 * (value * value + (value + 1000.0) * (value + 1000.0)));
+    // beta1 without bounds: the value is the mean.
+    close(plain("a2po", &[1.0, 1e30], &[0.0, 0.0], &[1.0, -1.0]).losses[0], 1.0);
+    assert_eq!(
+        plain("nca", &[1.0, 1.0], &[f32::NEG_INFINITY, f32::NEG_INFINITY], &[0.0, 0.0]).losses[0],
+        f32::INFINITY
+    );
+    assert_eq!(plain("mdpo", &[1.0, 0.5], &[f32::NEG_INFINITY, 0.0, 1.0], &[]).losses[0], f32::INFINITY);
+    assert_eq!(plain("mdpo", &[1.0, 0.5], &[f32::INFINITY, 0.0, 1.0], &[]).losses[0], 0.0);
+    assert!(plain("info_nca", &[1.0, 1.0], &[f32::INFINITY, f32::INFINITY, 0.0], &[0.0; 3]).losses[0].is_nan());
+}
+
+/// The special cases that one formula has of another.
+#[test]
+fn partial_rankings_are_what_they_generalise() {
+    let mut random = Random(10);
+    for _ in 0..30 {
+        let all = lists(&mut random, 0..7, realistic);
+        let bits = |name, parameters: &[f64]| {
+            let loss = ListedLoss::new(preflane::losses::find(name).unwrap(), parameters).unwrap();
+            results(&loss, &all, true, &mut Vec::new()).bits()
+        };
+        assert_eq!(bits("plackett_luce_top", &[0.3, 1.0]), bits("s_dpo", &[0.3]));
+        assert_eq!(bits("plackett_luce_top", &[0.3, 5.0]), bits("plackett_luce", &[0.3]));
+    }
+}
+
+/// Columns are looked at before anything is written.
+#[test]
+fn bad_columns_are_named() {
+    let refused = |name: &str, column: Option<&[f32]>| {
+        let description = preflane::losses::find(name).unwrap();
+        let loss = ListedLoss::new(description, &description.defaults()).unwrap();
+        let lists = Lists { column, ..Lists::new(&[-1.0; 3], &[-2.0; 3], &[0, 3]) };
+        let mut losses = [7.0];
+        let outputs = ListOutputs { losses: Some(&mut losses), ..Default::default() };
+        let error = Run::default().evaluate_listed(&loss, lists, outputs, None, &mut [ListScratch::default(); 3]);
+        assert_eq!(losses, [7.0]);
+        error.unwrap_err()
+    };
+    let length = |expected, got| Error::Length { argument: "column", expected, got };
+    assert_eq!(refused("s_dpo", Some(&[1.0; 3])), length(0, 3));
+    assert_eq!(refused("nca", None), length(3, 0));
+    assert_eq!(refused("nca", Some(&[1.0; 2])), length(3, 2));
+    let outside = |name, value, requirement| Error::Column { name, row: 1, value, requirement };
+    assert_eq!(refused("real", Some(&[1.0, 0.5, 0.0])), outside("right", 0.5, "1 or 0"));
+    let large = refused("lipo", Some(&[1.0, 1025.0, 0.0]));
+    assert_eq!(large, outside("relevance", 1025.0, "at least -1024 and at most 1024"));
+    assert_eq!(refused("a2po", Some(&[1.0, f32::INFINITY, 0.0])), outside("reward", f32::INFINITY, "finite"));
+    let [whole, good] = [2.5, 2.0].map(|top| ListedLoss::plackett_luce_top(0.1, top));
+    assert!(matches!(whole, Err(Error::Parameter { name: "top", .. })) && good.is_ok());
 }
 
 /// No answer and one have nothing to rank; two have the bits of DPO on that pair, whatever they are.
@@ -375,7 +600,7 @@ fn none_one_and_two() {
         let pairs: Vec<List> = rows
             .iter()
             .zip(&weights)
-            .map(|(&[pc, pr, rc, rr], &weight)| List { answers: vec![[pc, rc], [pr, rr]], weight })
+            .map(|(&[pc, pr, rc, rr], &weight)| List { weight, ..list([[pc, rc], [pr, rr]]) })
             .collect();
         let got = results(&loss, &pairs, true, &mut Vec::new());
         let of_answers = |column: &[f32]| column.chunks(2).map(|x| [x[0], x[1]]).collect::<Vec<_>>();
@@ -452,7 +677,7 @@ fn special_values() {
     const INF: f32 = f32::INFINITY;
     let loss = plackett_luce(1.0);
     let one = |policy: &[f32], weight: f32| {
-        let given = List { answers: policy.iter().map(|x| [*x, 0.0]).collect(), weight };
+        let given = List { weight, ..list(policy.iter().map(|x| [*x, 0.0])) };
         results(&loss, &[given], true, &mut Vec::new())
     };
     // NaN, and the difference of equal infinities between neighbours.
@@ -618,7 +843,7 @@ fn bad_input_is_named_before_anything_is_written() {
     }
     // No lists, and lists without answers, are no error.
     for offsets in [&[0][..], &[0, 0, 0]] {
-        let none = Lists { policy_logps: &[], ref_logps: None, offsets, weights: None };
+        let none = Lists { policy_logps: &[], ref_logps: None, offsets, weights: None, column: None };
         Run::default().evaluate_listed(&loss, none, ListOutputs::default(), None, &mut []).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use preflane::losses::Shape;
 use preflane::{Backend, Error, ExactSum, LabelledLoss, ListedLoss, Run};
 
 use crate::inputs::{Row, Rows};
-use crate::{Case, Form, Hasher};
+use crate::{Case, Form, Hasher, beside};
 
 /// Every level does the same.
 const RUN: Run = Run::on(Backend::SCALAR);
@@ -83,10 +83,11 @@ fn listed(loss: &ListedLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Re
     let (mut first, mut list) = (0, 0);
     while first < rows.len {
         let n = (list % (LONGEST + 1)).min(rows.len - first);
-        let (mut policy, mut reference) = ([0.0; LONGEST], [0.0; LONGEST]);
+        let [mut policy, mut reference, mut column] = [[0.0; LONGEST]; 3];
         for i in 0..n {
             let row = rows.row(first + i);
-            (policy[i], reference[i]) = (row.policy_chosen, row.ref_chosen);
+            (policy[i], reference[i], column[i]) =
+                (row.policy_chosen, row.ref_chosen, beside(loss.description(), first + i));
         }
         let weights = [rows.row(first).weight];
         let lists = Lists {
@@ -94,6 +95,7 @@ fn listed(loss: &ListedLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Re
             ref_logps: form.reference.then_some(&reference[..n]),
             offsets: &[0, n],
             weights: form.weights.then_some(&weights),
+            column: loss.description().column.map(|_| &column[..n]),
         };
         let ([mut losses, mut grad_beta], [mut rewards, mut grad_logps, mut grad_ref_logps]) =
             ([[0.0; 1]; 2], [[0.0; LONGEST]; 3]);
@@ -109,7 +111,8 @@ fn listed(loss: &ListedLoss, rows: &Rows, form: Form, hasher: &mut Hasher) -> Re
         hasher.rows(&[&rewards[..n], &grad_logps[..n], &grad_ref_logps[..n]]);
         (first, list) = (first + n, list + 1);
     }
-    let counts = [metrics.lists(), metrics.filled(), metrics.answers(), metrics.accurate(), metrics.nonfinite()];
+    let [lists, filled, answers] = [metrics.lists(), metrics.filled(), metrics.answers()];
+    let counts = [lists, filled, answers, metrics.accurate(), metrics.nonfinite(), metrics.skipped()];
     counts.into_iter().for_each(|count| hasher.integer(count));
     let sums: [&ExactSum; 6] = [
         metrics.weights(),

@@ -4,10 +4,10 @@
 use crate::{Choices, JUDGED, backends, bits, check_mean, check_nan, choices, described, ratio_order};
 use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate_answer};
 use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
-use preflane::losses::Shape;
+use preflane::losses::{Parameter, Shape};
 use preflane::{Error, LabelledLoss, ListedLoss, Loss, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
-use preflane_judge::{Answers, Float, Textbook, is_nearest, is_rounded};
+use preflane_judge::{Answers, Float, Textbook, is_nearest, is_nearest_within, is_rounded};
 use std::ops::Range;
 
 /// Tries what some bytes choose.
@@ -33,6 +33,12 @@ fn slices<const N: usize>(columns: &mut [Vec<f32>; N], wanted: usize) -> [Option
 /// What is not finite and 0 or above.
 fn bad_weight(v: &mut Choices<'_>) -> f32 {
     v.pick(&[f32::NAN, f32::INFINITY, -1.0, -1e-45, f32::NEG_INFINITY, -f32::MAX])
+}
+
+/// A number of a column: of its grid, or any in its range that the choices have.
+fn in_column(v: &mut Choices<'_>, column: &Parameter) -> f32 {
+    let any = if v.once_in(2) { v.finite() } else { v.logp() };
+    if v.once_in(2) && column.check(any.into()).is_ok() { any } else { v.pick(column.grid) as f32 }
 }
 
 /// Answers of either shape.
@@ -72,6 +78,13 @@ impl Columns {
 fn check_nearest(textbook: &Textbook, shown: &dyn std::fmt::Debug, what: &str, got: f32, exact: &Float) {
     let is_right = if what == "reward" { is_rounded } else { is_nearest };
     let right = got.to_bits() == UNTOUCHED || is_right(got, exact);
+    assert!(right, "{textbook:?} {shown:?}: {what} is {got:e}, exact {exact:.20}");
+}
+
+/// That a derivative of a list is nearest to what its definition leaves of the exact value.
+fn check_derivative(textbook: &Textbook, shown: &dyn std::fmt::Debug, what: &str, got: f32, exact: [&Float; 2]) {
+    let [exact, slack] = exact;
+    let right = got.to_bits() == UNTOUCHED || is_nearest_within(got, exact, slack);
     assert!(right, "{textbook:?} {shown:?}: {what} is {got:e}, exact {exact:.20}");
 }
 
@@ -168,7 +181,7 @@ fn labelled(v: &mut Choices<'_>) {
             assert_eq!(got.to_bits() == UNTOUCHED, wanted >> k & 1 == 0, "{shown:?}: result {k}");
         }
         if is_finite(answer) && JUDGED {
-            let Answers { loss, by_beta, rewards, by_logps } =
+            let Answers { loss, by_beta, rewards, by_logps, .. } =
                 preflane_judge::labelled(&textbook, answer, desirable[row], reference_point, weight);
             let opposite = -by_logps[0].clone();
             let by_bias = if has_bias { by_logps[0].clone() / textbook.beta() } else { Float::with_val(64, 0.0) };
@@ -272,11 +285,14 @@ fn listed(v: &mut Choices<'_>) {
     }
     let (lists, n) = (offsets.len() - 1, offsets[offsets.len() - 1]);
     let columns = Columns::new(v, n, lists);
+    let taken = description.column;
+    let column: Vec<f32> = taken.map_or(Vec::new(), |taken| (0..n).map(|_| in_column(v, &taken)).collect());
     let given = Lists {
         policy_logps: &columns.policy,
         ref_logps: columns.reference(),
         offsets: &offsets,
         weights: columns.weights.as_deref(),
+        column: taken.map(|_| &column[..]),
     };
     let backend = v.pick(backends());
     let mut scratch = vec![ListScratch::default(); given.longest() + v.below(3)];
@@ -285,9 +301,25 @@ fn listed(v: &mut Choices<'_>) {
     };
     if v.once_in(3) {
         let (longer, mut weights, mut others) = (vec![0.0; n + 1], vec![1.0; lists], offsets.clone());
+        let mut bad_column;
         let mut results = ListResults::new(lists, n);
         let length = |argument, expected| Some(Error::Length { argument, expected, got: expected + 1 });
-        let (lists, refused) = match v.below(6) {
+        let (lists, refused) = match v.below(7) {
+            6 if taken.is_none() => {
+                let expected = 0;
+                (
+                    Lists { column: Some(&longer), ..given },
+                    Some(Error::Length { argument: "column", expected, got: n + 1 }),
+                )
+            }
+            6 if n > 0 => {
+                bad_column = column.clone();
+                let row = v.below(n);
+                bad_column[row] = v.pick(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+                let (of, value) = (taken.expect("it takes one"), bad_column[row]);
+                let refused = Error::Column { name: of.name, row, value, requirement: of.requirement };
+                (Lists { column: Some(&bad_column), ..given }, Some(refused))
+            }
             0 => (Lists { ref_logps: Some(&longer), ..given }, length("ref_logps", n)),
             1 => {
                 weights.push(1.0);
@@ -355,7 +387,7 @@ fn listed(v: &mut Choices<'_>) {
     let (mut accurate, mut nonfinite) = (0, 0);
     let [mut best, mut others] = [(); 2].map(|()| [Vec::new(), Vec::new()]);
     for (list, answers) in offsets.windows(2).map(|ends| ends[0]..ends[1]).enumerate() {
-        check_list(&textbook, &columns, &all, list, answers.clone());
+        check_list(&textbook, &columns, &column, &all, list, answers.clone());
         for i in answers.clone() {
             let class = if i == answers.start { &mut best } else { &mut others };
             class[0].push(all.1[0][i]);
@@ -369,7 +401,7 @@ fn listed(v: &mut Choices<'_>) {
         let finite = |i: usize| is_finite(columns.answer(i)) && all.1[0][i].is_finite();
         nonfinite += u64::from(!(all.0[0][list].is_finite() && answers.clone().all(finite)));
         // Two answers are a pair of DPO.
-        if description.name == "plackett_luce" && answers.len() == 2 {
+        if is_pair_of_two(&textbook) && answers.len() == 2 {
             check_pair(parameters[0], &columns, &all, list, answers);
         }
     }
@@ -394,6 +426,7 @@ fn listed(v: &mut Choices<'_>) {
             ref_logps: columns.reference().map(|reference| &reference[answers.clone()]),
             offsets: &own,
             weights: columns.weights.as_ref().map(|weights| &weights[rows.clone()]),
+            column: taken.map(|_| &column[answers.clone()]),
         };
         let mut some = ListResults::new(rows.len(), answers.len());
         let at = v.below(parts.len());
@@ -409,7 +442,20 @@ fn listed(v: &mut Choices<'_>) {
     assert_eq!(v.merge(parts, ListMetrics::merge), whole);
 }
 
-fn check_list(textbook: &Textbook, columns: &Columns, results: &ListResults, list: usize, answers: Range<usize>) {
+/// Whether lists of two are pairs of DPO.
+fn is_pair_of_two(textbook: &Textbook) -> bool {
+    ["plackett_luce", "plackett_luce_top", "s_dpo"].contains(&textbook.definition().name)
+}
+
+fn check_list(
+    textbook: &Textbook,
+    columns: &Columns,
+    column: &[f32],
+    results: &ListResults,
+    list: usize,
+    answers: Range<usize>,
+) {
+    let column: Vec<f64> = column.iter().skip(answers.start).take(answers.len()).map(|x| f64::from(*x)).collect();
     let rows: Vec<[f32; 2]> = answers.clone().map(|i| columns.answer(i)).collect();
     let weight = columns.weight(list);
     let shown = (&rows, weight);
@@ -419,14 +465,22 @@ fn check_list(textbook: &Textbook, columns: &Columns, results: &ListResults, lis
     [rewards, by_policy, by_reference].into_iter().for_each(check_nan);
     if rows.iter().copied().all(is_finite) {
         // Two are within the bound of a pair, whose bits they have.
-        if JUDGED && rows.len() != 2 {
+        if JUDGED && !(rows.len() == 2 && is_pair_of_two(textbook)) {
+            let textbook = &textbook.clone().with_columns(&column);
             let exact = preflane_judge::listed(textbook, &rows, weight);
             check_nearest(textbook, &shown, "loss", loss, &exact.loss);
-            check_nearest(textbook, &shown, "by beta", by_beta, &exact.by_beta);
+            let [of_beta, of_logp] = &exact.slack;
+            check_derivative(textbook, &shown, "by beta", by_beta, [&exact.by_beta, of_beta]);
             for k in 0..rows.len() {
                 check_nearest(textbook, &shown, "reward", rewards[k], &exact.rewards[k]);
-                check_nearest(textbook, &shown, "by policy", by_policy[k], &exact.by_logps[k]);
-                check_nearest(textbook, &shown, "by reference", by_reference[k], &-exact.by_logps[k].clone());
+                check_derivative(textbook, &shown, "by policy", by_policy[k], [&exact.by_logps[k], of_logp]);
+                check_derivative(
+                    textbook,
+                    &shown,
+                    "by reference",
+                    by_reference[k],
+                    [&-exact.by_logps[k].clone(), of_logp],
+                );
             }
         }
         return;

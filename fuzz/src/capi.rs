@@ -221,6 +221,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         ref_chosen_logps: reference[0],
         ref_rejected_logps: reference[1],
         weights,
+        column: null(),
         reference_free,
         reserved: reserved(v),
     };
@@ -279,6 +280,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         policy_rejected_logps: &pr,
         reference: referenced.then_some(Reference { chosen_logps: &rc, rejected_logps: &rr }),
         weights: weighted.then_some(&weights_read),
+        column: None,
     };
     let mut results = crate::Results::new(n);
     let mut counted = Metrics::new();
@@ -540,6 +542,7 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
         ref_chosen_logps,
         ref_rejected_logps,
         weights,
+        column: null(),
         grad_scale: if v.once_in(8) { f64::from(v.any()) } else { 0.5 },
         reference_free: i32::from(free),
         zero_padding: constant(v, 0, 1),
@@ -599,6 +602,7 @@ fn step(v: &mut Choices<'_>, arena: &mut Arena) {
         sequences,
         reference: (!free).then_some(Reference { chosen_logps: &rc, rejected_logps: &rr }),
         weights: (!weights.is_empty()).then_some(&weights),
+        column: None,
         grad_scale: given.grad_scale,
         zero_padding,
     };
@@ -924,6 +928,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let policy = slots.next(v, 4 * n).cast::<f32>();
     let reference = slots.maybe(v, 4 * n).cast::<f32>();
     let weights = slots.maybe(v, 4 * lists).cast::<f32>();
+    let column = slots.maybe(v, 4 * n).cast::<f32>();
     let by_list = [(); 2].map(|()| slots.maybe(v, 4 * lists).cast::<f32>());
     let by_answer = [(); 3].map(|()| slots.maybe(v, 4 * n).cast::<f32>());
     let given = preflane_listed {
@@ -933,6 +938,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
         ref_logps: reference,
         offsets,
         weights,
+        column,
         reference_free: i32::from(reference.is_null()),
         reserved: reserved(v),
     };
@@ -941,7 +947,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let out = preflane_listed_outputs { losses, grad_beta, rewards, grad_logps, grad_ref_logps };
     let loss = given_loss(v);
     let run = run_of(v);
-    let mut scratch = [preflane_list_scratch { state: [u64::MAX; 16] }; 4];
+    let mut scratch = [preflane_list_scratch { state: [u64::MAX; 24] }; 4];
     let room = if v.once_in(12) { v.below(4) } else { 4 };
     let mut error = no_error();
     // A list more than there are ends beyond the offsets; a place that is no place at all is refused before.
@@ -955,7 +961,7 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     check(code, &error, &before, arena);
     if code != 0 {
         assert!(
-            scratch[..].iter().all(|element| element.state == [u64::MAX; 16]),
+            scratch[..].iter().all(|element| element.state == [u64::MAX; 24]),
             "refused, but something was written"
         );
         return;
@@ -973,11 +979,13 @@ fn listed_answers(v: &mut Choices<'_>, arena: &mut Arena) {
     let known = ListedLoss::new(of, given_parameters).expect("C took it");
     let read = |at: *const f32, n| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
     let (policy, reference_read, weighted) = (read(policy, n), read(reference, n), read(weights, lists));
+    let beside = read(column, n);
     let copies = Lists {
         policy_logps: &policy,
         ref_logps: (!reference.is_null()).then_some(&reference_read[..]),
         offsets: &ends,
         weights: (!weights.is_null() && lists > 0).then_some(&weighted[..]),
+        column: (!column.is_null() && n > 0).then_some(&beside[..]),
     };
     let mut want = [vec![7.0; lists], vec![7.0; lists], vec![7.0; n], vec![7.0; n], vec![7.0; n]];
     let [a, b, c, d, e] = &mut want;

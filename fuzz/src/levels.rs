@@ -178,6 +178,7 @@ fn step(v: &mut Choices<'_>) {
             sequences,
             reference: given.reference,
             weights: given.weights,
+            column: None,
             grad_scale,
             zero_padding: false,
         };

@@ -178,6 +178,7 @@ impl Columns {
             policy_rejected_logps: pr,
             reference: self.reference.then_some(Reference { chosen_logps: rc, rejected_logps: rr }),
             weights: self.weighted.then_some(weights),
+            column: None,
         }
     }
 

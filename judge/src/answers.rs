@@ -15,7 +15,12 @@ pub struct Answers {
     pub rewards: Vec<Float>,
     /// The loss's derivatives by the policy's log-probabilities; by the reference's they are the opposite.
     pub by_logps: Vec<Float>,
+    /// What the definition of lists leaves of a derivative where its terms cancel: at most this may be off by beta, and by a log-probability.
+    pub slack: [Float; 2],
 }
+
+/// Bits of the largest term that the definition keeps of a list's results, but for a few: sizes here are no less than that.
+const KEPT: i32 = 316;
 
 /// The log-ratio of policy to reference, exact.
 pub fn log_ratio([policy, reference]: [f32; 2]) -> Float {
@@ -42,6 +47,14 @@ pub fn labelled(
 fn results(textbook: &Textbook, inputs: &Inputs, weight: f32) -> Answers {
     let exact = textbook.exact(inputs);
     let weight = f64::from(weight);
+    let sum = |values: &mut dyn Iterator<Item = Float>| values.fold(Float::with_val(64, 0.0), |sum, x| sum + x.abs());
+    // Terms are shares times beta, log-ratios and columns; what did not cancel is of the size of other results.
+    let (ratios, columns) = (sum(&mut inputs.log_ratios.iter().cloned()), textbook.columns().iter().map(|x| x.abs()));
+    let terms =
+        (ratios.clone() * textbook.beta() + columns.fold(1.0 + inputs.log_ratios.len() as f64, f64::max)) * 4.0_f64;
+    let by_logp = (terms * textbook.beta() + sum(&mut exact.by_log_ratios.iter().cloned())) * weight;
+    let by_beta = by_logp.clone() * ratios / textbook.beta();
+    let slack = [by_beta >> KEPT, by_logp >> KEPT];
     // Exact: the precision is that of the log-ratio and of a factor.
     let reward = |ratio: &Float| Float::with_val(ratio.prec() + 54, textbook.beta()) * ratio;
     Answers {
@@ -49,6 +62,7 @@ fn results(textbook: &Textbook, inputs: &Inputs, weight: f32) -> Answers {
         by_beta: exact.by_beta * weight,
         rewards: inputs.log_ratios.iter().map(reward).collect(),
         by_logps: exact.by_log_ratios.into_iter().map(|by| by * weight).collect(),
+        slack,
     }
 }
 

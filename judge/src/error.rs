@@ -57,6 +57,20 @@ pub fn is_nearest(got: f32, exact: &Float) -> bool {
     got.to_bits() != (-0.0_f32).to_bits() && ulps(got, exact) <= 0.5
 }
 
+/// Whether a result is nearest to a value that is off by no more than `slack`.
+pub fn is_nearest_within(got: f32, exact: &Float, slack: &Float) -> bool {
+    let near = |minus: bool| {
+        let mut near = Float::with_val(crate::PRECISION, exact);
+        if minus {
+            near -= slack
+        } else {
+            near += slack
+        }
+        near.to_f32()
+    };
+    is_nearest(got, exact) || got.to_bits() != (-0.0_f32).to_bits() && near(true) <= got && got <= near(false)
+}
+
 /// Whether a result is that of a value that is exact to its last bit: of a tie the even one.
 pub fn is_rounded(got: f32, exact: &Float) -> bool {
     got.to_bits() == (exact.to_f32() + 0.0).to_bits()

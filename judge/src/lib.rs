@@ -34,7 +34,7 @@ use ball::Logistic;
 pub use answers::{Answers, answers_near, labelled, listed, log_ratio, midpoint};
 pub use ball::Trace;
 pub use drift::k3;
-pub use error::{Format, is_nearest, is_rounded, ulps};
+pub use error::{Format, is_nearest, is_nearest_within, is_rounded, ulps};
 pub use float::{Float, Incomplete, PRECISIONS, Special, Value};
 pub use pairs::{RESULTS, log_ratios, pair, pair_of_log_ratios};
 pub use random::Random;

@@ -1,6 +1,7 @@
 //! The losses as their papers print them, one expression each. Gradients come of the [dual numbers](crate::dual); the precision rises
 //! until nothing that cancelled matters.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -94,6 +95,15 @@ pub static PARAMETERS: &[Parameter] = &[
     parameter("undesirable_weight", "the weight of the others", Some(1.0), "a finite number of at least 0", |x| {
         x >= 0.0
     }),
+    parameter("beta1", "the temperature of given rewards", Some(1.0), "a finite number above 0", |x| x > 0.0),
+    parameter("top", "how many answers are ranked", Some(1.0), "a whole number from 1 on", |x| {
+        x >= 1.0 && x.fract() == 0.0
+    }),
+    parameter("reward", "an answer's given reward", Some(0.0), "a finite number", |_| true),
+    parameter("relevance", "an answer's degree of relevance", Some(0.0), "at least -1024 and at most 1024", |x| {
+        x.abs() <= 1024.0
+    }),
+    parameter("right", "whether an answer is right", Some(1.0), "0 or 1", |x| x == 0.0 || x == 1.0),
 ];
 
 /// A loss by its definition.
@@ -235,6 +245,94 @@ pub static DEFINITIONS: &[Definition] = &[
         let s: Vec<Dual<'_>> = t.ratios.iter().map(|ratio| &beta * ratio).collect();
         let of_rank = |k: usize| ln_one_plus_exps(&s[k + 1..].iter().map(|other| other - &s[k]).collect::<Vec<_>>());
         (0..s.len()).filter_map(of_rank).fold(t.constant(0.0), |sum, term| sum + term)
+    }),
+    // The same sum over the first ranks.
+    loss("plackett_luce_top", Form::Listed, &["beta", "top"], |t| {
+        let [_, top] = t.values();
+        let s = t.scores();
+        let ranked = (0..s.len()).filter(|k| ((k + 1) as f64) <= top);
+        ranked.fold(t.constant(0.0), |sum, k| t.plus(sum, above(&s[k + 1..], &s[k])))
+    }),
+    // Chen et al. 2024 (S-DPO): the chosen answer first.
+    loss("s_dpo", Form::Listed, &["beta"], |t| {
+        let s = t.scores();
+        t.plus(t.constant(0.0), s.split_first().and_then(|(chosen, others)| above(others, chosen)))
+    }),
+    // Chen et al. 2024 (noise contrastive alignment), the first of their two losses.
+    with_column(
+        "reward",
+        loss("info_nca", Form::Listed, &["beta", "alpha"], |t| {
+            let s = t.scores();
+            let terms = t.softmax_of_columns(1).into_iter().enumerate().map(|(i, p)| Some(p * all_above(&s, i)?));
+            terms.fold(t.constant(0.0), |sum, term| t.plus(sum, term))
+        }),
+    ),
+    // The second.
+    with_column(
+        "reward",
+        loss("nca", Form::Listed, &["beta", "alpha"], |t| {
+            let s = t.scores();
+            let k = s.len() as f64;
+            let terms = t.softmax_of_columns(1).into_iter().zip(&s);
+            terms.fold(t.constant(0.0), |sum, (p, s)| sum - p * s.log_sigmoid() + s.softplus() / k)
+        }),
+    ),
+    // Liu et al. 2024 (LiPO): the weights are constants, by the ranks that the policy now gives.
+    with_column(
+        "relevance",
+        loss("lipo", Form::Listed, &["beta"], |t| {
+            let (s, ranks) = (t.scores(), t.ranks());
+            let power = |i: usize| (t.column_of(i) * t.constant(2.0).ln()).exp();
+            let discount = |i: usize| 1.0 / t.constant(1.0 + ranks[i] as f64).ln();
+            let mut sum = t.constant(0.0);
+            for i in 0..s.len() {
+                for j in (0..s.len()).filter(|j| t.columns_compare(i, *j).is_gt()) {
+                    let change = discount(i) - discount(j);
+                    let change = if ranks[i] < ranks[j] { change } else { -change };
+                    sum = sum - (power(i) - power(j)) * change * (&s[i] - &s[j]).log_sigmoid();
+                }
+            }
+            sum
+        }),
+    ),
+    // REAL: both sides against 0.
+    with_column(
+        "right",
+        loss("real", Form::Listed, &["tau"], |t| {
+            let [tau] = t.parameters();
+            let side = |right: bool| -> Vec<Dual<'_>> {
+                let of_side = (0..t.ratios.len()).filter(|i| (t.column_of(*i).value.middle > 0) == right);
+                of_side.map(|i| if right { -(&t.ratios[i] / &tau) } else { &t.ratios[i] / &tau }).collect()
+            };
+            match (ln_one_plus_exps(&side(false)), ln_one_plus_exps(&side(true))) {
+                (Some(wrong), Some(right)) => wrong + right,
+                _ => t.constant(0.0),
+            }
+        }),
+    ),
+    // Brantley et al. 2025 (A*-PO), beta for their beta_2.
+    with_column(
+        "reward",
+        loss("a2po", Form::Listed, &["beta", "beta1"], |t| {
+            let ([_, beta1], s) = (t.parameters(), t.scores());
+            let k = s.len() as f64;
+            if s.is_empty() {
+                return t.constant(0.0);
+            }
+            // The logarithm of a mean: of what each is to the first, beside 1.
+            let first = t.column_of(0);
+            let others: Vec<Dual<'_>> = (1..s.len()).map(|i| (t.column_of(i) - &first) / &beta1).collect();
+            let sum = t.plus(-t.constant(k).ln(), ln_one_plus_exps(&others));
+            let value = beta1 * sum;
+            let errors = s.iter().enumerate().map(|(i, s)| (s - (t.column_of(i) - &first - &value)).square());
+            errors.fold(t.constant(0.0), |sum, error| sum + error) / k
+        }),
+    ),
+    // Wang et al. 2024 (mDPO): the chosen answer, the rejected one, the chosen one of another image.
+    loss("mdpo", Form::Listed, &["beta", "delta"], |t| {
+        let ([_, delta], s) = (t.parameters(), t.scores());
+        let Some((chosen, others)) = s.split_first() else { return t.constant(0.0) };
+        others.iter().fold(-(chosen - delta).log_sigmoid(), |sum, other| sum - (chosen - other).log_sigmoid())
     }),
     // Lu et al. 2024: (1 - m) DPO + m e^-z with m = sigmoid(z/tau), the product in one exponential.
     of_difference("discopop", &["beta", "tau"], |t| {
@@ -538,6 +636,17 @@ pub static DEFINITIONS: &[Definition] = &[
     }),
 ];
 
+/// `ln(1 + sum of e^(other - this))`, if there are others.
+fn above<'a>(others: &[Dual<'a>], this: &Dual<'a>) -> Option<Dual<'a>> {
+    ln_one_plus_exps(&others.iter().map(|other| other - this).collect::<Vec<_>>())
+}
+
+/// The same against all others of a list: minus the logarithm of a softmax.
+fn all_above<'a>(all: &[Dual<'a>], this: usize) -> Option<Dual<'a>> {
+    let others = all.iter().enumerate().filter(|(i, _)| *i != this).map(|(_, other)| other - &all[this]);
+    ln_one_plus_exps(&others.collect::<Vec<_>>())
+}
+
 /// `-(1 - eps) ln sigmoid(z) - eps ln sigmoid(-z)`.
 fn smoothed<'a>(z: &Dual<'a>, eps: &Dual<'a>) -> Dual<'a> {
     -((1.0 - eps) * z.log_sigmoid()) - eps * (-z).log_sigmoid()
@@ -579,6 +688,9 @@ pub struct Terms<'a> {
     is_desirable: bool,
     reference_point: Dual<'a>,
     columns: SmallVec<[Dual<'a>; 1]>,
+    /// What the two are made from.
+    exact: &'a [Float],
+    values: &'a [f64],
     columns_given: &'a [f64],
 }
 
@@ -620,6 +732,49 @@ impl<'a> Terms<'a> {
     /// What is taken beside the log-ratios.
     fn column(&self) -> &Dual<'a> {
         &self.columns[0]
+    }
+
+    /// What is taken beside the log-ratio of an answer; a single number is that of each.
+    fn column_of(&self, i: usize) -> Dual<'a> {
+        self.columns[if self.columns.len() == 1 { 0 } else { i }].clone()
+    }
+
+    /// How two answers compare in that.
+    fn columns_compare(&self, i: usize, j: usize) -> Ordering {
+        let [a, b] = [i, j].map(|i| self.column_of(i).value.middle);
+        a.partial_cmp(&b).unwrap_or(Ordering::Equal)
+    }
+
+    /// The parameters' values.
+    fn values<const N: usize>(&self) -> [f64; N] {
+        std::array::from_fn(|k| self.values[k])
+    }
+
+    /// The log-ratios of a list times beta, which is the first parameter.
+    fn scores(&self) -> Vec<Dual<'a>> {
+        self.ratios.iter().map(|ratio| &self.parameters[0] * ratio).collect()
+    }
+
+    /// The ranks of a list's answers by their log-ratios, from 1 on; of equal ones the first is before.
+    fn ranks(&self) -> Vec<usize> {
+        let is_before = |j: usize, i: usize| self.exact[j] > self.exact[i] || j < i && self.exact[j] == self.exact[i];
+        let n = self.exact.len();
+        (0..n).map(|i| 1 + (0..n).filter(|j| is_before(*j, i)).count()).collect()
+    }
+
+    /// The softmax of the columns over a parameter.
+    fn softmax_of_columns(&self, temperature: usize) -> Vec<Dual<'a>> {
+        let n = self.ratios.len();
+        let scaled: Vec<Dual<'a>> = (0..n).map(|i| self.column_of(i) / &self.parameters[temperature]).collect();
+        (0..n).map(|i| all_above(&scaled, i).map_or_else(|| self.constant(1.0), |above| (-above).exp())).collect()
+    }
+
+    /// A sum with another term, if there is one.
+    fn plus(&self, sum: Dual<'a>, term: Option<Dual<'a>>) -> Dual<'a> {
+        match term {
+            Some(term) => sum + term,
+            None => sum,
+        }
     }
 
     /// That times beta, which is the first parameter.
@@ -740,6 +895,11 @@ impl Textbook {
         self
     }
 
+    /// What a row has beside its log-ratios.
+    pub fn columns(&self) -> &[f64] {
+        &self.columns
+    }
+
     /// The parameters' values.
     pub fn values(&self) -> &[f64] {
         &self.parameters
@@ -798,7 +958,7 @@ impl Textbook {
         Doubt { results, trace: at.trace.get() }
     }
 
-    fn evaluated<'a>(&'a self, at: &'a Arithmetic, inputs: &Inputs, off: &[f64]) -> Balls {
+    fn evaluated<'a>(&'a self, at: &'a Arithmetic, inputs: &'a Inputs, off: &[f64]) -> Balls {
         let n = inputs.log_ratios.len();
         let off = |k: usize| off.get(k).map_or(Radius::ZERO, |off| Radius::of(*off));
         let ratios = if self.definition.of_difference {
@@ -830,6 +990,8 @@ impl Textbook {
             is_desirable: inputs.is_desirable,
             reference_point,
             columns: self.columns.iter().map(|x| Dual::constant(at, *x)).collect(),
+            exact: &inputs.log_ratios,
+            values: &self.parameters,
             columns_given: &self.columns,
         };
         let loss = (self.definition.formula)(&terms);

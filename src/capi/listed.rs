@@ -26,6 +26,8 @@ pub struct preflane_listed {
     pub offsets: *const usize,
     /// Weights of the lists, finite and at least 0; null: all are 1.
     pub weights: *const f32,
+    /// What the loss takes of each answer beside log-probabilities; null where it takes nothing.
+    pub column: *const f32,
     /// 1: there is no reference model, and ref_logps is null. 0: there is one.
     pub reference_free: i32,
     /// Always 0.
@@ -53,7 +55,7 @@ pub struct preflane_listed_outputs {
 #[derive(Clone, Copy)]
 pub struct preflane_list_scratch {
     /// Not for the caller.
-    pub state: [u64; 16],
+    pub state: [u64; 24],
 }
 
 const _: () = assert!(
@@ -78,6 +80,8 @@ pub struct preflane_listed_metrics {
     pub accurate: u64,
     /// Lists with an infinite or NaN log-probability, loss or reward.
     pub nonfinite: u64,
+    /// Lists that have nothing to compare, whose loss and gradients are 0: too few answers, or all of one kind.
+    pub skipped: u64,
     /// Sum of the weights; each is 1 where none were given.
     pub weights: ExactSum,
     /// Sum of the weighted losses.
@@ -108,6 +112,8 @@ pub struct preflane_listed_report {
     pub answers: u64,
     /// Lists with an infinite or NaN log-probability, loss or reward.
     pub nonfinite: u64,
+    /// Lists that have nothing to compare, whose loss and gradients are 0: too few answers, or all of one kind.
+    pub skipped: u64,
     /// Mean of the weighted losses over the lists.
     pub loss: f32,
     /// The mean reward of the best answers.
@@ -124,14 +130,14 @@ pub struct preflane_listed_report {
 
 state!(ListMetrics, " holds counts or sums that no lists give; all zeros begin new metrics");
 
-/// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula (docs/definition.md names an exception); adds them to
-/// `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split into calls. Lists of one
-/// answer, and of none, have a loss of 0.
+/// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula (docs/definition.md says what that is where a sum
+/// cancels all but 2^-320 of its terms); adds them to `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split
+/// into calls. Lists that have nothing to compare have a loss of 0.
 ///
 /// `scratch` has `scratch_length` elements: at least as many as the longest list has answers.
 ///
 /// Errors: NULL, ALIGNMENT, LENGTH (also for too little scratch), OVERLAP (outputs must not overlap inputs, metrics or one another),
-/// PARAMETER (also for metrics that no lists give), OFFSETS (with the place among the offsets), WEIGHT, LEVEL, THREADS; nothing is
+/// PARAMETER (also for metrics that no lists give), OFFSETS (with the place among the offsets), WEIGHT, COLUMN, LEVEL, THREADS; nothing is
 /// written then.
 ///
 /// # Safety
@@ -168,6 +174,7 @@ pub unsafe extern "C" fn preflane_evaluate_listed(
         let none = lists == 0 && answers == 0 && given.offsets.is_null();
         let offsets = arguments.input("offsets", given.offsets, if none { 0 } else { offset_count });
         let weights = arguments.input_if("weights", given.weights, lists);
+        let column = arguments.input_if("column", given.column, answers);
         let losses = arguments.output_if("losses", outputs.losses, lists);
         let grad_beta = arguments.output_if("grad_beta", outputs.grad_beta, lists);
         let rewards = arguments.output_if("rewards", outputs.rewards, answers);
@@ -183,9 +190,10 @@ pub unsafe extern "C" fn preflane_evaluate_listed(
                 ref_logps: if free { None } else { Some(reference.slice(&checked)) },
                 offsets: if none { &[0] } else { offsets.slice(&checked) },
                 weights: weights.slice_if(&checked),
+                column: column.slice_if(&checked),
             }
         };
-        lists.check()?;
+        lists.check(loss.description().column.as_ref())?;
         let longest = lists.longest();
         if scratch_length < longest {
             return Err(Error::Length { argument: "scratch", expected: longest, got: scratch_length }.into());
@@ -247,6 +255,7 @@ pub unsafe extern "C" fn preflane_listed_metrics_report(
             lists: report.lists,
             answers: report.answers,
             nonfinite: report.nonfinite,
+            skipped: report.skipped,
             loss: report.loss,
             rewards_chosen: report.rewards_chosen,
             rewards_rejected: report.rewards_rejected,
@@ -316,6 +325,7 @@ mod tests {
             answers: 7,
             accurate: 6,
             nonfinite: 5,
+            skipped: 4,
             weights: sum(1.0),
             loss: sum(2.0),
             rewards_chosen: sum(3.0),
@@ -326,7 +336,7 @@ mod tests {
         // SAFETY: one size, and any bits are metrics.
         let metrics: ListMetrics = unsafe { core::mem::transmute(given) };
         let counts = [metrics.lists(), metrics.filled(), metrics.answers(), metrics.accurate(), metrics.nonfinite()];
-        assert_eq!(counts, [9, 8, 7, 6, 5]);
+        assert_eq!((counts, metrics.skipped()), ([9, 8, 7, 6, 5], 4));
         let sums = [
             metrics.weights(),
             metrics.loss(),

@@ -144,7 +144,7 @@ pub const PREFLANE_METRICS_BYTES: usize = 360;
 /// Bytes of saved metrics of labelled answers.
 pub const PREFLANE_LABELLED_METRICS_BYTES: usize = 288;
 /// Bytes of saved metrics of lists.
-pub const PREFLANE_LISTED_METRICS_BYTES: usize = 296;
+pub const PREFLANE_LISTED_METRICS_BYTES: usize = 304;
 
 const _: () = assert!(
     PREFLANE_METRICS_BYTES == Metrics::BYTES

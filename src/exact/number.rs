@@ -496,6 +496,51 @@ impl Float384 {
         }
     }
 
+    /// Becomes `ln(1 + self)`, for self > -1; to full relative precision where `log1p` does.
+    pub fn ln_1p(&mut self) {
+        // From 1 on, or from -1/4 down.
+        if self.exponent > 0 || self.negative && self.exponent > -2 {
+            *self += &Self::ONE;
+            self.log();
+        } else {
+            self.log1p();
+        }
+    }
+
+    /// Becomes the nearest multiple of that power of two, a half away from 0.
+    #[inline(never)]
+    pub fn round_to(&mut self, unit: i32) {
+        let kept = self.exponent.saturating_sub(unit);
+        if kept >= BITS as i32 {
+            return;
+        }
+        let Ok(kept) = u32::try_from(kept) else {
+            *self = Self::ZERO;
+            return;
+        };
+        let mut half = [0; LIMBS];
+        if let Some(limb) = half.get_mut((kept / Limb::BITS) as usize) {
+            *limb = 1 << (Limb::BITS - 1 - kept % Limb::BITS);
+        }
+        let carried = add_limbs(&mut self.limbs, &half, false) != 0;
+        let mut before = 0;
+        for limb in &mut self.limbs {
+            let mine = kept.saturating_sub(before).min(Limb::BITS);
+            *limb &= Limb::MAX.checked_shl(Limb::BITS - mine).unwrap_or(0);
+            before += Limb::BITS;
+        }
+        if carried {
+            shift_in(&mut self.limbs);
+            self.scale(1);
+        }
+        self.normalize();
+    }
+
+    /// The power of two above it: it is less than that and at least half of it, or 0.
+    pub fn exponent(&self) -> i32 {
+        self.exponent
+    }
+
     /// Becomes `self / (self + other)`.
     #[inline(never)]
     fn over_self_and(&mut self, other: &Self) {

@@ -10,7 +10,7 @@ tally! {
     /// Plain data of a fixed size, which has the same bits for every order of the lists and every partition of them among batches,
     /// threads, ranks and restarts: [`merge`](Self::merge) adds the parts.
     ListMetrics {
-        counts: 5 {
+        counts: 6 {
             /// Lists seen.
             lists;
             /// Lists of at least one answer.
@@ -21,6 +21,8 @@ tally! {
             accurate;
             /// Lists with an infinite or NaN log-probability, loss or reward.
             nonfinite;
+            /// Lists that have nothing to compare, whose loss and gradients are 0: too few answers, or all of one kind.
+            skipped;
         }
         sums: 6 {
             /// Sum of the weights; each is 1 where none were given.
@@ -50,6 +52,8 @@ pub struct ListReport {
     pub answers: u64,
     /// Lists with an infinite or NaN log-probability, loss or reward.
     pub nonfinite: u64,
+    /// Lists that have nothing to compare, whose loss and gradients are 0: too few answers, or all of one kind.
+    pub skipped: u64,
     /// Mean of the weighted losses over the lists.
     pub loss: f32,
     /// The mean reward of the best answers.
@@ -66,7 +70,7 @@ pub struct ListReport {
 
 impl ListMetrics {
     /// Counts a list in.
-    pub(super) fn add(&mut self, inputs: &Inputs<'_>, loss: f32, scratch: &[ListScratch]) {
+    pub(super) fn add(&mut self, inputs: &Inputs<'_>, loss: f32, skipped: bool, scratch: &[ListScratch]) {
         let n = scratch.len();
         let more = |count: &mut u64, by: u64| *count = count.saturating_add(by);
         more(&mut self.lists, 1);
@@ -90,12 +94,13 @@ impl ListMetrics {
         self.weights.add(inputs.weight);
         more(&mut self.accurate, accurate.into());
         more(&mut self.nonfinite, (!finite).into());
+        more(&mut self.skipped, skipped.into());
     }
 
     /// Whether some lists could have given it: bytes from elsewhere may be anything.
     pub(crate) fn is_sound(&self) -> bool {
         self.sums().into_iter().all(ExactSum::is_sound)
-            && self.filled.max(self.nonfinite) <= self.lists
+            && self.filled.max(self.nonfinite).max(self.skipped) <= self.lists
             && self.accurate <= self.filled
             && self.filled <= self.answers
     }
@@ -109,6 +114,7 @@ impl ListMetrics {
             lists: self.lists,
             answers: self.answers,
             nonfinite: self.nonfinite,
+            skipped: self.skipped,
             loss: self.loss.mean(self.lists),
             rewards_chosen: self.rewards_chosen.mean(self.filled),
             rewards_rejected: self.rewards_rejected.mean(others),

@@ -4,17 +4,17 @@
 //! the bits depend on nothing else. Only a list of two answers, where the loss is DPO then, has the bits of
 //! [`Run::evaluate`](crate::Run::evaluate) on that pair, and its bound.
 //!
-//! One known gap: in a longer list whose log-ratios lie within 2^-120 or so of each other, or far enough apart that one share is next to 0 and
-//! another next to 1, an exact value next to a midpoint may be rounded to the float on the other side of it (`docs/definition.md`).
+//! Where a sum cancels nearly all of its terms, the exact value counts as the nearest multiple of 2^-320 of the largest term: that says what no
+//! number of bits could decide at once for all lists (`docs/definition.md`).
 
 mod metrics;
 
 pub use metrics::{ListMetrics, ListReport};
 
-use crate::error::{check_length, check_offsets, check_weights};
+use crate::error::{check_column, check_length, check_offsets, check_weights};
 use crate::evaluate::score;
-use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
-use crate::losses::{List, ListFormula, ListedLoss, Real, Tracked};
+use crate::exact::{Float384, log_ratio, reward, rough_log_ratio};
+use crate::losses::{List, ListFormula, ListedLoss, Parameter, Place, Real, Sum, Tracked};
 use crate::pairs::{self, Beside, Counts, place, sign_of_h};
 use crate::{Error, NAN};
 
@@ -31,12 +31,20 @@ pub struct Lists<'a> {
     pub offsets: &'a [usize],
     /// Weights of the lists, finite and >= 0: they multiply loss and gradients, not rewards. `None`: 1.
     pub weights: Option<&'a [f32]>,
+    /// What the loss takes of each answer beside log-probabilities, if it does: [`Description::column`](crate::losses::Description::column)
+    /// says what.
+    pub column: Option<&'a [f32]>,
 }
 
 impl<'a> Lists<'a> {
     /// Lists with a reference.
     pub fn new(policy_logps: &'a [f32], ref_logps: &'a [f32], offsets: &'a [usize]) -> Self {
-        Self { policy_logps, ref_logps: Some(ref_logps), offsets, weights: None }
+        Self { policy_logps, ref_logps: Some(ref_logps), offsets, weights: None, column: None }
+    }
+
+    /// The same lists, with what the loss takes of each answer beside log-probabilities.
+    pub fn with_column(self, column: &'a [f32]) -> Self {
+        Self { column: Some(column), ..self }
     }
 
     /// Number of lists.
@@ -64,14 +72,16 @@ impl<'a> Lists<'a> {
         let (end, all) = (self.offsets.get(n).copied().unwrap_or(0) - self.base(), self.policy_logps.len());
         let part = |lists: core::ops::Range<usize>, answers: core::ops::Range<usize>| Self {
             policy_logps: self.policy_logps.get(answers.clone()).unwrap_or_default(),
-            ref_logps: self.ref_logps.map(|x| x.get(answers).unwrap_or_default()),
+            ref_logps: self.ref_logps.map(|x| x.get(answers.clone()).unwrap_or_default()),
+            column: self.column.map(|x| x.get(answers).unwrap_or_default()),
             offsets: self.offsets.get(lists.start..lists.end + 1).unwrap_or_default(),
             weights: self.weights.map(|x| x.get(lists).unwrap_or_default()),
         };
         (part(0..n, 0..end), part(n..self.len(), end..all))
     }
 
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// `column` is what the loss takes beside log-probabilities.
+    pub(crate) fn check(&self, column: Option<&Parameter>) -> Result<(), Error> {
         let n = self.policy_logps.len();
         if let Some(reference) = self.ref_logps {
             check_length("ref_logps", n, reference.len())?;
@@ -81,6 +91,7 @@ impl<'a> Lists<'a> {
             n,
             ["0, where the first list begins", "the number of answers, where the last list ends"],
         )?;
+        check_column(n, column, self.column)?;
         self.weights.map_or(Ok(()), |weights| check_weights(self.len(), weights))
     }
 }
@@ -139,9 +150,8 @@ impl<'o> ListOutputs<'o> {
 /// Memory of one answer while its list is evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct ListScratch {
-    bounded: Tracked,
-    exact: Float384,
-    choice: bool,
+    bounded: [Tracked; 2],
+    exact: [Float384; 2],
     /// The answer's results so far.
     reward: f32,
     gradient: f32,
@@ -149,13 +159,18 @@ pub struct ListScratch {
 
 impl Default for ListScratch {
     fn default() -> Self {
-        Self { bounded: Tracked::new(0.0), exact: Float384::ZERO, choice: false, reward: 0.0, gradient: 0.0 }
+        Self { bounded: [Tracked::new(0.0); 2], exact: [Float384::ZERO; 2], reward: 0.0, gradient: 0.0 }
     }
 }
 
 /// All that is checked before anything is written.
-pub(crate) fn check(lists: &Lists<'_>, outputs: &ListOutputs<'_>, scratch: &[ListScratch]) -> Result<(), Error> {
-    lists.check()?;
+pub(crate) fn check(
+    lists: &Lists<'_>,
+    column: Option<&Parameter>,
+    outputs: &ListOutputs<'_>,
+    scratch: &[ListScratch],
+) -> Result<(), Error> {
+    lists.check(column)?;
     outputs.check(lists.len(), lists.policy_logps.len())?;
     if scratch.len() < lists.longest() {
         return Err(Error::Full { what: "scratch", capacity: scratch.len() });
@@ -178,9 +193,10 @@ pub(crate) fn evaluate_checked(
         let policy = lists.policy_logps.get(start..end).unwrap_or_default();
         let reference = lists.ref_logps.map(|x| x.get(start..end).unwrap_or_default());
         let weight = lists.weights.map_or(1.0, |x| x.get(i).copied().unwrap_or(NAN));
-        let inputs = Inputs { policy, reference, weight };
+        let column = lists.column.map(|x| x.get(start..end).unwrap_or_default());
+        let inputs = Inputs { policy, reference, column, weight };
         let scratch = scratch.get_mut(..end - start).unwrap_or_default();
-        let (list_loss, by_beta) = one(loss, &inputs, scratch);
+        let OfList { loss: list_loss, by_beta, skipped } = one(loss, &inputs, scratch);
         let put = |to: &mut Option<&mut [f32]>, at: usize, value: f32| {
             if let Some(to) = to.as_mut().and_then(|to| to.get_mut(at)) {
                 *to = value;
@@ -194,7 +210,7 @@ pub(crate) fn evaluate_checked(
             put(&mut outputs.grad_ref_logps, answer, 0.0 - scratch.gradient);
         }
         if let Some(metrics) = &mut metrics {
-            metrics.add(&inputs, list_loss, scratch);
+            metrics.add(&inputs, list_loss, skipped, scratch);
         }
     }
 }
@@ -203,7 +219,22 @@ pub(crate) fn evaluate_checked(
 struct Inputs<'a> {
     policy: &'a [f32],
     reference: Option<&'a [f32]>,
+    column: Option<&'a [f32]>,
     weight: f32,
+}
+
+/// The results of a list that are not an answer's.
+struct OfList {
+    loss: f32,
+    by_beta: f32,
+    /// Whether it has nothing to compare.
+    skipped: bool,
+}
+
+impl Default for OfList {
+    fn default() -> Self {
+        Self { loss: NAN, by_beta: NAN, skipped: false }
+    }
 }
 
 impl Inputs<'_> {
@@ -229,16 +260,19 @@ impl Inputs<'_> {
         sign_of_h(&self.difference(i, j)) > 0.0
     }
 
-    /// The first answer with a finite log-ratio.
-    fn finite(&self) -> usize {
-        let is_finite = |&i: &usize| rough_log_ratio(&self.log_ratio(i)).is_finite();
-        (0..self.policy.len()).find(is_finite).unwrap_or(0)
+    /// The sign of the log-ratio of answer `i`, as a number.
+    fn sign(&self, i: usize) -> f64 {
+        sign_of_h(&self.log_ratio(i))
+    }
+
+    fn column(&self, i: usize) -> f32 {
+        self.column.map_or(0.0, |x| x.get(i).copied().unwrap_or(NAN))
     }
 }
 
-/// The loss of a list and its derivative by beta; rewards and gradients stand in the scratch then.
-fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (f32, f32) {
-    if let (&[_, _], Some(dpo)) = (inputs.policy, loss.as_pair()) {
+/// The results of a list that are not an answer's; rewards and gradients stand in the scratch then.
+fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> OfList {
+    if let (&[_, _], Some(dpo)) = (inputs.policy, loss.of_two()) {
         let mut results = [NAN; pairs::RESULTS];
         score(
             &dpo,
@@ -251,7 +285,7 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (
             (best.reward, worst.reward) = (results[place::CHOSEN_REWARD], results[place::REJECTED_REWARD]);
             (best.gradient, worst.gradient) = (results[place::GRAD_CHOSEN], results[place::GRAD_REJECTED]);
         }
-        return (results[place::LOSS], results[place::GRAD_BETA]);
+        return OfList { loss: results[place::LOSS], by_beta: results[place::GRAD_BETA], skipped: false };
     }
     let beta = loss.beta();
     // The log-ratios that are NaN, and infinite ones of either sign.
@@ -264,27 +298,31 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> (
         undefined += usize::from(u.is_nan());
         infinite[usize::from(u < 0.0)] += usize::from(u.is_infinite());
     }
-    if scratch.len() < 2 {
-        for scratch in scratch {
-            scratch.gradient = 0.0;
-        }
-        return (0.0, 0.0);
+    let mut results = OfList::default();
+    if scratch.len() < loss.fewest() {
+        skip(scratch, &mut results);
+        return results;
     }
-    if undefined > 0 || infinite.iter().any(|&n| n > 1) {
-        return (NAN, NAN);
+    if undefined > 0 || loss.is_of_differences() && infinite.iter().any(|&n| n > 1) {
+        return results;
     }
     let finite = infinite == [0; 2];
-    let mut sums = [NAN; 2];
-    if !finite || !bounded(loss, inputs, scratch, &mut sums) {
-        exact(loss, inputs, scratch, &mut sums);
+    if !finite || !bounded(loss, inputs, scratch, &mut results) {
+        exact(loss, inputs, scratch, &mut results);
     }
-    (sums[0], sums[1])
+    results
 }
 
-/// Whether bounds of the errors decide every result: the loss and its derivative by beta, and the gradients in the scratch.
-fn bounded(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], sums: &mut [f32; 2]) -> bool {
+/// The results of a list that has nothing to compare.
+fn skip(scratch: &mut [ListScratch], results: &mut OfList) {
+    scratch.iter_mut().for_each(|answer| answer.gradient = 0.0);
+    *results = OfList { loss: 0.0, by_beta: 0.0, skipped: true };
+}
+
+/// Whether bounds of the errors decide every result: the list's, and the gradients in the scratch.
+fn bounded(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], results: &mut OfList) -> bool {
     let (beta, weight) = (Tracked::from_f64(loss.beta()), Tracked::from_f64(inputs.weight.into()));
-    let mut list = Bounded { beta, weight, inputs, scratch, sums, decided: true };
+    let mut list = Bounded { beta, weight, inputs, scratch, results, decided: true };
     loss.evaluate(&mut list);
     list.decided
 }
@@ -302,56 +340,72 @@ struct Bounded<'i, 's> {
     weight: Tracked,
     inputs: &'i Inputs<'i>,
     scratch: &'s mut [ListScratch],
-    /// The loss and its derivative by beta.
-    sums: &'s mut [f32; 2],
+    results: &'s mut OfList,
     decided: bool,
 }
 
 impl Bounded<'_, '_> {
-    fn rounded(&mut self, value: Tracked) -> f32 {
-        (value * self.weight).rounded().unwrap_or_else(|| {
+    fn rounded(&mut self, sum: Sum<Tracked>) -> f32 {
+        let rounded = (sum.value * self.weight).rounded().filter(|_| sum.value.is_within(sum.largest));
+        rounded.unwrap_or_else(|| {
             self.decided = false;
             NAN
         })
     }
 }
 
+/// What both tiers ask of the inputs.
+macro_rules! of_inputs {
+    () => {
+        fn len(&self) -> usize {
+            self.scratch.len()
+        }
+        fn is_above(&self, i: usize, j: usize) -> bool {
+            self.inputs.is_above(i, j)
+        }
+        fn sign(&self, i: usize) -> f64 {
+            self.inputs.sign(i)
+        }
+        fn column(&self, i: usize) -> f32 {
+            self.inputs.column(i)
+        }
+        fn skip(&mut self) {
+            skip(self.scratch, self.results);
+        }
+    };
+}
+
 impl List<Tracked> for Bounded<'_, '_> {
-    fn len(&self) -> usize {
-        self.scratch.len()
-    }
+    of_inputs!();
     fn beta(&self) -> Tracked {
         self.beta
     }
+    fn u(&self, i: usize) -> Tracked {
+        let (policy, reference) = self.inputs.at(i);
+        Tracked::difference(policy.into(), reference.into())
+    }
     fn h(&self, i: usize, j: usize) -> Tracked {
-        let [pi, pj, ri, rj] = self.inputs.difference(i, j);
-        Tracked::difference(pi.into(), ri.into()) - Tracked::difference(pj.into(), rj.into())
+        self.u(i) - self.u(j)
     }
-    fn is_above(&self, i: usize, j: usize) -> bool {
-        self.inputs.is_above(i, j)
-    }
-    fn finite(&self) -> usize {
-        0
-    }
-    fn keep(&mut self, i: usize, number: Tracked, choice: bool) {
+    fn keep(&mut self, place: Place, i: usize, number: Tracked) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            (scratch.bounded, scratch.choice) = (number, choice);
+            scratch.bounded[place as usize] = number;
         }
     }
-    fn kept(&self, i: usize) -> (Tracked, bool) {
-        self.scratch.get(i).map_or((Tracked::new(0.0), false), |scratch| (scratch.bounded, scratch.choice))
+    fn kept(&self, place: Place, i: usize) -> Tracked {
+        self.scratch.get(i).map_or(Tracked::new(0.0), |scratch| scratch.bounded[place as usize])
     }
     fn loss(&mut self, loss: Tracked) {
-        self.sums[0] = self.rounded(loss);
+        self.results.loss = self.rounded(Sum::of(loss));
     }
-    fn by_u(&mut self, i: usize, derivative: Tracked) {
+    fn by_u(&mut self, i: usize, derivative: Sum<Tracked>) {
         let gradient = self.rounded(derivative);
         if let Some(scratch) = self.scratch.get_mut(i) {
             scratch.gradient = gradient;
         }
     }
-    fn by_beta(&mut self, derivative: Tracked) {
-        self.sums[1] = self.rounded(derivative);
+    fn by_beta(&mut self, derivative: Sum<Tracked>) {
+        self.results.by_beta = self.rounded(derivative);
     }
 }
 
@@ -360,50 +414,62 @@ struct Exact<'i, 's> {
     beta: f64,
     inputs: &'i Inputs<'i>,
     scratch: &'s mut [ListScratch],
-    sums: &'s mut [f32; 2],
+    results: &'s mut OfList,
+}
+
+/// Bits of a result's largest term to which the result is rounded first: what truncation and [`Float384`]'s rules for sums take from it lies far below,
+/// and what is left in doubt there is decided.
+const CERTAIN: i32 = 320;
+
+impl Exact<'_, '_> {
+    #[inline(never)]
+    fn rounded(&self, sum: &Sum<Float384>) -> f32 {
+        let weight = self.inputs.weight.into();
+        let Sum { mut value, mut largest } = *sum;
+        value.multiply(weight);
+        largest.multiply(weight);
+        value.round_to(largest.exponent().saturating_sub(CERTAIN));
+        value.rounded() + 0.0
+    }
 }
 
 impl List<Float384> for Exact<'_, '_> {
-    fn len(&self) -> usize {
-        self.scratch.len()
-    }
+    of_inputs!();
     fn beta(&self) -> Float384 {
         Float384::from_f64(self.beta)
+    }
+    fn u(&self, i: usize) -> Float384 {
+        log_ratio(&self.inputs.log_ratio(i))
     }
     fn h(&self, i: usize, j: usize) -> Float384 {
         if i == j { Float384::ZERO } else { log_ratio(&self.inputs.difference(i, j)) }
     }
-    fn is_above(&self, i: usize, j: usize) -> bool {
-        self.inputs.is_above(i, j)
-    }
-    fn finite(&self) -> usize {
-        self.inputs.finite()
-    }
-    fn keep(&mut self, i: usize, number: Float384, choice: bool) {
+    fn keep(&mut self, place: Place, i: usize, number: Float384) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            (scratch.exact, scratch.choice) = (number, choice);
+            scratch.exact[place as usize] = number;
         }
     }
-    fn kept(&self, i: usize) -> (Float384, bool) {
-        self.scratch.get(i).map_or((Float384::ZERO, false), |scratch| (scratch.exact, scratch.choice))
+    fn kept(&self, place: Place, i: usize) -> Float384 {
+        self.scratch.get(i).map_or(Float384::ZERO, |scratch| scratch.exact[place as usize])
     }
     fn loss(&mut self, loss: Float384) {
-        self.sums[0] = scaled(self.inputs.weight.into(), &loss);
+        self.results.loss = self.rounded(&Sum::of(loss));
     }
-    fn by_u(&mut self, i: usize, derivative: Float384) {
+    fn by_u(&mut self, i: usize, derivative: Sum<Float384>) {
+        let gradient = self.rounded(&derivative);
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.gradient = scaled(self.inputs.weight.into(), &derivative);
+            scratch.gradient = gradient;
         }
     }
-    fn by_beta(&mut self, derivative: Float384) {
-        self.sums[1] = scaled(self.inputs.weight.into(), &derivative);
+    fn by_beta(&mut self, derivative: Sum<Float384>) {
+        self.results.by_beta = self.rounded(&derivative);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn exact(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], sums: &mut [f32; 2]) {
-    loss.evaluate(&mut Exact { beta: loss.beta(), inputs, scratch, sums });
+fn exact(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], results: &mut OfList) {
+    loss.evaluate(&mut Exact { beta: loss.beta(), inputs, scratch, results });
 }
 
 #[cfg(test)]
@@ -426,14 +492,23 @@ mod tests {
                     let n = round % 7;
                     let mut finite = |_| Some(bits.number()).filter(|x| x.is_finite()).unwrap_or(0.5);
                     let [policy, reference] = [(); 2].map(|()| (0..n).map(&mut finite).collect::<Vec<f32>>());
-                    let inputs = Inputs { policy: &policy, reference: Some(&reference), weight: bits.weight() };
+                    let grid = description.column.map_or(&[0.0][..], |column| column.grid);
+                    let column: Vec<f32> = (0..n).map(|i| grid[(round + i) % grid.len()] as f32).collect();
+                    let (reference, weight) = (Some(&reference[..]), bits.weight());
+                    let inputs = Inputs { policy: &policy, reference, column: Some(&column), weight };
+                    if n < loss.fewest() {
+                        continue;
+                    }
                     let mut scratch = std::vec![ListScratch { gradient: NAN, ..Default::default() }; n];
-                    let mut sums = [NAN; 2];
-                    let all = bounded(&loss, &inputs, &mut scratch, &mut sums);
-                    let by_bounds: Vec<f32> =
-                        sums.into_iter().chain(scratch.iter().map(|answer| answer.gradient)).collect();
-                    exact(&loss, &inputs, &mut scratch, &mut sums);
-                    let in_full = sums.into_iter().chain(scratch.iter().map(|answer| answer.gradient));
+                    let of = |results: &OfList, scratch: &[ListScratch]| -> Vec<f32> {
+                        let gradients = scratch.iter().map(|answer| answer.gradient);
+                        [results.loss, results.by_beta].into_iter().chain(gradients).collect()
+                    };
+                    let mut results = OfList::default();
+                    let all = bounded(&loss, &inputs, &mut scratch, &mut results);
+                    let by_bounds = of(&results, &scratch);
+                    exact(&loss, &inputs, &mut scratch, &mut results);
+                    let in_full = of(&results, &scratch);
                     // Where not all was decided, what was is right nevertheless.
                     for (bounded, exact) in by_bounds.into_iter().zip(in_full) {
                         let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();

@@ -147,6 +147,14 @@ impl<L: Lanes> Real for Checked<L> {
     fn ln(self) -> Self {
         self.beyond()
     }
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        self.beyond()
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        self.of(other, L::select(self.value.lt(other.value), other.value, self.value))
+    }
 }
 
 #[cfg(test)]

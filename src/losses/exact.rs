@@ -60,4 +60,11 @@ impl Real for Float384 {
         self.log();
         self
     }
+    fn ln_1p(mut self) -> Self {
+        Self::ln_1p(&mut self);
+        self
+    }
+    fn larger(self, other: Self) -> Self {
+        if self.lt(&other) { other } else { self }
+    }
 }

@@ -103,38 +103,133 @@ pub trait AnswerFormula: Copy + Send + Sync {
     fn evaluate<R: Real>(&self, answer: &mut impl Answer<R>);
 }
 
-/// A list of answers from best to worst as a formula sees it, with one number of memory an answer.
+/// A sum of terms of either sign, and the largest of them: what is left where terms cancel is defined by the size of these.
+#[derive(Clone, Copy)]
+pub struct Sum<R> {
+    pub value: R,
+    /// The magnitude of the largest term.
+    pub largest: R,
+}
+
+impl<R: Real> Sum<R> {
+    /// Without a term.
+    #[inline(always)]
+    pub fn new() -> Self {
+        Self::of(R::from_f64(0.0))
+    }
+
+    /// Of one term.
+    #[inline(always)]
+    pub fn of(term: R) -> Self {
+        Self { value: term, largest: term.abs() }
+    }
+
+    /// With another term.
+    #[inline(always)]
+    pub fn plus(self, term: R) -> Self {
+        Self { value: self.value + term, largest: self.largest.larger(term.abs()) }
+    }
+
+    /// With the opposite of another term.
+    #[inline(always)]
+    pub fn minus(self, term: R) -> Self {
+        Self { value: self.value - term, largest: self.largest.larger(term.abs()) }
+    }
+
+    /// With the terms of another sum, each times a factor.
+    #[inline(always)]
+    pub fn plus_times(self, other: Self, factor: R) -> Self {
+        let Self { value, largest } = other.times(factor);
+        Self { value: self.value + value, largest: self.largest.larger(largest) }
+    }
+
+    /// Each term times a factor.
+    #[inline(always)]
+    pub fn times(self, factor: R) -> Self {
+        Self { value: self.value * factor, largest: self.largest * factor.abs() }
+    }
+}
+
+/// A list of answers from best to worst as a formula sees it, with two numbers of memory an answer.
 pub trait List<R: Real> {
     /// How many answers there are.
     fn len(&self) -> usize;
     /// The scale of the rewards.
     fn beta(&self) -> R;
+    /// The log-ratio of answer `i`.
+    fn u(&self, i: usize) -> R;
     /// The log-ratio of answer `i` less that of answer `j`, of which one may be infinite, or both with opposite signs.
     fn h(&self, i: usize, j: usize) -> R;
     /// Whether the log-ratio of answer `i` is greater than that of answer `j`.
     fn is_above(&self, i: usize, j: usize) -> bool;
-    /// An answer with a finite log-ratio.
-    fn finite(&self) -> usize;
-    /// Keeps a number and a choice for answer `i`.
-    fn keep(&mut self, i: usize, number: R, choice: bool);
-    /// The number and the choice that were kept for answer `i`.
-    fn kept(&self, i: usize) -> (R, bool);
+    /// The sign of the log-ratio of answer `i`, as a number.
+    fn sign(&self, i: usize) -> f64;
+    /// What the loss takes of answer `i` beside log-probabilities, 0 if that is nothing.
+    fn column(&self, i: usize) -> f32;
+    /// Keeps a number for answer `i`, in the first or the second place.
+    fn keep(&mut self, place: Place, i: usize, number: R);
+    /// The number that was kept for answer `i`.
+    fn kept(&self, place: Place, i: usize) -> R;
 
-    /// Takes the loss.
+    /// Says that the list has nothing to compare: its loss and gradients are 0.
+    fn skip(&mut self);
+    /// Takes the loss, which is not below 0.
     fn loss(&mut self, loss: R);
     /// Takes its derivative by the log-ratio of answer `i`.
-    fn by_u(&mut self, i: usize, derivative: R);
+    fn by_u(&mut self, i: usize, derivative: Sum<R>);
     /// Takes its derivative by beta.
-    fn by_beta(&mut self, derivative: R);
+    fn by_beta(&mut self, derivative: Sum<R>);
+
+    /// The answer with the greatest log-ratio of those that are asked for, the first of equal ones.
+    #[inline(always)]
+    fn highest(&self, of: impl Fn(usize) -> bool) -> usize {
+        let mut among = (0..self.len()).filter(|i| of(*i));
+        let first = among.next().unwrap_or(0);
+        among.fold(first, |highest, i| if self.is_above(i, highest) { i } else { highest })
+    }
+    /// The answer with the least log-ratio of those that are asked for, the first of equal ones.
+    #[inline(always)]
+    fn lowest(&self, of: impl Fn(usize) -> bool) -> usize {
+        let mut among = (0..self.len()).filter(|i| of(*i));
+        let first = among.next().unwrap_or(0);
+        among.fold(first, |lowest, i| if self.is_above(lowest, i) { i } else { lowest })
+    }
+    /// The answer with the greatest number of the column, the first of equal ones.
+    #[inline(always)]
+    fn greatest(&self) -> usize {
+        (0..self.len()).fold(0, |most, i| if self.column(i) > self.column(most) { i } else { most })
+    }
+    /// The column's number of answer `i` less that of answer `j`.
+    #[inline(always)]
+    fn more(&self, i: usize, j: usize) -> R {
+        R::from_f64(self.column(i).into()) - R::from_f64(self.column(j).into())
+    }
+}
+
+/// Where a [`List`] keeps a number of an answer.
+#[derive(Clone, Copy)]
+pub enum Place {
+    First,
+    Second,
 }
 
 /// A loss of listed answers as mathematics.
 pub trait ListFormula: Copy + Send + Sync {
-    /// The scale of the rewards.
-    fn beta(&self) -> f64;
+    /// The scale of the rewards; 1 of a loss that has none.
+    fn beta(&self) -> f64 {
+        1.0
+    }
     /// The loss of pairs that this one is for lists of two answers, if it is one.
     fn of_two(&self) -> Option<super::Dpo> {
         None
+    }
+    /// How many answers there must be for something to be compared; with fewer, the loss is 0.
+    fn fewest(&self) -> usize {
+        2
+    }
+    /// Whether it is one of differences of log-ratios, which two that are the same infinity do not have.
+    fn is_of_differences(&self) -> bool {
+        true
     }
     /// Hands the loss of a list and its derivatives to it.
     fn evaluate<R: Real>(&self, list: &mut impl List<R>);

@@ -225,6 +225,30 @@ macro_rules! for_each_loss {
                 8 PlackettLuce plackett_luce ["pl_dpo"] (beta: BETA) true
                     "sum over k of (log-sum-exp of z_j over j >= k) - z_k, answers from best to worst"
                     "Rafailov et al. 2023, arXiv 2305.18290, appendix A.3";
+                70 SDpo s_dpo ["sdpo", "softmax_dpo"] (beta: BETA) true
+                    "ln(1 + sum over j > 1 of e^(z_j - z_1)), the chosen answer first"
+                    "Chen et al. 2024, arXiv 2406.09215";
+                71 InfoNca info_nca ["infonca"] (beta: BETA, alpha: REWARD_TEMPERATURE) true [REWARD]
+                    "-sum of p_i ln softmax(z)_i, with p = softmax(reward / alpha)"
+                    "Chen et al. 2024, arXiv 2402.05369 (InfoNCA)";
+                72 Nca nca [] (beta: BETA, alpha: REWARD_TEMPERATURE) true [REWARD]
+                    "sum of p_i softplus(-z_i) + softplus(z_i)/K, with p = softmax(reward / alpha) of K answers"
+                    "Chen et al. 2024, arXiv 2402.05369 (NCA)";
+                73 Lipo lipo ["lipo_lambda"] (beta: BETA) true [RELEVANCE]
+                    "sum over relevance_i > relevance_j of |2^relevance_i - 2^relevance_j| |1/ln(1 + rank_i) - 1/ln(1 + rank_j)| softplus(-(z_i - z_j)), ranks by z"
+                    "Liu et al. 2024, arXiv 2402.01878, LiPO-lambda";
+                74 RealList real [] (tau: TEMPERATURE) true [RIGHT]
+                    "ln(1 + sum over wrong answers of e^(u_j/tau)) + ln(1 + sum over right answers of e^(-u_j/tau)), on token means"
+                    "REAL, as ms-swift has it";
+                75 A2po a2po ["a_star_po"] (beta: BETA, beta1: REWARD_TEMPERATURE) true [REWARD]
+                    "mean of (z_i - (reward_i - V))^2, with V = beta1 ln mean of e^(reward/beta1)"
+                    "Brantley et al. 2025, arXiv 2505.20686, with beta for its beta_2, as in TRL";
+                76 PlackettLuceTop plackett_luce_top ["pl_top_k"] (beta: BETA, top: RANKED) true
+                    "sum over k <= top of (log-sum-exp of z_j over j >= k) - z_k: the first answers from best to worst, then the others"
+                    "Rafailov et al. 2023, arXiv 2305.18290, appendix A.3, of a partial ranking";
+                77 Mdpo mdpo [] (beta: BETA, delta: ANCHOR) true
+                    "sum over j > 1 of softplus(-(z_1 - z_j)) + softplus(-(z_1 - delta)), the chosen answer first"
+                    "Wang et al. 2024, arXiv 2406.11839, with all three terms against the reference";
             }
         }
     };

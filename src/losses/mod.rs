@@ -12,6 +12,7 @@
 //! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
 //! weights, rounding, and rows that `f64` cannot decide.
 
+mod a2po;
 mod alphapo;
 mod aot;
 mod aot_unpaired;
@@ -38,11 +39,15 @@ mod formula;
 mod gumbel;
 mod gumbel_rescaled;
 mod hinge;
+mod info_nca;
 mod ipo;
 mod iql;
 mod kto;
 mod link;
+mod lipo;
 mod list;
+mod mdpo;
+mod nca;
 mod nca_pair;
 mod nll;
 mod odpo;
@@ -50,8 +55,10 @@ mod one_of;
 mod orpo;
 mod parameter;
 mod plackett_luce;
+mod plackett_luce_top;
 mod r_dpo;
 mod real;
+mod real_list;
 mod rebel;
 mod reward_model;
 mod robust;
@@ -59,6 +66,7 @@ mod rpo;
 mod rpo_bwd;
 mod rpo_fwd;
 mod rpo_sq;
+mod s_dpo;
 mod score;
 mod siglip;
 mod sigmoid_norm;
@@ -75,7 +83,7 @@ mod tracked;
 mod xpo;
 
 pub(crate) use checked::Checked;
-pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula};
+pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula, Place, Sum};
 pub use one_of::OneOf;
 pub use parameter::Parameter;
 use real::exp_difference;
@@ -288,7 +296,7 @@ macro_rules! any_formula {
     ($Any:ident $Formula:ident $Row:ident $apart:ident { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* } $($others:tt)*) => {
         impl $Formula for $Any {
-            any_formula!(@by_value $Formula);
+            any_formula!(@more $Formula $($Type)*);
             fn beta(&self) -> f64 {
                 match self {
                     $(Self::$Type(loss) => loss.beta(),)*
@@ -305,11 +313,28 @@ macro_rules! any_formula {
         }
     };
     // Each says for itself.
-    (@by_value AnswerFormula) => {
+    (@more AnswerFormula $($Type:ident)*) => {
         const REFERENCE_POINT: Option<ReferencePoint> = None;
     };
-    (@by_value PairFormula) => { const BY_VALUE: bool = false; };
-    (@by_value $Formula:ident) => {};
+    (@more PairFormula $($Type:ident)*) => { const BY_VALUE: bool = false; };
+    (@more ListFormula $($Type:ident)*) => {
+        fn of_two(&self) -> Option<Dpo> {
+            match self {
+                $(Self::$Type(loss) => loss.of_two(),)*
+            }
+        }
+        fn fewest(&self) -> usize {
+            match self {
+                $(Self::$Type(loss) => loss.fewest(),)*
+            }
+        }
+        fn is_of_differences(&self) -> bool {
+            match self {
+                $(Self::$Type(loss) => loss.is_of_differences(),)*
+            }
+        }
+    };
+    (@more $Formula:ident $($Type:ident)*) => {};
 }
 
 macro_rules! everything {
@@ -331,7 +356,6 @@ macro_rules! everything {
             ListedLoss { $($listed)* }
         }
         any_formula! { ListedLoss ListFormula List list_apart { $($listed)* } }
-        of_two!($($listed)*);
 
         /// The descriptions, by the type's name.
         #[allow(non_upper_case_globals, reason = "named as the types")]
@@ -342,20 +366,6 @@ macro_rules! everything {
             descriptions!(Listed $($listed)*);
         }
         all!($($operations)* $($pairwise)* $($labelled)* $($listed)*);
-    };
-}
-
-/// Which loss of pairs each loss of lists is where there are two answers.
-macro_rules! of_two {
-    ($($number:literal $Type:ident $name:ident [$($alias:literal),*] ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])?
-        $formula:literal $source:literal;)*) => {
-        impl ListedLoss {
-            pub(crate) fn as_pair(&self) -> Option<Dpo> {
-                match self {
-                    $(Self::$Type(loss) => $Type::of_two(loss),)*
-                }
-            }
-        }
     };
 }
 

@@ -25,6 +25,8 @@ struct Range {
     high: f64,
     /// Whether `low` and `high` are in it.
     closed: [bool; 2],
+    /// Whether only whole numbers are.
+    whole: bool,
 }
 
 impl Parameter {
@@ -33,10 +35,11 @@ impl Parameter {
     /// # Errors
     /// [`Error::Parameter`], also for NaN.
     pub fn check(&self, value: f64) -> Result<f64, Error> {
-        let Range { low, high, closed: [with_low, with_high] } = self.range;
+        let Range { low, high, closed: [with_low, with_high], whole } = self.range;
         let above = value > low || with_low && value == low;
         let below = value < high || with_high && value == high;
-        if above && below {
+        // Whole numbers of a range are few enough for an integer.
+        if above && below && !(whole && value as i64 as f64 != value) {
             Ok(value)
         } else {
             Err(Error::Parameter { name: self.name, value, requirement: self.requirement })
@@ -55,7 +58,7 @@ pub(super) const BETA: Parameter = Parameter {
     requirement: "finite and greater than 0",
     default: 0.1,
     grid: &[0.1, 0.5, 5.0, 1e-30, 1e30],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 pub(super) const LABEL_SMOOTHING: Parameter = Parameter {
@@ -64,7 +67,7 @@ pub(super) const LABEL_SMOOTHING: Parameter = Parameter {
     requirement: "at least 0 and less than 1/2",
     default: 0.1,
     grid: &[0.1, 0.0, 0.25, 0.499_999_9],
-    range: Range { low: 0.0, high: 0.5, closed: [true, false] },
+    range: Range { low: 0.0, high: 0.5, closed: [true, false], whole: false },
 };
 
 // So that its difference from a margin that matters keeps 2^-36 of the margin's precision: see simpo.rs.
@@ -74,7 +77,7 @@ pub(super) const GAMMA: Parameter = Parameter {
     requirement: "at least 0 and at most 65536",
     default: 0.5,
     grid: &[0.5, 0.0, 1.4, 65536.0],
-    range: Range { low: 0.0, high: 65536.0, closed: [true, true] },
+    range: Range { low: 0.0, high: 65536.0, closed: [true, true], whole: false },
 };
 
 pub(super) const LABEL_SHARE: Parameter = Parameter {
@@ -83,7 +86,7 @@ pub(super) const LABEL_SHARE: Parameter = Parameter {
     requirement: "greater than 0 and less than 1/2",
     default: 1e-3,
     grid: &[1e-3, 0.1, 0.25, 1e-30],
-    range: Range { low: 0.0, high: 0.5, closed: [false, false] },
+    range: Range { low: 0.0, high: 0.5, closed: [false, false], whole: false },
 };
 
 pub(super) const REWARD_SCALE: Parameter = Parameter {
@@ -92,7 +95,7 @@ pub(super) const REWARD_SCALE: Parameter = Parameter {
     requirement: "finite and greater than 0",
     default: 1.0,
     grid: &[1.0, 0.3, 1e-10, 1e10],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 pub(super) const BIAS: Parameter = Parameter {
@@ -114,7 +117,7 @@ pub(super) const REWARD_DIFFERENCE: Parameter = Parameter {
 };
 
 /// Every finite number.
-const FINITE: Range = Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] };
+const FINITE: Range = Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false], whole: false };
 
 pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     name: "class_weight",
@@ -122,7 +125,71 @@ pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     requirement: "finite and at least 0",
     default: 1.0,
     grid: &[1.0, 1.33, 0.0, 1e30],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false], whole: false },
+};
+
+pub(super) const TEMPERATURE: Parameter = Parameter {
+    name: "tau",
+    meaning: "the temperature",
+    requirement: "finite and greater than 0",
+    default: 0.05,
+    grid: &[0.05, 0.5, 1.0, 1e-30, 1e30],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
+};
+
+pub(super) const REWARD_TEMPERATURE: Parameter = Parameter {
+    name: "alpha",
+    meaning: "the temperature of the given rewards",
+    requirement: "finite and greater than 0",
+    default: 1.0,
+    grid: &[1.0, 0.01, 0.5, 1e-30, 1e30],
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
+};
+
+pub(super) const RANKED: Parameter = Parameter {
+    name: "top",
+    meaning: "how many answers are ranked, the others being below them",
+    requirement: "a whole number from 1 to 1000000",
+    default: 1.0,
+    grid: &[2.0, 1.0, 3.0, 4.0, 1_000_000.0],
+    range: Range { low: 1.0, high: 1_000_000.0, closed: [true, true], whole: true },
+};
+
+// As gamma, so that its difference from a reward that matters keeps most of that.
+pub(super) const ANCHOR: Parameter = Parameter {
+    name: "delta",
+    meaning: "the reward that the chosen answer is to exceed",
+    requirement: "at least 0 and at most 65536",
+    default: 0.0,
+    grid: &[0.0, 0.5, 1.4, 65536.0],
+    range: Range { low: 0.0, high: 65536.0, closed: [true, true], whole: false },
+};
+
+pub(super) const REWARD: Parameter = Parameter {
+    name: "reward",
+    meaning: "the given reward of the answer",
+    requirement: "finite",
+    default: 0.0,
+    grid: &[1.0, 0.0, 0.5, -2.25, 0.5, 1e-20, 30.0],
+    range: FINITE,
+};
+
+pub(super) const RELEVANCE: Parameter = Parameter {
+    name: "relevance",
+    meaning: "the degree of relevance of the answer",
+    requirement: "at least -1024 and at most 1024",
+    default: 0.0,
+    grid: &[1.0, 0.0, 0.5, 3.0, 0.0, -1.5, 10.0, 1024.0],
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true], whole: false },
+};
+
+pub(super) const RIGHT: Parameter = Parameter {
+    name: "right",
+    meaning: "whether the answer is right: 1, or 0 of one that is not",
+    requirement: "1 or 0",
+    default: 1.0,
+    grid: &[1.0, 0.0, 0.0, 1.0, 1.0],
+    range: Range { low: 0.0, high: 1.0, closed: [true, true], whole: true },
 };
 
 pub(super) const MARGIN_TARGET: Parameter = Parameter {
@@ -131,7 +198,7 @@ pub(super) const MARGIN_TARGET: Parameter = Parameter {
     requirement: "finite and at least 0",
     default: 1.0,
     grid: &[1.0, 0.0, 25.5, 1e30],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false], whole: false },
 };
 
 pub(super) const SHIFT: Parameter = Parameter {
@@ -140,7 +207,7 @@ pub(super) const SHIFT: Parameter = Parameter {
     requirement: "finite",
     default: 0.0,
     grid: &[0.0, 0.25, -1.5, 1e10],
-    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 pub(super) const TAU: Parameter = Parameter {
@@ -149,7 +216,7 @@ pub(super) const TAU: Parameter = Parameter {
     requirement: "at least 1/1024 and at most 1024",
     default: 0.05,
     grid: &[0.05, 1.0, 0.0009765625, 1024.0],
-    range: Range { low: 1.0 / 1024.0, high: 1024.0, closed: [true, true] },
+    range: Range { low: 1.0 / 1024.0, high: 1024.0, closed: [true, true], whole: false },
 };
 
 pub(super) const PENALTY: Parameter = Parameter {
@@ -158,7 +225,7 @@ pub(super) const PENALTY: Parameter = Parameter {
     requirement: "finite and at least 0",
     default: 50.0,
     grid: &[50.0, 0.0, 5.0, 1e10],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false], whole: false },
 };
 
 pub(super) const TERM_WEIGHT: Parameter = Parameter {
@@ -167,7 +234,7 @@ pub(super) const TERM_WEIGHT: Parameter = Parameter {
     requirement: "finite and at least 0",
     default: 1.0,
     grid: &[1.0, 0.01, 0.0, 1e10],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false], whole: false },
 };
 
 pub(super) const TIE_THRESHOLD: Parameter = Parameter {
@@ -176,7 +243,7 @@ pub(super) const TIE_THRESHOLD: Parameter = Parameter {
     requirement: "at least -1000 and less than 0",
     default: -0.5,
     grid: &[-0.5, -0.1, -1e-20, -1000.0],
-    range: Range { low: -1000.0, high: 0.0, closed: [true, false] },
+    range: Range { low: -1000.0, high: 0.0, closed: [true, false], whole: false },
 };
 
 pub(super) const REWARD_SHAPE: Parameter = Parameter {
@@ -185,7 +252,7 @@ pub(super) const REWARD_SHAPE: Parameter = Parameter {
     requirement: "at least -1024 and at most 1024",
     default: 0.25,
     grid: &[0.25, 0.0, -0.5, 1e-10, 2.0],
-    range: Range { low: -1024.0, high: 1024.0, closed: [true, true] },
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true], whole: false },
 };
 
 pub(super) const CENTERING: Parameter = Parameter {
@@ -194,7 +261,7 @@ pub(super) const CENTERING: Parameter = Parameter {
     requirement: "finite and at least 0",
     default: 0.0,
     grid: &[0.01, 0.0, 1.0, 1e10],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false], whole: false },
 };
 
 pub(super) const VALUE_TEMPERATURE: Parameter = Parameter {
@@ -203,7 +270,7 @@ pub(super) const VALUE_TEMPERATURE: Parameter = Parameter {
     requirement: "finite and greater than 0",
     default: 1.0,
     grid: &[0.5, 1.0, 2.0, 1e-20, 1e20],
-    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: 0.0, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 pub(super) const CLIP: Parameter = Parameter {
@@ -212,7 +279,7 @@ pub(super) const CLIP: Parameter = Parameter {
     requirement: "at least -1024 and at most 1024",
     default: 5.0,
     grid: &[5.0, 7.0, -1024.0, 1024.0],
-    range: Range { low: -1024.0, high: 1024.0, closed: [true, true] },
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true], whole: false },
 };
 
 pub(super) const LOG_SCALE: Parameter = Parameter {
@@ -221,7 +288,7 @@ pub(super) const LOG_SCALE: Parameter = Parameter {
     requirement: "at least -1024 and at most 1024",
     default: 0.0,
     grid: &[1.5, 0.0, -1.0, 5.0, -1024.0],
-    range: Range { low: -1024.0, high: 1024.0, closed: [true, true] },
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true], whole: false },
 };
 
 pub(super) const EXPECTILE: Parameter = Parameter {
@@ -230,7 +297,7 @@ pub(super) const EXPECTILE: Parameter = Parameter {
     requirement: "greater than 0 and less than 1",
     default: 0.7,
     grid: &[0.7, 0.5, 0.9999999, 1e-20],
-    range: Range { low: 0.0, high: 1.0, closed: [false, false] },
+    range: Range { low: 0.0, high: 1.0, closed: [false, false], whole: false },
 };
 
 pub(super) const DIVERGENCE: Parameter = Parameter {
@@ -239,7 +306,7 @@ pub(super) const DIVERGENCE: Parameter = Parameter {
     requirement: "at least -1024 and at most 1024",
     default: 0.5,
     grid: &[0.5, 1.0, 0.0, 1.0000001, 2.0],
-    range: Range { low: -1024.0, high: 1024.0, closed: [true, true] },
+    range: Range { low: -1024.0, high: 1024.0, closed: [true, true], whole: false },
 };
 
 pub(super) const LENGTH_DIFFERENCE: Parameter = Parameter {
@@ -248,7 +315,7 @@ pub(super) const LENGTH_DIFFERENCE: Parameter = Parameter {
     requirement: "finite",
     default: 0.0,
     grid: &[12.0, -30.0, 0.0, 1.0, 2048.0],
-    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 pub(super) const OFFSET: Parameter = Parameter {
@@ -257,7 +324,7 @@ pub(super) const OFFSET: Parameter = Parameter {
     requirement: "finite",
     default: 0.0,
     grid: &[0.5, 0.0, -1.0, 3.25, 1e10],
-    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 pub(super) const PREFERENCE: Parameter = Parameter {
@@ -266,7 +333,7 @@ pub(super) const PREFERENCE: Parameter = Parameter {
     requirement: "at least 0 and at most 1",
     default: 1.0,
     grid: &[0.9, 1.0, 0.5, 0.0, 0.30000001192092896],
-    range: Range { low: 0.0, high: 1.0, closed: [true, true] },
+    range: Range { low: 0.0, high: 1.0, closed: [true, true], whole: false },
 };
 
 pub(super) const TIE: Parameter = Parameter {
@@ -275,7 +342,7 @@ pub(super) const TIE: Parameter = Parameter {
     requirement: "at least 0 and at most 1",
     default: 0.0,
     grid: &[0.0, 1.0],
-    range: Range { low: 0.0, high: 1.0, closed: [true, true] },
+    range: Range { low: 0.0, high: 1.0, closed: [true, true], whole: false },
 };
 
 pub(super) const NLL: Parameter = Parameter {
@@ -284,7 +351,7 @@ pub(super) const NLL: Parameter = Parameter {
     requirement: "finite",
     default: 0.0,
     grid: &[1.25, 0.0, 0.001, 250.5],
-    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false], whole: false },
 };
 
 pub(super) const REWARD_MARGIN: Parameter = Parameter {
@@ -293,5 +360,5 @@ pub(super) const REWARD_MARGIN: Parameter = Parameter {
     requirement: "finite",
     default: 0.0,
     grid: &[0.5, 0.0, 1.0, 3.0, -2.5],
-    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false] },
+    range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false], whole: false },
 };

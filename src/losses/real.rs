@@ -34,6 +34,10 @@ pub trait Real:
     fn exp_m1_less(self) -> Self;
     /// The natural logarithm of a number above 0.
     fn ln(self) -> Self;
+    /// `ln(1 + self)` of a number above -1, to its own precision.
+    fn ln_1p(self) -> Self;
+    /// The larger of two numbers from 0 on, for the size of what is added up: it need not be exact.
+    fn larger(self, other: Self) -> Self;
 }
 
 /// What one exponential gives of `z`.
@@ -52,6 +56,13 @@ impl<R: Real> Logistic<R> {
     pub fn softplus_of_minus(self) -> R {
         let wrong = R::select(self.z.is_negative(), self.z.abs(), R::from_f64(0.0));
         (self.log1p_exp + wrong).exact()
+    }
+
+    /// `softplus(z)`.
+    #[inline(always)]
+    pub fn softplus(self) -> R {
+        let right = R::select(self.z.is_negative(), R::from_f64(0.0), self.z.abs());
+        (self.log1p_exp + right).exact()
     }
 
     /// `softplus(-z) + k z`: where z is negative, `|z|` comes in with `1 - k`.

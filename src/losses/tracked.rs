@@ -140,6 +140,11 @@ impl<L: Lanes> Tracked<L> {
 }
 
 impl Tracked {
+    /// Whether it is 0, or at least 2^-200 of `largest`: large enough for what a sum of such terms has lost.
+    pub fn is_within(self, largest: Self) -> bool {
+        self.value == 0.0 || self.value.abs() >= largest.value * (1.0 / (1_u128 << 100) as f64 / (1_u128 << 100) as f64)
+    }
+
     /// The nearest `f32` to the exact value, if the bound decides it.
     pub fn rounded(self) -> Option<f32> {
         let (value, decided) = self.decided();
@@ -349,5 +354,23 @@ impl<L: Lanes> Real for Tracked<L> {
             Some(error) => own + error / least,
         };
         Self::bounded(value, L::select(L::splat(f64::MIN_POSITIVE).lt(least), error, L::splat(f64::INFINITY)))
+    }
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        let value = elementary::lanes::log1p(self.value);
+        let least = (L::splat(1.0) + self.value) - self.bound();
+        let own = value.abs() * L::splat(ELEMENTARY);
+        let error = match self.error {
+            None => own,
+            // The sum above is rounded.
+            Some(error) => own + error / least * L::splat(1.01),
+        };
+        // Below, what rounding takes from the sum matters.
+        let inside = L::and(L::splat(1e-3).lt(least), self.value.abs().lt(L::splat(f64::INFINITY)));
+        Self::bounded(value, L::select(inside, error, L::splat(f64::INFINITY)))
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        Self::new(L::select(self.value.lt(other.value), other.value, self.value))
     }
 }

@@ -337,7 +337,8 @@ impl Shape for ListRows {
 
     fn slope(&self, log_ratio: f32) -> f32 {
         let mut gradients = [0.0; 2];
-        let lists = Lists { policy_logps: &[log_ratio, 0.0], ref_logps: None, offsets: &[0, 2], weights: None };
+        let lists =
+            Lists { policy_logps: &[log_ratio, 0.0], ref_logps: None, offsets: &[0, 2], weights: None, column: None };
         let outputs = ListOutputs { grad_logps: Some(&mut gradients), ..ListOutputs::default() };
         match Run::default().evaluate_listed(&self.loss, lists, outputs, None, &mut [ListScratch::default(); 2]) {
             Ok(()) => gradients[0],
