@@ -198,6 +198,9 @@ for name, score in SCORES.items():
 
 LABELLED = {
     "kto": lambda t: kto_of(t, t.beta * t.shifted),
+    "bco": lambda t: softplus(-t.beta * t.shifted) if t.desirable else softplus(t.beta * t.shifted),
+    "apo_zero_unpaired": lambda t: kto_of(t, t.z),
+    "siglip": lambda t: softplus(-(t.z + t.bias)) if t.desirable else softplus(t.z + t.bias),
 }
 
 LISTED = {
