@@ -582,7 +582,7 @@ fn print_answers(backend: Backend, data: &Data, results: &mut Results) {
     for description in LOSSES {
         let parameters = description.case(0);
         match description.shape {
-            Shape::Pairwise => (),
+            Shape::Pairwise | Shape::Contrastive => (),
             Shape::Labelled => {
                 let loss = LabelledLoss::new(description, &parameters).expect("valid parameters");
                 let ours = |results: &mut Results| {

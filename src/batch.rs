@@ -53,7 +53,7 @@ fn split_outputs<const N: usize>(slices: Columns<'_, N>, n: usize) -> (Columns<'
 }
 
 impl Run {
-    fn work<W: Work>(self, work: W, metrics: Option<&mut W::Metrics>) -> Result<(), Error> {
+    pub(crate) fn work<W: Work>(self, work: W, metrics: Option<&mut W::Metrics>) -> Result<(), Error> {
         self.job(work.rows().div_ceil(W::GRAIN), |split| match split {
             false => work.run(metrics),
             true => halves(work, metrics),

@@ -45,7 +45,7 @@ pub enum Error {
         /// What it must satisfy.
         requirement: &'static str,
     },
-    /// Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers.
+    /// Offsets that are not those of lists or segments: they begin with 0, never fall, and end with the number of answers or steps.
     Offsets {
         /// The place among the offsets, counted from 0.
         index: usize,
@@ -253,6 +253,25 @@ pub(crate) fn check_length(argument: &'static str, expected: usize, got: usize) 
     if expected == got { Ok(()) } else { Err(Error::Length { argument, expected, got }) }
 }
 
+/// That offsets begin with 0, never fall, and end with `n`; the first and the last requirement in words.
+pub(crate) fn check_offsets(offsets: &[usize], n: usize, [first, last]: [&'static str; 2]) -> Result<(), Error> {
+    let mut before = 0;
+    for (index, &value) in offsets.iter().enumerate() {
+        let fault = |requirement| Err(Error::Offsets { index, value, requirement });
+        if index == 0 && value != 0 {
+            return fault(first);
+        }
+        if value < before {
+            return fault("at least the offset before it");
+        }
+        before = value;
+    }
+    if before != n || offsets.is_empty() {
+        return Err(Error::Offsets { index: offsets.len().saturating_sub(1), value: before, requirement: last });
+    }
+    Ok(())
+}
+
 /// That there are as many weights as rows, each finite and at least 0.
 pub(crate) fn check_weights(rows: usize, weights: &[f32]) -> Result<(), Error> {
     check_length("weights", rows, weights.len())?;
@@ -261,24 +280,6 @@ pub(crate) fn check_weights(rows: usize, weights: &[f32]) -> Result<(), Error> {
         Some((row, &value)) => Err(Error::Weight { row, value }),
         None => Ok(()),
     }
-}
-
-/// That offsets begin with 0, never fall and end with `n`. `requirements` are those of the first and of the last one, in words.
-pub(crate) fn check_offsets(offsets: &[usize], n: usize, [first, last]: [&'static str; 2]) -> Result<(), Error> {
-    let mut before = 0;
-    for (index, &value) in offsets.iter().enumerate() {
-        if index == 0 && value != 0 {
-            return Err(Error::Offsets { index, value, requirement: first });
-        }
-        if value < before {
-            return Err(Error::Offsets { index, value, requirement: "at least the offset before it" });
-        }
-        before = value;
-    }
-    if before != n || offsets.is_empty() {
-        return Err(Error::Offsets { index: offsets.len().saturating_sub(1), value: before, requirement: last });
-    }
-    Ok(())
 }
 
 /// That a column is there if the loss takes one and not otherwise, as many numbers as rows, each in its range.

@@ -63,8 +63,7 @@ impl<'a> KlOutputs<'a> {
         let (grad_logps, more_logps) = halves(self.grad_logps, tokens);
         let (sums, more_sums) = halves(self.sums, sequences);
         let (means, more_means) = halves(self.means, sequences);
-        let more =
-            Self { estimates: more_estimates, grad_logps: more_logps, sums: more_sums, means: more_means };
+        let more = Self { estimates: more_estimates, grad_logps: more_logps, sums: more_sums, means: more_means };
         (Self { estimates, grad_logps, sums, means }, more)
     }
 }

@@ -143,6 +143,7 @@ mod run;
 mod saved;
 #[cfg(feature = "std")]
 mod scores;
+pub mod segments;
 pub mod streaming;
 mod tally;
 #[cfg(feature = "std")]

@@ -134,9 +134,9 @@ pub fn read(kind: Kind, bytes: &[u8]) -> Result<Reader<'_>, Error> {
     match unseal(bytes, end) {
         Err(Unsealed::CutOff) => refuse("is cut off"),
         Err(Unsealed::Damaged) => refuse("is damaged: its checksum does not fit"),
-        Ok(_) if of != kind as u8 => {
-            refuse("is of another kind: metrics of pairs, of labelled answers or of lists, a mean log-ratio, or a whole monitor")
-        }
+        Ok(_) if of != kind as u8 => refuse(
+            "is of another kind: metrics of pairs, of labelled answers or of lists, a mean log-ratio, or a whole monitor",
+        ),
         Ok((covered, _)) => Ok(Reader(covered.get(HEADER..).unwrap_or_default())),
     }
 }

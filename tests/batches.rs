@@ -357,19 +357,22 @@ fn refused(description: &Description, parameters: &[f64]) -> Option<Error> {
         Shape::Pairwise => Loss::new(description, parameters).err(),
         Shape::Labelled => LabelledLoss::new(description, parameters).err(),
         Shape::Listed => ListedLoss::new(description, parameters).err(),
+        Shape::Contrastive => unreachable!("none is made of parameters"),
     }
 }
 
 #[test]
 fn parameters_are_checked() {
     const INF: f64 = f64::INFINITY;
-    for description in LOSSES {
+    for description in LOSSES.iter().filter(|loss| loss.shape != Shape::Contrastive) {
         for (k, parameter) in description.parameters.iter().enumerate() {
             // What is outside of each range, and its ends within.
             let (bad, good): (&[f64], &[f64]) = match parameter.name {
                 "beta" => (&[0.0, -0.0, -0.1], &[f64::from_bits(1), f64::MAX]),
                 "label_smoothing" => (&[0.5, 0.6, -1e-300, 1.0], &[0.0, -0.0, 0.5_f64.next_down()]),
                 "gamma" => (&[-0.5, 65_536.0_f64.next_up()], &[0.0, 65_536.0]),
+                "contrastive_bias" => (&[0.0, -0.5, 1.0_f64.next_up()], &[f64::from_bits(1), 1.0]),
+                "temperature" => (&[0.0, -1.0, 1e-12_f64.next_down(), 1e12_f64.next_up()], &[1e-12, 1e12]),
                 "desirable_weight" | "undesirable_weight" => (&[-1e-300, -1.0], &[0.0, -0.0, f64::MAX]),
                 other => panic!("the range of {other} is to be stated here"),
             };

@@ -1,6 +1,8 @@
 //! InfoNCE and its symmetric form against the judge and worked values, on every level.
 
-use preflane::contrastive::{InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors};
+use preflane::contrastive::{
+    Against, Groups, GroupsOutputs, InfoNceOutputs, MeanOver, Pairing, Similarities, Similarity, SymmetricSums, Vectors,
+};
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
 use preflane::{Backend, Error, Level, Loss, Run, evaluate_pair};
 use preflane_judge::{Float, Random, contrastive as exact, ulps};
@@ -302,4 +304,154 @@ fn errors_come_first() {
     let sums = SymmetricSums { rows: &mut r, columns: &mut c };
     let error = Run::on(Backend::SCALAR).symmetric(Logits::new(&matrix, 2, 3).unwrap(), 1.0, sums, None).unwrap_err();
     assert_eq!(error, Error::Length { argument: "columns of similarities", expected: 2, got: 3 });
+}
+
+/// Results of groups on every level and on two threads, which are the same.
+fn groups(given: Groups<'_>, temperature: f64) -> (f32, Vec<f32>, Vec<f32>) {
+    let n = given.labels.len();
+    let mut first: Option<(f32, Vec<f32>, Vec<f32>)> = None;
+    let runs = backends().map(Run::on).chain([Run::default().threads(2).unwrap()]);
+    for run in runs {
+        let (mut losses, mut grads) = (vec![7.0; n], vec![7.0; n * n]);
+        let outputs = GroupsOutputs {
+            losses: Some(&mut losses),
+            grads: (n > 0).then(|| LogitsMut::new(&mut grads, n, n).unwrap()),
+        };
+        let result = run.groups(given, temperature, outputs).unwrap();
+        let all = (result.loss, losses, grads);
+        let bits = |all: &(f32, Vec<f32>, Vec<f32>)| -> Vec<u32> {
+            [all.0].iter().chain(&all.1).chain(&all.2).map(|x| x.to_bits()).collect()
+        };
+        match &first {
+            None => first = Some(all),
+            Some(first) => assert_eq!(bits(first), bits(&all), "{run:?}"),
+        }
+    }
+    first.unwrap()
+}
+
+const CONVENTIONS: [(Against, MeanOver); 6] = [
+    (Against::Others, MeanOver::Pairs),
+    (Against::Others, MeanOver::Anchors),
+    (Against::Others, MeanOver::AnchorsWithPositives),
+    (Against::Negatives, MeanOver::Pairs),
+    (Against::Negatives, MeanOver::Anchors),
+    (Against::Negatives, MeanOver::AnchorsWithPositives),
+];
+
+#[test]
+fn groups_against_the_judge() {
+    let mut random = Random(24);
+    let mut largest = [0.0_f64; 2];
+    for (n, kinds) in [(1, 1), (2, 1), (3, 2), (5, 2), (8, 4), (17, 3), (70, 5), (300, 150)] {
+        for temperature in [0.05, 0.5, 1.0, 30.0] {
+            let labels: Vec<i64> = (0..n).map(|_| (random.bits() % kinds) as i64 - 1).collect();
+            let mut s: Vec<f32> = (0..n * n).map(|_| (2.0 * random.unit() - 1.0) as f32).collect();
+            (0..n).for_each(|i| s[i * n + i] = f32::NAN);
+            for (against, mean) in CONVENTIONS {
+                if n == 300 && (temperature != 0.05 || mean == MeanOver::Anchors) {
+                    continue;
+                }
+                let similarities = Logits::new(&s, n, n).unwrap();
+                let (loss, losses, grads) =
+                    groups(Groups { similarities, labels: &labels, against, mean }, temperature);
+                let convention = exact::Convention {
+                    negatives_alone: against == Against::Negatives,
+                    over_pairs: mean == MeanOver::Pairs,
+                    all_anchors: mean == MeanOver::Anchors,
+                };
+                let exact = exact::grouped(&s, &labels, temperature, convention);
+                let what = format!("{n} of {kinds}, T {temperature}, {against:?} {mean:?}");
+                assert!(ulps(loss, &exact.mean) <= 1.02, "{what}: {loss:e} {:.12}", exact.mean);
+                for (i, (got, exact)) in losses.iter().zip(&exact.losses).enumerate() {
+                    let error = ulps(*got, exact);
+                    assert!(error <= BOUND, "{what}: loss {i}: {got:e} {exact:.12}");
+                    largest[0] = largest[0].max(error);
+                }
+                for (place, (got, exact_grad)) in grads.iter().zip(&exact.grads).enumerate() {
+                    let (i, j) = (place / n, place % n);
+                    let k = (0..n).filter(|&j| j != i && labels[j] == labels[i]).count();
+                    if k > 1 && i != j && labels[i] == labels[j] && against == Against::Others {
+                        let error = Float::with_val(PRECISION, exact_grad - f64::from(*got)).abs();
+                        let allowed =
+                            exact_grad.clone().abs() * 2.0_f64.powi(-24) + exact.weights[i].clone() * 2.0_f64.powi(-29);
+                        assert!(error <= allowed, "{what}: {i} {j}: {got:e} {exact_grad:.12}");
+                        continue;
+                    }
+                    let error = ulps(*got, exact_grad);
+                    assert!(error <= 0.55, "{what}: by {i} {j}: {got:e} {exact_grad:.12}, {error} ULP");
+                    largest[1] = largest[1].max(error);
+                }
+            }
+        }
+    }
+    println!("largest errors {largest:?} ULP");
+    assert!(largest.iter().all(|x| *x > 0.49), "{largest:?}");
+}
+
+/// Six unit vectors of three groups, one of which has one.
+#[test]
+fn worked_values_of_groups() {
+    let angles = [0.0_f64, 10.0, 20.0, 50.0, 60.0, 80.0].map(f64::to_radians);
+    let s: Vec<f32> = angles.iter().flat_map(|a| angles.map(|b| (a - b).cos() as f32)).collect();
+    let (similarities, labels) = (Logits::new(&s, 6, 6).unwrap(), [0, 0, 0, 1, 1, 2]);
+    for (given, want) in [
+        (Groups::nt_xent_of_negatives(similarities, &labels), 0.298143100644),
+        (Groups::supcon_of_positives(similarities, &labels), 0.720060445082),
+        (Groups::supcon(similarities, &labels), 0.600050370901),
+    ] {
+        // Similarities are rounded to f32 and divided by 0.1.
+        let (loss, losses, grads) = groups(given, 0.1);
+        assert!((f64::from(loss) - want).abs() < 1e-6, "{given:?}: {loss} {want}");
+        assert_eq!(losses[5].to_bits(), 0);
+        assert!(grads[30..].iter().all(|x| x.to_bits() == 0));
+        let result = Run::default().groups(given, 0.1, GroupsOutputs::default()).unwrap();
+        assert_eq!((result.pairs, result.anchors), (8, 5));
+    }
+    // Two views of each sample: both conventions of NT-Xent are the same, and an anchor's loss is InfoNCE.
+    let labels = [0, 1, 2, 2, 1, 0];
+    let one = groups(Groups::nt_xent(similarities, &labels), 0.1);
+    let other = groups(Groups::nt_xent_of_negatives(similarities, &labels), 0.1);
+    assert_eq!((one.0, &one.1), (other.0, &other.1));
+    let (loss, by_positive, by_negatives, _) = run(s[5], &s[1..5], None, 0.1);
+    assert_eq!(one.1[0], loss);
+    assert!((one.2[5] * 6.0 - by_positive).abs() <= 2e-6 * by_positive.abs());
+    assert!((one.2[1] * 6.0 - by_negatives[0]).abs() <= 2e-6 * by_negatives[0]);
+}
+
+#[test]
+fn groups_without_positives_and_what_is_not_finite() {
+    let s = [0.5_f32; 9];
+    let similarities = Logits::new(&s, 3, 3).unwrap();
+    for (against, mean) in CONVENTIONS {
+        // No pair: nothing to learn, which the counts tell.
+        let given = Groups { similarities, labels: &[0, 1, 2], against, mean };
+        assert_eq!(groups(given, 0.1), (0.0, vec![0.0; 3], vec![0.0; 9]));
+        let result = Run::default().groups(given, 0.1, GroupsOutputs::default()).unwrap();
+        assert_eq!((result.pairs, result.anchors), (0, 0));
+        // A NaN is its row's.
+        let mut bad = s;
+        bad[1] = f32::NAN;
+        let given = Groups { similarities: Logits::new(&bad, 3, 3).unwrap(), labels: &[4, 4, 0], against, mean };
+        let (loss, losses, grads) = groups(given, 0.1);
+        assert_eq!([loss, losses[0], grads[1], grads[2]].map(f32::to_bits), [0x7fc0_0000; 4]);
+        assert!(losses[1] > 0.0 && grads[3..].iter().all(|x| x.is_finite()) && grads[0].to_bits() == 0);
+        // What is infinitely far is not there; a positive that is has no probability.
+        bad[1] = f32::NEG_INFINITY;
+        let given = Groups { similarities: Logits::new(&bad, 3, 3).unwrap(), labels: &[4, 0, 4], against, mean };
+        assert_eq!(groups(given, 0.1).1[0].to_bits(), 0);
+        let given = Groups { similarities: Logits::new(&bad, 3, 3).unwrap(), labels: &[4, 4, 0], against, mean };
+        let (loss, losses, grads) = groups(given, 0.1);
+        assert_eq!((loss, losses[0]), (f32::INFINITY, f32::INFINITY));
+        assert!(grads[1] < 0.0 && (grads[1] + grads[2]).abs() < 1e-6, "{grads:?}");
+    }
+    let mut losses = [7.0; 2];
+    let outputs = GroupsOutputs { losses: Some(&mut losses), grads: None };
+    let error = Run::default().groups(Groups::supcon(similarities, &[0, 0, 1]), 0.1, outputs);
+    assert_eq!(error, Err(Error::Length { argument: "losses", expected: 3, got: 2 }));
+    let error = Run::default().groups(Groups::supcon(similarities, &[0, 0]), 0.1, GroupsOutputs::default());
+    assert_eq!(error, Err(Error::Length { argument: "rows of similarities", expected: 2, got: 3 }));
+    let error = Run::default().groups(Groups::supcon(similarities, &[0; 3]), 0.0, GroupsOutputs::default());
+    assert!(matches!(error, Err(Error::Parameter { name: "temperature", .. })));
+    assert_eq!(losses, [7.0; 2]);
 }

@@ -143,15 +143,21 @@ fn answers_and_their_metrics() {
                 let [a, b, c, d, e] = results.each_mut().map(|x| Some(&mut x[..]));
                 let what = format!("{} of {n} answers, spread {spread}", description.name);
                 match description.shape {
-                    Shape::Pairwise => continue,
+                    Shape::Pairwise | Shape::Contrastive => continue,
                     Shape::Labelled => {
                         let loss = LabelledLoss::new(description, &description.defaults()).unwrap();
                         let desirable: Vec<bool> = (0..n).map(|i| i % 3 == 0).collect();
                         let answers =
                             Labelled { reference_point: 0.5, ..Labelled::new(&policy, &reference, &desirable) };
                         let mut metrics = LabelledMetrics::new();
-                        let outputs =
-                            LabelledOutputs { losses: a, rewards: b, grad_logps: c, grad_ref_logps: d, grad_beta: e };
+                        let outputs = LabelledOutputs {
+                            losses: a,
+                            rewards: b,
+                            grad_logps: c,
+                            grad_ref_logps: d,
+                            grad_beta: e,
+                            ..Default::default()
+                        };
                         let metrics = Some(&mut metrics);
                         quiet(&what, || Run::default().evaluate_labelled(&loss, answers, outputs, metrics)).unwrap();
                     }

@@ -825,6 +825,12 @@ static void loss_list(void) {
    : (shape_of) == PREFLANE_SHAPE_LABELLED                                                                           \
        ? preflane_evaluate_labelled(ONE, loss, &labelled, &labelled_outputs, NULL, &error)                           \
        : preflane_evaluate_listed(ONE, loss, &listed, &listed_outputs, NULL, scratch, 2, &error))
+    /* Those of samples have functions of their own. */
+    if (about.shape == PREFLANE_SHAPE_CONTRASTIVE) {
+      REFUSED(preflane_evaluate(ONE, &loss, &pairs, &pair_outputs, NULL, &error), PREFLANE_ERROR_PARAMETER, "kind",
+              PREFLANE_NO_ROW);
+      continue;
+    }
     /* Each value of the grids, one parameter after the other. */
     for (j = 0; j < about.parameter_count; j++) {
       for (k = 0; k < about.parameters[j].grid_length; k++) {
@@ -1635,6 +1641,155 @@ static void streaming(void) {
   }
 }
 
+/* Segments of trajectories, from steps to scores and back; ranked segments; groups of samples. */
+static void segments(void) {
+  float logps[5] = {-0.5f, -0.25f, -1, -2, -1.5f}, scores[2], by_score[2] = {1, -2}, by[5], by_ref[5];
+  float start[2] = {-3, -2}, end[2] = {-2, 0}, by_start[2], by_end[2], nan = (float)NAN;
+  size_t offsets[3] = {0, 3, 5};
+  preflane_segments given = {5, 2, NULL, NULL, NULL, 0.5, NULL, NULL, PREFLANE_SEGMENT_SCORE_SUM, 0}, other;
+  preflane_segment_outputs outputs = {0};
+  preflane_error error;
+  size_t i;
+  given.values = logps, given.offsets = offsets, outputs.values = by, outputs.ref_values = by_ref;
+  CHECK(preflane_segment_scores(ONE, &given, scores, &error) == PREFLANE_OK && scores[0] == -0.875f && scores[1] == -2.75f);
+  CHECK(preflane_segment_grads(ONE, &given, by_score, &outputs, &error) == PREFLANE_OK);
+  CHECK(by[0] == 1 && by[2] == 0.25f && by[4] == -1 && by_ref[0] == -1 && by_ref[4] == 1);
+  given.ref_values = logps;
+  CHECK(preflane_segment_scores(ONE, &given, scores, &error) == PREFLANE_OK && scores[0] == 0 && scores[1] == 0);
+  given.ref_values = NULL;
+  {
+    float rewards[4] = {-1, -1, -1, -1};
+    size_t pairs[3] = {0, 2, 4};
+    other = given, other.steps = 4, other.values = rewards, other.offsets = pairs, other.discount = 1;
+    other.score = PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET, other.start = start, other.end = end;
+    CHECK(preflane_segment_scores(ONE, &other, scores, &error) == PREFLANE_OK && scores[0] == 1 && scores[1] == 0);
+    outputs.start = by_start, outputs.end = by_end;
+    CHECK(preflane_segment_grads(ONE, &other, by_score, &outputs, &error) == PREFLANE_OK);
+    CHECK(by_start[0] == 1 && by_end[0] == -1 && by[3] == 2 && by_start[1] == -2);
+    other.end = NULL;
+    REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_NULL, "end", PREFLANE_NO_ROW);
+  }
+  scores[0] = by[0] = 7;
+  REFUSED(preflane_segment_grads(ONE, &given, by_score, &outputs, &error), PREFLANE_ERROR_LENGTH, "grads by start",
+          PREFLANE_NO_ROW);
+  other = given, other.start = start;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_LENGTH, "start", PREFLANE_NO_ROW);
+  other = given, other.score = 4;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_PARAMETER, "score", PREFLANE_NO_ROW);
+  other = given, other.discount = 1.5;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_PARAMETER, "discount", PREFLANE_NO_ROW);
+  other = given, other.reserved = 1;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW);
+  other = given, other.segments = SIZE_MAX;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_LENGTH, "offsets", PREFLANE_NO_ROW);
+  other = given, other.steps = 4;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_OFFSETS, "offsets", 2);
+  REFUSED(preflane_segment_scores(ONE, &given, logps, &error), PREFLANE_ERROR_OVERLAP, "scores", PREFLANE_NO_ROW);
+  CHECK(scores[0] == 7 && by[0] == 7);
+
+  {
+    enum { STEPS = 3, D = 2 };
+    float policy[STEPS * D] = {0, 0, 0.5f, 0.5f, 0, 0}, actions[STEPS * D] = {0.6f, 0.8f, 0.5f, 0.5f, 0, 0}, distances[2];
+    float grads[STEPS * D], weights[2] = {4, 1};
+    uint8_t mask[STEPS] = {1, 1, 0};
+    size_t ends[3] = {0, 3, 3};
+    uint64_t empty = 9;
+    preflane_segment_actions acted = {{NULL, STEPS, D, D}, {NULL, STEPS, D, D}, NULL, NULL, 2}, wrong;
+    preflane_matrix_mut to = {NULL, STEPS, D, D};
+    policy[4] = nan, acted.policy.data = policy, acted.actions.data = actions, acted.mask = mask, acted.offsets = ends;
+    to.data = grads;
+    CHECK(preflane_segment_distances(ONE, &acted, distances, &empty, &error) == PREFLANE_OK);
+    CHECK(distances[0] == 0.25f && distances[1] == 0 && empty == 1);
+    CHECK(preflane_segment_distances_grad(ONE, &acted, weights, &to, &error) == PREFLANE_OK);
+    CHECK(fabsf(grads[0] + 0.6f) < 1e-6f && fabsf(grads[1] + 0.8f) < 1e-6f && grads[2] == 0 && grads[4] == 0);
+    distances[0] = 7;
+    mask[1] = 2;
+    REFUSED(preflane_segment_distances(ONE, &acted, distances, &empty, &error), PREFLANE_ERROR_PARAMETER, "mask", 1);
+    mask[1] = 1, wrong = acted, wrong.policy.rows = 2;
+    REFUSED(preflane_segment_distances(ONE, &wrong, distances, &empty, &error), PREFLANE_ERROR_LENGTH, "rows of policy",
+            PREFLANE_NO_ROW);
+    wrong = acted, wrong.segments = 1;
+    CHECK(preflane_segment_distances(ONE, &wrong, distances, NULL, &error) == PREFLANE_OK && distances[0] == 0.25f);
+    wrong = acted, wrong.actions.rows = wrong.policy.rows = 0, wrong.offsets = ends + 1, wrong.segments = 1;
+    REFUSED(preflane_segment_distances(ONE, &wrong, distances, &empty, &error), PREFLANE_ERROR_OFFSETS, "offsets", 0);
+    ends[1] = ends[2] = 0;
+    wrong.offsets = ends, wrong.segments = 2;
+    CHECK(preflane_segment_distances(ONE, &wrong, distances, &empty, &error) == PREFLANE_OK && empty == 2 && distances[0] == 0);
+  }
+  {
+    float values[4] = {1, 2, 0, 0}, most[2], grads[4], one[2] = {1, 1};
+    preflane_matrix rows = {NULL, 2, 2, 2};
+    preflane_matrix_mut to = {NULL, 2, 2, 2};
+    rows.data = values, to.data = grads;
+    CHECK(preflane_soft_maximum(ONE, &rows, 0.001, most, &error) == PREFLANE_OK && most[0] == 2 && most[1] == 0);
+    CHECK(preflane_soft_maximum_grad(ONE, &rows, 0.001, one, &to, &error) == PREFLANE_OK);
+    CHECK(grads[0] == 0 && grads[1] == 1 && grads[2] == 0.5f && grads[3] == 0.5f);
+    REFUSED(preflane_soft_maximum(ONE, &rows, 0, most, &error), PREFLANE_ERROR_PARAMETER, "temperature", PREFLANE_NO_ROW);
+    CHECK(preflane_smoothness(ONE, 0.5, values, values + 2, 2, most, NULL, &error) == PREFLANE_OK && most[0] == 1.25f);
+    CHECK(preflane_smoothness(ONE, 0.5, values, values + 2, 2, most, grads, &error) == PREFLANE_OK && grads[1] == 1);
+    CHECK(preflane_smoothness(ONE, 0.5, NULL, NULL, 0, most, NULL, &error) == PREFLANE_OK && most[0] == 0);
+    REFUSED(preflane_smoothness(ONE, -1, values, values, 2, most, NULL, &error), PREFLANE_ERROR_PARAMETER, "strength",
+            PREFLANE_NO_ROW);
+  }
+  {
+    float of[3] = {0, 2, 1}, values[3] = {-1.2f, -0.7f, -0.9f}, preferred[3], others[3], certain[3] = {1, 1, 1}, losses[3];
+    float by_preferred[3], by_others[3], mean, grads[3];
+    size_t ends[2] = {0, 3}, count = 0;
+    preflane_ranked ranked = {NULL, NULL, 3, 1};
+    preflane_sum scratch[3];
+    preflane_loss loss = preflane_cpl(1, 0.5);
+    preflane_pairs pairs = {3, NULL, NULL, NULL, NULL, NULL, NULL, 1, 0};
+    preflane_pair_outputs results = {0};
+    memset(scratch, 0xa5, sizeof scratch);
+    ranked.scores = of, ranked.offsets = ends;
+    CHECK(preflane_ranked_count(&ranked, &count, &error) == PREFLANE_OK && count == 3);
+    CHECK(preflane_ranked_lay_out(&ranked, values, 3, preferred, others, &error) == PREFLANE_OK);
+    CHECK(preferred[0] == -0.7f && others[0] == -1.2f && others[1] == -0.9f && preferred[2] == -0.9f);
+    pairs.policy_chosen_logps = preferred, pairs.policy_rejected_logps = others, pairs.column = certain;
+    results.losses = losses, results.grad_chosen_logps = by_preferred, results.grad_rejected_logps = by_others;
+    CHECK(preflane_evaluate(ONE, &loss, &pairs, &results, NULL, &error) == PREFLANE_OK);
+    CHECK(preflane_ranked_means(&ranked, losses, 3, &mean, &error) == PREFLANE_OK && fabs(mean - 0.808230441474) < 1e-7);
+    CHECK(preflane_ranked_gather(&ranked, by_preferred, by_others, 3, scratch, 3, grads, &error) == PREFLANE_OK);
+    CHECK(fabsf(grads[1] - (by_preferred[0] + by_preferred[1]) / 3) < 1e-7f && grads[0] > 0);
+    grads[0] = 7;
+    REFUSED(preflane_ranked_gather(&ranked, by_preferred, by_others, 3, scratch, 2, grads, &error), PREFLANE_ERROR_LENGTH,
+            "scratch", PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_lay_out(&ranked, values, 2, preferred, others, &error), PREFLANE_ERROR_LENGTH, "preferred",
+            PREFLANE_NO_ROW);
+    of[1] = nan;
+    REFUSED(preflane_ranked_count(&ranked, &count, &error), PREFLANE_ERROR_COLUMN, "scores", 1);
+    CHECK(grads[0] == 7 && count == 3);
+  }
+  {
+    float similarities[16] = {1, 0.8f, 0.1f, 0.2f, 0.8f, 1, 0, 0.1f, 0.1f, 0, 1, 0.9f, 0.2f, 0.1f, 0.9f, 1}, loss, losses[4], by_s[16];
+    double sum = 0;
+    int64_t labels[4] = {0, 0, 1, 1};
+    uint64_t pairs = 0, anchors = 0;
+    preflane_groups groups = {{NULL, 4, 4, 4}, NULL, PREFLANE_AGAINST_OTHERS, PREFLANE_MEAN_OVER_PAIRS}, wrong;
+    preflane_groups_outputs results = {0};
+    groups.similarities.data = similarities, groups.labels = labels, results.loss = &loss, results.pairs = &pairs;
+    results.anchors = &anchors, results.losses = losses, results.grads = by_s, results.grads_stride = 4;
+    CHECK(preflane_evaluate_groups(ONE, &groups, 0.5, &results, &error) == PREFLANE_OK);
+    for (i = 0; i < 16; i++) sum += by_s[i];
+    CHECK(fabs(loss - 0.3726596) < 1e-6 && pairs == 4 && anchors == 4 && fabs(sum) < 1e-6 && by_s[5] == 0 && by_s[1] < 0);
+    groups.mean = PREFLANE_MEAN_OVER_ANCHORS, labels[1] = 2;
+    CHECK(preflane_evaluate_groups(ONE, &groups, 0.5, &results, &error) == PREFLANE_OK && anchors == 2 && losses[0] == 0);
+    loss = 7;
+    wrong = groups, wrong.against = 0;
+    REFUSED(preflane_evaluate_groups(ONE, &wrong, 0.5, &results, &error), PREFLANE_ERROR_PARAMETER, "against", PREFLANE_NO_ROW);
+    wrong = groups, wrong.similarities.rows = 3;
+    REFUSED(preflane_evaluate_groups(ONE, &wrong, 0.5, &results, &error), PREFLANE_ERROR_LENGTH, "columns of similarities",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_evaluate_groups(ONE, &groups, 0, &results, &error), PREFLANE_ERROR_PARAMETER, "temperature",
+            PREFLANE_NO_ROW);
+    wrong = groups, wrong.labels = NULL;
+    REFUSED(preflane_evaluate_groups(ONE, &wrong, 0.5, &results, &error), PREFLANE_ERROR_NULL, "labels", PREFLANE_NO_ROW);
+    CHECK(loss == 7);
+    wrong = groups, wrong.similarities.rows = wrong.similarities.columns = 0;
+    CHECK(preflane_evaluate_groups(ONE, &wrong, 0.5, &results, &error) == PREFLANE_OK && loss == 0 && pairs == 0);
+  }
+}
+
 #ifdef BESIDE_ANOTHER_RUST_LIBRARY
 int32_t other_rust_library_sum(const int32_t *values, size_t length);
 #endif
@@ -1668,6 +1823,7 @@ int main(int argc, char **argv) {
   listed_answers();
   metrics_bytes();
   contrastive();
+  segments();
   streaming();
   shards();
   halves();

@@ -326,6 +326,10 @@ fn parameters() {
             Shape::Pairwise => &pairs,
             Shape::Labelled => &answers,
             Shape::Listed => &lists,
+            Shape::Contrastive => {
+                complains(&[&pairs], &["--loss", loss.name], &["similarities of samples"]);
+                continue;
+            }
         };
         for parameter in &all {
             let name = option(parameter);

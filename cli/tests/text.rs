@@ -401,6 +401,18 @@ fn lists_of_tokens() {
     let means = lists(&|x| format!("[null, {x}, {}, {}]", x - 1.0, x + 1.0));
     reads("a.jsonl", &sums, &["--tokens", "sum"]);
     reads("a.jsonl", &means, &["--tokens", "mean"]);
+    // Steps of segments, with a discount: the first that is there counts 1.
+    let steps = lists(&|x| format!("[null, {}, {x}]", x / 2.0));
+    reads("a.jsonl", &steps, &["--tokens", "sum", "--discount", "0.5"]);
+    reads("a.jsonl", &sums, &["--tokens", "sum", "--discount", "1"]);
+    for (options, word) in [
+        (&["--tokens", "sum", "--discount", "1.5"][..], "from 0 to 1"),
+        (&["--tokens", "sum", "--discount", "nan"], "from 0 to 1"),
+        (&["--tokens", "mean", "--discount", "0.5"], "for --tokens sum"),
+        (&["--discount", "0.5"], "for --tokens sum"),
+    ] {
+        refuses("a.jsonl", &steps, options, &["--discount", word]);
+    }
     reads("a.jsonl", lists(&|x| format!("[{x}]")), &["--tokens", "sum"]);
     // Strings of numbers where they are read, and a plain number beside lists.
     reads("a.jsonl", lists(&|x| format!("[\"{x}\"]")), &["--tokens", "sum", "--number-strings"]);

@@ -326,7 +326,7 @@ fn compare_stdin() -> ExitCode {
 fn print() -> Result<ExitCode, Error> {
     let backend = Backend::new(Level::Scalar)?;
     println!("{HEADER}\n# definition {}", preflane::DEFINITION);
-    for description in LOSSES {
+    for description in LOSSES.iter().filter(|loss| loss.shape != Shape::Contrastive) {
         for index in 0..CASES {
             let values = description.case(index);
             let parameters = description.parameters.iter().zip(values.iter());

@@ -1,8 +1,8 @@
-//! InfoNCE and its symmetric form against the judge.
+//! InfoNCE, its symmetric form and its forms for groups against the judge.
 
 use crate::{Choices, bits, check_nan, choices, on_every_level};
 use preflane::Run;
-use preflane::contrastive::{InfoNceOutputs, Similarities, SymmetricSums};
+use preflane::contrastive::{Against, Groups, GroupsOutputs, InfoNceOutputs, MeanOver, Similarities, SymmetricSums};
 use preflane::logits::{LogSumExp, Logits, LogitsMut};
 use preflane_judge::{Float, contrastive as exact, ulps};
 
@@ -15,7 +15,11 @@ const MEAN_BOUND: f64 = 1.53;
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
     let temperature = v.pick(&[1.0, 0.07, 0.05, 0.5, 0.1, 3.7, 1e-3, 1e3]);
-    if v.once_in(4) { batch(&mut v, temperature) } else { row(&mut v, temperature) }
+    match v.below(6) {
+        0 => batch(&mut v, temperature),
+        1 => groups(&mut v, temperature),
+        _ => row(&mut v, temperature),
+    }
 }
 
 fn row(v: &mut Choices<'_>, temperature: f64) {
@@ -121,4 +125,50 @@ fn leaves_range(s: &[f32], n: usize, columns: bool, temperature: f64) -> bool {
         let other = if columns { s[j * n + i] } else { s[i * n + j] };
         (f64::from(other) - f64::from(s[i * n + i])) / temperature >= f64::from(f32::MAX)
     })
+}
+
+fn groups(v: &mut Choices<'_>, temperature: f64) {
+    let n = 1 + v.below(7);
+    let pool = v.logits(49, false);
+    let mut s: Vec<f32> = (0..n * n).map(|i| pool[i % pool.len()]).collect();
+    // What is not looked at may be anything.
+    (0..n).for_each(|i| s[i * n + i] = v.any());
+    let labels: Vec<i64> = (0..n).map(|_| v.pick(&[0, 1, 2, -1])).collect();
+    let against = v.pick(&[Against::Others, Against::Negatives]);
+    let mean = v.pick(&[MeanOver::Pairs, MeanOver::Anchors, MeanOver::AnchorsWithPositives]);
+    let similarities = Logits::new(&s, n, n).expect("n rows");
+    let results = on_every_level(|backend| {
+        let (mut losses, mut grads) = (vec![7.0; n], vec![7.0; n * n]);
+        let view = LogitsMut::new(&mut grads, n, n).expect("n rows");
+        let outputs = GroupsOutputs { losses: Some(&mut losses), grads: Some(view) };
+        let groups = Groups { similarities, labels: &labels, against, mean };
+        let result = Run::on(backend).groups(groups, temperature, outputs).expect("good arguments");
+        bits(&[vec![result.loss], losses, grads].concat())
+    });
+    let results: Vec<f32> = results.into_iter().map(f32::from_bits).collect();
+    let convention = exact::Convention {
+        negatives_alone: against == Against::Negatives,
+        over_pairs: mean == MeanOver::Pairs,
+        all_anchors: mean == MeanOver::Anchors,
+    };
+    let exact = exact::grouped(&s, &labels, temperature, convention);
+    let what = || format!("{s:?} {labels:?} {against:?} {mean:?} temperature {temperature}");
+    for (i, (got, exact)) in results[1..=n].iter().zip(&exact.losses).enumerate() {
+        assert!(ulps(*got, exact) <= BOUND, "loss {i}: {got:e}, exact {exact:.20}: {}", what());
+    }
+    // One that leaves the range makes the mean infinite.
+    if results[..=n].iter().all(|x| x.is_finite()) {
+        assert!(ulps(results[0], &exact.mean) <= MEAN_BOUND, "{:e}, exact {:.20}: {}", results[0], exact.mean, what());
+    }
+    for (place, (got, by)) in results[n + 1..].iter().zip(&exact.grads).enumerate() {
+        let (i, j) = (place / n, place % n);
+        let k = (0..n).filter(|&j| j != i && labels[j] == labels[i]).count();
+        if k > 1 && labels[i] == labels[j] && against == Against::Others {
+            let distance = (by.clone() - f64::from(*got)).abs();
+            let allowed = exact.weights[i].clone() * 2.0_f64.powi(-29) + half_unit(by);
+            assert!(distance <= allowed || got.is_infinite(), "by {i} {j}: {got:e}, exact {by:.20}: {}", what());
+        } else {
+            assert!(ulps(*got, by) <= 0.55, "by {i} {j}: {got:e}, exact {by:.20}: {}", what());
+        }
+    }
 }

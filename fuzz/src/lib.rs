@@ -11,6 +11,7 @@ pub mod pair_losses;
 #[cfg(feature = "readers")]
 pub mod readers;
 pub mod row_sum;
+pub mod segments;
 pub mod state;
 pub mod streaming;
 

@@ -66,3 +66,59 @@ pub fn symmetric(similarities: &[f32], n: usize, temperature: f64) -> Symmetric 
     }
     Symmetric { means, grads }
 }
+
+/// What an anchor's positive is compared with, and what the mean is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convention {
+    /// Whether an anchor's other positives are left out.
+    pub negatives_alone: bool,
+    /// Whether the mean is over pairs; else it is over anchors, of which each has the mean over its positives.
+    pub over_pairs: bool,
+    /// Whether anchors without positives count in the mean over anchors.
+    pub all_anchors: bool,
+}
+
+/// Results of groups of samples.
+pub struct Grouped {
+    /// The mean loss; 0 over nothing.
+    pub mean: Float,
+    /// The loss of each anchor: the mean over its positives.
+    pub losses: Vec<Float>,
+    /// Derivatives of the mean by the similarities, `[n, n]`.
+    pub grads: Vec<Float>,
+    /// The weight of an anchor's pair in them, over the temperature.
+    pub weights: Vec<Float>,
+}
+
+/// NT-Xent and SupCon, pair by pair: minus the logarithm of the positive's share. Finite similarities `[n, n]` but for the diagonal.
+pub fn grouped(similarities: &[f32], labels: &[i64], temperature: f64, convention: Convention) -> Grouped {
+    let n = labels.len();
+    let zero = || Float::new(2 * WORKING);
+    let positives = |i: usize| (0..n).filter(move |&j| j != i && labels[i] == labels[j]);
+    let anchors = (0..n).filter(|&i| convention.all_anchors || positives(i).count() > 0).count();
+    let pairs: usize = (0..n).map(|i| positives(i).count()).sum();
+    let (mut mean, mut losses, mut weights) = (zero(), vec![zero(); n], vec![zero(); n]);
+    let mut grads = vec![zero(); n * n];
+    for i in 0..n {
+        let k = positives(i).count();
+        let weight =
+            Float::with_val(2 * WORKING, 1) / if convention.over_pairs { pairs } else { anchors * k.max(1) } as f64;
+        weights[i] = weight.clone() / temperature;
+        for p in positives(i) {
+            let others = (0..n).filter(|&j| j != i && j != p);
+            let others = others.filter(|&j| !convention.negatives_alone || labels[j] != labels[i]);
+            let less = |j: usize| Float::with_val(2 * WORKING, similarities[i * n + j]) - similarities[i * n + p];
+            let powers: Vec<(usize, Float)> = others.map(|j| (j, (less(j) / temperature).exp())).collect();
+            let sum = powers.iter().fold(zero(), |sum, (_, power)| sum + power);
+            let loss = sum.clone().ln_1p();
+            mean += loss.clone() * &weight;
+            losses[i] += loss / k as f64;
+            let total = sum.clone() + 1.0;
+            for (j, power) in powers {
+                grads[i * n + j] += power / &total * &weights[i];
+            }
+            grads[i * n + p] -= sum / &total * &weights[i];
+        }
+    }
+    Grouped { mean, losses, grads, weights }
+}

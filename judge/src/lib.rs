@@ -23,6 +23,7 @@ mod float;
 pub mod logits;
 mod pairs;
 mod random;
+pub mod segments;
 mod sequences;
 pub mod sums;
 pub mod sweep;

@@ -104,6 +104,9 @@ pub static PARAMETERS: &[Parameter] = &[
         x.abs() <= 1024.0
     }),
     parameter("right", "whether an answer is right", Some(1.0), "0 or 1", |x| x == 0.0 || x == 1.0),
+    parameter("contrastive_bias", "the weight of the other segment's score", Some(0.5), "above 0 and at most 1", |x| {
+        x > 0.0 && x <= 1.0
+    }),
 ];
 
 /// A loss by its definition.
@@ -137,7 +140,18 @@ type Formula = for<'a> fn(&Terms<'a>) -> Dual<'a>;
 const fn loss(name: &'static str, form: Form, parameters: &'static [&'static str], formula: Formula) -> Definition {
     let (aliases, column, reference, of_difference, below_zero) = (&[], None, true, false, false);
     let reference_point = matches!(form, Form::Labelled);
-    Definition { name, aliases, form, parameters, column, reference, of_difference, reference_point, below_zero, formula }
+    Definition {
+        name,
+        aliases,
+        form,
+        parameters,
+        column,
+        reference,
+        of_difference,
+        reference_point,
+        below_zero,
+        formula,
+    }
 }
 
 /// A pairwise loss of the difference of the log-ratios.
@@ -634,6 +648,35 @@ pub static DEFINITIONS: &[Definition] = &[
         let d = t.power(t.u(), &(&alpha - 1.0)) - t.power(t.v(), &(&alpha - 1.0));
         discopop(&(beta * d), &tau)
     }),
+    // Hejna et al. 2023, of two segments of which the first is preferred with that probability.
+    with_column(
+        "preference",
+        reference_free(loss("cpl", Form::Pairwise, &["beta", "contrastive_bias"], |t| {
+            let ([beta, bias], y) = (t.parameters(), t.column());
+            let (one, other) = (&beta * t.u(), &beta * t.v());
+            -(y * (&one - &bias * &other).log_sigmoid()) - (1.0 - y) * (other - bias * one).log_sigmoid()
+        })),
+    ),
+    // Knox et al. 2022: the cross-entropies of two models of preference.
+    with_column(
+        "preference",
+        reference_free(of_difference("partial_return", &[], |t| {
+            let (y, h) = (t.column(), t.h());
+            -(y * h.log_sigmoid()) - (1.0 - y) * (-h).log_sigmoid()
+        })),
+    ),
+    with_column(
+        "preference",
+        reference_free(of_difference("regret", &[], |t| {
+            let (y, h) = (t.column(), t.h());
+            -(y * (-h).log_sigmoid()) - (1.0 - y) * h.log_sigmoid()
+        })),
+    ),
+    // An et al. 2023: minus the logarithm of e^(-u/T) / (e^(-u/T) + e^(-bias v/T)).
+    reference_free(loss("dppo", Form::Pairwise, &["temperature", "contrastive_bias"], |t| {
+        let [temperature, bias] = t.parameters();
+        -((bias * t.v() - t.u()) / temperature).log_sigmoid()
+    })),
 ];
 
 /// `ln(1 + sum of e^(other - this))`, if there are others.

@@ -4,8 +4,13 @@ use super::arguments::{Arguments, Checked, Input, Output, read};
 use super::failure::{Failure, Outcome, constants, flags, preflane_error, report};
 use super::run::preflane_run;
 use super::views::matrix_length;
-use crate::contrastive::{InfoNceOutputs, Pairing, Similarities, Similarity, SymmetricSums, Vectors};
+use crate::contrastive::{
+    Against, Groups, GroupsLoss, GroupsOutputs, InfoNceOutputs, MeanOver, Pairing, Similarities, Similarity,
+    SymmetricSums, Vectors,
+};
 use crate::logits::{LogSumExp, Logits, LogitsMut, Scaling};
+use preflane_against::*;
+use preflane_mean_over::*;
 use preflane_pairing::*;
 use preflane_similarity::*;
 
@@ -48,13 +53,13 @@ impl preflane_matrix {
         matrix_length(name, self.rows, self.columns, self.stride, false)
     }
 
-    fn input<'a>(&self, arguments: &mut Arguments, name: &'static str) -> Result<Input<'a, f32>, Failure> {
+    pub(super) fn input<'a>(&self, arguments: &mut Arguments, name: &'static str) -> Result<Input<'a, f32>, Failure> {
         Ok(arguments.input(name, self.data, self.length(name)?))
     }
 
     /// # Safety
     /// The caller vouches for the memory, as [`Input::slice`] demands.
-    unsafe fn view<'a>(&self, data: Input<'a, f32>, checked: &Checked) -> Result<Logits<'a, f32>, Failure> {
+    pub(super) unsafe fn view<'a>(&self, data: Input<'a, f32>, checked: &Checked) -> Result<Logits<'a, f32>, Failure> {
         // A matrix of no rows has no elements, whatever its stride.
         let stride = if self.rows == 0 { self.columns } else { self.stride };
         // SAFETY: the caller's.
@@ -63,7 +68,7 @@ impl preflane_matrix {
 }
 
 impl preflane_matrix_mut {
-    fn output<'a>(&self, arguments: &mut Arguments, name: &'static str) -> Result<Output<'a, f32>, Failure> {
+    pub(super) fn output<'a>(&self, arguments: &mut Arguments, name: &'static str) -> Result<Output<'a, f32>, Failure> {
         let Self { data, rows, columns, stride } = *self;
         let length = preflane_matrix { data, rows, columns, stride }.length(name)?;
         Ok(arguments.output(name, data, length))
@@ -71,7 +76,11 @@ impl preflane_matrix_mut {
 
     /// # Safety
     /// The caller vouches for the memory, as [`Output::slice`] demands.
-    unsafe fn view<'a>(&self, data: Output<'a, f32>, checked: &Checked) -> Result<LogitsMut<'a, f32>, Failure> {
+    pub(super) unsafe fn view<'a>(
+        &self,
+        data: Output<'a, f32>,
+        checked: &Checked,
+    ) -> Result<LogitsMut<'a, f32>, Failure> {
         let stride = if self.rows == 0 { self.columns } else { self.stride };
         // SAFETY: the caller's.
         Ok(LogitsMut::with_stride(unsafe { data.slice(checked) }, self.rows, self.columns, stride)?)
@@ -248,6 +257,144 @@ pub unsafe extern "C" fn preflane_symmetric(
             };
             mean_rows.slice(&checked).fill(of_rows);
             mean_columns.slice(&checked).fill(of_columns);
+        }
+        Ok(())
+    };
+    // SAFETY: as the function's own.
+    unsafe { report(error, body) }
+}
+
+/// What an anchor's positive is compared with.
+#[repr(i32)]
+#[derive(Clone, Copy)]
+pub enum preflane_against {
+    /// All other samples, the anchor's other positives among them.
+    PREFLANE_AGAINST_OTHERS = 1,
+    /// The positive itself and the anchor's negatives; other positives are left out.
+    PREFLANE_AGAINST_NEGATIVES = 2,
+}
+
+/// What the mean of a loss is taken over.
+#[repr(i32)]
+#[derive(Clone, Copy)]
+pub enum preflane_mean_over {
+    /// All pairs of an anchor and a positive.
+    PREFLANE_MEAN_OVER_PAIRS = 1,
+    /// All anchors, each of which has the mean over its positives; one without positives has a loss of 0.
+    PREFLANE_MEAN_OVER_ANCHORS = 2,
+    /// The anchors that have positives.
+    PREFLANE_MEAN_OVER_ANCHORS_WITH_POSITIVES = 3,
+}
+
+constants!(
+    preflane_against, "against", "a preflane_against: 1 or 2",
+    PREFLANE_AGAINST_OTHERS PREFLANE_AGAINST_NEGATIVES
+);
+constants!(
+    preflane_mean_over, "mean", "a preflane_mean_over: 1 to 3",
+    PREFLANE_MEAN_OVER_PAIRS PREFLANE_MEAN_OVER_ANCHORS PREFLANE_MEAN_OVER_ANCHORS_WITH_POSITIVES
+);
+
+/// Samples in groups: every sample is an anchor, the others of its group are its positives, those of other groups its negatives.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct preflane_groups {
+    /// The similarity of every sample to every other, square. What stands on the diagonal is not looked at.
+    pub similarities: preflane_matrix,
+    /// The group of each sample: as many as there are rows.
+    pub labels: *const i64,
+    /// A preflane_against.
+    pub against: i32,
+    /// A preflane_mean_over.
+    pub mean: i32,
+}
+
+/// Results of groups; null leaves one out.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct preflane_groups_outputs {
+    /// The mean loss, correctly rounded from losses that are each within 0.51 ULP; 0 where it is over nothing.
+    pub loss: *mut f32,
+    /// How many pairs of an anchor and a positive there are.
+    pub pairs: *mut u64,
+    /// How many anchors have positives.
+    pub anchors: *mut u64,
+    /// Loss of each anchor, the mean over its positives, within 0.51 ULP; 0 for one without positives.
+    pub losses: *mut f32,
+    /// Derivative of the mean loss by the similarities, [n, n], the anchor's row by its column; 0 on the diagonal. By a negative, and by an
+    /// only positive, it is within 0.55 ULP; by one of several positives within half a ULP and 2^-29 of the weight of the pair.
+    pub grads: *mut f32,
+    /// Elements from one row of grads to the next: at least the columns. Without grads it is not looked at.
+    pub grads_stride: usize,
+}
+
+/// NT-Xent (arXiv 2002.05709) and SupCon (arXiv 2004.11362) of samples in groups, in each of their conventions. NT-Xent as SimCLR and
+/// lightly have it is PREFLANE_AGAINST_OTHERS with PREFLANE_MEAN_OVER_PAIRS, as pytorch-metric-learning has it PREFLANE_AGAINST_NEGATIVES with
+/// PREFLANE_MEAN_OVER_PAIRS. SupCon is PREFLANE_AGAINST_OTHERS with PREFLANE_MEAN_OVER_ANCHORS in its authors' code and
+/// PREFLANE_MEAN_OVER_ANCHORS_WITH_POSITIVES in pytorch-metric-learning.
+///
+/// A NaN or +inf beside the diagonal makes its row's results NaN; -inf is as good as left out.
+///
+/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a temperature outside of 1e-12 to 1e12, a stride below the columns, a number that is
+/// none of its enumeration), LEVEL, THREADS; nothing is written then.
+///
+/// # Safety
+/// `groups` and `outputs` point to their structs and these to arrays of the sizes they state, but for those that may be null; `error` is
+/// null or points to a preflane_error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn preflane_evaluate_groups(
+    run: preflane_run,
+    groups: *const preflane_groups,
+    temperature: f64,
+    outputs: *const preflane_groups_outputs,
+    error: *mut preflane_error,
+) -> i32 {
+    let body = || {
+        let run = run.check()?;
+        // SAFETY: as the function's own.
+        let given = unsafe { read("groups", groups) }?;
+        // SAFETY: likewise.
+        let outputs = unsafe { read("outputs", outputs) }?;
+        let against = match preflane_against::of(given.against)? {
+            PREFLANE_AGAINST_OTHERS => Against::Others,
+            PREFLANE_AGAINST_NEGATIVES => Against::Negatives,
+        };
+        let mean = match preflane_mean_over::of(given.mean)? {
+            PREFLANE_MEAN_OVER_PAIRS => MeanOver::Pairs,
+            PREFLANE_MEAN_OVER_ANCHORS => MeanOver::Anchors,
+            PREFLANE_MEAN_OVER_ANCHORS_WITH_POSITIVES => MeanOver::AnchorsWithPositives,
+        };
+        let n = given.similarities.rows;
+        crate::error::check_length("columns of similarities", n, given.similarities.columns)?;
+        Scaling::temperature(temperature)?;
+        let grads = preflane_matrix_mut {
+            data: outputs.grads,
+            rows: if outputs.grads.is_null() { 0 } else { n },
+            columns: n,
+            stride: outputs.grads_stride,
+        };
+        let mut arguments = Arguments::new();
+        let similarities = given.similarities.input(&mut arguments, "similarities")?;
+        let labels = arguments.input("labels", given.labels, n);
+        let loss = arguments.output_if("loss", outputs.loss, 1);
+        let pairs = arguments.output_if("pairs", outputs.pairs, 1);
+        let anchors = arguments.output_if("anchors", outputs.anchors, 1);
+        let losses = arguments.output_if("losses", outputs.losses, n);
+        let by = grads.output(&mut arguments, "grads")?;
+        let checked = arguments.check()?;
+        // SAFETY: all arguments are checked; the rest is the caller's word.
+        unsafe {
+            let result = if n == 0 {
+                GroupsLoss { loss: 0.0, pairs: 0, anchors: 0 }
+            } else {
+                let similarities = given.similarities.view(similarities, &checked)?;
+                let groups = Groups { similarities, labels: labels.slice(&checked), against, mean };
+                let grads = if grads.data.is_null() { None } else { Some(grads.view(by, &checked)?) };
+                run.groups(groups, temperature, GroupsOutputs { losses: losses.slice_if(&checked), grads })?
+            };
+            loss.slice_if(&checked).unwrap_or_default().fill(result.loss);
+            pairs.slice_if(&checked).unwrap_or_default().fill(result.pairs);
+            anchors.slice_if(&checked).unwrap_or_default().fill(result.anchors);
         }
         Ok(())
     };

@@ -227,6 +227,8 @@ impl Failure {
             Self::Library(Error::Length { argument, .. } | Error::ZeroVector { argument, .. }) => argument,
             Self::Library(Error::Parameter { name, .. }) => name,
             Self::Library(Error::Weight { .. }) => "weights",
+            // Of ranked segments.
+            Self::Library(Error::Column { name: "score", .. }) => "scores",
             Self::Library(Error::Column { .. }) => "column",
             Self::Library(Error::Target { .. } | Error::EmptySequence { .. }) => "labels",
             Self::Library(Error::Level(_) | Error::UnknownLevel) => "level",

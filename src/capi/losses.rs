@@ -36,6 +36,9 @@ pub enum preflane_shape {
     PREFLANE_SHAPE_LABELLED = 2,
     /// Any number of answers to one prompt, from best to worst: preflane_evaluate_listed takes such a loss.
     PREFLANE_SHAPE_LISTED = 3,
+    /// Similarities of samples: a function of its own takes the parameter of such a loss, as preflane_info_nce does, and none takes a
+    /// preflane_loss.
+    PREFLANE_SHAPE_CONTRASTIVE = 4,
 }
 
 impl preflane_shape {
@@ -44,6 +47,7 @@ impl preflane_shape {
             Shape::Pairwise => Self::PREFLANE_SHAPE_PAIRWISE,
             Shape::Labelled => Self::PREFLANE_SHAPE_LABELLED,
             Shape::Listed => Self::PREFLANE_SHAPE_LISTED,
+            Shape::Contrastive => Self::PREFLANE_SHAPE_CONTRASTIVE,
         }
     }
 }
@@ -59,6 +63,7 @@ impl preflane_loss {
                 Shape::Pairwise => "a loss of pairs, whose shape is PREFLANE_SHAPE_PAIRWISE",
                 Shape::Labelled => "a loss of labelled answers, whose shape is PREFLANE_SHAPE_LABELLED",
                 Shape::Listed => "a loss of listed answers, whose shape is PREFLANE_SHAPE_LISTED",
+                Shape::Contrastive => "a contrastive loss, whose shape is PREFLANE_SHAPE_CONTRASTIVE",
             }));
         }
         let (given, unused) = self.parameters.split_at_checked(loss.parameters.len()).unwrap_or_default();

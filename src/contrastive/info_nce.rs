@@ -178,7 +178,7 @@ fn info_nce(
     Ok(nonfinite)
 }
 
-fn put(to: &mut Option<&mut [f32]>, row: usize, value: f32) {
+pub(super) fn put(to: &mut Option<&mut [f32]>, row: usize, value: f32) {
     if let Some(to) = to.as_mut().and_then(|to| to.get_mut(row)) {
         // Zeros are +0.
         *to = if value.is_nan() { NAN } else { value + 0.0 };

@@ -1,5 +1,6 @@
 //! Similarities of vectors, and their gradient by the vectors.
 
+use crate::elementary::root;
 use crate::error::check_length;
 use crate::lanes::{Backend, Kernel, Lanes, dispatch};
 use crate::logits::Logits;
@@ -195,19 +196,6 @@ impl Similarity {
 fn added(to: f32, more: f64) -> f32 {
     let value = (f64::from(to) + more) as f32;
     if value.is_nan() { NAN } else { value + 0.0 }
-}
-
-/// The square root by Newton's method from above, to 2^-52; NaN and infinity as they are. (`core` has none.)
-fn root(x: f64) -> f64 {
-    if !(x > 0.0 && x < f64::INFINITY) {
-        return x;
-    }
-    // Half the exponent: within a factor of 1.5.
-    let mut y = f64::from_bits((x.to_bits() >> 1) + (1023 << 51));
-    for _ in 0..5 {
-        y = 0.5 * (y + x / y);
-    }
-    y
 }
 
 /// The dot product of vectors of one length.

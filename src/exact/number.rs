@@ -458,6 +458,48 @@ impl Float384 {
         *self /= &divisor;
     }
 
+    /// Becomes its square root, for self >= 0; exactly, where the root has half as many bits.
+    #[inline(never)]
+    pub fn sqrt(&mut self) {
+        if self.is_zero() {
+            return;
+        }
+        // A power of 4 apart: the rest is in [1/2, 2).
+        let power = self.exponent.div_euclid(2);
+        self.exponent -= 2 * power;
+        let near = self.top() as f64 / (1_u128 << 64) as f64 * if self.exponent == 1 { 2.0 } else { 1.0 };
+        // Newton's method from 50 bits: 100, 200 and 400.
+        let mut root = Self::from_f64(crate::elementary::root(near));
+        for _ in 0..3 {
+            let mut quotient = *self;
+            quotient /= &root;
+            root += &quotient;
+            root.scale(-1);
+        }
+        let mut short = root;
+        short.round_to_half();
+        let mut square = short;
+        square *= &short;
+        if square.compare_magnitude(self).is_eq() {
+            root = short;
+        }
+        root.scale(power);
+        *self = root;
+    }
+
+    /// Rounds to half as many bits, or next to that.
+    fn round_to_half(&mut self) {
+        let mut half = [0; LIMBS];
+        half[LIMBS / 2] = 1 << (Limb::BITS - 1);
+        if add_limbs(&mut self.limbs, &half, false) != 0 {
+            shift_in(&mut self.limbs);
+            self.scale(1);
+        }
+        for limb in self.limbs.iter_mut().skip(LIMBS / 2) {
+            *limb = 0;
+        }
+    }
+
     /// Becomes `e^self`; 2^(2^22) where it is more. Times `e^-x` of a larger x than that is next to 0 still.
     pub fn exp(&mut self) {
         let grows = !self.negative;
@@ -742,6 +784,38 @@ impl DivAssign<&Self> for Float384 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numbers::Bits;
+
+    /// Roots of squares are exact, and of other numbers they are as near as truncation allows.
+    #[test]
+    fn square_roots() {
+        let mut bits = Bits(1);
+        let mut full = 0;
+        for round in 0..20_000 {
+            let words = core::array::from_fn(|i| {
+                let word = u64::from(bits.next()) << 32 | u64::from(bits.next());
+                if i < 3 || round % 2 == 1 { word | u64::from(i == 0) << 63 } else { 0 }
+            });
+            let x = Float384 { negative: false, exponent: (bits.next() % 600) as i32 - 300, limbs: limbs(words) };
+            let mut root = x;
+            root *= &x;
+            let square = root;
+            root.sqrt();
+            if round % 2 == 0 {
+                assert_eq!((root.exponent, root.limbs), (x.exponent, x.limbs), "{x:x?}");
+                continue;
+            }
+            let mut error = root;
+            error *= &root;
+            error -= &square;
+            full += u32::from(!error.is_zero());
+            assert!(error.is_zero() || error.exponent < square.exponent - 378, "{square:x?}: {root:x?}");
+        }
+        assert!(full > 1_000, "{full}");
+        let mut zero = Float384::ZERO;
+        zero.sqrt();
+        assert!(zero.is_zero());
+    }
 
     /// Bit by bit, from the weight of 1 down: compare, subtract, double.
     fn plain_quotient(x: &Float384, y: &Float384) -> Float384 {

@@ -229,7 +229,7 @@ impl Evaluation<'_, '_, '_, '_> {
 macro_rules! kernels {
     (operations { $($operations:tt)* } pairwise { $($pairwise:tt)* } labelled { $($number:literal $Type:ident $name:ident [$($alias:literal),*]
         ($($parameter:ident: $KIND:ident),*) $reference:literal $([$COLUMN:ident])? $formula:literal $source:literal;)* }
-        listed { $($listed:tt)* }) => {
+        $($others:tt)*) => {
         impl Evaluation<'_, '_, '_, '_> {
             fn of_loss(self) {
                 match self.loss {

@@ -1,9 +1,9 @@
 //! One row: every result is the nearest `f32` to the exact value. One `f64` with a bound of its error tries first, and 384 bits decide what
 //! it leaves and what is NaN or infinite.
 
+use super::Inputs;
 use super::kernel::Rows;
 use super::outputs::{RESULTS, place};
-use super::Inputs;
 use crate::NAN;
 use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{Answer, AnswerFormula};

@@ -86,11 +86,8 @@ impl<'a> Lists<'a> {
         if let Some(reference) = self.ref_logps {
             check_length("ref_logps", n, reference.len())?;
         }
-        check_offsets(
-            self.offsets,
-            n,
-            ["0, where the first list begins", "the number of answers, where the last list ends"],
-        )?;
+        let ends = ["0, where the first list begins", "the number of answers, where the last list ends"];
+        check_offsets(self.offsets, n, ends)?;
         check_column(n, column, self.column)?;
         self.weights.map_or(Ok(()), |weights| check_weights(self.len(), weights))
     }

@@ -23,12 +23,15 @@ impl AnswerFormula for Kto {
 
 /// `w (1 - sigmoid(x))` with `x = beta above` for a desirable answer, `x = -beta above` for another.
 #[inline(always)]
-pub fn one_less_sigmoid<R: Real>(answer: &mut impl Answer<R>, above: R, desirable_weight: f64, undesirable_weight: f64) {
+pub fn one_less_sigmoid<R: Real>(
+    answer: &mut impl Answer<R>,
+    above: R,
+    desirable_weight: f64,
+    undesirable_weight: f64,
+) {
     let x = answer.beta() * above;
-    let (weight, x) = (
-        answer.by_label(R::from_f64(desirable_weight), R::from_f64(undesirable_weight)),
-        answer.by_label(x, -x),
-    );
+    let (weight, x) =
+        (answer.by_label(R::from_f64(desirable_weight), R::from_f64(undesirable_weight)), answer.by_label(x, -x));
     // 1 - sigmoid(x), for an answer that is right where x is large
     let loss = weight * x.logistic().sigmoid_of_minus;
     answer.loss(loss);

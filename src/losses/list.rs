@@ -206,6 +206,18 @@ macro_rules! for_each_loss {
                 125 AlphaDivergenceDiscopop alpha_divergence_discopop [] (beta: BETA, tau: TAU, alpha: DIVERGENCE) true
                     "the loss discopop of beta d, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1)"
                     "Wang et al. 2023, arXiv 2309.16240 (f-DPO)";
+                90 Cpl cpl ["contrastive_preference_learning"] (beta: BETA, contrastive_bias: CONTRASTIVE_BIAS) false [PREFERENCE]
+                    "preference softplus(-beta (u - contrastive_bias v)) + (1 - preference) softplus(-beta (v - contrastive_bias u))"
+                    "Hejna et al. 2023, arXiv 2310.13639, with the conservative bias of its eq. 7";
+                91 PartialReturn partial_return [] () false [PREFERENCE]
+                    "preference softplus(-h) + (1 - preference) softplus(h), on returns of segments"
+                    "Christiano et al. 2017, arXiv 1706.03741; Knox et al. 2022, arXiv 2206.02231";
+                92 Regret regret [] () false [PREFERENCE]
+                    "preference softplus(h) + (1 - preference) softplus(-h), on regrets of segments"
+                    "Knox et al. 2022, arXiv 2206.02231";
+                93 Dppo dppo ["direct_preference_based_policy_optimization"] (temperature: DISTANCE_TEMPERATURE, contrastive_bias: CONTRASTIVE_BIAS) false
+                    "softplus((u - contrastive_bias v)/temperature), on distances of segments"
+                    "An et al. 2023, arXiv 2301.12842";
             }
             labelled {
                 7 Kto kto [] (beta: BETA, desirable_weight: CLASS_WEIGHT, undesirable_weight: CLASS_WEIGHT) true
@@ -237,7 +249,7 @@ macro_rules! for_each_loss {
                 73 Lipo lipo ["lipo_lambda"] (beta: BETA) true [RELEVANCE]
                     "sum over relevance_i > relevance_j of |2^relevance_i - 2^relevance_j| |1/ln(1 + rank_i) - 1/ln(1 + rank_j)| softplus(-(z_i - z_j)), ranks by z"
                     "Liu et al. 2024, arXiv 2402.01878, LiPO-lambda";
-                74 RealList real [] (tau: TEMPERATURE) true [RIGHT]
+                74 RealList real [] (tau: GROUP_TEMPERATURE) true [RIGHT]
                     "ln(1 + sum over wrong answers of e^(u_j/tau)) + ln(1 + sum over right answers of e^(-u_j/tau)), on token means"
                     "REAL, as ms-swift has it";
                 75 A2po a2po ["a_star_po"] (beta: BETA, beta1: REWARD_TEMPERATURE) true [REWARD]
@@ -249,6 +261,20 @@ macro_rules! for_each_loss {
                 77 Mdpo mdpo [] (beta: BETA, delta: ANCHOR) true
                     "sum over j > 1 of softplus(-(z_1 - z_j)) + softplus(-(z_1 - delta)), the chosen answer first"
                     "Wang et al. 2024, arXiv 2406.11839, with all three terms against the reference";
+            }
+            contrastive {
+                40 InfoNce info_nce ["infonce"] (temperature: TEMPERATURE) false
+                    "(log-sum-exp of s/temperature over the positive and the negatives) - s_positive/temperature"
+                    "van den Oord et al. 2018, arXiv 1807.03748";
+                41 Clip clip ["symmetric_info_nce"] (temperature: TEMPERATURE) false
+                    "(info_nce of the rows + info_nce of the columns)/2, means, with the diagonal for positives"
+                    "Radford et al. 2021, arXiv 2103.00020";
+                42 NtXent nt_xent ["ntxent"] (temperature: TEMPERATURE) false
+                    "mean over pairs of a group of info_nce, with all other samples for negatives or those of other groups alone"
+                    "Chen et al. 2020, arXiv 2002.05709 (SimCLR)";
+                43 SupCon supcon ["sup_con"] (temperature: TEMPERATURE) false
+                    "mean over samples of (log-sum-exp of s/temperature over all others) - (mean of s/temperature over its group)"
+                    "Khosla et al. 2020, arXiv 2004.11362, eq. 2";
             }
         }
     };

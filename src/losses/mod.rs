@@ -1,13 +1,14 @@
 //! Preference losses: one file for each formula, and the list of them all.
 //!
 //! A loss has a [`Shape`], which says what it compares: the two answers of a pair ([`Loss`]), one labelled answer ([`LabelledLoss`]), or
-//! the answers of a ranked list ([`ListedLoss`]). [`LOSSES`] describes every loss: its name, what trainers call it, its formula, its
+//! the answers of a ranked list ([`ListedLoss`]); those of [`contrastive`](crate::contrastive) are functions. [`LOSSES`] describes every loss: its name, what trainers call it, its formula, its
 //! parameters with their ranges, and its source. [`find`] looks one up by name. Each loss is also a type of its own, and [`OneOf`]
 //! combines two of them where flash is scarce.
 //!
 //! Notation, as in the papers: `u` and `v` are the chosen and the rejected answer's log-ratio of policy to reference, `h = u - v` and
 //! `z = beta h`. A labelled answer has one log-ratio `u`, `z = beta u`, and `z0`, which is beta times the reference point. Of listed
-//! answers each has its `z_j = beta u_j`. `sigmoid(x) = 1/(1+e^-x)` and `softplus(x) = ln(1+e^x)`.
+//! answers each has its `z_j = beta u_j`. Of segments of trajectories a score of the preferred one stands for u and one of the other for v,
+//! without a reference ([`segments`](crate::segments)); `s` is a similarity of two samples. `sigmoid(x) = 1/(1+e^-x)` and `softplus(x) = ln(1+e^x)`.
 //!
 //! A formula gives the loss and its derivatives. The kernel of its shape does what is the same for all losses: log-ratios, rewards,
 //! weights, rounding, and rows that `f64` cannot decide.
@@ -23,6 +24,7 @@ mod bco;
 mod bco_pair;
 mod cdpo;
 mod checked;
+mod cpl;
 mod cpo;
 mod cpo_hinge;
 mod cpo_ipo;
@@ -31,6 +33,7 @@ mod discopop;
 mod divergences;
 mod dpo;
 mod dpop;
+mod dppo;
 mod eql;
 mod eql_clipped;
 mod exact;
@@ -54,12 +57,14 @@ mod odpo;
 mod one_of;
 mod orpo;
 mod parameter;
+mod partial_return;
 mod plackett_luce;
 mod plackett_luce_top;
 mod r_dpo;
 mod real;
 mod real_list;
 mod rebel;
+mod regret;
 mod reward_model;
 mod robust;
 mod rpo;
@@ -102,6 +107,8 @@ pub enum Shape {
     Labelled,
     /// Any number of answers to one prompt, from best to worst.
     Listed,
+    /// Similarities of samples: [`contrastive`](crate::contrastive) has a function of its own for each such loss.
+    Contrastive,
 }
 
 /// Which mean a labelled answer's log-ratio is compared with: what its reference point estimates. [`MeanLogRatio`](crate::MeanLogRatio) keeps
@@ -135,8 +142,8 @@ pub struct Description {
     pub column: Option<Parameter>,
     /// What the log-ratio of a labelled answer is compared with. Of a loss that compares it with nothing the reference point must be 0.
     pub reference_point: Option<ReferencePoint>,
-    /// Whether every result is the nearest number to its exact value; else it is within 0.501 ULP, and what defines its bits are the
-    /// operations of the definition.
+    /// Whether every result is the nearest number to its exact value; else it is within a bound (0.501 ULP of a loss of pairs), and what
+    /// defines its bits are the operations of the definition.
     pub nearest: bool,
     /// The loss in the notation of [`losses`](self): `h = (policy_chosen_logps - ref_chosen_logps) - (policy_rejected_logps -
     /// ref_rejected_logps)`, `z = beta h`.
@@ -334,11 +341,13 @@ macro_rules! any_formula {
             }
         }
     };
-    (@more $Formula:ident $($Type:ident)*) => {};
+    // Each says for itself.
+    (@more AnswerFormula $($Type:ident)*) => { const REFERENCE_POINT: Option<ReferencePoint> = None; };
 }
 
 macro_rules! everything {
-    (operations { $($operations:tt)* } pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* }) => {
+    (operations { $($operations:tt)* } pairwise { $($pairwise:tt)* } labelled { $($labelled:tt)* } listed { $($listed:tt)* }
+        contrastive { $($contrastive:tt)* }) => {
         types!($($operations)* $($pairwise)* $($labelled)* $($listed)*);
         any_loss! {
             /// Any loss of pairs, chosen at run time.
@@ -364,13 +373,15 @@ macro_rules! everything {
             descriptions!(Pairwise $($operations)* $($pairwise)*);
             descriptions!(Labelled $($labelled)*);
             descriptions!(Listed $($listed)*);
+            descriptions!(Contrastive $($contrastive)*);
         }
-        all!($($operations)* $($pairwise)* $($labelled)* $($listed)*);
+        all!($($operations)* $($pairwise)* $($labelled)* $($listed)* $($contrastive)*);
     };
 }
 
 macro_rules! descriptions {
     (@nearest Pairwise $Type:ident) => { <super::$Type as PairFormula>::BY_VALUE };
+    (@nearest Contrastive $Type:ident) => { false };
     (@nearest $Shape:ident $Type:ident) => { true };
     (@point Labelled $Type:ident) => { <super::$Type as AnswerFormula>::REFERENCE_POINT };
     (@point $Shape:ident $Type:ident) => { None };

@@ -128,7 +128,7 @@ pub(super) const CLASS_WEIGHT: Parameter = Parameter {
     range: Range { low: 0.0, high: f64::INFINITY, closed: [true, false], whole: false },
 };
 
-pub(super) const TEMPERATURE: Parameter = Parameter {
+pub(super) const GROUP_TEMPERATURE: Parameter = Parameter {
     name: "tau",
     meaning: "the temperature",
     requirement: "finite and greater than 0",
@@ -362,3 +362,24 @@ pub(super) const REWARD_MARGIN: Parameter = Parameter {
     grid: &[0.5, 0.0, 1.0, 3.0, -2.5],
     range: Range { low: f64::NEG_INFINITY, high: f64::INFINITY, closed: [false, false], whole: false },
 };
+
+pub(super) const CONTRASTIVE_BIAS: Parameter = Parameter {
+    name: "contrastive_bias",
+    meaning: "what the other segment's score counts, beside 1 for the preferred one: below 1 the policy keeps to the data",
+    requirement: "greater than 0 and at most 1",
+    default: 0.5,
+    grid: &[0.5, 1.0, 0.3, 1e-30],
+    range: Range { low: 0.0, high: 1.0, closed: [false, true], whole: false },
+};
+
+pub(super) const TEMPERATURE: Parameter = Parameter {
+    name: "temperature",
+    meaning: "what similarities or distances are divided by",
+    requirement: "at least 1e-12 and at most 1e12",
+    default: 0.07,
+    grid: &[0.07, 0.5, 1.0, 1e-12, 1e12],
+    range: Range { low: 1e-12, high: 1e12, closed: [true, true], whole: false },
+};
+
+pub(super) const DISTANCE_TEMPERATURE: Parameter =
+    Parameter { default: 0.1, grid: &[0.1, 0.5, 1.0, 1e-12, 1e12], ..TEMPERATURE };

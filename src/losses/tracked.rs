@@ -27,6 +27,9 @@ const TINY: f64 = 1e-290;
 /// The relative error of the elementary functions, with room.
 const ELEMENTARY: f64 = 1.0 / (1_u64 << 47) as f64;
 
+/// The relative error of a square root, with room.
+const SQUARE_ROOT: f64 = 4.0 * f64::EPSILON;
+
 /// `e^-|z|` is taken as 0 where it is less.
 const LEFT_OUT: f64 = 1e-138;
 
@@ -143,6 +146,17 @@ impl Tracked {
     /// Whether it is 0, or at least 2^-200 of `largest`: large enough for what a sum of such terms has lost.
     pub fn is_within(self, largest: Self) -> bool {
         self.value == 0.0 || self.value.abs() >= largest.value * (1.0 / (1_u128 << 100) as f64 / (1_u128 << 100) as f64)
+    }
+
+    /// The square root of what is known to be at least 0.
+    pub fn sqrt(self) -> Self {
+        let root = elementary::root(self.value);
+        let error = self.bound();
+        if root > 0.0 {
+            // Of the argument's, no more than over the root, whatever its exact value; and the root's own.
+            return Self::bounded(root, error / root + root * SQUARE_ROOT);
+        }
+        Self::bounded(root, if error == 0.0 && root == 0.0 { 0.0 } else { f64::INFINITY })
     }
 
     /// The nearest `f32` to the exact value, if the bound decides it.

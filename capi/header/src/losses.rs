@@ -43,11 +43,20 @@ pub fn kinds() -> String {
     let values: String = LOSSES
         .iter()
         .map(|loss| {
-            let text = format!("{}: see preflane_{}.", loss.formula, loss.name);
+            let text = if is_made(loss) {
+                format!("{}: see preflane_{}.", loss.formula, loss.name)
+            } else {
+                format!("{}. Contrastive: it has a function of its own.", loss.formula)
+            };
             format!("{}  {} = {},\n", comment("  ", &text, "  "), constant(loss), loss.number)
         })
         .collect();
     comment("", notation, "") + &enumeration("preflane_loss_kind", &values)
+}
+
+/// Whether a call takes the loss as a preflane_loss.
+fn is_made(loss: &Description) -> bool {
+    loss.shape != Shape::Contrastive
 }
 
 /// The function that makes a loss.
@@ -57,6 +66,7 @@ fn constructor(loss: &Description) -> String {
         Shape::Pairwise => "pairs",
         Shape::Labelled => "labelled answers",
         Shape::Listed => "listed answers",
+        Shape::Contrastive => "samples",
     };
     let reference = if loss.reference { "with a reference model" } else { "without a reference model" };
     let mut out = comment("", &format!("The loss {name} of {shape}, defined {reference}: {}.", loss.formula), "");
@@ -98,7 +108,7 @@ pub fn constructors() -> String {
          #define PREFLANE_CONSTRUCTOR static inline\n\
          #endif\n",
     );
-    for loss in LOSSES {
+    for loss in LOSSES.iter().filter(|loss| is_made(loss)) {
         out += "\n";
         out += &constructor(loss);
     }
@@ -110,7 +120,7 @@ pub fn constructors() -> String {
         "",
     );
     out += "#define PREFLANE_FOR_EACH_LOSS(X)";
-    for loss in LOSSES {
+    for loss in LOSSES.iter().filter(|loss| is_made(loss)) {
         let (declared, given) = arguments(loss);
         out += &format!(" \\\n  X({}, ({declared}), ({given}))", loss.name);
     }

@@ -35,7 +35,19 @@ pub fn by_name() -> impl TypedValueParser<Value = &'static Description> {
     PossibleValuesParser::new(values).map(|name| losses::find(&name).expect("the parser lets no other name through"))
 }
 
-/// The parameters of some losses, each once.
+/// The kinds of parameters of some losses, each once: a name may mean different things to different losses.
+pub fn kinds<'l>(losses: impl IntoIterator<Item = &'l &'static Description>) -> Vec<&'static Parameter> {
+    let mut all: Vec<&Parameter> = Vec::new();
+    for parameter in losses.into_iter().flat_map(|loss| loss.parameters) {
+        if !all.contains(&parameter) {
+            all.push(parameter);
+        }
+    }
+    all.sort_by_key(|parameter| parameters(LOSSES).iter().position(|other| other.name == parameter.name));
+    all
+}
+
+/// The parameters of some losses, each name once.
 pub fn parameters<'l>(losses: impl IntoIterator<Item = &'l &'static Description>) -> Vec<&'static Parameter> {
     let mut all: Vec<&Parameter> = Vec::new();
     for parameter in losses.into_iter().flat_map(|loss| loss.parameters) {
@@ -51,9 +63,18 @@ pub fn option(parameter: &Parameter) -> String {
     format!("--{}", parameter.name.replace('_', "-"))
 }
 
-/// The losses that have a parameter, by name.
+/// The losses that have a parameter of the same kind.
+pub fn losses_of(parameter: &Parameter) -> String {
+    losses_that(|other| other == parameter)
+}
+
+/// The losses that have a parameter of that name.
 fn losses_with(parameter: &Parameter) -> String {
-    let has = |loss: &&&Description| loss.parameters.iter().any(|other| other.name == parameter.name);
+    losses_that(|other| other.name == parameter.name)
+}
+
+fn losses_that(is_wanted: impl Fn(&Parameter) -> bool) -> String {
+    let has = |loss: &&&Description| loss.parameters.iter().any(&is_wanted);
     let names: Vec<_> = LOSSES.iter().filter(has).map(|loss| loss.name).collect();
     if names.len() == LOSSES.len() { "every loss".to_owned() } else { names.join(", ") }
 }
@@ -104,13 +125,19 @@ impl FromArgMatches for Parameters {
 impl Args for Parameters {
     fn augment_args(command: Command) -> Command {
         let arg = |parameter: &Parameter| {
-            let Parameter { name, meaning, requirement, default, .. } = parameter;
-            let mut letters = meaning.chars();
-            let meaning: String = letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect();
-            Arg::new(*name)
+            let name = parameter.name;
+            let of_name = kinds(LOSSES).into_iter().filter(|kind| kind.name == name);
+            let told = of_name.map(|kind| {
+                let Parameter { meaning, requirement, default, .. } = kind;
+                let mut letters = meaning.chars();
+                let meaning: String =
+                    letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect();
+                format!("{meaning}; {requirement} ({}) [default: {default}]", losses_of(kind))
+            });
+            Arg::new(name)
                 .long(name.replace('_', "-"))
                 .value_name("X")
-                .help(format!("{meaning}; {requirement} ({}) [default: {default}]", losses_with(parameter)))
+                .help(told.collect::<Vec<_>>().join(". "))
                 .value_parser(value_parser!(f64))
                 .allow_negative_numbers(true)
                 .help_heading("Parameters of losses")

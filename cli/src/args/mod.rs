@@ -28,7 +28,7 @@ mod stress;
 mod verify;
 
 pub use logps::{Logps, Reduce};
-pub use losses::{Losses, option, parameters};
+pub use losses::{Losses, kinds, losses_of, option};
 pub use score::{Score, Sequences};
 #[cfg(feature = "judge")]
 pub use stress::{Bound, Language};

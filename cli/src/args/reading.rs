@@ -82,6 +82,11 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "HOW")]
     pub tokens: Option<TokensName>,
 
+    /// With --tokens sum: number t of a list, counted from 0, counts X to the power of t; 0 to 1. So lists of
+    /// the steps of two segments of a trajectory are scored
+    #[arg(long, value_name = "X", value_parser = discount)]
+    pub discount: Option<f64>,
+
     /// What stands between the fields of CSV: a character, tab, or space (any number of blanks)
     /// [default: a comma; a tab in .tsv; a semicolon with --decimal-comma]
     #[arg(long, value_name = "C", value_parser = delimiter, allow_hyphen_values = true)]
@@ -106,9 +111,10 @@ impl Options {
                 NullsName::Nan => Nulls::Nan,
                 NullsName::Skip => Nulls::Skip,
             },
-            tokens: self.tokens.map(|tokens| match tokens {
-                TokensName::Sum => Tokens::Sum,
-                TokensName::Mean => Tokens::Mean,
+            tokens: self.tokens.map(|tokens| match (tokens, self.discount) {
+                (TokensName::Sum, None) => Tokens::Sum,
+                (TokensName::Sum, Some(discount)) => Tokens::Discounted(discount),
+                (TokensName::Mean, _) => Tokens::Mean,
             }),
             delimiter: self.delimiter.or((self.format == Some(FormatName::Tsv)).then_some(b'\t')),
             decimal_comma: self.decimal_comma,
@@ -121,6 +127,9 @@ impl Options {
     /// # Errors
     /// The first such option.
     pub fn check_used(&self, formats: &[Format]) -> Result<(), Failure> {
+        if self.discount.is_some() && self.tokens != Some(TokensName::Sum) {
+            return Err(Failure::new("--discount is for --tokens sum, which is not given"));
+        }
         let (csv, json) = (formats.contains(&Format::Csv), formats.contains(&Format::JsonLines));
         let any = !formats.is_empty();
         let options = [
@@ -136,6 +145,12 @@ impl Options {
             None => Ok(()),
         }
     }
+}
+
+/// What a step counts after one that counts 1.
+fn discount(text: &str) -> Result<f64, String> {
+    let found = text.parse().ok().filter(|discount| (0.0..=1.0).contains(discount));
+    found.ok_or_else(|| "a number from 0 to 1 is needed".to_owned())
 }
 
 /// A delimiter by its name, or itself.

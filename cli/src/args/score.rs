@@ -169,6 +169,11 @@ pub struct Columns {
     /// weighs 1]
     #[arg(long, value_name = "NAME")]
     pub weights: Option<String>,
+
+    /// What the loss takes beside log-probabilities, if it does: `preflane losses NAME` says what [default: the name that
+    /// it has there]
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
 }
 
 /// Names of the columns of labelled and of listed answers, and what belongs to these alone.

@@ -1,6 +1,7 @@
 //! How files are to be read, where that is the user's choice.
 
-use preflane::ExactSum;
+use preflane::segments::Segments;
+use preflane::{ExactSum, Run};
 
 use super::{Chunk, ColumnReader, Kind, Wanted};
 use crate::failure::Failure;
@@ -38,10 +39,12 @@ pub enum Nulls {
 }
 
 /// What becomes of the log-probabilities of an answer's tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Tokens {
     /// Their exact sum, rounded once.
     Sum,
+    /// The sum in which number t counts this to the power of t, rounded once: the score of a segment of a trajectory.
+    Discounted(f64),
     /// Their mean, rounded once.
     Mean,
 }
@@ -53,11 +56,15 @@ impl Tokens {
     /// # Errors
     /// What is wrong with the list.
     pub fn reduce(self, tokens: impl IntoIterator<Item = Option<f32>>) -> Result<f32, String> {
-        let (mut sum, mut count) = (ExactSum::default(), 0);
+        let (mut sum, mut count, mut steps) = (ExactSum::default(), 0, Vec::new());
         for (position, token) in tokens.into_iter().enumerate() {
             match token {
                 Some(logp) => {
-                    sum.add(logp);
+                    if matches!(self, Self::Discounted(_)) {
+                        steps.push(logp);
+                    } else {
+                        sum.add(logp);
+                    }
                     count += 1;
                 }
                 None if position == 0 => {}
@@ -70,6 +77,12 @@ impl Tokens {
         match (count, self) {
             (0, _) => Err("a list without a token; an answer has at least one".to_owned()),
             (_, Self::Sum) => Ok(sum.sum()),
+            (_, Self::Discounted(discount)) => {
+                let (mut score, offsets) = ([0.0], [0, steps.len()]);
+                let segment = Segments { discount, ..Segments::new(&steps, &offsets) };
+                Run::default().segment_scores(segment, &mut score).map_err(|error| error.to_string())?;
+                Ok(score[0])
+            }
             (_, Self::Mean) => Ok(sum.mean(count)),
         }
     }
@@ -166,6 +179,10 @@ mod tests {
         assert_eq!(Tokens::Mean.reduce(tokens), Ok(-1.0));
         // In f32 the three would add up to 0.
         assert_eq!(Tokens::Sum.reduce([Some(1e8), Some(-1.0), Some(-1e8)]), Ok(-1.0));
+        // The first that is there counts 1.
+        assert_eq!(Tokens::Discounted(0.5).reduce([None, Some(-1.5), Some(-0.5), Some(4.0)]), Ok(-0.75));
+        assert_eq!(Tokens::Discounted(1.0).reduce([Some(1e8), Some(-1.0), Some(-1e8)]), Ok(-1.0));
+        assert!(Tokens::Discounted(0.5).reduce([None]).is_err());
         assert!(Tokens::Sum.reduce([None]).is_err());
         assert!(Tokens::Sum.reduce([Some(-1.0), None]).is_err());
     }

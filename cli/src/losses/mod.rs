@@ -5,16 +5,18 @@ use std::fmt::Write;
 use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use serde::Serialize;
 
-use crate::args::{Losses, option, parameters};
+use crate::args::{Losses, kinds, losses_of, option};
 use crate::json;
 use crate::layout::{HEADING, QUIET, WIDTH, quiet, wrapped};
 
 /// What the formulas are written in.
-const NOTATION: [&str; 4] = [
+const NOTATION: [&str; 5] = [
     "u and v are the chosen and the rejected answer's log-ratio of policy to reference (without a reference, their \
      log-probability), h = u - v, z = beta h.",
     "A labelled answer has one log-ratio u, z = beta u, and z0 = beta times the reference point, which is the same for all.",
     "Of listed answers, from best to worst, each has its z_j = beta u_j.",
+    "Of segments of trajectories a score of the preferred one stands for u and one of the other for v; s is a similarity of \
+     two samples.",
     "sigmoid(x) = 1/(1 + e^-x), softplus(x) = ln(1 + e^x).",
 ];
 
@@ -24,6 +26,9 @@ pub fn shape(shape: Shape) -> (&'static str, &'static str) {
         Shape::Pairwise => ("pairwise", "pairs: a chosen and a rejected answer to one prompt"),
         Shape::Labelled => ("labelled", "labelled answers: one answer a row, desirable or not"),
         Shape::Listed => ("listed", "lists: the answers to one prompt, from best to worst"),
+        Shape::Contrastive => {
+            ("contrastive", "similarities of samples, which the library evaluates and `score` does not take")
+        }
     }
 }
 
@@ -42,7 +47,7 @@ pub fn run(options: &Losses) -> String {
 }
 
 /// The shapes, in the order in which they are told.
-const SHAPES: [Shape; 3] = [Shape::Pairwise, Shape::Labelled, Shape::Listed];
+const SHAPES: [Shape; 4] = [Shape::Pairwise, Shape::Labelled, Shape::Listed, Shape::Contrastive];
 
 /// A title with a capital letter.
 fn title(shape: Shape) -> String {
@@ -66,7 +71,9 @@ fn text(losses: &[&'static Description]) -> String {
             let _ = writeln!(text, "  {HEADING}{}{HEADING:#}{notes}", loss.name);
             let options = loss.parameters.iter().map(|p| format!("{} {}", option(p), p.default));
             let options = options.collect::<Vec<_>>().join(", ");
-            for (name, value) in [("loss", loss.formula), ("options", &options), ("source", loss.source)] {
+            let column = beside(loss).unwrap_or_default();
+            let told = [("loss", loss.formula), ("options", &options), ("column", &column), ("source", loss.source)];
+            for (name, value) in told.into_iter().filter(|(_, value)| !value.is_empty()) {
                 let _ = writeln!(text, "{}", wrapped(value, &format!("    {name:7}  "), WIDTH));
             }
         }
@@ -76,7 +83,7 @@ fn text(losses: &[&'static Description]) -> String {
     }
     let _ =
         writeln!(text, "{HEADING}Options{HEADING:#} {QUIET}(of preflane score; above with their defaults){QUIET:#}\n");
-    let all = parameters(losses);
+    let all = kinds(losses);
     let width = all.iter().map(|parameter| option(parameter).len()).max().unwrap_or(0);
     for parameter in all {
         let told = format!("{}; {}", parameter.meaning, parameter.requirement);
@@ -87,6 +94,11 @@ fn text(losses: &[&'static Description]) -> String {
         let _ = writeln!(text, "{}", wrapped(sentence, "  ", WIDTH));
     }
     text
+}
+
+/// What a loss takes beside log-probabilities, in words.
+fn beside(loss: &Description) -> std::option::Option<String> {
+    loss.column.map(|column| format!("{}: {}; {}", column.name, column.meaning, column.requirement))
 }
 
 /// The page of the documentation.
@@ -103,25 +115,36 @@ fn markdown(losses: &[&'static Description]) -> String {
             continue;
         }
         let _ = writeln!(text, "\n## {}\n", title(kind));
-        text += "| loss | formula | parameters | reference | source |\n|---|---|---|---|---|\n";
+        text += "| loss | formula | parameters | column | reference | source |\n|---|---|---|---|---|---|\n";
         for loss in rows {
             let others = loss.aliases.iter().map(|alias| format!(", `{alias}`")).collect::<String>();
             let parameters = loss.parameters.iter().map(|p| format!("`{}` {}", option(p), p.default));
             let _ = writeln!(
                 text,
-                "| `{}`{others} | `{}` | {} | {} | {} |",
+                "| `{}`{others} | `{}` | {} | {} | {} | {} |",
                 loss.name,
                 loss.formula,
                 parameters.collect::<Vec<_>>().join(", "),
+                loss.column.map(|column| format!("`{}`", column.name)).unwrap_or_default(),
                 if loss.reference { "yes" } else { "no" },
                 loss.source
             );
         }
     }
-    text += "\n## The parameters\n\n| option | what it is | values | default |\n|---|---|---|---|\n";
-    for parameter in parameters(losses) {
+    text += "\n## The parameters\n\n| option | what it is | values | default | losses |\n|---|---|---|---|---|\n";
+    for parameter in kinds(losses) {
         let Parameter { meaning, requirement, default, .. } = parameter;
-        let _ = writeln!(text, "| `{}` | {meaning} | {requirement} | {default} |", option(parameter));
+        let of = losses_of(parameter);
+        let _ = writeln!(text, "| `{}` | {meaning} | {requirement} | {default} | {of} |", option(parameter));
+    }
+    text += "\n## The columns\n\nWhat a loss takes beside log-probabilities: a number a pair or labelled answer, of lists one an answer.\n\n";
+    text += "| column | what it is | values |\n|---|---|---|\n";
+    let mut told: Vec<Parameter> = Vec::new();
+    for column in losses.iter().filter_map(|loss| loss.column) {
+        if !told.contains(&column) {
+            let _ = writeln!(text, "| `{}` | {} | {} |", column.name, column.meaning, column.requirement);
+            told.push(column);
+        }
     }
     text
 }
@@ -135,6 +158,8 @@ struct Object {
     reference: bool,
     formula: &'static str,
     parameters: Vec<Option>,
+    #[serde(skip_serializing_if = "std::option::Option::is_none")]
+    column: std::option::Option<Beside>,
     source: &'static str,
 }
 
@@ -145,6 +170,14 @@ struct Option {
     meaning: &'static str,
     requirement: &'static str,
     default: f64,
+}
+
+/// What a loss takes beside log-probabilities.
+#[derive(Serialize)]
+struct Beside {
+    name: &'static str,
+    meaning: &'static str,
+    requirement: &'static str,
 }
 
 impl Object {
@@ -164,6 +197,11 @@ impl Object {
             reference: loss.reference,
             formula: loss.formula,
             parameters: loss.parameters.iter().map(parameter).collect(),
+            column: loss.column.map(|column| Beside {
+                name: column.name,
+                meaning: column.meaning,
+                requirement: column.requirement,
+            }),
             source: loss.source,
         }
     }

@@ -429,7 +429,7 @@ fn sums_for_means(scored: &Scored) -> Option<Finding> {
     };
     let how = match (said, scored.tokens) {
         (Some("sum"), _) => "as the files say",
-        (None, Some(Tokens::Sum)) => "by --tokens sum",
+        (None, Some(Tokens::Sum | Tokens::Discounted(_))) => "by --tokens sum",
         (None, None) if are_large() => "by their size",
         _ => return None,
     };

@@ -106,8 +106,10 @@ impl LabelledRows {
 
     fn answers<'c>(&self, columns: &'c [Vec<f32>], desirable: &'c [bool]) -> Labelled<'c> {
         let weights = columns.last().filter(|_| self.is_weighted).map(Vec::as_slice);
+        let beside = columns.len() - 1 - usize::from(self.is_weighted);
+        let column = self.loss.description().column.map(|_| columns[beside].as_slice());
         let ref_logps = self.is_referenced.then(|| columns[1].as_slice());
-        Labelled { policy_logps: &columns[0], ref_logps, desirable, reference_point: self.point(), weights, column: None }
+        Labelled { policy_logps: &columns[0], ref_logps, desirable, reference_point: self.point(), weights, column }
     }
 }
 

@@ -157,6 +157,7 @@ impl ListRows {
             ref_logps: self.columns.reference.then_some(&*ordered.reference),
             offsets: &ordered.offsets,
             weights: self.columns.weight.as_ref().map(|_| &*ordered.weights),
+            column: None,
         }
     }
 }

@@ -170,6 +170,10 @@ impl Scoring<'_> {
                 let message = format!("{}; a weight must be finite and at least 0", short(value));
                 Failure::of_value(path, chunk.place(row), column, message)
             }
+            (Fault::Library(Error::Column { name, row, value, requirement }), _) => {
+                let message = format!("{}; it must be {requirement}", short(value));
+                Failure::of_value(path, chunk.place(row), name, message)
+            }
             (Fault::Library(error), _) => Failure::of_file(path, error),
             (Fault::Row(row, column, message), _) => Failure::of_value(path, chunk.place(row), &column, message),
         })?;

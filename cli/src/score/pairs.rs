@@ -64,6 +64,7 @@ impl PairRows {
             true => Pairs::new(chosen, rejected, next(), next()),
             false => Pairs::reference_free(chosen, rejected),
         };
+        let pairs = if self.loss.description().column.is_some() { pairs.with_column(next()) } else { pairs };
         if self.is_weighted { pairs.with_weights(next()) } else { pairs }
     }
 }

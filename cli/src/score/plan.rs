@@ -52,8 +52,16 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
             let (rank, weight) = (options.answers.rank.clone(), options.columns.weights.clone());
             Box::new(ListRows::new(loss, &parameters, ListColumns { reference: is_referenced, rank, weight })?)
         }
+        Kinds::Contrastive => return Err(contrastive(loss)),
     };
     Ok(Plan { parameters, is_referenced, wanted, shape })
+}
+
+/// That no file has what the loss takes.
+fn contrastive(loss: &Description) -> Failure {
+    let message =
+        "takes similarities of samples, which files of log-probabilities do not have; the library evaluates it";
+    Failure::new(format!("--loss {}: {message}", loss.name))
 }
 
 /// That no option is given that is for losses of another shape.
@@ -79,6 +87,10 @@ fn check_shape(options: &Score) -> Result<(), Failure> {
         ("--rank", answers.rank.is_some(), LISTED),
     ];
     let loss = options.loss;
+    if pairs.column.is_some() && loss.column.is_none() {
+        let message = "takes nothing beside log-probabilities; leave --column out";
+        return Err(Failure::new(format!("--loss {}: {message}", loss.name)));
+    }
     match given.into_iter().find(|(_, is_given, shapes)| *is_given && !shapes.contains(&loss.shape)) {
         Some((option, _, shapes)) => {
             let is_one = |other: &&&Description| shapes.contains(&other.shape);
@@ -98,6 +110,7 @@ fn what(shape: Kinds) -> &'static str {
         Kinds::Pairwise => "pairs",
         Kinds::Labelled => "labelled answers",
         Kinds::Listed => "lists of answers",
+        Kinds::Contrastive => "similarities of samples",
     }
 }
 
@@ -163,6 +176,7 @@ fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure>
                 add(logps, "--ref-logps", &answers.ref_logps, "ref_logps", remedy);
             }
         }
+        Kinds::Contrastive => return Err(contrastive(options.loss)),
     }
     if options.loss.shape == Kinds::Labelled {
         add(Kind::Label, "--label", &answers.label, "label", "--label names another");
@@ -175,6 +189,9 @@ fn columns(options: &Score, is_referenced: bool) -> Result<Vec<Wanted>, Failure>
     }
     if answers.rank.is_some() {
         add(logps, "--rank", &answers.rank, "", "--rank names another");
+    }
+    if let Some(column) = options.loss.column {
+        add(logps, "--column", &pairs.column, column.name, "--column names another");
     }
     if pairs.weights.is_some() {
         add(Kind::Number, "--weights", &pairs.weights, "", "--weights names another");

@@ -1,0 +1,110 @@
+//! The nearest `f32` to the exact value of a formula: by a bound of the error, or by 384 bits.
+
+use crate::NAN;
+use crate::exact::Float384;
+use crate::losses::{Real, Tracked};
+
+/// A number of a formula here: one that has a square root, too.
+pub trait Number: Real {
+    /// The square root of what is at least 0.
+    fn root(self) -> Self;
+}
+
+impl Number for Tracked {
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+}
+
+impl Number for Float384 {
+    fn root(mut self) -> Self {
+        self.sqrt();
+        self
+    }
+}
+
+/// A value of finite inputs as mathematics.
+pub trait Formula {
+    /// Computes it.
+    fn value<R: Number>(&self) -> R;
+}
+
+/// Rounded once; no zero is -0.
+pub fn nearest(formula: &impl Formula) -> f32 {
+    formula.value::<Tracked>().rounded().unwrap_or_else(|| exactly(formula))
+}
+
+/// What a bound left open.
+#[cold]
+#[inline(never)]
+pub fn exactly(formula: &impl Formula) -> f32 {
+    formula.value::<Float384>().rounded() + 0.0
+}
+
+/// What is not finite as a result.
+pub fn special(x: f64) -> f32 {
+    if x.is_nan() { NAN } else { x as f32 }
+}
+
+/// A number of f32.
+pub fn single<R: Real>(x: f32) -> R {
+    R::from_f64(x.into())
+}
+
+/// `base^n`.
+pub fn power<R: Real>(base: f64, mut n: usize) -> R {
+    let (mut square, mut power) = (R::from_f64(base), R::from_f64(1.0));
+    while n > 0 {
+        if n & 1 == 1 {
+            power = power * square;
+        }
+        square = square * square;
+        n >>= 1;
+    }
+    power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::score::Segments;
+    use super::*;
+    use crate::numbers::Bits;
+
+    /// What the bounds decide is what 384 bits give.
+    fn agree(formula: &impl Formula, decided: &mut u32) {
+        if let Some(bounded) = formula.value::<Tracked>().rounded() {
+            *decided += 1;
+            let exact = exactly(formula);
+            assert_eq!(bounded.to_bits(), exact.to_bits(), "{bounded:e}, not {exact:e}");
+        }
+    }
+
+    /// A root of a sum of squares, over a count.
+    struct Length([f32; 3]);
+
+    impl Formula for Length {
+        fn value<R: Number>(&self) -> R {
+            let square = self.0.iter().fold(R::from_f64(0.0), |sum, &x| sum + single::<R>(x) * single(x));
+            square.root() / R::from_f64(3.0)
+        }
+    }
+
+    #[test]
+    fn tiers_agree() {
+        let mut bits = Bits(2);
+        let (mut sums, mut roots, mut left) = (0, 0, 0);
+        for round in 0..3_000 {
+            let values: [f32; 9] = core::array::from_fn(|_| bits.number());
+            if !values.iter().all(|x| x.is_finite()) {
+                continue;
+            }
+            left += 1;
+            let discount = [0.5, 0.75, 0.99, 0.0, 1e-30][round % 5];
+            let segments = Segments { discount, ..Segments::new(&values, &[0, 9]) };
+            agree(&segments.one(0), &mut sums);
+            agree(&Length([values[0], values[1], values[2]]), &mut roots);
+        }
+        // A root of an exact square is left to 384 bits at a midpoint alone.
+        assert!(sums > left / 2 && roots > left / 2, "{sums} {roots} {left}");
+    }
+}
