@@ -314,7 +314,8 @@ fn divergences(v: &mut Choices<'_>) {
     }
     for (sequence, ends) in offsets.windows(2).enumerate() {
         let tokens = ends[0]..ends[1];
-        let of_k1 = || policy[tokens.clone()].iter().copied().chain(reference[tokens.clone()].iter().map(|x| -x)).collect();
+        let of_k1 =
+            || policy[tokens.clone()].iter().copied().chain(reference[tokens.clone()].iter().map(|x| -x)).collect();
         let values: Vec<f32> = if kind == KlEstimate::K1 { of_k1() } else { estimates[tokens.clone()].to_vec() };
         check_mean(sums[sequence], &values, 1);
         check_mean(means[sequence], &values, tokens.len() as u64);

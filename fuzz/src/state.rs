@@ -6,8 +6,8 @@ use std::ptr::{null, null_mut};
 use crate::{Choices, JUDGED, backends, check_nan, choices, scaling};
 use preflane::capi::{
     preflane_beta_of_batch, preflane_mean_log_ratio, preflane_mean_log_ratio_add, preflane_mean_log_ratio_merge,
-    preflane_mean_log_ratio_restore, preflane_mean_log_ratio_save, preflane_mean_log_ratio_value, preflane_metrics_merge,
-    preflane_metrics_report, preflane_report, preflane_row_sum_merge, preflane_row_sum_value,
+    preflane_mean_log_ratio_restore, preflane_mean_log_ratio_save, preflane_mean_log_ratio_value,
+    preflane_metrics_merge, preflane_metrics_report, preflane_report, preflane_row_sum_merge, preflane_row_sum_value,
 };
 use preflane::logits::{LogSumExp, RowSum, RowSumState};
 use preflane::{ExactSum, Metrics};
