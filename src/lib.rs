@@ -91,8 +91,10 @@
 //! - `pairs`, [`labelled`] and [`listed`] are the kernels, one for each shape of data: they make log-ratios and rewards, ask the formula, apply
 //!   weights and round. `pairs` computes in lanes and settles the rows whose sums cancelled, and those with NaN or infinity: the bound
 //!   decides most of them, 384 bits the others, and both give the nearest `f32`. Which rows those are is decided by the same operations
-//!   everywhere, so that the bits stay the same. The other two settle every row.
-//! - `outputs` and `tally` are the macros that list the results of a row, and the counts and sums of metrics, in one place each.
+//!   everywhere, so that the bits stay the same. [`labelled`] goes over lanes with bounds, as
+//!   `pairs` does with losses by value, and settles what they leave undecided; [`listed`] settles every row.
+//! - `outputs` and `tally` are the macros that list the results of a row, and the counts and sums of metrics, in one place each; `outputs`
+//!   also has where kernels put results.
 //! - [`logits`] has token log-probabilities, their mergeable log-sum-exp and the gradient, over rows of a vocabulary; then sequences, and
 //!   the whole step, which goes through `pairs`. [`contrastive`] stands on the same log-sum-exp.
 //! - `metrics` has exact sums and counts of pairs, `mean_log_ratio` the running means that KTO, BCO and beta-DPO compare with. `evaluate` compiles the pair kernels, once for each loss; `batch` checks a batch of any

@@ -216,6 +216,7 @@ inline result describe(std::size_t index, loss_description &out) noexcept {
 }
 
 /// Number types of logits, whatever type holds the 16 bits of the latter two.
+enum class kl_estimate : std::int32_t { k1 = PREFLANE_KL_K1, k2 = PREFLANE_KL_K2, k3 = PREFLANE_KL_K3 };
 enum class dtype : std::int32_t { f32 = PREFLANE_F32, bf16 = PREFLANE_BF16, f16 = PREFLANE_F16 };
 
 /// Logits [rows, columns] to read, rows `stride` elements apart (0: no padding).
@@ -257,6 +258,8 @@ struct pairs {
   input weights = {};
   /// Said, not guessed: without it the two reference columns are needed.
   bool reference_free = false;
+  /// What the loss takes beside log-probabilities; empty where it takes nothing.
+  input column = {};
 };
 
 /// Results, one a pair; what stays empty is left out.
@@ -315,7 +318,9 @@ struct kl_outputs {
 /// Log-probabilities of answers, list after list.
 struct listed {
   input policy_logps;
-  input ref_logps = {};
+  input ref_logps = {  /// What the loss takes beside log-probabilities, one number an answer; empty where it takes nothing.
+  input column = {};
+};
   /// Where each list begins among the answers, and the number of answers last.
   span<const std::size_t> offsets = {};
   input weights = {};
@@ -381,6 +386,7 @@ inline result evaluate(const loss &which, const pairs &in, const outputs &out, m
     lengths.need("ref_chosen_logps", in.ref_chosen_logps).need("ref_rejected_logps", in.ref_rejected_logps);
   }
   lengths.allow("weights", in.weights)
+      .allow("column", in.column)
       .allow("losses", out.losses)
       .allow("chosen_rewards", out.chosen_rewards)
       .allow("rejected_rewards", out.rejected_rewards)
@@ -397,6 +403,7 @@ inline result evaluate(const loss &which, const pairs &in, const outputs &out, m
                                   in.ref_chosen_logps.data(),
                                   in.ref_rejected_logps.data(),
                                   in.weights.data(),
+                                  in.column.data(),
                                   in.reference_free ? 1 : 0,
                                   0};
   const preflane_pair_outputs c_outputs = {out.losses.data(),
@@ -443,7 +450,7 @@ inline result evaluate_labelled(const loss &which, const labelled &in, const lab
 }
 
 /// See preflane_kl.
-inline result kl(preflane_kl_estimate estimate, const kl_tokens &in, const kl_outputs &out, exact_sum *total = nullptr,
+inline result kl(kl_estimate estimate, const kl_tokens &in, const kl_outputs &out, exact_sum *total = nullptr,
                  run how = default_run) noexcept {
   const std::size_t n = in.policy_logps.size(), sequence_count = in.offsets.empty() ? 0 : in.offsets.size() - 1;
   detail::lengths lengths(n), each(sequence_count);
@@ -463,7 +470,10 @@ inline result evaluate_listed(const loss &which, const listed &in, const listed_
   const std::size_t n = in.policy_logps.size(), lists = in.offsets.empty() ? 0 : in.offsets.size() - 1;
   detail::lengths answers(n), by_list(lists);
   if (!in.reference_free) answers.need("ref_logps", in.ref_logps);
-  answers.allow("rewards", out.rewards).allow("grad_logps", out.grad_logps).allow("grad_ref_logps", out.grad_ref_logps);
+  answers.allow("column", in.column)
+      .allow("rewards", out.rewards)
+      .allow("grad_logps", out.grad_logps)
+      .allow("grad_ref_logps", out.grad_ref_logps);
   by_list.allow("weights", in.weights).allow("losses", out.losses).allow("grad_beta", out.grad_beta);
   if (!answers.found()) return answers.found();
   if (!by_list.found()) return by_list.found();
@@ -473,6 +483,7 @@ inline result evaluate_listed(const loss &which, const listed &in, const listed_
                                    in.ref_logps.data(),
                                    in.offsets.data(),
                                    in.weights.data(),
+                                   in.column.data(),
                                    in.reference_free ? 1 : 0,
                                    0};
   const preflane_listed_outputs c_outputs = {out.losses.data(), out.grad_beta.data(), out.rewards.data(),

@@ -52,7 +52,7 @@ static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int
     static preflane_labelled_metrics total, part;
     static uint8_t bytes[PREFLANE_LABELLED_METRICS_BYTES];
     preflane_labelled_report report;
-    preflane_labelled in = {0, NULL, NULL, NULL, NULL, 0.125f, 0};
+    preflane_labelled in = {0, NULL, NULL, NULL, NULL, 0.125f, 0, NULL};
     preflane_labelled_outputs out;
     in.length = answers, in.policy_logps = pair_inputs[0], in.desirable = desirable, in.reference_free = reference_free;
     if (!reference_free) in.ref_logps = pair_inputs[2];
@@ -70,7 +70,7 @@ static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int
     static preflane_listed_metrics total, part;
     static uint8_t bytes[PREFLANE_LISTED_METRICS_BYTES];
     preflane_listed_report report;
-    preflane_listed in = {0, 0, NULL, NULL, NULL, NULL, 0, 0};
+    preflane_listed in = {0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0};
     preflane_listed_outputs out;
     in.answers = answers, in.lists = lists, in.policy_logps = pair_inputs[0], in.offsets = list_offsets;
     in.reference_free = reference_free;
@@ -91,7 +91,7 @@ static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int
 static void every_loss(preflane_run run, size_t pairs, int weighted, int reference_free) {
   static preflane_metrics total, part;
   static preflane_sum sum;
-  preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, 0, 0};
+  preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0};
   preflane_report report;
   static uint8_t bytes[PREFLANE_METRICS_BYTES];
   size_t i;
@@ -442,7 +442,7 @@ static size_t real_rows(const char *path, size_t columns) {
 /* What is refused says so in numbers, whole and broken, of any size. */
 static void refusals(preflane_run run) {
   static const double BETAS[] = {0, -0.1, -1e300, INFINITY, -3, 1e18 * -7};
-  preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, 1, 0};
+  preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, NULL, 1, 0};
   preflane_pair_outputs out;
   preflane_loss loss = preflane_dpo(0);
   size_t i;

@@ -51,7 +51,7 @@ static void worked_values(void) {
                {preflane_robust(0.1, 0.1), 0.616974035317}, {preflane_ipo(0.1), 14.0625}};
   float pc = -12.5f, pr = -14.0f, rc = -13.0f, rr = -13.25f;
   float loss, chosen, rejected, gradient;
-  preflane_pairs pairs = {1, &pc, &pr, &rc, &rr, NULL, 0, 0};
+  preflane_pairs pairs = {1, &pc, &pr, &rc, &rr, NULL, NULL, 0, 0};
   preflane_pair_outputs outputs = {0};
   preflane_error error;
   size_t i;
@@ -88,7 +88,7 @@ static void pair_errors(void) {
   float weights[4] = {1, 0, 2, 1}, losses[8] = {7, 7, 7, 7}, margins[4] = {7, 7, 7, 7};
   preflane_metrics metrics, before;
   preflane_loss loss = preflane_dpo(0.1);
-  preflane_pairs good = {4, in[0], in[1], in[2], in[3], weights, 0, 0}, pairs;
+  preflane_pairs good = {4, in[0], in[1], in[2], in[3], weights, NULL, 0, 0}, pairs;
   preflane_pair_outputs some = {0}, outputs;
   preflane_error error;
   memset(&metrics, 0, sizeof metrics);
@@ -169,7 +169,7 @@ static void pair_bits(void) {
   outputs.losses = losses[0];
   outputs.grad_chosen_logps = gradients[0];
   {
-    preflane_pairs pairs = {N, in[0], in[1], in[2], in[3], NULL, 0, 0};
+    preflane_pairs pairs = {N, in[0], in[1], in[2], in[3], NULL, NULL, 0, 0};
     CHECK(preflane_evaluate(ONE, &loss, &pairs, &outputs, &whole, NULL) == PREFLANE_OK);
   }
   for (level = PREFLANE_LEVEL_SCALAR; level <= PREFLANE_LEVEL_AVX512; level++) {
@@ -268,7 +268,7 @@ static void step_bits(void) {
   CHECK(counts.tokens == 2 * PAIRS * 3 && counts.masked == ROWS - 2 * PAIRS * 3 && counts.nonfinite == 0);
   CHECK(preflane_sequence_logps(&sequences, token_logps[0], chosen[0], rejected[0], &error) == PREFLANE_OK);
   {
-    preflane_pairs pairs = {PAIRS, NULL, NULL, NULL, NULL, NULL, 0, 0};
+    preflane_pairs pairs = {PAIRS, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0};
     preflane_pair_outputs outputs = {0};
     pairs.policy_chosen_logps = chosen[0], pairs.policy_rejected_logps = rejected[0];
     pairs.ref_chosen_logps = ref_chosen, pairs.ref_rejected_logps = ref_rejected;
@@ -472,7 +472,7 @@ static void reserved_fields(void) {
   preflane_logits_mut out = {grads, 2, 1, 1, PREFLANE_F32, 0};
   preflane_targets targets = preflane_targets_i32(LABELS, 2);
   preflane_loss loss = preflane_dpo(0.1);
-  preflane_pairs pairs = {0, NULL, NULL, NULL, NULL, NULL, 1, 0};
+  preflane_pairs pairs = {0, NULL, NULL, NULL, NULL, NULL, NULL, 1, 0};
   preflane_pair_outputs pair_outputs = {0};
   preflane_token_outputs outputs = {0};
   preflane_error error;
@@ -520,7 +520,7 @@ static void reserved_fields(void) {
 /* Metrics and sums that no pairs and no values give, as memory that was never begun or was damaged holds them. */
 static void damaged_states(void) {
   float in[2] = {-1, -2}, losses[2] = {7, 7}, value = 7, mean = 7;
-  preflane_pairs pairs = {2, in, in, NULL, NULL, NULL, 1, 0};
+  preflane_pairs pairs = {2, in, in, NULL, NULL, NULL, NULL, 1, 0};
   preflane_pair_outputs outputs = {0};
   preflane_loss loss = preflane_dpo(0.1);
   preflane_metrics good = {0}, bad, other = {0};
@@ -793,9 +793,9 @@ static void loss_list(void) {
   static const uint8_t desirable[2] = {1, 0};
   static const size_t offsets[2] = {0, 2};
   float losses[2];
-  preflane_pairs pairs = {2, pc, pr, rc, rr, NULL, 0, 0};
-  preflane_labelled labelled = {2, pc, rc, desirable, NULL, 0, 0};
-  preflane_listed listed = {2, 1, pc, rc, offsets, NULL, 0, 0};
+  preflane_pairs pairs = {2, pc, pr, rc, rr, NULL, NULL, 0, 0};
+  preflane_labelled labelled = {2, pc, rc, desirable, NULL, 0, 0, NULL};
+  preflane_listed listed = {2, 1, pc, rc, offsets, NULL, NULL, 0, 0};
   preflane_pair_outputs pair_outputs = {0};
   preflane_labelled_outputs labelled_outputs = {0};
   preflane_listed_outputs listed_outputs = {0};
@@ -888,7 +888,7 @@ static void labelled_answers(void) {
   uint8_t desirable[N] = {1, 0, 1, 0, 1};
   float losses[2][N], rewards[N], grads[N], grad_refs[N], by_beta[N];
   preflane_loss loss = preflane_kto(0.1, 1.5, 0.75);
-  preflane_labelled good = {N, policy, reference, desirable, weights, 0.25f, 0}, answers;
+  preflane_labelled good = {N, policy, reference, desirable, weights, 0.25f, 0, NULL}, answers;
   preflane_labelled_outputs outputs = {0};
   preflane_labelled_metrics whole = {0}, part = {0}, parts = {0}, damaged;
   preflane_labelled_report report;
@@ -908,7 +908,7 @@ static void labelled_answers(void) {
   /* One by one and merged backwards: the same bits. */
   outputs.losses = losses[1];
   for (i = N; i-- > 0;) {
-    preflane_labelled one = {1, NULL, NULL, NULL, NULL, 0.25f, 0};
+    preflane_labelled one = {1, NULL, NULL, NULL, NULL, 0.25f, 0, NULL};
     preflane_labelled_outputs to = {0};
     one.policy_logps = policy + i, one.ref_logps = reference + i, one.desirable = desirable + i, one.weights = weights + i;
     to.losses = losses[1] + i;
@@ -1111,7 +1111,7 @@ static void listed_answers(void) {
   float weights[LISTS] = {1, 0.5f, 1, 2}, losses[2][LISTS], by_beta[LISTS], rewards[ANSWERS], grads[ANSWERS], grad_refs[ANSWERS];
   size_t offsets[LISTS + 1] = {0, 2, 5, 5, 6};
   preflane_loss loss = preflane_plackett_luce(0.1), pair_loss = preflane_dpo(0.1);
-  preflane_listed good = {ANSWERS, LISTS, policy, reference, offsets, weights, 0, 0}, lists;
+  preflane_listed good = {ANSWERS, LISTS, policy, reference, offsets, weights, NULL, 0, 0}, lists;
   preflane_listed_outputs outputs = {0};
   preflane_list_scratch scratch[3];
   preflane_listed_metrics whole = {0}, part, parts = {0}, damaged;
@@ -1127,7 +1127,7 @@ static void listed_answers(void) {
   CHECK(LISTED(&good, &outputs, &whole, 3) == PREFLANE_OK);
   {
     float pair_results[3], weight = weights[0];
-    preflane_pairs pair = {1, policy, policy + 1, reference, reference + 1, NULL, 0, 0};
+    preflane_pairs pair = {1, policy, policy + 1, reference, reference + 1, NULL, NULL, 0, 0};
     preflane_pair_outputs to = {0};
     pair.weights = &weight;
     to.losses = pair_results, to.grad_chosen_logps = pair_results + 1, to.grad_beta = pair_results + 2;
@@ -1148,7 +1148,7 @@ static void listed_answers(void) {
   CHECK(whole.lists == LISTS && whole.filled == 3 && whole.answers == ANSWERS && whole.accurate == 1);
   for (i = LISTS; i-- > 0;) {
     size_t of_one[2] = {0, 0};
-    preflane_listed one = {0, 1, NULL, NULL, NULL, NULL, 0, 0};
+    preflane_listed one = {0, 1, NULL, NULL, NULL, NULL, NULL, 0, 0};
     preflane_listed_outputs to = {0};
     of_one[1] = one.answers = offsets[i + 1] - offsets[i];
     one.policy_logps = policy + offsets[i], one.ref_logps = reference + offsets[i], one.offsets = of_one, one.weights = weights + i;
@@ -1209,7 +1209,7 @@ static void listed_answers(void) {
 /* Metrics of pairs as bytes. */
 static void metrics_bytes(void) {
   float in[2] = {-1, -2};
-  preflane_pairs pairs = {2, in, in, NULL, NULL, NULL, 1, 0};
+  preflane_pairs pairs = {2, in, in, NULL, NULL, NULL, NULL, 1, 0};
   preflane_pair_outputs outputs = {0};
   preflane_loss loss = preflane_dpo(0.1);
   preflane_metrics metrics = {0}, back = {0};
@@ -1233,7 +1233,7 @@ static void contrastive(void) {
   float pc[2] = {-1.5f, -3}, pr[2] = {-2, -2.5f}, zero[2] = {0, 0}, pair_losses[2], pair_grads[2];
   float losses[2], by_positive[2], by_negative[4], by_temperature[2];
   preflane_loss loss = preflane_dpo(1);
-  preflane_pairs pairs = {2, pc, pr, zero, zero, NULL, 0, 0};
+  preflane_pairs pairs = {2, pc, pr, zero, zero, NULL, NULL, 0, 0};
   preflane_pair_outputs of_pairs = {0};
   preflane_similarities rows = {pc, {pr, 2, 1, 1}, NULL}, given;
   preflane_info_nce_outputs outputs = {losses, by_positive, by_negative, 2, by_temperature};
@@ -1533,7 +1533,7 @@ static void streaming(void) {
   CHECK(raised);
   {
     static float want[2][N];
-    preflane_pairs pairs = {N, in[0], in[1], in[2], in[3], NULL, 0, 0};
+    preflane_pairs pairs = {N, in[0], in[1], in[2], in[3], NULL, NULL, 0, 0};
     preflane_pair_outputs outputs = {0};
     outputs.losses = want[0], outputs.grad_chosen_logps = want[1];
     CHECK(preflane_evaluate(ONE, &loss, &pairs, &outputs, &whole, &error) == PREFLANE_OK);

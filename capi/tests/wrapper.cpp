@@ -131,9 +131,9 @@ int main() {
   std::vector<float> kl_means(2), kl_estimates(chosen.size());
   preflane::kl_outputs kl_outputs;
   kl_outputs.means = kl_means, kl_outputs.estimates = kl_estimates;
-  CHECK(preflane::kl(PREFLANE_KL_K1, {chosen, ref_chosen, sequences}, kl_outputs) && kl_means[0] == kl_estimates[0]);
+  CHECK(preflane::kl(preflane::kl_estimate::k1, {chosen, ref_chosen, sequences}, kl_outputs) && kl_means[0] == kl_estimates[0]);
   kl_outputs.sums = kl_estimates;
-  refused = preflane::kl(PREFLANE_KL_K3, {chosen, ref_chosen, {sequences.data(), 2}}, kl_outputs);
+  refused = preflane::kl(preflane::kl_estimate::k3, {chosen, ref_chosen, {sequences.data(), 2}}, kl_outputs);
   CHECK(!refused && refused.code() == PREFLANE_ERROR_LENGTH);
 
   const std::vector<std::size_t> offsets = {0, 2};

@@ -2,10 +2,11 @@
 //! is cut; what cannot be computed is refused by name before anything is written.
 
 use crate::{Choices, JUDGED, backends, bits, check_mean, check_nan, choices, described, ratio_order};
+use preflane::kl::{KlEstimate, KlOutputs, KlTokens};
 use preflane::labelled::{Labelled, LabelledMetrics, LabelledOutputs, evaluate_answer};
 use preflane::listed::{ListMetrics, ListOutputs, ListScratch, Lists};
 use preflane::losses::{Parameter, Shape};
-use preflane::{Error, LabelledLoss, ListedLoss, Loss, Outputs, Pairs, Run};
+use preflane::{Error, ExactSum, LabelledLoss, ListedLoss, Loss, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
 use preflane_judge::{Answers, Float, Textbook, is_nearest, is_nearest_within, is_rounded};
 use std::ops::Range;
@@ -13,7 +14,11 @@ use std::ops::Range;
 /// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
-    if v.once_in(2) { labelled(&mut v) } else { listed(&mut v) }
+    match v.below(5) {
+        0 | 1 => labelled(&mut v),
+        2 | 3 => listed(&mut v),
+        _ => divergences(&mut v),
+    }
 }
 
 /// What no result leaves standing.
@@ -249,6 +254,72 @@ fn labelled(v: &mut Choices<'_>) {
     let nonfinite =
         (0..n).filter(|&i| !(is_finite(columns.answer(i)) && all[0][i].is_finite() && all[1][i].is_finite()));
     assert_eq!(whole.nonfinite(), nonfinite.count() as u64);
+}
+
+/// Tokens of sequences: k1, k2 and k3 and their derivatives are the nearest, and their sums are exact.
+fn divergences(v: &mut Choices<'_>) {
+    let mut offsets = vec![0];
+    for _ in 0..v.below(5) {
+        offsets.push(offsets[offsets.len() - 1] + 1 + v.below(20));
+    }
+    let (sequences, n) = (offsets.len() - 1, offsets[offsets.len() - 1]);
+    let value = if v.once_in(6) { Values::any } else { Values::finite };
+    let policy: Vec<f32> = (0..n).map(|_| if v.once_in(2) { v.logp() } else { value(v) }).collect();
+    // Often beside it.
+    let reference: Vec<f32> = policy
+        .iter()
+        .map(|policy| match v.below(4) {
+            0 => *policy,
+            1 => policy.next_up(),
+            2 => policy + v.logp() / 64.0,
+            _ => value(v),
+        })
+        .collect();
+    let kind = v.pick(&[KlEstimate::K1, KlEstimate::K2, KlEstimate::K3]);
+    let given = KlTokens { policy_logps: &policy, ref_logps: &reference, offsets: &offsets };
+    let wanted = if v.once_in(3) { v.below(16) } else { usize::MAX };
+    let run = |backend, wanted| {
+        let mut results = [n, n, sequences, sequences].map(untouched);
+        let [estimates, grad_logps, sums, means] = slices(&mut results, wanted);
+        let mut total = ExactSum::new();
+        let outputs = KlOutputs { estimates, grad_logps, sums, means };
+        Run::on(backend).kl(kind, given, outputs, Some(&mut total)).expect("good arguments");
+        (results, total)
+    };
+    let (all, total) = run(v.pick(backends()), usize::MAX);
+    let (some, same) = run(v.pick(backends()), wanted);
+    assert_eq!(total, same);
+    for (some, all) in some.iter().zip(&all) {
+        check_nan(all);
+        assert!(some.iter().zip(all).all(|(a, b)| a.to_bits() == UNTOUCHED || a.to_bits() == b.to_bits()));
+    }
+    let [estimates, grad_logps, sums, means] = &all;
+    for i in 0..n {
+        let (shown, got) = ([policy[i], reference[i]], [estimates[i], grad_logps[i]]);
+        if !is_finite(shown) {
+            assert!(got.iter().all(|x| x.is_nan() == is_undefined(shown)), "{kind:?} {shown:?}: {got:?}");
+            continue;
+        }
+        if JUDGED {
+            let d = preflane_judge::log_ratio(shown);
+            let exact = match kind {
+                KlEstimate::K1 => [d, Float::with_val(64, 1.0)],
+                KlEstimate::K2 => [Float::with_val(1200, &d * &d) / 2, d],
+                KlEstimate::K3 => [preflane_judge::k3(shown[0], shown[1]), -(-d).exp_m1()],
+            };
+            for (got, exact) in got.into_iter().zip(&exact) {
+                assert!(is_rounded(got, exact), "{kind:?} {shown:?}: {got:e}, exact {exact:.20}");
+            }
+        }
+    }
+    for (sequence, ends) in offsets.windows(2).enumerate() {
+        let tokens = ends[0]..ends[1];
+        let of_k1 =
+            || policy[tokens.clone()].iter().copied().chain(reference[tokens.clone()].iter().map(|x| -x)).collect();
+        let values: Vec<f32> = if kind == KlEstimate::K1 { of_k1() } else { estimates[tokens.clone()].to_vec() };
+        check_mean(sums[sequence], &values, 1);
+        check_mean(means[sequence], &values, tokens.len() as u64);
+    }
 }
 
 /// Results of lists, and of their answers.

@@ -5,6 +5,8 @@ use std::ptr::{null, null_mut};
 
 use crate::{Choices, JUDGED, backends, check_nan, choices, scaling};
 use preflane::capi::{
+    preflane_beta_of_batch, preflane_mean_log_ratio, preflane_mean_log_ratio_add, preflane_mean_log_ratio_merge,
+    preflane_mean_log_ratio_restore, preflane_mean_log_ratio_save, preflane_mean_log_ratio_value,
     preflane_metrics_merge, preflane_metrics_report, preflane_report, preflane_row_sum_merge, preflane_row_sum_value,
 };
 use preflane::logits::{LogSumExp, RowSum, RowSumState};
@@ -16,9 +18,10 @@ use preflane_judge::{Float, ulps};
 /// Tries what some bytes choose.
 pub fn run(data: &[u8]) {
     let mut v = choices(data);
-    match v.below(3) {
+    match v.below(4) {
         0 => exact_sum(&mut v),
         1 => metrics(&mut v),
+        2 => mean_log_ratio(&mut v),
         _ => row_sum(&mut v),
     }
 }
@@ -191,6 +194,73 @@ fn metrics(v: &mut Choices<'_>) {
     }
     assert_eq!(means(&ab).map(f32::to_bits), means(&ba).map(f32::to_bits));
     assert_eq!(ab.pairs(), a.pairs().saturating_add(b.pairs()));
+}
+
+/// Means of any counts and limbs: C takes them if rows could have given them, and then they keep the laws.
+fn mean_log_ratio(v: &mut Choices<'_>) {
+    let words = [(); 2].map(|()| {
+        let mut words = vec![word(v), word(v)];
+        words.extend(sum_words(v));
+        if !v.once_in(4) {
+            words[0] >>= 2;
+            words[1] >>= 2;
+            words[6] &= LAST;
+        }
+        words
+    });
+    assert_eq!(size_of::<preflane_mean_log_ratio>(), 8 * words[0].len());
+    let is_possible = |words: &[u64]| words[6] >> 60 == 0 && (words[0] > 0 || words[2..].iter().all(|limb| *limb == 0));
+    // SAFETY: integers.
+    let [a, b]: [preflane_mean_log_ratio; 2] = words.each_ref().map(|words| unsafe { plain(words) });
+    let bits = |state: &preflane_mean_log_ratio| -> [u64; 7] {
+        // SAFETY: seven integers.
+        unsafe { std::ptr::from_ref(state).cast::<[u64; 7]>().read() }
+    };
+    let (value, length) = (v.any(), v.below(3));
+    let values = vec![value; length];
+    for (state, words) in [a, b].iter().zip(&words) {
+        let (mut changed, mut out, mut bytes) = (*state, [7.0_f32; 3], [0_u8; 72]);
+        // SAFETY: all are there, and apart.
+        let codes = unsafe {
+            let [mean, mismatched, all] = out.each_mut().map(std::ptr::from_mut);
+            [
+                preflane_mean_log_ratio_value(state, mean, mismatched, all, null_mut()),
+                preflane_mean_log_ratio_save(state, bytes.as_mut_ptr(), bytes.len(), null_mut()),
+                preflane_mean_log_ratio_add(&mut changed, values.as_ptr(), values.as_ptr(), length, null_mut()),
+            ]
+        };
+        if !is_possible(words) {
+            assert_eq!((codes, out, bytes, bits(&changed)), ([3; 3], [7.0; 3], [0; 72], bits(state)));
+            continue;
+        }
+        assert_eq!(codes, [0; 3]);
+        check_nan(&out);
+        let sum: [u64; 5] = words[2..].try_into().expect("five");
+        check_sum(&state.log_ratios, sum, words[0]);
+        assert_eq!(out[0].to_bits(), state.log_ratios.mean(words[0]).to_bits());
+        let mut again = b;
+        // SAFETY: all are there, and apart.
+        assert_eq!(unsafe { preflane_mean_log_ratio_restore(bytes.as_ptr(), 72, &mut again, null_mut()) }, 0);
+        assert_eq!(bits(&again), bits(state));
+        // A value less itself changes no sum.
+        assert_eq!(bits(&changed)[2..], bits(state)[2..]);
+    }
+    let (mut ab, mut ba, mut beta) = (a, b, 7.0);
+    // SAFETY: all are there, and apart.
+    let codes = unsafe {
+        [
+            preflane_mean_log_ratio_merge(&mut ab, &b, null_mut()),
+            preflane_mean_log_ratio_merge(&mut ba, &a, null_mut()),
+            preflane_beta_of_batch(&a, &b, 0.25, 0.5, &mut beta, null_mut()),
+        ]
+    };
+    if words.iter().all(|words| is_possible(words)) {
+        assert_eq!(codes, [0; 3]);
+        assert!(bits(&ab) == bits(&ba) && beta >= 1e-3);
+    } else {
+        assert_eq!((codes, beta), ([3; 3], 7.0));
+        assert!(bits(&ab) == bits(&a) && bits(&ba) == bits(&b));
+    }
 }
 
 fn row_sum(v: &mut Choices<'_>) {

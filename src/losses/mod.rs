@@ -319,6 +319,10 @@ macro_rules! any_formula {
             }
         }
     };
+    // Each says for itself.
+    (@more AnswerFormula $($Type:ident)*) => {
+        const REFERENCE_POINT: Option<ReferencePoint> = None;
+    };
     (@more PairFormula $($Type:ident)*) => { const BY_VALUE: bool = false; };
     (@more ListFormula $($Type:ident)*) => {
         fn of_two(&self) -> Option<Dpo> {

@@ -335,6 +335,9 @@ pub fn settle(task: &Task, number: Type, row: &mut Row) {
     }
     let n = task.answers(row);
     let (values, points) = row.values.split_at_mut(2 * n);
+    if !task.textbook.definition().reference_point {
+        points.fill(0.0);
+    }
     if task.reference_free {
         values[n..].fill(0.0);
     }
