@@ -262,8 +262,10 @@ DPO_OF_TWO = ("plackett_luce", "s_dpo", "plackett_luce_top")
 #: One answer is enough; and answers are not compared with each other, so that two may be infinite.
 ONE_IS_ENOUGH = ("nca", "a2po", "mdpo")
 EACH_BY_ITSELF = ("nca", "a2po")
-#: Of an exact value so many bits count.
+#: Of an exact value so many bits count; of one whose terms cancel, so many of its largest term. Only those of nca cancel far enough, at 0: its
+#: derivatives are sums of what the expression's terms give, as the definition has them.
 BITS_OF_LISTS = 320
+TERMS_CANCEL = ("nca",)
 
 
 def difference(a, b):
@@ -557,7 +559,7 @@ def listed(loss, parameters, answers, columns, weights):
         return t
 
     try:
-        found = settle(LISTED[loss], numbers, weights, n + 1, BITS_OF_LISTS)
+        found = settle(LISTED[loss], numbers, weights, n + 1, -BITS_OF_LISTS if loss in TERMS_CANCEL else BITS_OF_LISTS)
     except Skipped:
         return skipped
     return [(value, grads[-1], rewards, grads[:-1], False) for value, *grads in found]
