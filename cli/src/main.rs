@@ -52,7 +52,7 @@ fn run() -> ExitCode {
     // The text, and whether all is well.
     let said = match command_line.command {
         Command::Score(options) => score::run(&options).map(|text| (text, true)),
-        Command::Losses(options) => Ok((losses::run(&options), true)),
+        Command::Losses(options) => losses::run(&options).map(|text| (text, true)),
         Command::Logps(options) => logps::run(&options).map(|text| (text, true)),
         #[cfg(feature = "judge")]
         Command::Stress(options) => stress::run(&options).map(|(text, found)| (text, !found)),

@@ -13,6 +13,8 @@ from real import (
 )  # fmt: skip
 
 CANCELLATION = constants("pairs")["CANCELLATION"]
+#: Bits of an exact value that count.
+COUNTED = 320
 logistic = elementary.logistic
 
 
@@ -181,6 +183,10 @@ EXPRESSIONS = {
     "gumbel": lambda t: expm1(t.h / t.temperature) - t.h / t.temperature,
     "gumbel_rescaled": gumbel_rescaled,
     "iql": lambda t: (1 - t.tau if t.h < 0 else t.tau) * square(t.h),
+    "cpl": lambda t: t.c * softplus(-t.beta * (t.u - t.contrastive_bias * t.v)) + (1 - t.c) * softplus(-t.beta * (t.v - t.contrastive_bias * t.u)),
+    "partial_return": lambda t: t.c * softplus(-t.h) + (1 - t.c) * softplus(t.h),
+    "regret": lambda t: t.c * softplus(t.h) + (1 - t.c) * softplus(-t.h),
+    "dppo": lambda t: softplus((t.u - t.contrastive_bias * t.v) / t.temperature),
 }
 
 #: The losses of other divergences: differences of scores, and what becomes of them.
@@ -282,8 +288,8 @@ class Pair:
     def rewards(self, beta):
         return times(beta, self.u), times(beta, self.v), times(beta, self.h)
 
-    def results(self, expression, parameters, weights):
-        """All results with each of the weights: loss, rewards, margin, derivatives by u, v, beta and the reference's."""
+    def results(self, expression, parameters, weights, bits=None):
+        """All results with each of the weights: loss, rewards, margin, derivatives by u, v, beta and the reference's; of exact values so many bits."""
         rewards = self.rewards(beta_of(parameters))
         if self.h != self.h:
             return [(NAN, *rewards, NAN, NAN, NAN, NAN, NAN)] * len(weights)
@@ -300,7 +306,7 @@ class Pair:
                 t.z = t.beta * t.h
             return t
 
-        found = settle(expression, row, weights, 3)
+        found = settle(expression, row, weights, 3, bits)
         return [
             (value, *rewards, by_u, by_v, by_beta, 0.0 - by_u, 0.0 - by_v) for value, by_u, by_v, by_beta in found
         ]
@@ -347,7 +353,7 @@ def evaluate_by_value(loss, parameters, rows, columns, reference):
     plain, weighted, accurate, ties = [], [], 0, 0
     for (pc, pr, rc, rr, w), column in zip(rows, columns):
         pair = Pair(pc, pr, rc, rr, column) if reference else Pair(pc, pr, 0.0, 0.0, column)
-        for out, found in zip((plain, weighted), pair.results(expression, parameters, (1.0, w))):
+        for out, found in zip((plain, weighted), pair.results(expression, parameters, (1.0, w), COUNTED)):
             out.extend(found)
         accurate += pair.h > 0
         ties += pair.h == 0
@@ -410,7 +416,7 @@ def labelled(loss, parameters, row, point, column, weights):
             t.z = t.beta * t.u
         return t
 
-    found = settle(LABELLED[loss], numbers, weights, 3)
+    found = settle(LABELLED[loss], numbers, weights, 3, COUNTED)
     return [(value, reward, by_u, 0.0 - by_u, by_beta, by_bias) for value, by_u, by_beta, by_bias in found]
 
 

@@ -318,6 +318,11 @@ def exp_at(x, scale):
     if adjusted >= ENORMOUS:
         return Between(ONE, ONE, ENORMOUS_EXPONENT if x > 0 else -ENORMOUS_EXPONENT)
     x = plain(x, scale)
+    # The definition's ends.
+    if x >= 1 << 21:
+        return Between.widened(context(DIGITS.digits + 10).power(Decimal(2), 1 << 22))
+    if x <= -(1 << 24):
+        return Between.widened(context(DIGITS.digits + 10).power(Decimal(2), -(1 << 27)))
     more = context(DIGITS.digits + max(adjusted, 0) + 10)
     if abs(x) < WIDE:
         return Between.widened(DIGITS.up.plus(more.exp(x)))
@@ -391,12 +396,12 @@ ENDLESS = 10**450
 
 
 class Real:
-    """`q + r`: r is a Between, or None for 0."""
+    """`q + r`: r is a Between, or None for 0. Of a sum of derivatives, `terms` are what it is of."""
 
-    __slots__ = ("q", "r")
+    __slots__ = ("q", "r", "terms")
 
     def __init__(self, q, r=None):
-        self.q, self.r = q, r
+        self.q, self.r, self.terms = q, r, ()
 
     @staticmethod
     def of(x):
@@ -528,6 +533,11 @@ class Real:
         if not weight:
             return 0.0
         x = self if weight == 1.0 else self * Real.of(weight)
+        if bits is not None and bits < 0:
+            # Bits of the largest term, in place of the value's own.
+            bits = -bits
+            if self.terms:
+                bits -= max(size(term * Real.of(weight)) for term in self.terms) - size(x)
         if x.r is None:
             return nearest(x.q if bits is None else cut(x.q, bits))
         low, high = (beside(x.q, bound, x.r.scale, bits) for bound in (x.r.low, x.r.high))
@@ -557,6 +567,20 @@ def wide(q, r):
 
 
 PLUS_ONE, MINUS_ONE = Real(Fraction(1)), Real(Fraction(-1))
+
+
+def size(x):
+    """The exponent of the least power of two above a Real, if it is not of an extreme size."""
+    q = x.q
+    if x.r is not None:
+        total = x.total()
+        if not abs(total.high.adjusted() + total.scale) < 20000:
+            return 0
+        q = Fraction(plain(total.high, total.scale))
+    if not q:
+        return 0
+    n = abs(q.numerator).bit_length() - q.denominator.bit_length()
+    return n + (abs(q) >= Fraction(2) ** n)
 
 
 def cut(x, bits):
@@ -665,7 +689,14 @@ class Dual:
 def added(a, b):
     if a is None or b is None:
         return b if a is None else a
-    return [y if x is None else x if y is None else x + y for x, y in zip(a, b)]
+    return [y if x is None else x if y is None else summed(x, y) for x, y in zip(a, b)]
+
+
+def summed(a, b):
+    total = a + b
+    if isinstance(total, Real):
+        total.terms = (a.terms or (a,)) + (b.terms or (b,))
+    return total
 
 
 def scaled(parts, factor):

@@ -32,6 +32,14 @@ pub fn scaled(factor: f64, x: &Float384) -> f32 {
     product.rounded() + 0.0
 }
 
+/// The same where the exact value defines a result.
+#[inline(never)]
+pub fn scaled_by_value(factor: f64, x: &Float384) -> f32 {
+    let mut product = *x;
+    product.multiply(factor);
+    product.rounded_by_value() + 0.0
+}
+
 /// `beta` times a log-ratio, rounded.
 #[inline(never)]
 pub fn reward(beta: f64, inputs: &[f32; 4]) -> f32 {

@@ -29,6 +29,10 @@ const CANCELLED: i32 = 359;
 /// Bits from the top one on within which a value that is next to a midpoint is taken to be one.
 const CERTAIN: u32 = 370;
 
+/// Bits of an exact value that count where values define results: what lies nearer to a midpoint is the midpoint. A remainder that only
+/// thousands of bits would show (`e^-2000` beside 2000) decides nothing.
+const COUNTED: u32 = 320;
+
 /// As wide as what the target multiplies in one instruction. The bits of a number do not depend on it.
 #[cfg(target_pointer_width = "64")]
 type Limb = u64;
@@ -370,8 +374,17 @@ impl Float384 {
     }
 
     /// Rounded to the nearest `f32`, ties to even, subnormals and overflow as IEEE 754 says.
-    #[inline(never)]
     pub fn rounded(&self) -> f32 {
+        self.rounded_to::<CERTAIN>()
+    }
+
+    /// The same of a value of which [`COUNTED`] bits count.
+    pub fn rounded_by_value(&self) -> f32 {
+        self.rounded_to::<COUNTED>()
+    }
+
+    #[inline(never)]
+    fn rounded_to<const CERTAIN: u32>(&self) -> f32 {
         // To the bits that are certain, first.
         let mut exponent = self.exponent;
         let mut limbs = self.limbs;
@@ -381,8 +394,9 @@ impl Float384 {
             shift_in(&mut limbs);
             exponent = exponent.saturating_add(1);
         }
-        if let Some(last) = limbs.last_mut() {
-            *last &= Limb::MAX << (BITS - CERTAIN);
+        for (i, limb) in limbs.iter_mut().enumerate() {
+            let bits = CERTAIN.saturating_sub(i as u32 * Limb::BITS).min(Limb::BITS);
+            *limb &= Limb::MAX.checked_shl(Limb::BITS - bits).unwrap_or(0);
         }
         let sign = u32::from(self.negative) << 31;
         let top = top_of(&limbs);
@@ -419,7 +433,7 @@ impl Float384 {
         // Beyond, the value is below every power that matters: see EXP_NEG_END in the lane functions. It is still more than 0, for a
         // sum to lie on its side of a midpoint; only the stand-in for infinity has the limit.
         if self.exponent > 24 {
-            *self = if self.exponent > INFINITE / 2 { Self::ZERO } else { Self::power(-INFINITE / 2) };
+            *self = if self.exponent > INFINITE / 2 { Self::ZERO } else { Self::power(-8 * INFINITE) };
             return;
         }
         // 1 - self: below, a smaller part of self would be a term that is too small for a sum.
@@ -500,11 +514,12 @@ impl Float384 {
         }
     }
 
-    /// Becomes `e^self`; 2^(2^22) where it is more. Times `e^-x` of a larger x than that is next to 0 still.
+    /// Becomes `e^self`; 2^(2^22) where self is 2^21 and more: `e^-x` of a larger x than that takes all of it. That of infinity's stand-in
+    /// is beyond every power of it.
     pub fn exp(&mut self) {
         let grows = !self.negative;
         if grows && self.exponent > 21 {
-            *self = Self::power(INFINITE / 4);
+            *self = Self::power(if self.exponent > INFINITE / 2 { 16 * INFINITE } else { INFINITE / 4 });
             return;
         }
         self.negative = false;

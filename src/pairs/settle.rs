@@ -8,7 +8,7 @@ use super::log_ratios::sign_of_h;
 use super::stage::{Numbers, Stage, Staged};
 use super::{Beside, OutputSlices, Pairs, RESULTS, SUMMED, place};
 use crate::NAN;
-use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled};
+use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled, scaled_by_value};
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Pair, Real, Tracked};
 
@@ -119,6 +119,7 @@ pub struct ExactResults<'r> {
     inputs: &'r [f32; 4],
     beside: Beside,
     defined: bool,
+    by_value: bool,
     results: &'r mut [f32; RESULTS],
 }
 
@@ -128,7 +129,8 @@ impl ExactResults<'_> {
         if !self.defined {
             return;
         }
-        let result = scaled(self.beside.weight.into(), value);
+        let weight = self.beside.weight.into();
+        let result = if self.by_value { scaled_by_value(weight, value) } else { scaled(weight, value) };
         self.results[place] = result;
         if opposite != place {
             self.results[opposite] = 0.0 - result;
@@ -187,11 +189,11 @@ fn rewards(beta: f64, inputs: &[f32; 4], results: &mut [f32; RESULTS]) {
 
 /// In 384 bits. The loss and its derivatives come apart, for their many numbers to be off the stack afterwards.
 fn settle_exactly(formula: &dyn Staged, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS]) {
-    let beta = formula.beta();
+    let (beta, by_value) = (formula.beta(), formula.is_by_value());
     *results = [NAN; RESULTS];
     rewards(beta, inputs, results);
     if !results[place::MARGIN].is_nan() {
-        formula.exact(&mut ExactResults { beta, inputs, beside, defined: true, results });
+        formula.exact(&mut ExactResults { beta, inputs, beside, defined: true, by_value, results });
     }
 }
 

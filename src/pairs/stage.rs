@@ -60,6 +60,8 @@ impl Stage {
 pub trait Staged {
     /// The scale of the rewards.
     fn beta(&self) -> f64;
+    /// Whether exact values define its results.
+    fn is_by_value(&self) -> bool;
     /// Goes over the first rows of the stage.
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage);
     /// One row in 384 bits.
@@ -69,6 +71,9 @@ pub trait Staged {
 impl<F: PairFormula> Staged for F {
     fn beta(&self) -> f64 {
         PairFormula::beta(self)
+    }
+    fn is_by_value(&self) -> bool {
+        F::BY_VALUE
     }
     #[inline(never)]
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage) {

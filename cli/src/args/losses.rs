@@ -21,6 +21,11 @@ pub struct Losses {
     /// Print the page of the documentation
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
+
+    /// Print one sheet as SVG: of every loss its value and its slope against the margin
+    #[cfg(feature = "judge")]
+    #[arg(long, conflicts_with_all = ["json", "markdown", "names"])]
+    pub picture: bool,
 }
 
 /// A loss by one of its names; `-` is as good as `_`.

@@ -1,11 +1,15 @@
 //! `preflane losses`: the list of losses, for people, for programs and for the documentation.
 
+#[cfg(feature = "judge")]
+mod picture;
+
 use std::fmt::Write;
 
 use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use serde::Serialize;
 
 use crate::args::{Losses, kinds, losses_of, option};
+use crate::failure::Failure;
 use crate::json;
 use crate::layout::{HEADING, QUIET, WIDTH, quiet, wrapped};
 
@@ -33,17 +37,21 @@ pub fn shape(shape: Shape) -> (&'static str, &'static str) {
 }
 
 /// The command: what it prints.
-pub fn run(options: &Losses) -> String {
+pub fn run(options: &Losses) -> Result<String, Failure> {
+    #[cfg(feature = "judge")]
+    if options.picture {
+        return picture::svg();
+    }
     let all = LOSSES.iter().copied();
     let named: Vec<&'static Description> =
         all.filter(|loss| options.names.is_empty() || options.names.contains(loss)).collect();
-    if options.json {
+    Ok(if options.json {
         json::text(&named.into_iter().map(Object::of).collect::<Vec<_>>())
     } else if options.markdown {
         markdown(&named)
     } else {
         text(&named)
-    }
+    })
 }
 
 /// The shapes, in the order in which they are told.
