@@ -426,6 +426,7 @@ inline result evaluate_listed(const loss &which, const listed &in, const listed_
   detail::lengths answers(n), by_list(lists);
   if (!in.reference_free) answers.need("ref_logps", in.ref_logps);
   answers.allow("rewards", out.rewards).allow("grad_logps", out.grad_logps).allow("grad_ref_logps", out.grad_ref_logps);
+  answers.allow("column", in.column);
   by_list.allow("weights", in.weights).allow("losses", out.losses).allow("grad_beta", out.grad_beta);
   if (!answers.found()) return answers.found();
   if (!by_list.found()) return by_list.found();
@@ -435,6 +436,7 @@ inline result evaluate_listed(const loss &which, const listed &in, const listed_
                                    in.ref_logps.data(),
                                    in.offsets.data(),
                                    in.weights.data(),
+                                   in.column.data(),
                                    in.reference_free ? 1 : 0,
                                    0};
   const preflane_listed_outputs c_outputs = {out.losses.data(), out.grad_beta.data(), out.rewards.data(),

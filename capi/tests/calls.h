@@ -69,7 +69,7 @@ static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int
     static preflane_listed_metrics total, part;
     static uint8_t bytes[PREFLANE_LISTED_METRICS_BYTES];
     preflane_listed_report report;
-    preflane_listed in = {0, 0, NULL, NULL, NULL, NULL, 0, 0};
+    preflane_listed in = {0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0};
     preflane_listed_outputs out;
     in.answers = answers, in.lists = lists, in.policy_logps = pair_inputs[0], in.offsets = list_offsets;
     in.reference_free = reference_free;

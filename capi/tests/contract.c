@@ -795,7 +795,7 @@ static void loss_list(void) {
   float losses[2];
   preflane_pairs pairs = {2, pc, pr, rc, rr, NULL, 0, 0};
   preflane_labelled labelled = {2, pc, rc, desirable, NULL, 0, 0};
-  preflane_listed listed = {2, 1, pc, rc, offsets, NULL, 0, 0};
+  preflane_listed listed = {2, 1, pc, rc, offsets, NULL, NULL, 0, 0};
   preflane_pair_outputs pair_outputs = {0};
   preflane_labelled_outputs labelled_outputs = {0};
   preflane_listed_outputs listed_outputs = {0};
@@ -990,7 +990,7 @@ static void listed_answers(void) {
   float weights[LISTS] = {1, 0.5f, 1, 2}, losses[2][LISTS], by_beta[LISTS], rewards[ANSWERS], grads[ANSWERS], grad_refs[ANSWERS];
   size_t offsets[LISTS + 1] = {0, 2, 5, 5, 6};
   preflane_loss loss = preflane_plackett_luce(0.1), pair_loss = preflane_dpo(0.1);
-  preflane_listed good = {ANSWERS, LISTS, policy, reference, offsets, weights, 0, 0}, lists;
+  preflane_listed good = {ANSWERS, LISTS, policy, reference, offsets, weights, NULL, 0, 0}, lists;
   preflane_listed_outputs outputs = {0};
   preflane_list_scratch scratch[3];
   preflane_listed_metrics whole = {0}, part, parts = {0}, damaged;
@@ -1024,10 +1024,10 @@ static void listed_answers(void) {
     CHECK(fabs(losses[0][1] - 0.5 * sum) <= 1e-6 && losses[0][2] == 0 && losses[0][3] == 0 && grads[5] == 0);
     CHECK(rewards[4] == (float)(0.1 * 1.0) && grads[2] == -grad_refs[2]);
   }
-  CHECK(whole.lists == LISTS && whole.filled == 3 && whole.answers == ANSWERS && whole.accurate == 1);
+  CHECK(whole.lists == LISTS && whole.filled == 3 && whole.answers == ANSWERS && whole.accurate == 1 && whole.skipped == 2);
   for (i = LISTS; i-- > 0;) {
     size_t of_one[2] = {0, 0};
-    preflane_listed one = {0, 1, NULL, NULL, NULL, NULL, 0, 0};
+    preflane_listed one = {0, 1, NULL, NULL, NULL, NULL, NULL, 0, 0};
     preflane_listed_outputs to = {0};
     of_one[1] = one.answers = offsets[i + 1] - offsets[i];
     one.policy_logps = policy + offsets[i], one.ref_logps = reference + offsets[i], one.offsets = of_one, one.weights = weights + i;
@@ -1067,8 +1067,24 @@ static void listed_answers(void) {
   weights[3] = INFINITY;
   REFUSED(LISTED(&good, &outputs, &whole, 3), PREFLANE_ERROR_WEIGHT, "weights", 3);
   weights[3] = 2;
-  for (i = 0; i < 4; i++) {
+  {
+    /* What a loss takes of each answer: demanded, refused where it takes nothing, and looked at. */
+    float rewards_given[ANSWERS] = {1, 0, 0.5f, -1, 2, 0};
+    preflane_loss nca = preflane_nca(0.1, 1.0), sided = preflane_real(0.5);
+    lists = good, lists.column = rewards_given;
+    REFUSED(LISTED(&lists, &outputs, &whole, 3), PREFLANE_ERROR_LENGTH, "column", PREFLANE_NO_ROW);
+    REFUSED(preflane_evaluate_listed(ONE, &nca, &good, &outputs, &whole, scratch, 3, &error), PREFLANE_ERROR_LENGTH, "column",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_evaluate_listed(ONE, &sided, &lists, &outputs, &whole, scratch, 3, &error), PREFLANE_ERROR_COLUMN, "column", 2);
+    CHECK(losses[1][0] == 7);
+    memset(&part, 0, sizeof part);
+    CHECK(preflane_evaluate_listed(ONE, &nca, &lists, &outputs, &part, scratch, 3, &error) == PREFLANE_OK);
+    CHECK(losses[1][3] > 0 && part.skipped == 1);
+    losses[1][0] = 7;
+  }
+  for (i = 0; i < 5; i++) {
     damaged = whole;
+    if (i == 4) damaged.skipped = LISTS + 1;
     if (i == 0) damaged.filled = LISTS + 1;
     if (i == 1) damaged.accurate = 4;
     if (i == 2) damaged.answers = 2;
