@@ -164,9 +164,8 @@ fn columns_beside_log_probabilities() {
 
     let fails =
         |file: &Path, options: &[&str], words: &[&str]| common::complains(score().arg(file).args(options), words);
-    let plain = data("lists.jsonl");
-    fails(&plain, &["--loss", "nca"], &["reward", "--column names another"]);
-    fails(&plain, &["--loss", "s_dpo", "--column", "x"], &["--loss s_dpo: takes nothing beside log-probabilities"]);
+    fails(&other, &["--loss", "nca"], &["reward", "--column names another"]);
+    fails(&other, &["--loss", "s_dpo", "--column", "x"], &["--loss s_dpo: takes nothing beside log-probabilities"]);
     let mut wrong = columns.clone();
     wrong[1][0] = 0.5;
     let file = folder.write("wrong.jsonl", lines(&lists, "right", &wrong));
