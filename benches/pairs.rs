@@ -604,6 +604,9 @@ fn print_answers(backend: Backend, data: &Data, results: &mut Results) {
                     let offsets: Vec<usize> = (0..=lists).map(|list| list * k).collect();
                     let logps = logps.map(|x| &x[..lists * k]);
                     let mut scratch = vec![ListScratch::default(); k];
+                    let grid = description.column.map(|column| column.grid);
+                    let column =
+                        grid.map(|grid| (0..lists * k).map(|i| grid[i % grid.len()] as f32).collect::<Vec<_>>());
                     let ours = |results: &mut Results| {
                         let [losses, rewards, grad_logps, grad_beta] = answer_columns(results);
                         let outputs = ListOutputs {
@@ -613,7 +616,7 @@ fn print_answers(backend: Backend, data: &Data, results: &mut Results) {
                             grad_beta: Some(&mut grad_beta[..lists]),
                             ..Default::default()
                         };
-                        let lists = Lists::new(logps[0], logps[1], &offsets);
+                        let lists = Lists { column: column.as_deref(), ..Lists::new(logps[0], logps[1], &offsets) };
                         run.evaluate_listed(black_box(&loss), lists, outputs, None, &mut scratch)
                             .expect("equal lengths");
                     };

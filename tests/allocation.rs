@@ -123,7 +123,9 @@ fn count_steps() {
                 let loss = ListedLoss::new(description, &description.defaults()).unwrap();
                 let outputs = ListOutputs { rewards: a, grad_logps: b, ..Default::default() };
                 let mut metrics = ListMetrics::new();
-                let lists = Lists::new(&logps, &[-1e30; 5], &[0, 3, 5]);
+                let column = description.column.map(|column| [0, 1, 2, 1, 0].map(|i| column.grid[i] as f32));
+                let column = column.as_ref().map(|column| &column[..]);
+                let lists = Lists { column, ..Lists::new(&logps, &[-1e30; 5], &[0, 3, 5]) };
                 Run::default().evaluate_listed(&loss, lists, outputs, Some(&mut metrics), &mut scratch).unwrap();
             }
         });

@@ -173,7 +173,9 @@ fn answers_and_their_metrics() {
                             grad_logps: c,
                             grad_ref_logps: d,
                         };
-                        let lists = Lists::new(&policy, &reference, &offsets);
+                        let grid = description.column.map(|column| column.grid);
+                        let column = grid.map(|grid| (0..n).map(|i| grid[i % grid.len()] as f32).collect::<Vec<_>>());
+                        let lists = Lists { column: column.as_deref(), ..Lists::new(&policy, &reference, &offsets) };
                         let metrics = Some(&mut metrics);
                         quiet(&what, || Run::default().evaluate_listed(&loss, lists, outputs, metrics, &mut scratch))
                             .unwrap();

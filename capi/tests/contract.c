@@ -1145,7 +1145,7 @@ static void listed_answers(void) {
     CHECK(fabs(losses[0][1] - 0.5 * sum) <= 1e-6 && losses[0][2] == 0 && losses[0][3] == 0 && grads[5] == 0);
     CHECK(rewards[4] == (float)(0.1 * 1.0) && grads[2] == -grad_refs[2]);
   }
-  CHECK(whole.lists == LISTS && whole.filled == 3 && whole.answers == ANSWERS && whole.accurate == 1);
+  CHECK(whole.lists == LISTS && whole.filled == 3 && whole.answers == ANSWERS && whole.accurate == 1 && whole.skipped == 2);
   for (i = LISTS; i-- > 0;) {
     size_t of_one[2] = {0, 0};
     preflane_listed one = {0, 1, NULL, NULL, NULL, NULL, NULL, 0, 0};
@@ -1188,8 +1188,24 @@ static void listed_answers(void) {
   weights[3] = INFINITY;
   REFUSED(LISTED(&good, &outputs, &whole, 3), PREFLANE_ERROR_WEIGHT, "weights", 3);
   weights[3] = 2;
-  for (i = 0; i < 4; i++) {
+  {
+    /* What a loss takes of each answer: demanded, refused where it takes nothing, and looked at. */
+    float rewards_given[ANSWERS] = {1, 0, 0.5f, -1, 2, 0};
+    preflane_loss nca = preflane_nca(0.1, 1.0), sided = preflane_real(0.5);
+    lists = good, lists.column = rewards_given;
+    REFUSED(LISTED(&lists, &outputs, &whole, 3), PREFLANE_ERROR_LENGTH, "column", PREFLANE_NO_ROW);
+    REFUSED(preflane_evaluate_listed(ONE, &nca, &good, &outputs, &whole, scratch, 3, &error), PREFLANE_ERROR_LENGTH, "column",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_evaluate_listed(ONE, &sided, &lists, &outputs, &whole, scratch, 3, &error), PREFLANE_ERROR_COLUMN, "column", 2);
+    CHECK(losses[1][0] == 7);
+    memset(&part, 0, sizeof part);
+    CHECK(preflane_evaluate_listed(ONE, &nca, &lists, &outputs, &part, scratch, 3, &error) == PREFLANE_OK);
+    CHECK(losses[1][3] > 0 && part.skipped == 1);
+    losses[1][0] = 7;
+  }
+  for (i = 0; i < 5; i++) {
     damaged = whole;
+    if (i == 4) damaged.skipped = LISTS + 1;
     if (i == 0) damaged.filled = LISTS + 1;
     if (i == 1) damaged.accurate = 4;
     if (i == 2) damaged.answers = 2;

@@ -69,13 +69,19 @@ fn rows_have_the_bits_of_the_library() {
     for loss in losses() {
         let folder = Folder::new();
         let out = folder.path("out.parquet");
-        succeeds(score().arg(data("lists.jsonl")).args(["--loss", loss.name]).arg("--out").arg(&out));
+        let file = match loss.column {
+            Some(column) => folder.write("lists.jsonl", lines(&lists(), column.name, &beside(loss, &lists()))),
+            None => data("lists.jsonl"),
+        };
+        succeeds(score().arg(file).args(["--loss", loss.name]).arg("--out").arg(&out));
         let out = read_back(&out);
         assert_eq!(out.keys().collect::<Vec<_>>(), ["grad_logps", "list", "loss", "rewards"]);
         let defaults: Vec<f64> = loss.parameters.iter().map(|parameter| parameter.default).collect();
         let library = ListedLoss::new(loss, &defaults).unwrap();
         let mut row = 0;
+        let columns = beside(loss, &lists());
         for (index, [policy, reference]) in lists().into_iter().enumerate() {
+            let column: Vec<f32> = columns[index].iter().map(|x| *x as f32).collect();
             let [policy, reference] =
                 [policy, reference].map(|x| x.into_iter().map(|x| x as f32).collect::<Vec<f32>>());
             let answers = policy.len();
@@ -87,7 +93,8 @@ fn rows_have_the_bits_of_the_library() {
                 ..ListOutputs::default()
             };
             let offsets = [0, answers];
-            let lists = Lists::new(&policy, &reference, &offsets);
+            let column = loss.column.map(|_| &column[..]);
+            let lists = Lists { column, ..Lists::new(&policy, &reference, &offsets) };
             Run::default()
                 .evaluate_listed(&library, lists, outputs, None, &mut vec![ListScratch::default(); answers])
                 .unwrap();
@@ -100,6 +107,74 @@ fn rows_have_the_bits_of_the_library() {
         }
         assert_eq!(row, out["loss"].len());
     }
+}
+
+/// Numbers of the grid of what a loss takes of each answer, in turn.
+fn beside(loss: &Description, lists: &[List]) -> Vec<Vec<f64>> {
+    let grid = loss.column.map_or(&[0.0][..], |column| column.grid);
+    let of = |(at, list): (usize, &List)| (at..at + list[0].len()).map(|i| grid[i % grid.len()]).collect();
+    lists.iter().enumerate().map(of).collect()
+}
+
+/// A list a line, with another column.
+fn lines(lists: &[List], name: &str, columns: &[Vec<f64>]) -> String {
+    let line = |([policy, reference], column): (&List, &Vec<f64>)| {
+        format!("{{\"policy_logps\": {policy:?}, \"ref_logps\": {reference:?}, \"{name}\": {column:?}}}\n")
+    };
+    lists.iter().zip(columns).map(line).collect()
+}
+
+/// What a loss takes of each answer goes with the answer, in every form; what is wrong with it is said where it stands.
+#[test]
+fn columns_beside_log_probabilities() {
+    let folder = Folder::new();
+    let (lists, nca) = (lists(), preflane::losses::find("nca").unwrap());
+    let columns = beside(nca, &lists);
+    let out = folder.path("out.csv");
+    let run = |file: &Path, options: &[&str]| {
+        let mut got = json(score().arg(file).args(["--loss", "nca"]).args(options).arg("--out").arg(&out));
+        got.retain(|name, _| !name.ends_with("margins"));
+        (got, fs::read(&out).unwrap())
+    };
+    let first = run(&folder.write("a.jsonl", lines(&lists, "reward", &columns)), &[]);
+    let other = folder.write("b.jsonl", lines(&lists, "r", &columns));
+    assert_eq!(run(&other, &["--column", "r"]), first);
+    // Rows of a group, from the worst to the best: by their ranks they are the same lists.
+    let rows = |name: &str| {
+        let mut text = format!("group,rank,policy_logps,ref_logps,{name}\n");
+        for (index, ([policy, reference], column)) in lists.iter().zip(&columns).enumerate() {
+            for row in (0..policy.len()).rev() {
+                let _ = writeln!(text, "p{index},{},{},{},{}", row + 1, policy[row], reference[row], column[row]);
+            }
+        }
+        text
+    };
+    let file = folder.write("ranked.csv", rows("reward"));
+    assert_eq!(run(&file, &["--group", "group", "--rank", "rank"]).0, first.0);
+    let flat = |column: &mut dyn FnMut(usize) -> Vec<f64>| (0..lists.len()).flat_map(column).collect::<Vec<f64>>();
+    let flat =
+        [flat(&mut |i| lists[i][0].clone()), flat(&mut |i| lists[i][1].clone()), flat(&mut |i| columns[i].clone())];
+    let numbers: Vec<i64> = (0..lists.len()).flat_map(|i| vec![i as i64; lists[i][0].len()]).collect();
+    let float = |k: usize| Arc::new(arrow_array::Float64Array::from(flat[k].clone())) as ArrayRef;
+    let group: ArrayRef = Arc::new(Int64Array::from(numbers));
+    let arrays = vec![("group", group), ("policy_logps", float(0)), ("ref_logps", float(1)), ("reward", float(2))];
+    for file in write(&folder, "columns", arrays) {
+        assert_eq!(run(&file, &["--group", "group"]), first, "{}", file.display());
+    }
+
+    let fails =
+        |file: &Path, options: &[&str], words: &[&str]| common::complains(score().arg(file).args(options), words);
+    fails(&other, &["--loss", "nca"], &["reward", "--column names another"]);
+    fails(&other, &["--loss", "s_dpo", "--column", "x"], &["--loss s_dpo: takes nothing beside log-probabilities"]);
+    let mut wrong = columns.clone();
+    wrong[1][0] = 0.5;
+    let file = folder.write("wrong.jsonl", lines(&lists, "right", &wrong));
+    fails(&file, &["--loss", "real"], &["wrong.jsonl", "line ", "right", "it must be 1 or 0"]);
+    // Lists of one side alone have nothing to compare.
+    let sides: Vec<Vec<f64>> = columns.iter().map(|column| vec![1.0; column.len()]).collect();
+    let file = folder.write("sides.jsonl", lines(&lists, "right", &sides));
+    let got = json(score().arg(&file).args(["--loss", "real"]));
+    assert_eq!((&got["skipped"], &got["loss"]), (&got["lists"], &0.0.into()));
 }
 
 /// The lists as arrays of two of Arrow's types, a list a row.

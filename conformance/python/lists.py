@@ -1,6 +1,6 @@
 """Listed answers: every result is a sum of terms, of which 320 bits count from the largest one on."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from exact import context, nearest
@@ -309,7 +309,10 @@ def listed(loss, parameters, answers, columns, weights):
         return [(NAN, NAN, rewards, [NAN] * n, False)] * len(weights)
     if loss == "real" and len(set(columns)) == 1:
         return nothing
-    value, by_u, by_beta = LISTED[loss](Given(ratios, columns, parameters))
-    return [
-        (rounded([value], w), rounded(by_beta, w), rewards, [rounded(terms, w) for terms in by_u], False) for w in weights
-    ]
+    # For signs and magnitudes too.
+    with localcontext(C):
+        value, by_u, by_beta = LISTED[loss](Given(ratios, columns, parameters))
+        return [
+            (rounded([value], w), rounded(by_beta, w), rewards, [rounded(terms, w) for terms in by_u], False)
+            for w in weights
+        ]
