@@ -411,7 +411,9 @@ fn lists_of_tokens() {
         (&["--tokens", "mean", "--discount", "0.5"], "for --tokens sum"),
         (&["--discount", "0.5"], "for --tokens sum"),
     ] {
-        refuses("a.jsonl", &steps, options, &["--discount", word]);
+        let folder = Folder::new();
+        let line = refused(score().arg(folder.write("a.jsonl", &steps)).args(options));
+        assert!(line.contains("--discount") && line.contains(word), "{line}");
     }
     reads("a.jsonl", lists(&|x| format!("[{x}]")), &["--tokens", "sum"]);
     // Strings of numbers where they are read, and a plain number beside lists.

@@ -183,7 +183,8 @@ EXPRESSIONS = {
     "gumbel": lambda t: expm1(t.h / t.temperature) - t.h / t.temperature,
     "gumbel_rescaled": gumbel_rescaled,
     "iql": lambda t: (1 - t.tau if t.h < 0 else t.tau) * square(t.h),
-    "cpl": lambda t: t.c * softplus(-t.beta * (t.u - t.contrastive_bias * t.v)) + (1 - t.c) * softplus(-t.beta * (t.v - t.contrastive_bias * t.u)),
+    "cpl": lambda t: t.c * softplus(-t.beta * (t.u - t.contrastive_bias * t.v))
+    + (1 - t.c) * softplus(-t.beta * (t.v - t.contrastive_bias * t.u)),
     "partial_return": lambda t: t.c * softplus(-t.h) + (1 - t.c) * softplus(t.h),
     "regret": lambda t: t.c * softplus(t.h) + (1 - t.c) * softplus(-t.h),
     "dppo": lambda t: softplus((t.u - t.contrastive_bias * t.v) / t.temperature),

@@ -107,13 +107,17 @@ pub fn grouped(similarities: &[f32], labels: &[i64], temperature: f64, conventio
         for p in positives(i) {
             let others = (0..n).filter(|&j| j != i && j != p);
             let others = others.filter(|&j| !convention.negatives_alone || labels[j] != labels[i]);
-            let less = |j: usize| Float::with_val(2 * WORKING, similarities[i * n + j]) - similarities[i * n + p];
-            let powers: Vec<(usize, Float)> = others.map(|j| (j, (less(j) / temperature).exp())).collect();
+            let others: Vec<usize> = others.collect();
+            let at = |j: usize| similarities[i * n + j];
+            let best = others.iter().fold(at(p), |best, &j| best.max(at(j)));
+            // Beyond every range are powers of the differences from the positive.
+            let less = |x: f32, y: f32| (Float::with_val(2 * WORKING, x) - y) / temperature;
+            let powers: Vec<(usize, Float)> = others.into_iter().map(|j| (j, less(at(j), best).exp())).collect();
             let sum = powers.iter().fold(zero(), |sum, (_, power)| sum + power);
-            let loss = sum.clone().ln_1p();
+            let total = less(at(p), best).exp() + &sum;
+            let loss = if at(p) == best { sum.clone().ln_1p() } else { less(best, at(p)) + total.clone().ln() };
             mean += loss.clone() * &weight;
             losses[i] += loss / k as f64;
-            let total = sum.clone() + 1.0;
             for (j, power) in powers {
                 grads[i * n + j] += power / &total * &weights[i];
             }

@@ -92,6 +92,8 @@ pub struct GroupsOutputs<'a> {
 
 /// The loss of groups.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GroupsLoss {
     /// The mean, correctly rounded, of losses that are each within 0.51 ULP; 0 where it is over nothing.
     pub loss: f32,

@@ -79,13 +79,13 @@ mod tests {
         }
     }
 
-    /// A root of a sum of squares, over a count.
+    /// A root of a sum of squares.
     struct Length([f32; 3]);
 
     impl Formula for Length {
         fn value<R: Number>(&self) -> R {
             let square = self.0.iter().fold(R::from_f64(0.0), |sum, &x| sum + single::<R>(x) * single(x));
-            square.root() / R::from_f64(3.0)
+            square.root()
         }
     }
 
@@ -104,7 +104,20 @@ mod tests {
             agree(&segments.one(0), &mut sums);
             agree(&Length([values[0], values[1], values[2]]), &mut roots);
         }
-        // A root of an exact square is left to 384 bits at a midpoint alone.
         assert!(sums > left / 2 && roots > left / 2, "{sums} {roots} {left}");
+    }
+
+    /// Roots as near to midpoints as vectors of two numbers come: some half a unit beyond the longer one.
+    #[test]
+    fn roots_next_to_midpoints_are_left_to_384_bits() {
+        let mut bits = Bits(3);
+        let (mut decided, rounds) = (0, 20_000);
+        for _ in 0..rounds {
+            let long = 1.0 + (bits.next() >> 9) as f32 * f32::EPSILON;
+            let short = crate::elementary::root(f64::from(long) * f64::from(f32::EPSILON)) as f32;
+            let short = f32::from_bits(short.to_bits() + bits.next() % 3 - 1);
+            agree(&Length([long, short, 0.0]), &mut decided);
+        }
+        assert!(decided > rounds / 2 && decided < rounds, "{decided}");
     }
 }
