@@ -157,3 +157,17 @@ pub fn dispatch<K: Kernel>(backend: Backend, kernel: K) -> K::Output {
         _ => kernel.run::<f64>(),
     }
 }
+
+/// The same for kernels of which there are many and whose bits no level changes: they are compiled for fewer levels. AVX-512 takes AVX2's
+/// lanes, SSE2 one.
+pub fn dispatch_to_few<K: Kernel>(backend: Backend, kernel: K) -> K::Output {
+    match backend.0 {
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Wide if HAS_WIDE => kernel.run::<Portable>(),
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code, reason = "entry into a target_feature function")]
+        // SAFETY: a Backend holds only levels whose instruction set the CPU was found to have, and AVX-512's is looked for with AVX2.
+        Level::Avx2 | Level::Avx512 => unsafe { super::x86::run_avx2(kernel) },
+        _ => kernel.run::<f64>(),
+    }
+}

@@ -19,7 +19,7 @@ mod two;
 mod x86;
 
 pub use level::{Backend, Level};
-pub(crate) use level::{HAS_WIDE, Kernel, dispatch};
+pub(crate) use level::{HAS_WIDE, Kernel, dispatch, dispatch_to_few};
 pub(crate) use two::Two;
 
 use core::ops::{Add, Div, Mul, Sub};

@@ -2,7 +2,7 @@
 //! done before and after, once for all of them.
 
 use super::settle::ExactResults;
-use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, MAX_LANES, dispatch};
+use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, MAX_LANES, dispatch_to_few};
 use crate::losses::{Choice, Pair, PairFormula, Tracked};
 
 /// Rows of a stage.
@@ -77,7 +77,7 @@ impl<F: PairFormula> Staged for F {
     }
     #[inline(never)]
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage) {
-        dispatch(backend, FormulaKernel { formula: self, rows, stage });
+        dispatch_to_few(backend, FormulaKernel { formula: self, rows, stage });
     }
     #[inline(never)]
     fn exact(&self, row: &mut ExactResults<'_>) {
