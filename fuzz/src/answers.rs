@@ -21,8 +21,8 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What no result leaves standing.
-const UNTOUCHED: u32 = 0xdead;
+/// What no result is: -0.
+const UNTOUCHED: u32 = 0x8000_0000;
 
 fn untouched(n: usize) -> Vec<f32> {
     vec![f32::from_bits(UNTOUCHED); n]
@@ -451,6 +451,7 @@ fn listed(v: &mut Choices<'_>) {
     evaluate(given, results.outputs(wanted), &mut whole).expect("good arguments");
     let mut all = ListResults::new(lists, n);
     evaluate(given, all.outputs(usize::MAX), &mut ListMetrics::new()).expect("good arguments");
+    assert!(all.0.iter().chain(&all.1).flatten().all(|x| x.to_bits() != UNTOUCHED), "a result that is -0, or none");
     for (k, (got, all)) in results.0.iter().chain(&results.1).zip(all.0.iter().chain(&all.1)).enumerate() {
         let want = if wanted >> k & 1 == 1 { bits(all) } else { vec![UNTOUCHED; got.len()] };
         assert_eq!(bits(got), want, "column {k}");
