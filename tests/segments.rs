@@ -231,7 +231,7 @@ fn distances_against_the_judge() {
             };
             let mut values = |n: usize| (0..n).map(|_| value()).collect::<Vec<f32>>();
             let (p, a, given) = (values(n * d), values(n * d), values(number));
-            let mask: Vec<bool> = (0..n).map(|_| random.bits() % 4 > 0).collect();
+            let mask: Vec<bool> = (0..n).map(|_| !random.bits().is_multiple_of(4)).collect();
             let [policy, actions] = [&p, &a].map(|x| Logits::new(x, n, d).unwrap());
             let (out, grads, empty) =
                 distances(Distances { policy, actions, mask: Some(&mask), offsets: &offsets }, &given);

@@ -1,7 +1,6 @@
 //! All pairs of ranked segments, laid out for a loss of pairs, and their gradients gathered.
 
-use super::check;
-use crate::error::check_length;
+use crate::error::{check_length, check_offsets};
 use crate::{Error, ExactSum};
 
 /// Lists of segments with a given score each. A pair is a segment and one of the same list with a lower given score; equal ones make none.
@@ -45,13 +44,8 @@ impl<'a> Ranked<'a> {
     /// # Errors
     /// [`Error::Offsets`], and [`Error::Column`] for a score that is NaN.
     pub fn new(scores: &'a [f32], offsets: &'a [usize]) -> Result<Self, Error> {
-        check(offsets, scores.len()).map_err(|error| match error {
-            Error::Offsets { index, value, requirement } if index + 1 == offsets.len() && value != scores.len() => {
-                let requirement = if requirement.starts_with("the") { "the number of scores" } else { requirement };
-                Error::Offsets { index, value, requirement }
-            }
-            other => other,
-        })?;
+        let ends = ["0, where the first list begins", "the number of segments, where the last list ends"];
+        check_offsets(offsets, scores.len(), ends)?;
         match scores.iter().enumerate().find(|(_, score)| score.is_nan()) {
             Some((row, &value)) => Err(Error::Column { name: "score", row, value, requirement: "a number" }),
             None => Ok(Self { scores, offsets }),
