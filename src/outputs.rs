@@ -153,6 +153,6 @@ impl<'s, L: Lanes, S: Sink<L>> Nearest<'s, L, S> {
     /// The lanes of which a result is undecided.
     #[inline(always)]
     pub fn undecided(&self) -> u32 {
-        !L::bits(self.decided)
+        !L::bits(self.decided) & (u32::MAX >> (32 - L::N))
     }
 }

@@ -318,14 +318,14 @@ struct kl_outputs {
 /// Log-probabilities of answers, list after list.
 struct listed {
   input policy_logps;
-  input ref_logps = {  /// What the loss takes beside log-probabilities, one number an answer; empty where it takes nothing.
-  input column = {};
-};
+  input ref_logps = {};
   /// Where each list begins among the answers, and the number of answers last.
   span<const std::size_t> offsets = {};
   input weights = {};
   /// Said, not guessed: without it the reference's column is needed.
   bool reference_free = false;
+  /// What the loss takes beside log-probabilities, one number an answer; empty where it takes nothing.
+  input column = {};
 };
 
 /// Results, the first two one a list, the others one an answer; what stays empty is left out.
