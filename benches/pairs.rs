@@ -169,7 +169,8 @@ fn dpo() -> Loss {
 
 /// Every loss of pairs with an everyday set of parameters.
 fn losses() -> Vec<(&'static str, Loss)> {
-    let pairwise = LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise);
+    // Those that take something beside log-probabilities cost as their kin do.
+    let pairwise = LOSSES.iter().filter(|loss| loss.shape == Shape::Pairwise && loss.column.is_none());
     pairwise.map(|loss| (loss.name, Loss::new(loss, &loss.case(0)).expect("valid parameters"))).collect()
 }
 

@@ -120,6 +120,8 @@ fn pairs_and_their_metrics() {
                         grad_beta: next.next(),
                     };
                     let what = format!("{loss:?} of {n} pairs, spread {spread}, on {}", level.name());
+                    let column = loss.description().column.map(|column| vec![column.default as f32; n]);
+                    let pairs = Pairs { column: column.as_deref(), ..pairs };
                     quiet(&what, || Run::on(backend).evaluate(&loss, pairs, outputs, Some(&mut metrics))).unwrap();
                     quiet(&what, || metrics.report());
                     quiet(&what, || Metrics::from_bytes(&metrics.to_bytes())).unwrap();

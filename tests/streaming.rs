@@ -79,7 +79,10 @@ fn the_bits_of_a_batch() {
         let [pc, pr, rc, rr] = &columns;
         let (mut whole, mut out) = (Metrics::new(), vec![0.0; 60]);
         let outputs = Outputs { losses: Some(&mut out), ..Default::default() };
-        Run::default().evaluate(&loss, Pairs::new(pc, pr, rc, rr), outputs, Some(&mut whole)).unwrap();
+        // An evaluator takes the default of what the loss has beside log-probabilities.
+        let column = description.column.map(|column| [column.default as f32; 60]);
+        let pairs = Pairs { column: column.as_ref().map(|x| &x[..]), ..Pairs::new(pc, pr, rc, rr) };
+        Run::default().evaluate(&loss, pairs, outputs, Some(&mut whole)).unwrap();
         assert_eq!(out, losses);
         // The fleet's metrics, through bytes.
         let mut fleet = Metrics::new();

@@ -11,7 +11,9 @@ use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use preflane::{Backend, ExactSum, Loss, Outputs, Pairs, Run};
 use preflane_judge::classes::Values;
 use preflane_judge::logits::{Parameters, Row};
-use preflane_judge::{Float, Format, RESULTS, Random, Textbook, contrastive, pair, rows_near, sums, textbook};
+use preflane_judge::{
+    Float, Format, RESULTS, Random, Textbook, contrastive, log_ratios, pair, rows_near, sums, textbook,
+};
 use rayon::prelude::*;
 
 use super::Check;
@@ -145,12 +147,17 @@ fn chosen(v: &mut Values<Random>, parameter: &Parameter) -> f64 {
 struct Judged {
     loss: Loss,
     textbook: Textbook,
+    column: Option<f32>,
 }
 
 impl Judged {
     fn new(description: &Description, parameters: &[f64]) -> Self {
         let loss = Loss::new(description, parameters).expect("parameters within their ranges");
-        Self { loss, textbook: textbook(description.name, parameters).expect("the judge knows every loss") }
+        let textbook = textbook(description.name, parameters).expect("the judge knows every loss");
+        // Of what a loss takes beside log-probabilities an everyday number.
+        let column = description.column.map(|column| column.grid[0] as f32);
+        let columns: Vec<f64> = column.into_iter().map(f64::from).collect();
+        Self { loss, textbook: textbook.with_columns(&columns), column }
     }
 
     /// Every result of some pairs.
@@ -169,11 +176,14 @@ impl Judged {
             grad_ref_rejected_logps: by_rr.map(Vec::as_mut_slice),
             grad_beta: by_beta.map(Vec::as_mut_slice),
         };
-        Run::on(backend)
-            .evaluate(&self.loss, Pairs::new(pc, pr, rc, rr), outputs, None)
-            .expect("columns of one length");
+        let column = self.column.map(|value| vec![value; pc.len()]);
+        let pairs = Pairs { column: column.as_deref(), ..Pairs::new(pc, pr, rc, rr) };
+        Run::on(backend).evaluate(&self.loss, pairs, outputs, None).expect("columns of one length");
         for row in 0..pc.len() {
             let logps = columns.each_ref().map(|column| column[row]);
+            if self.textbook.is_out_of_reach(&log_ratios(logps)) {
+                continue;
+            }
             for (k, exact) in pair(&self.textbook, logps, 1.0).iter().enumerate() {
                 table.add(k, Format::F32, results[k][row], exact, || format!("{:?} {logps:?}", self.textbook));
             }
