@@ -969,27 +969,6 @@ impl Textbook {
         &self.parameters
     }
 
-    /// Whether a pair lies where these numbers say nothing: outside of where the loss is defined; where an exponential of it is beyond their range,
-    /// and a product of two such has no value; where a loss bends at a number that only mathematics, and no precision, shows to be one.
-    pub fn is_out_of_reach(&self, log_ratios: &[Float; 2]) -> bool {
-        let (name, [u, v]) = (self.definition.name, log_ratios.each_ref().map(Float::to_f64));
-        if self.definition.below_zero && (u >= 0.0 || v >= 0.0) {
-            return true;
-        }
-        let is_kin = |kin: &[&str]| kin.iter().any(|kin| name.starts_with(kin));
-        let rate = if is_kin(&["eql", "gumbel"]) {
-            1.0 / self.parameters[0]
-        } else if is_kin(&["forward_kl", "simper", "alpha"]) {
-            1.0 + self.parameter("alpha").unwrap_or(0.0).abs()
-        } else {
-            0.0
-        };
-        let largest = u.abs().max(v.abs()).max((u - v).abs());
-        // Of tau above 1 the loss grows exponentially with a margin that may itself be one.
-        let grows = name.ends_with("discopop") && self.parameter("tau").is_some_and(|tau| tau > 1.0) && largest > 50.0;
-        grows || largest * rate > 1e6 || name == "js_divergence_hinge" && u == -v
-    }
-
     /// A parameter's value.
     pub fn parameter(&self, name: &str) -> Option<f64> {
         let place = self.definition.parameters.iter().position(|parameter| *parameter == name)?;
