@@ -47,11 +47,179 @@ enum preflane_loss_kind
   PREFLANE_LOSS_HINGE = 5,
   // softplus(-(z - gamma)), on token means: see preflane_simpo.
   PREFLANE_LOSS_SIMPO = 6,
+  // (u - 1/(2 beta))^2 + (v + 1/(2 beta))^2: see preflane_sppo_hard.
+  PREFLANE_LOSS_SPPO_HARD = 9,
+  // sigmoid(z) ln(sigmoid(z) / (1 - label_smoothing)) + sigmoid(-z) ln(sigmoid(-z) / label_smoothing): see
+  //   preflane_exo_pair.
+  PREFLANE_LOSS_EXO_PAIR = 10,
+  // e^v - e^u, on token means: see preflane_simper.
+  PREFLANE_LOSS_SIMPER = 12,
+  // (h - eta reward_difference)^2: see preflane_rebel.
+  PREFLANE_LOSS_REBEL = 13,
+  // softplus(-z), on token means: see preflane_sigmoid_norm.
+  PREFLANE_LOSS_SIGMOID_NORM = 14,
+  // max(0, delta - h): see preflane_slic.
+  PREFLANE_LOSS_SLIC = 15,
+  // softplus(-beta u) + softplus(beta u)/2 + softplus(beta v)/2: see preflane_nca_pair.
+  PREFLANE_LOSS_NCA_PAIR = 16,
+  // softplus(-(beta u - shift)) + softplus(beta v - shift): see preflane_bco_pair.
+  PREFLANE_LOSS_BCO_PAIR = 17,
+  // sigmoid(-beta u) + sigmoid(beta v): see preflane_apo_zero.
+  PREFLANE_LOSS_APO_ZERO = 18,
+  // sigmoid(beta u) + sigmoid(-z): see preflane_apo_down.
+  PREFLANE_LOSS_APO_DOWN = 19,
+  // (1 - m) softplus(-z) + m e^-z, m = sigmoid(z/tau): see preflane_discopop.
+  PREFLANE_LOSS_DISCOPOP = 20,
+  // softplus(-z) + label_smoothing z, of sort(policy_chosen - policy_rejected) - sort(ref_chosen - ref_rejected): see
+  //   preflane_aot.
+  PREFLANE_LOSS_AOT = 21,
+  // softplus(-z) + label_smoothing z, of sort(u) - sort(v): see preflane_aot_unpaired.
+  PREFLANE_LOSS_AOT_UNPAIRED = 22,
+  // softplus(-beta (h - lambda max(0, -u))): see preflane_dpop.
+  PREFLANE_LOSS_DPOP = 23,
+  // softplus(-z) - alpha (u + v): see preflane_xpo.
+  PREFLANE_LOSS_XPO = 24,
+  // softplus(-(z + alpha length_difference)): see preflane_r_dpo.
+  PREFLANE_LOSS_R_DPO = 25,
+  // softplus(-(z - offset)): see preflane_odpo.
+  PREFLANE_LOSS_ODPO = 26,
+  // preference softplus(-z) + (1 - preference) softplus(z): see preflane_soft_dpo.
+  PREFLANE_LOSS_SOFT_DPO = 27,
+  // (h - (2 preference - 1)/(2 beta))^2: see preflane_soft_ipo.
+  PREFLANE_LOSS_SOFT_IPO = 28,
+  // KL(sigmoid(eta reward_difference) to sigmoid(z)): see preflane_rpo_bwd.
+  PREFLANE_LOSS_RPO_BWD = 29,
+  // KL(sigmoid(z) to sigmoid(eta reward_difference)): see preflane_rpo_fwd.
+  PREFLANE_LOSS_RPO_FWD = 30,
+  // (z - eta reward_difference)^2: see preflane_rpo_sq.
+  PREFLANE_LOSS_RPO_SQ = 31,
+  // softplus(-(z + theta)); of a tie softplus(z - theta) + softplus(-z - theta) - ln(e^(-2 theta) - 1): see
+  //   preflane_todo.
+  PREFLANE_LOSS_TODO = 32,
+  // softplus(-z) + alpha nll: see preflane_rpo.
+  PREFLANE_LOSS_RPO = 33,
+  // softplus(-z) + label_smoothing z + alpha nll: see preflane_cpo.
+  PREFLANE_LOSS_CPO = 34,
+  // max(0, 1 - z) + alpha nll: see preflane_cpo_hinge.
+  PREFLANE_LOSS_CPO_HINGE = 35,
+  // (h - 1/(2 beta))^2 + alpha nll: see preflane_cpo_ipo.
+  PREFLANE_LOSS_CPO_IPO = 36,
+  // softplus(-(z - gamma)) + alpha nll, on token means: see preflane_cpo_simpo.
+  PREFLANE_LOSS_CPO_SIMPO = 37,
+  // softplus(-beta (h - gamma_beta_ratio)), on token means: see preflane_simpo_ratio.
+  PREFLANE_LOSS_SIMPO_RATIO = 38,
+  // nll + beta softplus(-(ln(e^u/(1 - e^u)) - ln(e^v/(1 - e^v)))), on token means: see preflane_orpo.
+  PREFLANE_LOSS_ORPO = 39,
+  // softplus(-(beta (r(u) - r(v)) - gamma)), r(l) = (1 - e^(-alpha l))/alpha, on token means: see preflane_alphapo.
+  PREFLANE_LOSS_ALPHAPO = 100,
+  // softplus(-(u - v - margin)) + centering (u + v)^2, of scores: see preflane_reward_model.
+  PREFLANE_LOSS_REWARD_MODEL = 101,
+  // -u: see preflane_nll.
+  PREFLANE_LOSS_NLL = 102,
+  // max(0, 1 + (u - v)/(2 alpha))^2 + v/alpha, of a target value u and a value v: see preflane_sql.
+  PREFLANE_LOSS_SQL = 103,
+  // e^((u - v)/alpha) + v/alpha, of a target value u and a value v: see preflane_eql.
+  PREFLANE_LOSS_EQL = 104,
+  // e^(min((u - v)/alpha, clip) - log_scale) + e^-log_scale v/alpha: see preflane_eql_clipped.
+  PREFLANE_LOSS_EQL_CLIPPED = 105,
+  // e^x - x - 1, x = (u - v)/temperature: see preflane_gumbel.
+  PREFLANE_LOSS_GUMBEL = 106,
+  // e^-log_scale (e^x - x - 1), x = min((u - v)/temperature, clip): see preflane_gumbel_rescaled.
+  PREFLANE_LOSS_GUMBEL_RESCALED = 107,
+  // |tau - [u < v]| (u - v)^2, of a target value u and a value v: see preflane_iql.
+  PREFLANE_LOSS_IQL = 108,
+  // softplus(-beta d), d = e^-v - e^-u: see preflane_forward_kl.
+  PREFLANE_LOSS_FORWARD_KL = 11,
+  // max(0, 1 - beta d), d = e^-v - e^-u: see preflane_forward_kl_hinge.
+  PREFLANE_LOSS_FORWARD_KL_HINGE = 109,
+  // (d - 1/(2 beta))^2, d = e^-v - e^-u: see preflane_forward_kl_ipo.
+  PREFLANE_LOSS_FORWARD_KL_IPO = 110,
+  // the loss exo_pair of beta d, d = e^-v - e^-u: see preflane_forward_kl_exo.
+  PREFLANE_LOSS_FORWARD_KL_EXO = 111,
+  // the loss robust of beta d, d = e^-v - e^-u: see preflane_forward_kl_robust.
+  PREFLANE_LOSS_FORWARD_KL_ROBUST = 112,
+  // the loss discopop of beta d, d = e^-v - e^-u: see preflane_forward_kl_discopop.
+  PREFLANE_LOSS_FORWARD_KL_DISCOPOP = 113,
+  // softplus(-beta d), d = ln sigmoid(u) - ln sigmoid(v): see preflane_js_divergence.
+  PREFLANE_LOSS_JS_DIVERGENCE = 114,
+  // max(0, 1 - beta d), d = ln sigmoid(u) - ln sigmoid(v): see preflane_js_divergence_hinge.
+  PREFLANE_LOSS_JS_DIVERGENCE_HINGE = 115,
+  // (d - 1/(2 beta))^2, d = ln sigmoid(u) - ln sigmoid(v): see preflane_js_divergence_ipo.
+  PREFLANE_LOSS_JS_DIVERGENCE_IPO = 116,
+  // the loss exo_pair of beta d, d = ln sigmoid(u) - ln sigmoid(v): see preflane_js_divergence_exo.
+  PREFLANE_LOSS_JS_DIVERGENCE_EXO = 117,
+  // the loss robust of beta d, d = ln sigmoid(u) - ln sigmoid(v): see preflane_js_divergence_robust.
+  PREFLANE_LOSS_JS_DIVERGENCE_ROBUST = 118,
+  // the loss discopop of beta d, d = ln sigmoid(u) - ln sigmoid(v): see preflane_js_divergence_discopop.
+  PREFLANE_LOSS_JS_DIVERGENCE_DISCOPOP = 119,
+  // softplus(-beta d), d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1): see preflane_alpha_divergence.
+  PREFLANE_LOSS_ALPHA_DIVERGENCE = 120,
+  // max(0, 1 - beta d), d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1): see preflane_alpha_divergence_hinge.
+  PREFLANE_LOSS_ALPHA_DIVERGENCE_HINGE = 121,
+  // (d - 1/(2 beta))^2, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1): see preflane_alpha_divergence_ipo.
+  PREFLANE_LOSS_ALPHA_DIVERGENCE_IPO = 122,
+  // the loss exo_pair of beta d, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1): see
+  //   preflane_alpha_divergence_exo.
+  PREFLANE_LOSS_ALPHA_DIVERGENCE_EXO = 123,
+  // the loss robust of beta d, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1): see
+  //   preflane_alpha_divergence_robust.
+  PREFLANE_LOSS_ALPHA_DIVERGENCE_ROBUST = 124,
+  // the loss discopop of beta d, d = (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1): see
+  //   preflane_alpha_divergence_discopop.
+  PREFLANE_LOSS_ALPHA_DIVERGENCE_DISCOPOP = 125,
+  // preference softplus(-beta (u - contrastive_bias v)) + (1 - preference) softplus(-beta (v - contrastive_bias u)):
+  //   see preflane_cpl.
+  PREFLANE_LOSS_CPL = 90,
+  // preference softplus(-h) + (1 - preference) softplus(h), on returns of segments: see preflane_partial_return.
+  PREFLANE_LOSS_PARTIAL_RETURN = 91,
+  // preference softplus(h) + (1 - preference) softplus(-h), on regrets of segments: see preflane_regret.
+  PREFLANE_LOSS_REGRET = 92,
+  // softplus((u - contrastive_bias v)/temperature), on distances of segments: see preflane_dppo.
+  PREFLANE_LOSS_DPPO = 93,
   // desirable_weight sigmoid(-(z - z0)) where desirable, undesirable_weight sigmoid(z - z0) elsewhere: see
   //   preflane_kto.
   PREFLANE_LOSS_KTO = 7,
+  // softplus(-(z - z0)) where desirable, softplus(z - z0) elsewhere: see preflane_bco.
+  PREFLANE_LOSS_BCO = 60,
+  // desirable_weight sigmoid(-z) where desirable, undesirable_weight sigmoid(z) elsewhere: see
+  //   preflane_apo_zero_unpaired.
+  PREFLANE_LOSS_APO_ZERO_UNPAIRED = 61,
+  // softplus(-(z + bias)) where desirable, softplus(z + bias) elsewhere, z = beta times a similarity: see
+  //   preflane_siglip.
+  PREFLANE_LOSS_SIGLIP = 62,
   // sum over k of (log-sum-exp of z_j over j >= k) - z_k, answers from best to worst: see preflane_plackett_luce.
   PREFLANE_LOSS_PLACKETT_LUCE = 8,
+  // ln(1 + sum over j > 1 of e^(z_j - z_1)), the chosen answer first: see preflane_s_dpo.
+  PREFLANE_LOSS_S_DPO = 70,
+  // -sum of p_i ln softmax(z)_i, with p = softmax(reward / alpha): see preflane_info_nca.
+  PREFLANE_LOSS_INFO_NCA = 71,
+  // sum of p_i softplus(-z_i) + softplus(z_i)/K, with p = softmax(reward / alpha) of K answers: see preflane_nca.
+  PREFLANE_LOSS_NCA = 72,
+  // sum over relevance_i > relevance_j of |2^relevance_i - 2^relevance_j| |1/ln(1 + rank_i) - 1/ln(1 + rank_j)|
+  //   softplus(-(z_i - z_j)), ranks by z: see preflane_lipo.
+  PREFLANE_LOSS_LIPO = 73,
+  // ln(1 + sum over wrong answers of e^(u_j/tau)) + ln(1 + sum over right answers of e^(-u_j/tau)), on token means: see
+  //   preflane_real.
+  PREFLANE_LOSS_REAL = 74,
+  // mean of (z_i - (reward_i - V))^2, with V = beta1 ln mean of e^(reward/beta1): see preflane_a2po.
+  PREFLANE_LOSS_A2PO = 75,
+  // sum over k <= top of (log-sum-exp of z_j over j >= k) - z_k: the first answers from best to worst, then the others:
+  //   see preflane_plackett_luce_top.
+  PREFLANE_LOSS_PLACKETT_LUCE_TOP = 76,
+  // sum over j > 1 of softplus(-(z_1 - z_j)) + softplus(-(z_1 - delta)), the chosen answer first: see preflane_mdpo.
+  PREFLANE_LOSS_MDPO = 77,
+  // (log-sum-exp of s/temperature over the positive and the negatives) - s_positive/temperature. Contrastive: it has a
+  //   function of its own.
+  PREFLANE_LOSS_INFO_NCE = 40,
+  // (info_nce of the rows + info_nce of the columns)/2, means, with the diagonal for positives. Contrastive: it has a
+  //   function of its own.
+  PREFLANE_LOSS_CLIP = 41,
+  // mean over pairs of a group of info_nce, with all other samples for negatives or those of other groups alone.
+  //   Contrastive: it has a function of its own.
+  PREFLANE_LOSS_NT_XENT = 42,
+  // mean over samples of (log-sum-exp of s/temperature over all others) - (mean of s/temperature over its group).
+  //   Contrastive: it has a function of its own.
+  PREFLANE_LOSS_SUPCON = 43,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -91,6 +259,9 @@ typedef int32_t preflane_loss_kind;
 // Numbers in preflane_loss.parameters. No loss has as many parameters; the room is there so that losses to come change no struct.
 #define PREFLANE_LOSS_PARAMETERS 8
 
+// Bytes of a saved mean log-ratio.
+#define PREFLANE_MEAN_LOG_RATIO_BYTES 72
+
 // Bytes of saved metrics of pairs.
 #define PREFLANE_METRICS_BYTES 360
 
@@ -98,7 +269,7 @@ typedef int32_t preflane_loss_kind;
 #define PREFLANE_LABELLED_METRICS_BYTES 288
 
 // Bytes of saved metrics of lists.
-#define PREFLANE_LISTED_METRICS_BYTES 296
+#define PREFLANE_LISTED_METRICS_BYTES 304
 
 // Places for alarms in preflane_limits: there is room for some to come.
 #define PREFLANE_ALARMS 8
@@ -107,6 +278,25 @@ typedef int32_t preflane_loss_kind;
 #define PREFLANE_IGNORE_INDEX -100
 
 
+
+// What an anchor's positive is compared with.
+enum preflane_against
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // All other samples, the anchor's other positives among them.
+  PREFLANE_AGAINST_OTHERS = 1,
+  // The positive itself and the anchor's negatives; other positives are left out.
+  PREFLANE_AGAINST_NEGATIVES = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_against preflane_against;
+#else
+typedef int32_t preflane_against;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What a monitor watches, over its window.
 enum preflane_alarm
@@ -178,6 +368,8 @@ enum preflane_code
   PREFLANE_ERROR_FULL = 17,
   // Saved bytes that are cut off, damaged, of another version or of another kind.
   PREFLANE_ERROR_SAVED_STATE = 18,
+  // A number of the column that the loss takes beside log-probabilities, outside its range.
+  PREFLANE_ERROR_COLUMN = 19,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -205,6 +397,27 @@ enum preflane_dtype
 typedef enum preflane_dtype preflane_dtype;
 #else
 typedef int32_t preflane_dtype;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Estimates of the divergence, of d, a token's log-probability by the policy less that by the reference.
+enum preflane_kl_estimate
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // d; its derivative by the policy's log-probability is 1.
+  PREFLANE_KL_K1 = 1,
+  // d^2 / 2; its derivative is d.
+  PREFLANE_KL_K2 = 2,
+  // e^-d - 1 + d; its derivative is 1 - e^-d.
+  PREFLANE_KL_K3 = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_kl_estimate preflane_kl_estimate;
+#else
+typedef int32_t preflane_kl_estimate;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -268,6 +481,27 @@ enum preflane_level
 typedef enum preflane_level preflane_level;
 #else
 typedef int32_t preflane_level;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What the mean of a loss is taken over.
+enum preflane_mean_over
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // All pairs of an anchor and a positive.
+  PREFLANE_MEAN_OVER_PAIRS = 1,
+  // All anchors, each of which has the mean over its positives; one without positives has a loss of 0.
+  PREFLANE_MEAN_OVER_ANCHORS = 2,
+  // The anchors that have positives.
+  PREFLANE_MEAN_OVER_ANCHORS_WITH_POSITIVES = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_mean_over preflane_mean_over;
+#else
+typedef int32_t preflane_mean_over;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -362,6 +596,48 @@ typedef int32_t preflane_reference;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Which mean a loss of labelled answers compares the log-ratio with: what its reference point estimates.
+enum preflane_reference_point
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // None: it compares with nothing, and its reference point is 0.
+  PREFLANE_REFERENCE_POINT_NONE = 0,
+  // The mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative.
+  PREFLANE_REFERENCE_POINT_MISMATCHED = 1,
+  // The mean log-ratio of all answers, desirable or not.
+  PREFLANE_REFERENCE_POINT_ALL = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_reference_point preflane_reference_point;
+#else
+typedef int32_t preflane_reference_point;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What is made of the numbers `x_0 .. x_(n-1)` of a segment's steps, less those of the reference.
+enum preflane_segment_score
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // The sum of gamma^t x_t: what contrastive preference learning makes of log-probabilities, and the partial return of rewards.
+  PREFLANE_SEGMENT_SCORE_SUM = 1,
+  // Its opposite: the general regret, of advantages.
+  PREFLANE_SEGMENT_SCORE_REGRET = 2,
+  // V(s_0) - (the sum of gamma^t x_t + gamma^n V(s_n)): the regret where transitions are deterministic, of rewards.
+  PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_segment_score preflane_segment_score;
+#else
+typedef int32_t preflane_segment_score;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What a loss compares.
 enum preflane_shape
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -374,6 +650,9 @@ enum preflane_shape
   PREFLANE_SHAPE_LABELLED = 2,
   // Any number of answers to one prompt, from best to worst: preflane_evaluate_listed takes such a loss.
   PREFLANE_SHAPE_LISTED = 3,
+  // Similarities of samples: a function of its own takes the parameter of such a loss, as preflane_info_nce does, and none takes a
+  // preflane_loss.
+  PREFLANE_SHAPE_CONTRASTIVE = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -512,6 +791,35 @@ typedef struct preflane_matrix_mut {
   size_t stride;
 } preflane_matrix_mut;
 
+// Samples in groups: every sample is an anchor, the others of its group are its positives, those of other groups its negatives.
+typedef struct preflane_groups {
+  // The similarity of every sample to every other, square. What stands on the diagonal is not looked at.
+  struct preflane_matrix similarities;
+  // The group of each sample: as many as there are rows.
+  const int64_t *labels;
+  // A preflane_against.
+  int32_t against;
+  // A preflane_mean_over.
+  int32_t mean;
+} preflane_groups;
+
+// Results of groups; null leaves one out.
+typedef struct preflane_groups_outputs {
+  // The mean loss, correctly rounded from losses that are each within 0.51 ULP; 0 where it is over nothing.
+  float *loss;
+  // How many pairs of an anchor and a positive there are.
+  uint64_t *pairs;
+  // How many anchors have positives.
+  uint64_t *anchors;
+  // Loss of each anchor, the mean over its positives, within 0.51 ULP; 0 for one without positives.
+  float *losses;
+  // Derivative of the mean loss by the similarities, [n, n], the anchor's row by its column; 0 on the diagonal. By a negative, and by an
+  // only positive, it is within 0.55 ULP; by one of several positives within half a ULP and 2^-29 of the weight of the pair.
+  float *grads;
+  // Elements from one row of grads to the next: at least the columns. Without grads it is not looked at.
+  size_t grads_stride;
+} preflane_groups_outputs;
+
 // Two sets of vectors and what is asked of them.
 typedef struct preflane_vectors {
   // One query a row.
@@ -604,6 +912,47 @@ typedef struct preflane_scored {
   uint32_t flags;
 } preflane_scored;
 
+// Log-probabilities of tokens that the policy gave, in nats, sequence after sequence.
+typedef struct preflane_kl_tokens {
+  // How many tokens in all.
+  size_t tokens;
+  // How many sequences.
+  size_t sequences;
+  // The policy's log-probability of each token.
+  const float *policy_logps;
+  // The reference model's.
+  const float *ref_logps;
+  // Where each sequence begins among the tokens, and the number of tokens last: one element more than there are sequences. 0, 3, 5
+  // are a sequence of three tokens and one of two. No sequence is empty.
+  const size_t *offsets;
+  // A preflane_kl_estimate.
+  int32_t estimate;
+  // Always 0.
+  uint32_t reserved;
+} preflane_kl_tokens;
+
+// Estimates, their derivatives, sums and means; null leaves one out.
+typedef struct preflane_kl_outputs {
+  // The estimate of each token.
+  float *estimates;
+  // The estimate's derivative by policy_logps, token by token; by ref_logps it is the opposite.
+  float *grad_logps;
+  // The sum over each sequence.
+  float *sums;
+  // The mean over each sequence's tokens.
+  float *means;
+} preflane_kl_outputs;
+
+// The exact sum of any number of floats: an integer in units of 2^-149.
+//
+// Plain data of a fixed size. Equal multisets of values give equal bits, whatever the order, grouping or merging.
+// Infinities and NaN are remembered apart, so that preflane_sum_value says what IEEE
+// arithmetic would.
+typedef struct preflane_sum {
+  // The least significant comes first. The last one's highest 4 bits are flags.
+  uint64_t limbs[5];
+} preflane_sum;
+
 // Log-probabilities of labelled answers in nats, one answer a row.
 typedef struct preflane_labelled {
   // How many answers: the length of each array.
@@ -616,11 +965,15 @@ typedef struct preflane_labelled {
   const uint8_t *desirable;
   // Weights of the answers, finite and at least 0; null: all are 1.
   const float *weights;
-  // The log-ratio that counts as neither good nor bad, finite. For KTO it is an estimate of the divergence of policy and reference:
-  // the mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative.
+  // The log-ratio that counts as neither good nor bad, finite; 0 for a loss that compares with none. For KTO it is an estimate of the
+  // divergence of policy and reference: the mean log-ratio of mismatched pairs of prompt and answer, or 0 if that is negative. For BCO
+  // it is the running mean of the log-ratios of all answers: the shift of its paper and of trainers, a mean of rewards, is beta times
+  // it. preflane_mean_log_ratio_value gives either.
   float reference_point;
   // 1: there is no reference model, and ref_logps is null. 0: there is one.
   int32_t reference_free;
+  // What the loss takes beside log-probabilities, one number an answer; null where it takes nothing.
+  const float *column;
 } preflane_labelled;
 
 // Results of labelled answers, one an answer each; null leaves one out.
@@ -635,17 +988,9 @@ typedef struct preflane_labelled_outputs {
   float *grad_ref_logps;
   // Derivative of the answer's weighted loss by beta.
   float *grad_beta;
+  // Derivative of the answer's weighted loss by the loss's bias; 0 for a loss that has none.
+  float *grad_bias;
 } preflane_labelled_outputs;
-
-// The exact sum of any number of floats: an integer in units of 2^-149.
-//
-// Plain data of a fixed size. Equal multisets of values give equal bits, whatever the order, grouping or merging.
-// Infinities and NaN are remembered apart, so that preflane_sum_value says what IEEE
-// arithmetic would.
-typedef struct preflane_sum {
-  // The least significant comes first. The last one's highest 4 bits are flags.
-  uint64_t limbs[5];
-} preflane_sum;
 
 // Exact sums and counts over any number of labelled answers, which all zeros begin.
 //
@@ -712,6 +1057,8 @@ typedef struct preflane_listed {
   const size_t *offsets;
   // Weights of the lists, finite and at least 0; null: all are 1.
   const float *weights;
+  // What the loss takes of each answer beside log-probabilities; null where it takes nothing.
+  const float *column;
   // 1: there is no reference model, and ref_logps is null. 0: there is one.
   int32_t reference_free;
   // Always 0.
@@ -747,6 +1094,8 @@ typedef struct preflane_listed_metrics {
   uint64_t accurate;
   // Lists with an infinite or NaN log-probability, loss or reward.
   uint64_t nonfinite;
+  // Lists that have nothing to compare, whose loss and gradients are 0: too few answers, or all of one kind.
+  uint64_t skipped;
   // Sum of the weights; each is 1 where none were given.
   struct preflane_sum weights;
   // Sum of the weighted losses.
@@ -764,7 +1113,7 @@ typedef struct preflane_listed_metrics {
 // Memory of one answer while its list is evaluated on the calling thread. What it holds before does not matter, and afterwards it says nothing.
 typedef struct preflane_list_scratch {
   // Not for the caller.
-  uint64_t state[16];
+  uint64_t state[24];
 } preflane_list_scratch;
 
 // Means over lists, each correctly rounded from the exact sum. NaN where there is nothing to take a mean of.
@@ -775,6 +1124,8 @@ typedef struct preflane_listed_report {
   uint64_t answers;
   // Lists with an infinite or NaN log-probability, loss or reward.
   uint64_t nonfinite;
+  // Lists that have nothing to compare, whose loss and gradients are 0: too few answers, or all of one kind.
+  uint64_t skipped;
   // Mean of the weighted losses over the lists.
   float loss;
   // The mean reward of the best answers.
@@ -917,11 +1268,52 @@ typedef struct preflane_loss_description {
   int32_t shape;
   // 1: it is defined with a reference model. 0: it is defined without one.
   int32_t reference;
+  // What a loss of labelled answers compares the log-ratio with: a preflane_reference_point.
+  int32_t reference_point;
   // How many parameters it has.
   uint32_t parameter_count;
+  // Always 0.
+  uint32_t reserved;
   // Its parameters, in the order of preflane_loss.parameters; null pointers and zeros beyond the count.
   struct preflane_loss_parameter parameters[PREFLANE_LOSS_PARAMETERS];
 } preflane_loss_description;
+
+// The mean of log-ratios of policy to reference over any number of answers, or of the differences of pairs' two log-ratios, which all zeros
+// begin. KTO compares with that of mismatched pairs of prompt and answer, BCO with that of all answers so far, and beta-DPO with that
+// of all pairs so far.
+//
+// It is plain data of a fixed size, which has the same bits for every order of the rows and every partition of them among calls, threads,
+// ranks and restarts.
+typedef struct preflane_mean_log_ratio {
+  // Rows in the mean.
+  uint64_t rows;
+  // Rows left out, for a log-probability of theirs is infinite or NaN.
+  uint64_t nonfinite;
+  // Sum of the log-ratios, or of the differences.
+  struct preflane_sum log_ratios;
+} preflane_mean_log_ratio;
+
+// Log-probabilities of answers in nats, one a pair.
+typedef struct preflane_pairs {
+  // How many pairs: the length of each array.
+  size_t length;
+  // The policy's log-probabilities of the chosen answers.
+  const float *policy_chosen_logps;
+  // The policy's log-probabilities of the rejected answers.
+  const float *policy_rejected_logps;
+  // The reference model's log-probabilities of the chosen answers.
+  const float *ref_chosen_logps;
+  // The reference model's log-probabilities of the rejected answers.
+  const float *ref_rejected_logps;
+  // Weights of the pairs, finite and at least 0; null: all are 1.
+  const float *weights;
+  // What the loss takes beside log-probabilities, one a pair; null where it takes nothing.
+  const float *column;
+  // 1: there is no reference model, and the two pointers above are null. 0: there is one.
+  int32_t reference_free;
+  // Always 0.
+  uint32_t reserved;
+} preflane_pairs;
 
 // Exact sums and counts over any number of pairs.
 //
@@ -1059,26 +1451,6 @@ typedef struct preflane_window_report {
   float nonfinite;
 } preflane_window_report;
 
-// Log-probabilities of answers in nats, one a pair.
-typedef struct preflane_pairs {
-  // How many pairs: the length of each array.
-  size_t length;
-  // The policy's log-probabilities of the chosen answers.
-  const float *policy_chosen_logps;
-  // The policy's log-probabilities of the rejected answers.
-  const float *policy_rejected_logps;
-  // The reference model's log-probabilities of the chosen answers.
-  const float *ref_chosen_logps;
-  // The reference model's log-probabilities of the rejected answers.
-  const float *ref_rejected_logps;
-  // Weights of the pairs, finite and at least 0; null: all are 1.
-  const float *weights;
-  // 1: there is no reference model, and the two pointers above are null. 0: there is one.
-  int32_t reference_free;
-  // Always 0.
-  uint32_t reserved;
-} preflane_pairs;
-
 // Results, one a pair each; null leaves one out.
 typedef struct preflane_pair_outputs {
   // Loss, times the weight.
@@ -1127,6 +1499,71 @@ typedef struct preflane_row_sum {
   uint32_t reserved;
 } preflane_row_sum;
 
+// Numbers of steps, segment after segment, and the score that is made of them.
+typedef struct preflane_segments {
+  // How many steps in all.
+  size_t steps;
+  // How many segments.
+  size_t segments;
+  // A number of each step: the log-probability of its action, its reward or its advantage.
+  const float *values;
+  // What is subtracted from each, as the reference model's log-probability of the action; null: nothing.
+  const float *ref_values;
+  // Where each segment begins among the steps, and the number of steps last: one element more than there are segments. 0, 3, 5 are a
+  // segment of three steps and one of two. A segment may be empty.
+  const size_t *offsets;
+  // Gamma, from 0 to 1: what a step counts after one that counts 1. The first step of each segment counts 1.
+  double discount;
+  // The value of the state in which each segment begins, for PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET; for others null.
+  const float *start;
+  // The value of the state in which each segment ends, for PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET; for others null.
+  const float *end;
+  // A preflane_segment_score.
+  int32_t score;
+  // Always 0.
+  uint32_t reserved;
+} preflane_segments;
+
+// Gradients by steps and states; null leaves one out.
+typedef struct preflane_segment_outputs {
+  // Derivative by each value: g gamma^t, or its opposite for regrets.
+  float *values;
+  // Derivative by each reference value: the opposite of that.
+  float *ref_values;
+  // Derivative by the value of each first state, for PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET; for others null.
+  float *start;
+  // Derivative by the value of each last state, for PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET; for others null.
+  float *end;
+} preflane_segment_outputs;
+
+// Actions of a policy and of segments, a row a step, segment after segment.
+typedef struct preflane_segment_actions {
+  // The policy's action in the state of each step.
+  struct preflane_matrix policy;
+  // The action of each step: as many rows and columns.
+  struct preflane_matrix actions;
+  // One byte a step: 1 where it counts, 0 where it does not; other values are refused. What does not count may hold anything, NaN
+  // included. Null: all count.
+  const uint8_t *mask;
+  // Where each segment begins among the steps, and the number of steps last: one element more than there are segments.
+  const size_t *offsets;
+  // How many segments.
+  size_t segments;
+} preflane_segment_actions;
+
+// Lists of segments with a given score each. A pair is a segment and one of the same list with a lower given score; equal ones make none.
+// Pairs stand list after list; in a list by the preferred segment, then by the other, in the order of the list.
+typedef struct preflane_ranked {
+  // The given score of each segment, the higher the better.
+  const float *scores;
+  // Where each list begins among the segments, and the number of segments last: one element more than there are lists.
+  const size_t *offsets;
+  // How many segments in all.
+  size_t segments;
+  // How many lists.
+  size_t lists;
+} preflane_ranked;
+
 // Pairs of answers in token rows: [2 * pairs, tokens].
 typedef struct preflane_sequences {
   // One target a row.
@@ -1155,6 +1592,8 @@ typedef struct preflane_step {
   const float *ref_rejected_logps;
   // Weights of the pairs; null: all are 1.
   const float *weights;
+  // What the loss takes beside log-probabilities, one a pair; null where it takes nothing.
+  const float *column;
   // Multiplies the gradient: 1 / pairs for the mean loss, or this batch's share of an accumulated one. Finite and not 0, which a
   // struct of zeros has and by which nothing would be trained; a negative one climbs the loss.
   double grad_scale;
@@ -1262,6 +1701,25 @@ int32_t preflane_symmetric(struct preflane_run run,
                            float *mean_rows,
                            float *mean_columns,
                            struct preflane_error *error);
+
+// NT-Xent (arXiv 2002.05709) and SupCon (arXiv 2004.11362) of samples in groups, in each of their conventions. NT-Xent as SimCLR and
+// lightly have it is PREFLANE_AGAINST_OTHERS with PREFLANE_MEAN_OVER_PAIRS, as pytorch-metric-learning has it PREFLANE_AGAINST_NEGATIVES with
+// PREFLANE_MEAN_OVER_PAIRS. SupCon is PREFLANE_AGAINST_OTHERS with PREFLANE_MEAN_OVER_ANCHORS in its authors' code and
+// PREFLANE_MEAN_OVER_ANCHORS_WITH_POSITIVES in pytorch-metric-learning.
+//
+// A NaN or +inf beside the diagonal makes its row's results NaN; -inf is as good as left out.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a temperature outside of 1e-12 to 1e12, a stride below the columns, a number that is
+// none of its enumeration), LEVEL, THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// `groups` and `outputs` point to their structs and these to arrays of the sizes they state, but for those that may be null; `error` is
+// null or points to a preflane_error.
+int32_t preflane_evaluate_groups(struct preflane_run run,
+                                 const struct preflane_groups *groups,
+                                 double temperature,
+                                 const struct preflane_groups_outputs *outputs,
+                                 struct preflane_error *error);
 
 // Similarities of queries and keys, into `similarities`, which has as many elements as the pairing says. Each sum is in double, in
 // sixteen running sums of exact products that are added in a fixed tree, and is rounded once: within half a ULP and
@@ -1406,12 +1864,30 @@ float preflane_k3(float policy_logp,
 // What a code means, in a few words. For what was wrong in a call, see preflane_error.message.
 const char *preflane_code_text(int32_t code);
 
+// An estimate of the divergence of policy and reference of every token, its derivative, and its sum and mean over every sequence; adds
+// the exact sum over all tokens to `total` unless that is null.
+//
+// The estimate and the derivative of a token are the nearest float to their exact values. The sum and the mean of k1 are exact before they
+// are rounded once; those of k2 and k3 are exact sums of the tokens' floats, rounded once.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, the total or one another), PARAMETER (also for a total that
+// no values give), OFFSETS (with the place among the offsets), EMPTY_SEQUENCE, LEVEL, THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// `tokens` and `outputs` point to their structs and these to arrays of as many elements as there are tokens or sequences, but for those
+// that may be null; `total` is null or points to a sum; `error` is null or points to a preflane_error.
+int32_t preflane_kl(struct preflane_run run,
+                    const struct preflane_kl_tokens *tokens,
+                    const struct preflane_kl_outputs *outputs,
+                    struct preflane_sum *total,
+                    struct preflane_error *error);
+
 // Losses, rewards and gradients of labelled answers, each the nearest float to the exact value of the formula; adds them to `metrics`
 // unless that is null. The bits depend neither on the threads nor on how answers are split into calls.
 //
 // Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for a byte of
-// `desirable` that is neither 0 nor 1, with the row, and for metrics that no labelled answers give), WEIGHT, LEVEL, THREADS; nothing is
-// written then.
+// `desirable` that is neither 0 nor 1, with the row, for metrics that no labelled answers give, and for a reference point that is not finite or
+// that the loss does not take), WEIGHT, COLUMN, LEVEL, THREADS; nothing is written then.
 //
 // The caller vouches for this:
 // `loss`, `answers` and `outputs` point to their structs and these to arrays of answers.length elements, but for those that may be
@@ -1468,14 +1944,14 @@ int32_t preflane_labelled_metrics_restore(const uint8_t *bytes,
                                           struct preflane_labelled_metrics *metrics,
                                           struct preflane_error *error);
 
-// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula (docs/definition.md names an exception); adds them to
-// `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split into calls. Lists of one
-// answer, and of none, have a loss of 0.
+// Losses of lists, rewards and gradients of their answers, each the nearest float to the exact value of the formula (docs/definition.md says what that is where a sum
+// cancels all but 2^-320 of its terms); adds them to `metrics` unless that is null. The bits depend neither on the threads nor on how lists are split
+// into calls. Lists that have nothing to compare have a loss of 0.
 //
 // `scratch` has `scratch_length` elements: at least as many as the longest list has answers.
 //
 // Errors: NULL, ALIGNMENT, LENGTH (also for too little scratch), OVERLAP (outputs must not overlap inputs, metrics or one another),
-// PARAMETER (also for metrics that no lists give), OFFSETS (with the place among the offsets), WEIGHT, LEVEL, THREADS; nothing is
+// PARAMETER (also for metrics that no lists give), OFFSETS (with the place among the offsets), WEIGHT, COLUMN, LEVEL, THREADS; nothing is
 // written then.
 //
 // The caller vouches for this:
@@ -1609,6 +2085,93 @@ size_t preflane_loss_count(void);
 // The caller vouches for this:
 // `out` points to a preflane_loss_description; `error` is null or points to a preflane_error.
 int32_t preflane_loss_describe(size_t index, struct preflane_loss_description *out, struct preflane_error *error);
+
+// Adds `length` answers to the mean. A row with an infinite or NaN log-probability is counted and left out.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a state that no rows give: damaged, or never begun); nothing is written then.
+//
+// The caller vouches for this:
+// `state` points to a state, `policy_logps` and `ref_logps` to `length` floats; `error` is null or points to a preflane_error.
+int32_t preflane_mean_log_ratio_add(struct preflane_mean_log_ratio *state,
+                                    const float *policy_logps,
+                                    const float *ref_logps,
+                                    size_t length,
+                                    struct preflane_error *error);
+
+// Adds pairs to the mean: of each the difference of its chosen and its rejected log-ratio. Neither weights nor a column are looked at. A
+// pair with an infinite or NaN log-probability is counted and left out.
+//
+// Errors: those of preflane_mean_log_ratio_add; nothing is written then.
+//
+// The caller vouches for this:
+// `state` points to a state, `pairs` to its struct and that to arrays of pairs.length floats, but for those that may be null; `error` is
+// null or points to a preflane_error.
+int32_t preflane_mean_log_ratio_add_pairs(struct preflane_mean_log_ratio *state,
+                                          const struct preflane_pairs *pairs,
+                                          struct preflane_error *error);
+
+// Adds to `into` the rows of `from`: the same bits in every order and partition, across threads, ranks and restarts.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (a state that no rows give: damaged, or never begun); nothing is written then.
+//
+// The caller vouches for this:
+// Both point to states; `error` is null or points to a preflane_error.
+int32_t preflane_mean_log_ratio_merge(struct preflane_mean_log_ratio *into,
+                                      const struct preflane_mean_log_ratio *from,
+                                      struct preflane_error *error);
+
+// What losses take from the mean; each pointer may be null but the first. `mean` is the mean, NaN without rows. `mismatched` is the
+// reference point of KTO where the rows are mismatched pairs of prompt and answer: the mean, or 0 if that is negative, clamped after all
+// merging. `all` is the reference point of BCO where the rows are all answers so far: the mean. Both are 0 without rows. Each is rounded
+// once from the exact sum.
+//
+// Errors: those of preflane_mean_log_ratio_merge; nothing is written then.
+//
+// The caller vouches for this:
+// `state` points to a state, the others to a float or are null; `error` is null or points to a preflane_error.
+int32_t preflane_mean_log_ratio_value(const struct preflane_mean_log_ratio *state,
+                                      float *mean,
+                                      float *mismatched,
+                                      float *all,
+                                      struct preflane_error *error);
+
+// The beta of beta-DPO (Wu et al. 2024, arXiv 2407.08639) for the pairs of a batch: beta (1 + strength (m - r)), where m is the mean of
+// `batch` and r that of `running`, all pairs so far, both exact; at least 0.001, and rounded once. Where either has no rows it is beta.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (a state that no rows give, a beta that is not finite and above 0, a strength that is not
+// finite and at least 0); nothing is written then.
+//
+// The caller vouches for this:
+// `batch` and `running` point to states, `out` to a float; `error` is null or points to a preflane_error.
+int32_t preflane_beta_of_batch(const struct preflane_mean_log_ratio *batch,
+                               const struct preflane_mean_log_ratio *running,
+                               double beta,
+                               double strength,
+                               float *out,
+                               struct preflane_error *error);
+
+// Writes a mean log-ratio as PREFLANE_MEAN_LOG_RATIO_BYTES bytes, which are the same on every machine, with a version and a checksum.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, LENGTH (too little room), PARAMETER (a state that no rows give); nothing is written then.
+//
+// The caller vouches for this:
+// `metrics` points to a state, `bytes` to `length` bytes; `error` is null or points to a preflane_error.
+int32_t preflane_mean_log_ratio_save(const struct preflane_mean_log_ratio *metrics,
+                                     uint8_t *bytes,
+                                     size_t length,
+                                     struct preflane_error *error);
+
+// Reads a mean log-ratio from the bytes of preflane_mean_log_ratio_save. Bytes behind them are not looked at.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, SAVED_STATE (bytes that are cut off, damaged, of another version or of another kind); nothing is
+// written then.
+//
+// The caller vouches for this:
+// `bytes` points to `length` bytes, `metrics` to a state; `error` is null or points to a preflane_error.
+int32_t preflane_mean_log_ratio_restore(const uint8_t *bytes,
+                                        size_t length,
+                                        struct preflane_mean_log_ratio *metrics,
+                                        struct preflane_error *error);
 
 // Adds to `into` what `from` has seen: the same bits in every order and partition, across threads, ranks and restarts.
 //
@@ -1862,6 +2425,174 @@ const char *preflane_level_name(int32_t level);
 int32_t preflane_level_from_environment(int32_t *level,
                                         struct preflane_error *error);
 
+// The score of every segment, each the nearest float to the exact value: `scores` has as many elements as there are segments. Scores stand
+// for log-probabilities in preflane_evaluate, without a reference.
+//
+// NaN in a step makes its segment's score NaN, and so do infinite steps of either sign; one of no steps has a sum of 0. What a discount
+// of 0 leaves out does not count, unless it is NaN.
+//
+// Errors: NULL, ALIGNMENT, LENGTH (also for states where the score has none), OVERLAP, PARAMETER (a discount outside of 0 to 1, a score
+// that is none), OFFSETS (with the place among the offsets), LEVEL, THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// `segments` points to its struct and that to arrays of the sizes it states, but for those that may be null; `scores` points to an element
+// a segment; `error` is null or points to a preflane_error.
+int32_t preflane_segment_scores(struct preflane_run run,
+                                const struct preflane_segments *segments,
+                                float *scores,
+                                struct preflane_error *error);
+
+// Gradients by the steps, each the nearest float to the exact product, given that by the score of each segment (`grads`, an element a
+// segment).
+//
+// Errors: those of preflane_segment_scores; nothing is written then.
+//
+// The caller vouches for this:
+// `segments` and `outputs` point to their structs and these to arrays of as many elements as there are steps or segments, but for those
+// that may be null; `grads` points to an element a segment; `error` is null or points to a preflane_error.
+int32_t preflane_segment_grads(struct preflane_run run,
+                               const struct preflane_segments *segments,
+                               const float *grads,
+                               const struct preflane_segment_outputs *outputs,
+                               struct preflane_error *error);
+
+// The distance of every segment: the mean over its steps that count of the Euclidean length of (policy - action)/2, the nearest float to
+// the exact value. `distances` has as many elements as there are segments. `empty` (null: left out) gets how many segments have no step that
+// counts; their distance is 0.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, OFFSETS (with the place among the offsets), PARAMETER (a stride below the columns, a byte of
+// the mask that is neither 0 nor 1, with its place), LEVEL, THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// `actions` points to its struct and that to arrays of the sizes it states, but for those that may be null; `distances` points to an
+// element a segment; `empty` is null or points to a uint64_t; `error` is null or points to a preflane_error.
+int32_t preflane_segment_distances(struct preflane_run run,
+                                   const struct preflane_segment_actions *actions,
+                                   float *distances,
+                                   uint64_t *empty,
+                                   struct preflane_error *error);
+
+// The gradient by the policy's actions, given that by each segment's distance (`grads`, an element a segment): 0 where the distance of a step
+// is 0, and where it does not count. That by the segments' actions is its opposite. `out` has the rows and columns of the actions.
+//
+// Errors: those of preflane_segment_distances; nothing is written then.
+//
+// The caller vouches for this:
+// `actions` and `out` point to their structs and these to arrays of the sizes they state, but for those that may be null; `grads` points
+// to an element a segment; `error` is null or points to a preflane_error.
+int32_t preflane_segment_distances_grad(struct preflane_run run,
+                                        const struct preflane_segment_actions *actions,
+                                        const float *grads,
+                                        const struct preflane_matrix_mut *out,
+                                        struct preflane_error *error);
+
+// The soft maximum of each row, the nearest float to the exact value: the mean of its values by their softmax at `temperature`. With the
+// value of a state under each of some policies in a row it is the value of that state, from which regrets are taken. A NaN makes its row
+// NaN; a policy of -inf is as good as absent. `out` has an element a row.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER (a temperature outside of 1e-12 to 1e12, no column, a stride below the columns),
+// LEVEL, THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// `values` points to its struct and that to an array of the size it states; `out` points to an element a row; `error` is null or points
+// to a preflane_error.
+int32_t preflane_soft_maximum(struct preflane_run run,
+                              const struct preflane_matrix *values,
+                              double temperature,
+                              float *out,
+                              struct preflane_error *error);
+
+// The gradient by the values, given that by each row's soft maximum (`grads`, an element a row): g p_j (1 + (v_j - V)/temperature), the
+// nearest float. `out` has the rows and columns of the values.
+//
+// Errors: those of preflane_soft_maximum; nothing is written then.
+//
+// The caller vouches for this:
+// `values` and `out` point to their structs and these to arrays of the sizes they state; `grads` points to an element a row; `error` is
+// null or points to a preflane_error.
+int32_t preflane_soft_maximum_grad(struct preflane_run run,
+                                   const struct preflane_matrix *values,
+                                   double temperature,
+                                   const float *grads,
+                                   const struct preflane_matrix_mut *out,
+                                   struct preflane_error *error);
+
+// `strength` times the mean of (here - there)^2 over `count` elements, the nearest float to the exact value, and 0 of none: how far a
+// predictor's scores change from a segment to its neighbour. `grads` (null: left out) gets the derivative by each of `here`; that by
+// `there` is its opposite.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER (a strength that is negative, infinite or NaN), LEVEL, THREADS; nothing is written then.
+//
+// The caller vouches for this:
+// `here`, `there` and `grads`, unless null, point to `count` elements, `value` to a float; `error` is null or points to a preflane_error.
+int32_t preflane_smoothness(struct preflane_run run,
+                            double strength,
+                            const float *here,
+                            const float *there,
+                            size_t count,
+                            float *value,
+                            float *grads,
+                            struct preflane_error *error);
+
+// How many pairs ranked segments make.
+//
+// Errors: NULL, ALIGNMENT, OVERLAP, OFFSETS (with the place among the offsets), COLUMN (a score that is NaN, with its place); nothing is written
+// then.
+//
+// The caller vouches for this:
+// `ranked` points to its struct and that to arrays of the sizes it states, `count` to a size_t; `error` is null or points to a
+// preflane_error.
+int32_t preflane_ranked_count(const struct preflane_ranked *ranked,
+                              size_t *count,
+                              struct preflane_error *error);
+
+// The columns of all pairs, of a number of each segment (`values`): `preferred` and `others` have `count` elements, which is what
+// preflane_ranked_count says. They are the chosen and the rejected log-probabilities of preflane_evaluate, without a reference.
+//
+// Errors: those of preflane_ranked_count, and LENGTH (another count); nothing is written then.
+//
+// The caller vouches for this:
+// `ranked` points to its struct and that to arrays of the sizes it states, `values` to an element a segment, `preferred` and `others` to
+// `count` elements; `error` is null or points to a preflane_error.
+int32_t preflane_ranked_lay_out(const struct preflane_ranked *ranked,
+                                const float *values,
+                                size_t count,
+                                float *preferred,
+                                float *others,
+                                struct preflane_error *error);
+
+// The mean loss of each list over its pairs, correctly rounded, and 0 for a list without pairs: `losses` has `count` elements, `means` as many as
+// there are lists.
+//
+// Errors: those of preflane_ranked_lay_out; nothing is written then.
+//
+// The caller vouches for this:
+// `ranked` points to its struct and that to arrays of the sizes it states, `losses` to `count` elements, `means` to an element a list;
+// `error` is null or points to a preflane_error.
+int32_t preflane_ranked_means(const struct preflane_ranked *ranked,
+                              const float *losses,
+                              size_t count,
+                              float *means,
+                              struct preflane_error *error);
+
+// The gradient of each list's mean loss by the number of each segment, correctly rounded from the gradients of its pairs by the preferred
+// segment's number and the other's: these have `count` elements, `grads` one a segment. `scratch` has `scratch_length` elements, at least as
+// many as the longest list has segments; what it holds does not matter.
+//
+// Errors: those of preflane_ranked_lay_out, and LENGTH for too little scratch; nothing is written then.
+//
+// The caller vouches for this:
+// `ranked` points to its struct and that to arrays of the sizes it states, `by_preferred` and `by_others` to `count` elements, `scratch`
+// to `scratch_length` sums, `grads` to an element a segment; `error` is null or points to a preflane_error.
+int32_t preflane_ranked_gather(const struct preflane_ranked *ranked,
+                               const float *by_preferred,
+                               const float *by_others,
+                               size_t count,
+                               struct preflane_sum *scratch,
+                               size_t scratch_length,
+                               float *grads,
+                               struct preflane_error *error);
+
 // Log-probabilities of the answers, one a pair, from those of the tokens: sums are exact and rounded once, means correctly rounded,
 // LD-DPO's within 0.501 ULP.
 //
@@ -2095,6 +2826,840 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_simpo(double beta, double gamma) {
   return loss;
 }
 
+// The loss sppo_hard of pairs, defined with a reference model: (u - 1/(2 beta))^2 + (v + 1/(2 beta))^2.
+//
+// Source: Wu et al. 2024, arXiv 2405.00675, with the win probabilities 1 and 0, as in TRL.
+// Trainers also call it sppo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_sppo_hard(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_SPPO_HARD, 0, {beta}};
+  return loss;
+}
+
+// The loss exo_pair of pairs, defined with a reference model: sigmoid(z) ln(sigmoid(z) / (1 - label_smoothing)) +
+// sigmoid(-z) ln(sigmoid(-z) / label_smoothing).
+//
+// Source: Ji et al. 2024, arXiv 2402.00856, eq. 16.
+// Trainers also call it exo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be greater than 0 and less than 1/2. By
+//   default it is 0.001.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_exo_pair(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_EXO_PAIR, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss simper of pairs, defined without a reference model: e^v - e^u, on token means.
+//
+// Source: Xiao et al. 2025, arXiv 2502.00883.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_simper(void) {
+  preflane_loss loss = {PREFLANE_LOSS_SIMPER, 0, {0}};
+  return loss;
+}
+
+// The loss rebel of pairs, defined with a reference model: (h - eta reward_difference)^2.
+//
+// Source: Gao et al. 2024, arXiv 2404.16767, eq. 5.
+//
+// Parameters:
+// - eta: the scale of the given rewards. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_rebel(double eta) {
+  preflane_loss loss = {PREFLANE_LOSS_REBEL, 0, {eta}};
+  return loss;
+}
+
+// The loss sigmoid_norm of pairs, defined with a reference model: softplus(-z), on token means.
+//
+// Source: Lambert et al. 2024, arXiv 2411.15124 (Tulu 3).
+// Trainers also call it dpo_norm and length_normalised_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_sigmoid_norm(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_SIGMOID_NORM, 0, {beta}};
+  return loss;
+}
+
+// The loss slic of pairs, defined without a reference model: max(0, delta - h).
+//
+// Source: Zhao et al. 2023, arXiv 2305.10425, as HALOs has it.
+// Trainers also call it slic_hf.
+//
+// Parameters:
+// - delta: the margin that the difference of log-probabilities is to reach. It must be finite and at least 0. By
+//   default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_slic(double delta) {
+  preflane_loss loss = {PREFLANE_LOSS_SLIC, 0, {delta}};
+  return loss;
+}
+
+// The loss nca_pair of pairs, defined with a reference model: softplus(-beta u) + softplus(beta u)/2 + softplus(beta
+// v)/2.
+//
+// Source: Chen et al. 2024, arXiv 2402.05369.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_nca_pair(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_NCA_PAIR, 0, {beta}};
+  return loss;
+}
+
+// The loss bco_pair of pairs, defined with a reference model: softplus(-(beta u - shift)) + softplus(beta v - shift).
+//
+// Source: Jung et al. 2024, arXiv 2404.04656.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - shift: what rewards are compared with, in their unit: a running mean of them, or 0. It must be finite. By default
+//   it is 0.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_bco_pair(double beta, double shift) {
+  preflane_loss loss = {PREFLANE_LOSS_BCO_PAIR, 0, {beta, shift}};
+  return loss;
+}
+
+// The loss apo_zero of pairs, defined with a reference model: sigmoid(-beta u) + sigmoid(beta v).
+//
+// Source: D'Oosterlinck et al. 2024, arXiv 2408.06266.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_apo_zero(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_APO_ZERO, 0, {beta}};
+  return loss;
+}
+
+// The loss apo_down of pairs, defined with a reference model: sigmoid(beta u) + sigmoid(-z).
+//
+// Source: D'Oosterlinck et al. 2024, arXiv 2408.06266.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_apo_down(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_APO_DOWN, 0, {beta}};
+  return loss;
+}
+
+// The loss discopop of pairs, defined with a reference model: (1 - m) softplus(-z) + m e^-z, m = sigmoid(z/tau).
+//
+// Source: Lu et al. 2024, arXiv 2406.08414.
+// Trainers also call it log_ratio_modulated.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - tau: the temperature of the share. It must be at least 1/1024 and at most 1024. By default it is 0.05.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_discopop(double beta, double tau) {
+  preflane_loss loss = {PREFLANE_LOSS_DISCOPOP, 0, {beta, tau}};
+  return loss;
+}
+
+// The loss aot of pairs, defined with a reference model: softplus(-z) + label_smoothing z, of sort(policy_chosen -
+// policy_rejected) - sort(ref_chosen - ref_rejected).
+//
+// Source: Melnyk et al. 2024, arXiv 2406.05882.
+// Trainers also call it aot_pair and aot_paired.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_aot(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_AOT, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss aot_unpaired of pairs, defined with a reference model: softplus(-z) + label_smoothing z, of sort(u) -
+// sort(v).
+//
+// Source: Melnyk et al. 2024, arXiv 2406.05882.
+// Trainers also call it aot_unpair.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_aot_unpaired(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_AOT_UNPAIRED, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss dpop of pairs, defined with a reference model: softplus(-beta (h - lambda max(0, -u))).
+//
+// Source: Pal et al. 2024, arXiv 2402.13228.
+// Trainers also call it dpo_positive and smaug.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - lambda: the weight of the penalty. It must be finite and at least 0. By default it is 50.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_dpop(double beta, double lambda) {
+  preflane_loss loss = {PREFLANE_LOSS_DPOP, 0, {beta, lambda}};
+  return loss;
+}
+
+// The loss xpo of pairs, defined with a reference model: softplus(-z) - alpha (u + v).
+//
+// Source: Xie et al. 2024, arXiv 2405.21046.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_xpo(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_XPO, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss r_dpo of pairs, defined with a reference model: softplus(-(z + alpha length_difference)).
+//
+// Source: Park et al. 2024, arXiv 2403.19159.
+// Trainers also call it rdpo_length.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_r_dpo(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_R_DPO, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss odpo of pairs, defined with a reference model: softplus(-(z - offset)).
+//
+// Source: Amini et al. 2024, arXiv 2402.10571.
+// Trainers also call it dpo_offset.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_odpo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_ODPO, 0, {beta}};
+  return loss;
+}
+
+// The loss soft_dpo of pairs, defined with a reference model: preference softplus(-z) + (1 - preference) softplus(z).
+//
+// Source: Mitchell 2023, A note on DPO with noisy preferences, a share a pair.
+// Trainers also call it soft_labels.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_soft_dpo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_SOFT_DPO, 0, {beta}};
+  return loss;
+}
+
+// The loss soft_ipo of pairs, defined with a reference model: (h - (2 preference - 1)/(2 beta))^2.
+//
+// Source: Azar et al. 2023, arXiv 2310.12036.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_soft_ipo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_SOFT_IPO, 0, {beta}};
+  return loss;
+}
+
+// The loss rpo_bwd of pairs, defined with a reference model: KL(sigmoid(eta reward_difference) to sigmoid(z)).
+//
+// Source: Sun et al. 2025, arXiv 2502.00203 (NeMo-Aligner).
+// Trainers also call it rpo_bwd_kl.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - eta: the scale of the given rewards. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_bwd(double beta, double eta) {
+  preflane_loss loss = {PREFLANE_LOSS_RPO_BWD, 0, {beta, eta}};
+  return loss;
+}
+
+// The loss rpo_fwd of pairs, defined with a reference model: KL(sigmoid(z) to sigmoid(eta reward_difference)).
+//
+// Source: Sun et al. 2025, arXiv 2502.00203 (NeMo-Aligner).
+// Trainers also call it rpo_fwd_kl.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - eta: the scale of the given rewards. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_fwd(double beta, double eta) {
+  preflane_loss loss = {PREFLANE_LOSS_RPO_FWD, 0, {beta, eta}};
+  return loss;
+}
+
+// The loss rpo_sq of pairs, defined with a reference model: (z - eta reward_difference)^2.
+//
+// Source: Sun et al. 2025, arXiv 2502.00203 (NeMo-Aligner).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - eta: the scale of the given rewards. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_sq(double beta, double eta) {
+  preflane_loss loss = {PREFLANE_LOSS_RPO_SQ, 0, {beta, eta}};
+  return loss;
+}
+
+// The loss todo of pairs, defined with a reference model: softplus(-(z + theta)); of a tie softplus(z - theta) +
+// softplus(-z - theta) - ln(e^(-2 theta) - 1).
+//
+// Source: Guo et al. 2024, arXiv 2411.02442.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - theta: how near rewards are of which neither is preferred. It must be at least -1000 and less than 0. By default it
+//   is -0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_todo(double beta, double theta) {
+  preflane_loss loss = {PREFLANE_LOSS_TODO, 0, {beta, theta}};
+  return loss;
+}
+
+// The loss rpo of pairs, defined with a reference model: softplus(-z) + alpha nll.
+//
+// Source: Pang et al. 2024, arXiv 2404.19733.
+// Trainers also call it dpo_nll and irpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_RPO, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss cpo of pairs, defined without a reference model: softplus(-z) + label_smoothing z + alpha nll.
+//
+// Source: Xu et al. 2024, arXiv 2401.08417.
+// Trainers also call it tpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+// - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo(double beta, double label_smoothing, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_CPO, 0, {beta, label_smoothing, alpha}};
+  return loss;
+}
+
+// The loss cpo_hinge of pairs, defined without a reference model: max(0, 1 - z) + alpha nll.
+//
+// Source: Xu et al. 2024, arXiv 2401.08417, with the loss of SLiC.
+// Trainers also call it tpo_hinge.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_hinge(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_CPO_HINGE, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss cpo_ipo of pairs, defined without a reference model: (h - 1/(2 beta))^2 + alpha nll.
+//
+// Source: Xu et al. 2024, arXiv 2401.08417, with the loss of IPO.
+// Trainers also call it tpo_ipo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_ipo(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_CPO_IPO, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss cpo_simpo of pairs, defined without a reference model: softplus(-(z - gamma)) + alpha nll, on token means.
+//
+// Source: fe1ixxu/CPO_SIMPO; Saeidi et al. 2024, arXiv 2405.16681 (TPO).
+// Trainers also call it tpo_l.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - gamma: the margin that z is to exceed, not scaled by beta. It must be at least 0 and at most 65536. By default it
+//   is 0.5.
+// - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_simpo(double beta, double gamma, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_CPO_SIMPO, 0, {beta, gamma, alpha}};
+  return loss;
+}
+
+// The loss simpo_ratio of pairs, defined without a reference model: softplus(-beta (h - gamma_beta_ratio)), on token
+// means.
+//
+// Source: Meng et al. 2024, arXiv 2405.14734, as in its code and HALOs.
+// Trainers also call it simpo_official.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - gamma_beta_ratio: the margin that z is to exceed, not scaled by beta. It must be at least 0 and at most 65536. By
+//   default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_simpo_ratio(double beta, double gamma_beta_ratio) {
+  preflane_loss loss = {PREFLANE_LOSS_SIMPO_RATIO, 0, {beta, gamma_beta_ratio}};
+  return loss;
+}
+
+// The loss orpo of pairs, defined without a reference model: nll + beta softplus(-(ln(e^u/(1 - e^u)) - ln(e^v/(1 -
+// e^v)))), on token means.
+//
+// Source: Hong et al. 2024, arXiv 2403.07691.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_orpo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_ORPO, 0, {beta}};
+  return loss;
+}
+
+// The loss alphapo of pairs, defined without a reference model: softplus(-(beta (r(u) - r(v)) - gamma)), r(l) = (1 -
+// e^(-alpha l))/alpha, on token means.
+//
+// Source: Gupta et al. 2025, arXiv 2501.03884.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the shape of the rewards: 0 has the logarithm. It must be at least -1024 and at most 1024. By default it is
+//   0.25.
+// - gamma: the margin that z is to exceed, not scaled by beta. It must be at least 0 and at most 65536. By default it
+//   is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_alphapo(double beta, double alpha, double gamma) {
+  preflane_loss loss = {PREFLANE_LOSS_ALPHAPO, 0, {beta, alpha, gamma}};
+  return loss;
+}
+
+// The loss reward_model of pairs, defined without a reference model: softplus(-(u - v - margin)) + centering (u + v)^2,
+// of scores.
+//
+// Source: Bradley and Terry 1952; Ouyang et al. 2022, arXiv 2203.02155.
+// Trainers also call it bradley_terry and bt.
+//
+// Parameters:
+// - centering: the weight of the pull of the scores to 0. It must be finite and at least 0. By default it is 0.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_reward_model(double centering) {
+  preflane_loss loss = {PREFLANE_LOSS_REWARD_MODEL, 0, {centering}};
+  return loss;
+}
+
+// The loss nll of pairs, defined without a reference model: -u.
+//
+// Source: the likelihood of the chosen answer.
+// Trainers also call it sft.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_nll(void) {
+  preflane_loss loss = {PREFLANE_LOSS_NLL, 0, {0}};
+  return loss;
+}
+
+// The loss sql of pairs, defined without a reference model: max(0, 1 + (u - v)/(2 alpha))^2 + v/alpha, of a target
+// value u and a value v.
+//
+// Source: Xu et al. 2023, arXiv 2303.15810.
+//
+// Parameters:
+// - alpha: the temperature of the regularisation. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_sql(double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_SQL, 0, {alpha}};
+  return loss;
+}
+
+// The loss eql of pairs, defined without a reference model: e^((u - v)/alpha) + v/alpha, of a target value u and a
+// value v.
+//
+// Source: Xu et al. 2023, arXiv 2303.15810.
+//
+// Parameters:
+// - alpha: the temperature of the regularisation. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_eql(double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_EQL, 0, {alpha}};
+  return loss;
+}
+
+// The loss eql_clipped of pairs, defined without a reference model: e^(min((u - v)/alpha, clip) - log_scale) +
+// e^-log_scale v/alpha.
+//
+// Source: Xu et al. 2023, arXiv 2303.15810, as in its code.
+//
+// Parameters:
+// - alpha: the temperature of the regularisation. It must be finite and greater than 0. By default it is 1.
+// - clip: where the exponent is clipped. It must be at least -1024 and at most 1024. By default it is 5.
+// - log_scale: the constant that is taken from the exponents: the largest of the batch, at least -1. It must be at
+//   least -1024 and at most 1024. By default it is 0.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_eql_clipped(double alpha, double clip, double log_scale) {
+  preflane_loss loss = {PREFLANE_LOSS_EQL_CLIPPED, 0, {alpha, clip, log_scale}};
+  return loss;
+}
+
+// The loss gumbel of pairs, defined without a reference model: e^x - x - 1, x = (u - v)/temperature.
+//
+// Source: Garg et al. 2023, arXiv 2301.02328.
+// Trainers also call it xql.
+//
+// Parameters:
+// - temperature: the temperature of the regularisation. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_gumbel(double temperature) {
+  preflane_loss loss = {PREFLANE_LOSS_GUMBEL, 0, {temperature}};
+  return loss;
+}
+
+// The loss gumbel_rescaled of pairs, defined without a reference model: e^-log_scale (e^x - x - 1), x = min((u -
+// v)/temperature, clip).
+//
+// Source: Garg et al. 2023, arXiv 2301.02328, as in its code.
+//
+// Parameters:
+// - temperature: the temperature of the regularisation. It must be finite and greater than 0. By default it is 1.
+// - clip: where the exponent is clipped. It must be at least -1024 and at most 1024. By default it is 5.
+// - log_scale: the constant that is taken from the exponents: the largest of the batch, at least -1. It must be at
+//   least -1024 and at most 1024. By default it is 0.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_gumbel_rescaled(double temperature, double clip, double log_scale) {
+  preflane_loss loss = {PREFLANE_LOSS_GUMBEL_RESCALED, 0, {temperature, clip, log_scale}};
+  return loss;
+}
+
+// The loss iql of pairs, defined without a reference model: |tau - [u < v]| (u - v)^2, of a target value u and a value
+// v.
+//
+// Source: Kostrikov et al. 2021, arXiv 2110.06169.
+// Trainers also call it expectile.
+//
+// Parameters:
+// - tau: the expectile. It must be greater than 0 and less than 1. By default it is 0.7.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_iql(double tau) {
+  preflane_loss loss = {PREFLANE_LOSS_IQL, 0, {tau}};
+  return loss;
+}
+
+// The loss forward_kl of pairs, defined with a reference model: softplus(-beta d), d = e^-v - e^-u.
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+// Trainers also call it forward_kl_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_forward_kl(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_FORWARD_KL, 0, {beta}};
+  return loss;
+}
+
+// The loss forward_kl_hinge of pairs, defined with a reference model: max(0, 1 - beta d), d = e^-v - e^-u.
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_forward_kl_hinge(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_FORWARD_KL_HINGE, 0, {beta}};
+  return loss;
+}
+
+// The loss forward_kl_ipo of pairs, defined with a reference model: (d - 1/(2 beta))^2, d = e^-v - e^-u.
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_forward_kl_ipo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_FORWARD_KL_IPO, 0, {beta}};
+  return loss;
+}
+
+// The loss forward_kl_exo of pairs, defined with a reference model: the loss exo_pair of beta d, d = e^-v - e^-u.
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be greater than 0 and less than 1/2. By
+//   default it is 0.001.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_forward_kl_exo(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_FORWARD_KL_EXO, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss forward_kl_robust of pairs, defined with a reference model: the loss robust of beta d, d = e^-v - e^-u.
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_forward_kl_robust(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_FORWARD_KL_ROBUST, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss forward_kl_discopop of pairs, defined with a reference model: the loss discopop of beta d, d = e^-v - e^-u.
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - tau: the temperature of the share. It must be at least 1/1024 and at most 1024. By default it is 0.05.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_forward_kl_discopop(double beta, double tau) {
+  preflane_loss loss = {PREFLANE_LOSS_FORWARD_KL_DISCOPOP, 0, {beta, tau}};
+  return loss;
+}
+
+// The loss js_divergence of pairs, defined with a reference model: softplus(-beta d), d = ln sigmoid(u) - ln
+// sigmoid(v).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+// Trainers also call it js and jensen_shannon.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_js_divergence(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_JS_DIVERGENCE, 0, {beta}};
+  return loss;
+}
+
+// The loss js_divergence_hinge of pairs, defined with a reference model: max(0, 1 - beta d), d = ln sigmoid(u) - ln
+// sigmoid(v).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_js_divergence_hinge(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_JS_DIVERGENCE_HINGE, 0, {beta}};
+  return loss;
+}
+
+// The loss js_divergence_ipo of pairs, defined with a reference model: (d - 1/(2 beta))^2, d = ln sigmoid(u) - ln
+// sigmoid(v).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_js_divergence_ipo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_JS_DIVERGENCE_IPO, 0, {beta}};
+  return loss;
+}
+
+// The loss js_divergence_exo of pairs, defined with a reference model: the loss exo_pair of beta d, d = ln sigmoid(u) -
+// ln sigmoid(v).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be greater than 0 and less than 1/2. By
+//   default it is 0.001.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_js_divergence_exo(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_JS_DIVERGENCE_EXO, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss js_divergence_robust of pairs, defined with a reference model: the loss robust of beta d, d = ln sigmoid(u)
+// - ln sigmoid(v).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_js_divergence_robust(double beta, double label_smoothing) {
+  preflane_loss loss = {PREFLANE_LOSS_JS_DIVERGENCE_ROBUST, 0, {beta, label_smoothing}};
+  return loss;
+}
+
+// The loss js_divergence_discopop of pairs, defined with a reference model: the loss discopop of beta d, d = ln
+// sigmoid(u) - ln sigmoid(v).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - tau: the temperature of the share. It must be at least 1/1024 and at most 1024. By default it is 0.05.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_js_divergence_discopop(double beta, double tau) {
+  preflane_loss loss = {PREFLANE_LOSS_JS_DIVERGENCE_DISCOPOP, 0, {beta, tau}};
+  return loss;
+}
+
+// The loss alpha_divergence of pairs, defined with a reference model: softplus(-beta d), d = (e^((alpha - 1) u) -
+// e^((alpha - 1) v))/(alpha - 1).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the order of the divergence: at 1 it is the reverse KL. It must be at least -1024 and at most 1024. By
+//   default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_alpha_divergence(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_ALPHA_DIVERGENCE, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss alpha_divergence_hinge of pairs, defined with a reference model: max(0, 1 - beta d), d = (e^((alpha - 1) u)
+// - e^((alpha - 1) v))/(alpha - 1).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the order of the divergence: at 1 it is the reverse KL. It must be at least -1024 and at most 1024. By
+//   default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_alpha_divergence_hinge(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_ALPHA_DIVERGENCE_HINGE, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss alpha_divergence_ipo of pairs, defined with a reference model: (d - 1/(2 beta))^2, d = (e^((alpha - 1) u) -
+// e^((alpha - 1) v))/(alpha - 1).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the order of the divergence: at 1 it is the reverse KL. It must be at least -1024 and at most 1024. By
+//   default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_alpha_divergence_ipo(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_ALPHA_DIVERGENCE_IPO, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss alpha_divergence_exo of pairs, defined with a reference model: the loss exo_pair of beta d, d = (e^((alpha -
+// 1) u) - e^((alpha - 1) v))/(alpha - 1).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be greater than 0 and less than 1/2. By
+//   default it is 0.001.
+// - alpha: the order of the divergence: at 1 it is the reverse KL. It must be at least -1024 and at most 1024. By
+//   default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_alpha_divergence_exo(double beta, double label_smoothing, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_ALPHA_DIVERGENCE_EXO, 0, {beta, label_smoothing, alpha}};
+  return loss;
+}
+
+// The loss alpha_divergence_robust of pairs, defined with a reference model: the loss robust of beta d, d = (e^((alpha
+// - 1) u) - e^((alpha - 1) v))/(alpha - 1).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
+//   default it is 0.1.
+// - alpha: the order of the divergence: at 1 it is the reverse KL. It must be at least -1024 and at most 1024. By
+//   default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_alpha_divergence_robust(double beta, double label_smoothing, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_ALPHA_DIVERGENCE_ROBUST, 0, {beta, label_smoothing, alpha}};
+  return loss;
+}
+
+// The loss alpha_divergence_discopop of pairs, defined with a reference model: the loss discopop of beta d, d =
+// (e^((alpha - 1) u) - e^((alpha - 1) v))/(alpha - 1).
+//
+// Source: Wang et al. 2023, arXiv 2309.16240 (f-DPO).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - tau: the temperature of the share. It must be at least 1/1024 and at most 1024. By default it is 0.05.
+// - alpha: the order of the divergence: at 1 it is the reverse KL. It must be at least -1024 and at most 1024. By
+//   default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_alpha_divergence_discopop(double beta, double tau, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_ALPHA_DIVERGENCE_DISCOPOP, 0, {beta, tau, alpha}};
+  return loss;
+}
+
+// The loss cpl of pairs, defined without a reference model: preference softplus(-beta (u - contrastive_bias v)) + (1 -
+// preference) softplus(-beta (v - contrastive_bias u)).
+//
+// Source: Hejna et al. 2023, arXiv 2310.13639, with the conservative bias of its eq. 7.
+// Trainers also call it contrastive_preference_learning.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - contrastive_bias: what the other segment's score counts, beside 1 for the preferred one: below 1 the policy keeps
+//   to the data. It must be greater than 0 and at most 1. By default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_cpl(double beta, double contrastive_bias) {
+  preflane_loss loss = {PREFLANE_LOSS_CPL, 0, {beta, contrastive_bias}};
+  return loss;
+}
+
+// The loss partial_return of pairs, defined without a reference model: preference softplus(-h) + (1 - preference)
+// softplus(h), on returns of segments.
+//
+// Source: Christiano et al. 2017, arXiv 1706.03741; Knox et al. 2022, arXiv 2206.02231.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_partial_return(void) {
+  preflane_loss loss = {PREFLANE_LOSS_PARTIAL_RETURN, 0, {0}};
+  return loss;
+}
+
+// The loss regret of pairs, defined without a reference model: preference softplus(h) + (1 - preference) softplus(-h),
+// on regrets of segments.
+//
+// Source: Knox et al. 2022, arXiv 2206.02231.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_regret(void) {
+  preflane_loss loss = {PREFLANE_LOSS_REGRET, 0, {0}};
+  return loss;
+}
+
+// The loss dppo of pairs, defined without a reference model: softplus((u - contrastive_bias v)/temperature), on
+// distances of segments.
+//
+// Source: An et al. 2023, arXiv 2301.12842.
+// Trainers also call it direct_preference_based_policy_optimization.
+//
+// Parameters:
+// - temperature: what similarities or distances are divided by. It must be at least 1e-12 and at most 1e12. By default
+//   it is 0.1.
+// - contrastive_bias: what the other segment's score counts, beside 1 for the preferred one: below 1 the policy keeps
+//   to the data. It must be greater than 0 and at most 1. By default it is 0.5.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_dppo(double temperature, double contrastive_bias) {
+  preflane_loss loss = {PREFLANE_LOSS_DPPO, 0, {temperature, contrastive_bias}};
+  return loss;
+}
+
 // The loss kto of labelled answers, defined with a reference model: desirable_weight sigmoid(-(z - z0)) where
 // desirable, undesirable_weight sigmoid(z - z0) elsewhere.
 //
@@ -2107,6 +3672,48 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_simpo(double beta, double gamma) {
 // - undesirable_weight: the weight of a class of answers. It must be finite and at least 0. By default it is 1.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_kto(double beta, double desirable_weight, double undesirable_weight) {
   preflane_loss loss = {PREFLANE_LOSS_KTO, 0, {beta, desirable_weight, undesirable_weight}};
+  return loss;
+}
+
+// The loss bco of labelled answers, defined with a reference model: softplus(-(z - z0)) where desirable, softplus(z -
+// z0) elsewhere.
+//
+// Source: Jung et al. 2024, arXiv 2404.04656; its shift is z0, beta times the reference point.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_bco(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_BCO, 0, {beta}};
+  return loss;
+}
+
+// The loss apo_zero_unpaired of labelled answers, defined with a reference model: desirable_weight sigmoid(-z) where
+// desirable, undesirable_weight sigmoid(z) elsewhere.
+//
+// Source: D'Oosterlinck et al. 2024, arXiv 2408.06266, for single answers as in TRL's KTO trainer.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - desirable_weight: the weight of a class of answers. It must be finite and at least 0. By default it is 1.
+// - undesirable_weight: the weight of a class of answers. It must be finite and at least 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_apo_zero_unpaired(double beta, double desirable_weight, double undesirable_weight) {
+  preflane_loss loss = {PREFLANE_LOSS_APO_ZERO_UNPAIRED, 0, {beta, desirable_weight, undesirable_weight}};
+  return loss;
+}
+
+// The loss siglip of labelled answers, defined without a reference model: softplus(-(z + bias)) where desirable,
+// softplus(z + bias) elsewhere, z = beta times a similarity.
+//
+// Source: Zhai et al. 2023, arXiv 2303.15343; dividing the sum by the batch's N is left to the caller.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - bias: what is added to the scaled similarity. It must be finite. By default it is -10.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_siglip(double beta, double bias) {
+  preflane_loss loss = {PREFLANE_LOSS_SIGLIP, 0, {beta, bias}};
   return loss;
 }
 
@@ -2124,6 +3731,120 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_plackett_luce(double beta) {
   return loss;
 }
 
+// The loss s_dpo of listed answers, defined with a reference model: ln(1 + sum over j > 1 of e^(z_j - z_1)), the chosen
+// answer first.
+//
+// Source: Chen et al. 2024, arXiv 2406.09215.
+// Trainers also call it sdpo and softmax_dpo.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_s_dpo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_S_DPO, 0, {beta}};
+  return loss;
+}
+
+// The loss info_nca of listed answers, defined with a reference model: -sum of p_i ln softmax(z)_i, with p =
+// softmax(reward / alpha).
+//
+// Source: Chen et al. 2024, arXiv 2402.05369 (InfoNCA).
+// Trainers also call it infonca.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the temperature of the given rewards. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_info_nca(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_INFO_NCA, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss nca of listed answers, defined with a reference model: sum of p_i softplus(-z_i) + softplus(z_i)/K, with p =
+// softmax(reward / alpha) of K answers.
+//
+// Source: Chen et al. 2024, arXiv 2402.05369 (NCA).
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - alpha: the temperature of the given rewards. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_nca(double beta, double alpha) {
+  preflane_loss loss = {PREFLANE_LOSS_NCA, 0, {beta, alpha}};
+  return loss;
+}
+
+// The loss lipo of listed answers, defined with a reference model: sum over relevance_i > relevance_j of |2^relevance_i
+// - 2^relevance_j| |1/ln(1 + rank_i) - 1/ln(1 + rank_j)| softplus(-(z_i - z_j)), ranks by z.
+//
+// Source: Liu et al. 2024, arXiv 2402.01878, LiPO-lambda.
+// Trainers also call it lipo_lambda.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_lipo(double beta) {
+  preflane_loss loss = {PREFLANE_LOSS_LIPO, 0, {beta}};
+  return loss;
+}
+
+// The loss real of listed answers, defined with a reference model: ln(1 + sum over wrong answers of e^(u_j/tau)) + ln(1
+// + sum over right answers of e^(-u_j/tau)), on token means.
+//
+// Source: REAL, as ms-swift has it.
+//
+// Parameters:
+// - tau: the temperature. It must be finite and greater than 0. By default it is 0.05.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_real(double tau) {
+  preflane_loss loss = {PREFLANE_LOSS_REAL, 0, {tau}};
+  return loss;
+}
+
+// The loss a2po of listed answers, defined with a reference model: mean of (z_i - (reward_i - V))^2, with V = beta1 ln
+// mean of e^(reward/beta1).
+//
+// Source: Brantley et al. 2025, arXiv 2505.20686, with beta for its beta_2, as in TRL.
+// Trainers also call it a_star_po.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - beta1: the temperature of the given rewards. It must be finite and greater than 0. By default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_a2po(double beta, double beta1) {
+  preflane_loss loss = {PREFLANE_LOSS_A2PO, 0, {beta, beta1}};
+  return loss;
+}
+
+// The loss plackett_luce_top of listed answers, defined with a reference model: sum over k <= top of (log-sum-exp of
+// z_j over j >= k) - z_k: the first answers from best to worst, then the others.
+//
+// Source: Rafailov et al. 2023, arXiv 2305.18290, appendix A.3, of a partial ranking.
+// Trainers also call it pl_top_k.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - top: how many answers are ranked, the others being below them. It must be a whole number from 1 to 1000000. By
+//   default it is 1.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_plackett_luce_top(double beta, double top) {
+  preflane_loss loss = {PREFLANE_LOSS_PLACKETT_LUCE_TOP, 0, {beta, top}};
+  return loss;
+}
+
+// The loss mdpo of listed answers, defined with a reference model: sum over j > 1 of softplus(-(z_1 - z_j)) +
+// softplus(-(z_1 - delta)), the chosen answer first.
+//
+// Source: Wang et al. 2024, arXiv 2406.11839, with all three terms against the reference.
+//
+// Parameters:
+// - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
+//   default it is 0.1.
+// - delta: the reward that the chosen answer is to exceed. It must be at least 0 and at most 65536. By default it is 0.
+PREFLANE_CONSTRUCTOR preflane_loss preflane_mdpo(double beta, double delta) {
+  preflane_loss loss = {PREFLANE_LOSS_MDPO, 0, {beta, delta}};
+  return loss;
+}
+
 // Every loss, for a macro X(name, (parameters as declared), (parameters as given)). Such a macro makes a function for
 // each loss, for example, as preflane.hpp does.
 #define PREFLANE_FOR_EACH_LOSS(X) \
@@ -2133,7 +3854,79 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_plackett_luce(double beta) {
   X(ipo, (double beta), (beta)) \
   X(hinge, (double beta), (beta)) \
   X(simpo, (double beta, double gamma), (beta, gamma)) \
+  X(sppo_hard, (double beta), (beta)) \
+  X(exo_pair, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(simper, (), ()) \
+  X(rebel, (double eta), (eta)) \
+  X(sigmoid_norm, (double beta), (beta)) \
+  X(slic, (double delta), (delta)) \
+  X(nca_pair, (double beta), (beta)) \
+  X(bco_pair, (double beta, double shift), (beta, shift)) \
+  X(apo_zero, (double beta), (beta)) \
+  X(apo_down, (double beta), (beta)) \
+  X(discopop, (double beta, double tau), (beta, tau)) \
+  X(aot, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(aot_unpaired, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(dpop, (double beta, double lambda), (beta, lambda)) \
+  X(xpo, (double beta, double alpha), (beta, alpha)) \
+  X(r_dpo, (double beta, double alpha), (beta, alpha)) \
+  X(odpo, (double beta), (beta)) \
+  X(soft_dpo, (double beta), (beta)) \
+  X(soft_ipo, (double beta), (beta)) \
+  X(rpo_bwd, (double beta, double eta), (beta, eta)) \
+  X(rpo_fwd, (double beta, double eta), (beta, eta)) \
+  X(rpo_sq, (double beta, double eta), (beta, eta)) \
+  X(todo, (double beta, double theta), (beta, theta)) \
+  X(rpo, (double beta, double alpha), (beta, alpha)) \
+  X(cpo, (double beta, double label_smoothing, double alpha), (beta, label_smoothing, alpha)) \
+  X(cpo_hinge, (double beta, double alpha), (beta, alpha)) \
+  X(cpo_ipo, (double beta, double alpha), (beta, alpha)) \
+  X(cpo_simpo, (double beta, double gamma, double alpha), (beta, gamma, alpha)) \
+  X(simpo_ratio, (double beta, double gamma_beta_ratio), (beta, gamma_beta_ratio)) \
+  X(orpo, (double beta), (beta)) \
+  X(alphapo, (double beta, double alpha, double gamma), (beta, alpha, gamma)) \
+  X(reward_model, (double centering), (centering)) \
+  X(nll, (), ()) \
+  X(sql, (double alpha), (alpha)) \
+  X(eql, (double alpha), (alpha)) \
+  X(eql_clipped, (double alpha, double clip, double log_scale), (alpha, clip, log_scale)) \
+  X(gumbel, (double temperature), (temperature)) \
+  X(gumbel_rescaled, (double temperature, double clip, double log_scale), (temperature, clip, log_scale)) \
+  X(iql, (double tau), (tau)) \
+  X(forward_kl, (double beta), (beta)) \
+  X(forward_kl_hinge, (double beta), (beta)) \
+  X(forward_kl_ipo, (double beta), (beta)) \
+  X(forward_kl_exo, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(forward_kl_robust, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(forward_kl_discopop, (double beta, double tau), (beta, tau)) \
+  X(js_divergence, (double beta), (beta)) \
+  X(js_divergence_hinge, (double beta), (beta)) \
+  X(js_divergence_ipo, (double beta), (beta)) \
+  X(js_divergence_exo, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(js_divergence_robust, (double beta, double label_smoothing), (beta, label_smoothing)) \
+  X(js_divergence_discopop, (double beta, double tau), (beta, tau)) \
+  X(alpha_divergence, (double beta, double alpha), (beta, alpha)) \
+  X(alpha_divergence_hinge, (double beta, double alpha), (beta, alpha)) \
+  X(alpha_divergence_ipo, (double beta, double alpha), (beta, alpha)) \
+  X(alpha_divergence_exo, (double beta, double label_smoothing, double alpha), (beta, label_smoothing, alpha)) \
+  X(alpha_divergence_robust, (double beta, double label_smoothing, double alpha), (beta, label_smoothing, alpha)) \
+  X(alpha_divergence_discopop, (double beta, double tau, double alpha), (beta, tau, alpha)) \
+  X(cpl, (double beta, double contrastive_bias), (beta, contrastive_bias)) \
+  X(partial_return, (), ()) \
+  X(regret, (), ()) \
+  X(dppo, (double temperature, double contrastive_bias), (temperature, contrastive_bias)) \
   X(kto, (double beta, double desirable_weight, double undesirable_weight), (beta, desirable_weight, undesirable_weight)) \
-  X(plackett_luce, (double beta), (beta))
+  X(bco, (double beta), (beta)) \
+  X(apo_zero_unpaired, (double beta, double desirable_weight, double undesirable_weight), (beta, desirable_weight, undesirable_weight)) \
+  X(siglip, (double beta, double bias), (beta, bias)) \
+  X(plackett_luce, (double beta), (beta)) \
+  X(s_dpo, (double beta), (beta)) \
+  X(info_nca, (double beta, double alpha), (beta, alpha)) \
+  X(nca, (double beta, double alpha), (beta, alpha)) \
+  X(lipo, (double beta), (beta)) \
+  X(real, (double tau), (tau)) \
+  X(a2po, (double beta, double beta1), (beta, beta1)) \
+  X(plackett_luce_top, (double beta, double top), (beta, top)) \
+  X(mdpo, (double beta, double delta), (beta, delta))
 
 #endif  /* PREFLANE_H */

@@ -78,8 +78,9 @@ class Digest:
 
 def heads():
     """What the file's head says: of `dpo/1` and its like the parameters by name (`# dpo/1: beta 0.5`), and of a loss what its rows have beside
-    log-probabilities in turn (`# rebel column reward_difference: 0.5 1.0`)."""
-    cases, columns = {}, {}
+    log-probabilities in turn (`# rebel column reward_difference: 0.5 1.0`)
+    and how far out they are (`# simper within: 65536`)."""
+    cases, columns, within = {}, {}, {}
     for line in DIGESTS.read_text(encoding="utf-8").splitlines():
         name, colon, values = line.removeprefix("# ").partition(":")
         if not line.startswith("#") or not colon:
@@ -89,10 +90,19 @@ def heads():
             cases[name] = {parameter: float(value) for parameter, value in pairs}
         elif name.split()[1:2] == ["column"]:
             columns[name.split()[0]] = [floats.f32(float(value)) for value in values.split()]
-    return cases, columns
+        elif name.split()[1:2] == ["within"]:
+            within[name.split()[0]] = float(values)
+    return cases, columns, within
 
 
-CASES, COLUMNS = heads()
+CASES, COLUMNS, WITHIN = heads()
+
+
+def clamped(loss, row):
+    """A row whose log-probabilities lie within what the file's head says (`# simper within: 65536`)."""
+    reach = WITHIN.get(loss, floats.INFINITY)
+    *logps, weight = row
+    return *(x if x - x != 0.0 else min(max(x, -reach), reach) for x in logps), weight
 
 
 def beside(loss, rows):
@@ -114,6 +124,7 @@ def pairs(loss, values, rows):
 def pairs_by_value(loss, values, rows):
     """The digest of a loss that is defined by its exact values: of each form the outputs, then the metrics."""
     digest = Digest()
+    rows = [clamped(loss, row) for row in rows]
     for reference in (True, False):
         *found, accurate, ties = losses.evaluate_by_value(loss, values, rows, beside(loss, rows), reference)
         for raw in found:

@@ -386,11 +386,20 @@ pub fn beside(description: &Description, index: usize) -> f32 {
     description.column.map_or(0.0, |column| column.grid[index % column.grid.len()] as f32)
 }
 
+/// What the log-probabilities of a loss lie within: of one that has exponentials of them less far out, for the products of those beyond are
+/// what no exact value defines.
+pub fn reach(description: &Description) -> f32 {
+    if description.nearest && description.formula.contains("e^") { 65_536.0 } else { f32::MAX }
+}
+
 /// Writes row `index` into its place in the columns.
 pub fn place(loss: &Loss, rows: &Rows, index: usize, columns: &mut [&mut [f32]; INPUTS], at: usize) {
     let row = rows.row(index);
-    let column = beside(loss.description(), index);
-    let values = [row.policy_chosen, row.policy_rejected, row.ref_chosen, row.ref_rejected, row.weight, column];
+    let (column, reach) = (beside(loss.description(), index), reach(loss.description()));
+    let within = |x: f32| if x.is_finite() { x.clamp(-reach, reach) } else { x };
+    let [pc, pr] = [row.policy_chosen, row.policy_rejected].map(within);
+    let [rc, rr] = [row.ref_chosen, row.ref_rejected].map(within);
+    let values = [pc, pr, rc, rr, row.weight, column];
     for (column, value) in columns.iter_mut().zip(values) {
         column[at] = value;
     }

@@ -11,7 +11,7 @@ use preflane_conformance::expected::{committed, differences, parse};
 use preflane_conformance::inputs::{Arguments, LogitRows, Rows, Set};
 use preflane_conformance::logits::Columns as Pieces;
 use preflane_conformance::{
-    Blocks, Brief, Case, Form, Function, Hasher, INPUTS, Name, OUTPUTS, Runner, What, digests, is_of_few, place,
+    Blocks, Brief, Case, Form, Function, Hasher, INPUTS, Name, OUTPUTS, Runner, What, digests, is_of_few, place, reach,
 };
 
 const USAGE: &str = "\
@@ -335,6 +335,9 @@ fn print() -> Result<ExitCode, Error> {
             let parameters = description.parameters.iter().zip(values.iter());
             let parameters: Vec<_> = parameters.map(|(p, value)| format!("{} {value:?}", p.name)).collect();
             println!("# {}/{index}: {}", description.name, parameters.join(", "));
+        }
+        if reach(description) < f32::MAX {
+            println!("# {} within: {}", description.name, reach(description));
         }
         if let Some(column) = description.column {
             let grid: Vec<_> = column.grid.iter().map(|value| format!("{value:?}")).collect();

@@ -751,7 +751,7 @@ impl MulAssign<&Self> for Float384 {
     }
 }
 
-/// Of a divisor that is 0 the limit.
+/// Of a divisor that is 0 the limit from above.
 impl DivAssign<&Self> for Float384 {
     /// Limb by limb.
     #[inline(never)]
@@ -759,11 +759,11 @@ impl DivAssign<&Self> for Float384 {
         if self.is_zero() {
             return;
         }
-        self.negative ^= other.negative;
         if other.is_zero() {
             self.set_infinite(self.negative);
             return;
         }
+        self.negative ^= other.negative;
         self.exponent = self.exponent.saturating_sub(other.exponent);
         // Both in [1/2, 1): the quotient is in (1/2, 2).
         let mut rest = self.limbs;

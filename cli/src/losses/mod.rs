@@ -131,7 +131,7 @@ fn markdown(losses: &[&'static Description]) -> String {
                 text,
                 "| `{}`{others} | `{}` | {} | {} | {} | {} |",
                 loss.name,
-                loss.formula,
+                loss.formula.replace('|', "\\|"),
                 parameters.collect::<Vec<_>>().join(", "),
                 loss.column.map(|column| format!("`{}`", column.name)).unwrap_or_default(),
                 if loss.reference { "yes" } else { "no" },
