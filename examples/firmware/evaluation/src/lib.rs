@@ -9,7 +9,8 @@ pub use pairs::{PAIRS, TokenPair, Tokens};
 
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slots, Storage, StorageError};
 use preflane::streaming::{Alarm, Alarms, Changes, Evaluator, Limits, Monitor, Scored, Side, Threshold, WindowReport};
-use preflane::{Error, Loss, Report};
+use preflane::losses::Dpo;
+use preflane::{Error, Report};
 
 /// Pairs in the window: a trade of memory (16 bytes each) against the delay of an alarm.
 pub const WINDOW: usize = 16;
@@ -39,7 +40,7 @@ fn limits() -> Result<Limits, Error> {
 }
 
 /// One pair, token by token: `None` if an answer is missing.
-fn score(evaluator: &mut Evaluator<Loss>, pair: &TokenPair) -> Result<Option<Scored>, Error> {
+fn score(evaluator: &mut Evaluator<Dpo>, pair: &TokenPair) -> Result<Option<Scored>, Error> {
     let mut scored = None;
     for (side, tokens) in [(Side::Chosen, &pair.chosen), (Side::Rejected, &pair.rejected)] {
         evaluator.begin(side)?;
@@ -58,7 +59,7 @@ fn score(evaluator: &mut Evaluator<Loss>, pair: &TokenPair) -> Result<Option<Sco
 /// Those of the library and of the storage.
 pub fn run<S: Storage>(pairs: &[TokenPair], storage: S, log: &mut impl Log) -> Result<(), StorageError<S::Error>> {
     let limits = limits().map_err(StorageError::State)?;
-    let mut evaluator = Evaluator::new(Loss::dpo(0.1).map_err(StorageError::State)?);
+    let mut evaluator = Evaluator::new(Dpo::new(0.1).map_err(StorageError::State)?);
     let mut record = [0; RECORD];
     let mut monitor = Monitor::<WINDOW>::new();
     let (mut slots, _) = Slots::open(storage, &mut monitor, &mut record)?;

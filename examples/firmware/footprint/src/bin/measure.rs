@@ -4,10 +4,10 @@
 
 use core::hint::black_box;
 use preflane::logits::Scaling;
-use preflane::losses::{LOSSES, Shape};
+use preflane::losses::{Cdpo, Dpo, Hinge, Ipo, OneOf, Robust, SimPo};
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slots};
 use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, Scored, Side, Threshold};
-use preflane::{Error, Loss};
+use preflane::Error;
 use preflane_example_evaluation::{Memory, PAIRS};
 use preflane_example_footprint::clock::Clock;
 use preflane_example_footprint::stack::{called, depth, pointer};
@@ -21,25 +21,35 @@ const RECORD: usize = Monitor::<WINDOW>::BYTES + RECORD_OVERHEAD;
 /// the range; what is not finite.
 const VALUES: [f32; 8] = [-12.5, -14.0, 0.0, -1e-30, 1e30, -3.4e38, f32::NEG_INFINITY, f32::NAN];
 
-/// Every loss of pairs.
-fn losses() -> impl Iterator<Item = Result<Loss, Error>> {
-    let pairwise = LOSSES.iter().filter(|description| description.shape == Shape::Pairwise);
-    pairwise.map(|description| Loss::new(description, &description.case(0)))
+/// The losses that are defined by their operations: what a device is likely to choose from.
+type Set = OneOf<Dpo, OneOf<Cdpo, OneOf<Robust, OneOf<Ipo, OneOf<Hinge, SimPo>>>>>;
+
+/// Each with everyday parameters.
+fn losses() -> [Result<Set, Error>; 6] {
+    use OneOf::{First, Second};
+    [
+        Dpo::new(0.1).map(First),
+        Cdpo::new(0.1, 0.1).map(|loss| Second(First(loss))),
+        Robust::new(0.1, 0.1).map(|loss| Second(Second(First(loss)))),
+        Ipo::new(0.1).map(|loss| Second(Second(Second(First(loss))))),
+        Hinge::new(0.1).map(|loss| Second(Second(Second(Second(First(loss)))))),
+        SimPo::new(0.1, 0.5).map(|loss| Second(Second(Second(Second(Second(loss)))))),
+    ]
 }
 
 #[inline(never)]
-fn token(evaluator: &mut Evaluator<Loss>, policy: f32, reference: Option<f32>) -> Result<(), Error> {
+fn token(evaluator: &mut Evaluator<Set>, policy: f32, reference: Option<f32>) -> Result<(), Error> {
     evaluator.token(policy, reference)
 }
 
 #[inline(never)]
-fn end(evaluator: &mut Evaluator<Loss>, reference: Option<f32>) -> Result<Option<Scored>, Error> {
+fn end(evaluator: &mut Evaluator<Set>, reference: Option<f32>) -> Result<Option<Scored>, Error> {
     evaluator.end(reference)
 }
 
 /// A pair of one token an answer, and the stack pointer where it was scored.
 #[inline(never)]
-fn one(evaluator: &mut Evaluator<Loss>, [pc, pr, rc, rr]: [f32; 4]) -> Result<(usize, Option<Scored>), Error> {
+fn one(evaluator: &mut Evaluator<Set>, [pc, pr, rc, rr]: [f32; 4]) -> Result<(usize, Option<Scored>), Error> {
     evaluator.begin(Side::Chosen)?;
     token(evaluator, pc, Some(rc))?;
     end(evaluator, None)?;
@@ -50,7 +60,7 @@ fn one(evaluator: &mut Evaluator<Loss>, [pc, pr, rc, rr]: [f32; 4]) -> Result<(u
 }
 
 /// All combinations of the values, and pairs at the zeros of losses and gradients.
-fn adversarial(evaluator: &mut Evaluator<Loss>) -> Result<usize, Error> {
+fn adversarial(evaluator: &mut Evaluator<Set>) -> Result<usize, Error> {
     let n = VALUES.len();
     let mut called_at = 0;
     for row in 0..n.pow(4) {
@@ -65,7 +75,7 @@ fn adversarial(evaluator: &mut Evaluator<Loss>) -> Result<usize, Error> {
 }
 
 fn state() {
-    println!("state_evaluator {}", size_of::<Evaluator<Loss>>());
+    println!("state_evaluator {}", size_of::<Evaluator<Set>>());
     println!("state_monitor {}", size_of::<Monitor<WINDOW>>());
     println!("state_window_row {}", size_of::<Monitor<WINDOW>>() - size_of::<Monitor<{ WINDOW - 1 }>>());
     println!("state_scored {}", size_of::<Scored>());
@@ -83,7 +93,7 @@ fn limits() -> Result<Limits, Error> {
 fn stacks() -> Result<(), Error> {
     let limits = limits()?;
     let mut monitor = Monitor::<WINDOW>::new();
-    let mut evaluator = Evaluator::new(Loss::dpo(0.1)?);
+    let mut evaluator = Evaluator::new(OneOf::First(Dpo::new(0.1)?));
     let mut last = None;
     println!(
         "stack_ordinary {}",
@@ -120,7 +130,7 @@ fn stacks() -> Result<(), Error> {
 fn instructions(clock: &mut Clock) -> Result<(), Error> {
     let limits = limits()?;
     let (mut tokens, mut in_tokens, mut in_pairs, mut in_pushes) = (0_u32, 0_u64, 0_u64, 0_u64);
-    let mut evaluator = Evaluator::new(black_box(Loss::dpo(0.1)?));
+    let mut evaluator = Evaluator::new(black_box(OneOf::First(Dpo::new(0.1)?)));
     let mut monitor = Monitor::<WINDOW>::new();
     for pair in &PAIRS {
         let mut scored = None;
