@@ -24,7 +24,7 @@ const APART: u32 = 362;
 
 /// Bits that a difference of formulas' values has lost at most: what would have lost more is 0, for truncation and [`APART`] alone
 /// keep its terms from being the same.
-const CANCELLED: i32 = 359;
+const CANCELLED: i32 = 340;
 
 /// Bits from the top one on within which a value that is next to a midpoint is taken to be one.
 const CERTAIN: u32 = 370;
