@@ -259,6 +259,20 @@ fn cancellation() {
     }
 }
 
+/// Shares whose sum is exactly 1 leave a derivative of exactly 0, which no beta makes more: the other answers are too far away to have a share.
+#[test]
+fn shares_that_cancel_against_a_huge_beta() {
+    let of_policy = |logps: &[f32]| list(logps.iter().map(|logp| [*logp, 0.0]));
+    let rows = [
+        of_policy(&[-9.019_608_5, 12_672.0, 12_672.0, 0.0, 0.0, 0.0, 0.0]),
+        of_policy(&[-2.715_360_7e23, -2.715_360_7e23, -2.0, 0.0, 0.0, 0.0, 0.0]),
+        of_policy(&[3.0, 3.0, 3.0, 3.0, 3.0]),
+    ];
+    for beta in [1.718_712_739_618_936_5e161, 2.657_057_513_439_796_3e303] {
+        judge(&judged(Some(beta)).swap_remove(0), &rows);
+    }
+}
+
 /// Where a result passes through 0, and where one lies next to a midpoint of two `f32`, which only many bits can round.
 #[test]
 fn near_zeros_and_midpoints() {

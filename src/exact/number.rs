@@ -22,9 +22,9 @@ const INFINITE: i32 = 1 << 24;
 /// Bits by which the terms of a sum differ at most: see the module's word on ties.
 const APART: u32 = 362;
 
-/// Bits that a difference of formulas' values has lost at most: what would have lost more is 0, for truncation and [`APART`] alone
-/// keep its terms from being the same.
-const CANCELLED: i32 = 359;
+/// Bits that a formula's sum has lost at most: one that has lost more is 0. Exact terms (332 bits) that differ at all lose fewer; what truncation and
+/// [`APART`] leave of equal ones, after the squarings of an exponential too, is less.
+const CANCELLED: i32 = 340;
 
 /// Bits from the top one on within which a value that is next to a midpoint is taken to be one.
 const CERTAIN: u32 = 370;
@@ -317,6 +317,24 @@ impl Float384 {
         }
     }
 
+    /// Adds `other`, or subtracts it, as a formula does: what has cancelled wholly is 0.
+    #[inline(never)]
+    fn combine(&mut self, other: &Self, subtract: bool) {
+        let largest = self.exponent.max(other.exponent);
+        self.accumulate(other, subtract);
+        if self.exponent < largest.saturating_sub(CANCELLED) {
+            *self = Self::ZERO;
+        }
+    }
+
+    fn plus(&mut self, other: &Self) {
+        self.combine(other, false);
+    }
+
+    fn minus(&mut self, other: &Self) {
+        self.combine(other, true);
+    }
+
     /// Adds a finite `f64`.
     #[inline(never)]
     pub fn add_f64(&mut self, term: f64) {
@@ -436,8 +454,8 @@ impl Float384 {
             *self = if self.exponent > INFINITE / 2 { Self::ZERO } else { Self::power(-8 * INFINITE) };
             return;
         }
-        // 1 - self: below, a smaller part of self would be a term that is too small for a sum.
-        if self.exponent < -340 {
+        // 1 - self, to all bits: the series has smaller parts of self beside 1, which [`APART`] would enlarge, and squarings the more.
+        if self.exponent < -CANCELLED {
             self.negate();
             *self += &Self::ONE;
             return;
@@ -649,24 +667,6 @@ impl Float384 {
         *self -= &Self::ONE;
         self.log1p();
         *self += &linear;
-    }
-}
-
-impl Float384 {
-    /// A sum or difference in a formula.
-    #[inline(never)]
-    fn combine(&mut self, other: &Self, subtract: bool) {
-        let largest = self.exponent.max(other.exponent);
-        self.accumulate(other, subtract);
-        if self.exponent < largest.saturating_sub(CANCELLED) {
-            *self = Self::ZERO;
-        }
-    }
-    fn plus(&mut self, other: &Self) {
-        self.combine(other, false);
-    }
-    fn minus(&mut self, other: &Self) {
-        self.combine(other, true);
     }
 }
 
