@@ -41,7 +41,7 @@ mod sealed {
 macro_rules! kernels {
     (operations { $($operations:tt)* } pairwise { $($pairwise:tt)* } $($others:tt)*) => {
         kernels!(@each |loss| pairs::ByOperations(*loss), pairs::one, $($operations)*);
-        kernels!(@each |loss| pairs::ByValue(loss), pairs::settle, $($pairwise)*);
+        kernels!(@each |loss| pairs::ByValue(loss), pairs::one_by_value, $($pairwise)*);
         kernels!(@any [$($operations)*] [$($pairwise)*]);
     };
     (@each |$loss:ident| $kernel:expr, $one:path, $($number:literal $Type:ident $name:ident [$($alias:literal),*]

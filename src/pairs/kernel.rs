@@ -81,7 +81,11 @@ pub fn block(backend: Backend, kernel: &dyn Rows, pairs: Pairs<'_>, outputs: &mu
     counts
 }
 
+/// With the first row again and again, which raises no floating-point exception that it does not raise itself.
 fn pad(to: &mut [f32; MAX_LANES], from: &[f32]) {
+    if let Some(first) = from.first() {
+        to.fill(*first);
+    }
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }

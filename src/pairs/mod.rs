@@ -14,10 +14,9 @@ use crate::losses::Parameter;
 pub(crate) use counts::Counts;
 pub(crate) use kernel::{ByOperations, Rows, block, one};
 pub(crate) use log_ratios::sign_of_h;
-pub(crate) use nearest::ByValue;
+pub(crate) use nearest::{ByValue, one_by_value};
 pub(crate) use outputs::{OutputSlices, RESULTS, SUMMED, place};
 pub use outputs::{Outputs, Pair};
-pub(crate) use settle::settle;
 
 /// Log-probabilities of preference pairs, one row a pair. All slices have the same length.
 ///

@@ -4,9 +4,9 @@
 use super::counts::Counts;
 use super::kernel::{Rows, count};
 use super::log_ratios::log_ratios;
-use super::settle::settle_rows;
+use super::settle::{settle, settle_rows};
 use super::stage::{ROWS, Stage, Staged};
-use super::{OutputSlices, Pairs, place};
+use super::{Beside, OutputSlices, Pairs, RESULTS, place};
 use crate::lanes::{Backend, Kernel, Lanes, dispatch};
 use crate::losses::{Real, Tracked};
 use crate::outputs::{Columns, Nearest};
@@ -101,4 +101,18 @@ fn inputs<L: Lanes>(pairs: &Pairs<'_>, at: usize) -> [L; 4] {
         None => (L::splat(0.0), L::splat(0.0)),
     };
     [L::load(pairs.policy_chosen_logps, at), L::load(pairs.policy_rejected_logps, at), rc, rr]
+}
+
+/// One row, with the bits that it has among others: policy chosen, policy rejected, reference chosen, reference rejected
+/// (0 without a reference).
+pub fn one_by_value(
+    formula: &dyn Staged,
+    inputs: &[f32; 4],
+    beside: Beside,
+    results: &mut [f32; RESULTS],
+    counts: &mut Counts,
+) {
+    // What is settled counts its own sign of h.
+    count(inputs.map(f64::from), 0.0, 1, 0, counts);
+    settle(formula, inputs, beside, results, counts);
 }
