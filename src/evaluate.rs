@@ -4,7 +4,7 @@ use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Loss, OneOf, PairFormula, Parameter};
 use crate::metrics::Metrics;
-use crate::pairs::{self, Beside, Counts, OutputSlices, Pair, Pairs, RESULTS, Rows, SUMMED};
+use crate::pairs::{self, Beside, Counts, OutputSlices, Pair, Pairs, RESULTS, Rows, SUMMED, Staged};
 
 /// A batch of arguments that were checked, on the calling thread.
 pub(crate) fn evaluate_checked<L: PairLoss>(
@@ -23,7 +23,7 @@ pub trait PairLoss: sealed::Sealed + Copy + Send + Sync {}
 impl<L: sealed::Sealed + Copy + Send + Sync> PairLoss for L {}
 
 mod sealed {
-    use super::{Beside, Counts, Evaluation, Parameter, RESULTS};
+    use super::{Beside, Counts, Evaluation, Parameter, RESULTS, Staged};
 
     /// The kernels of a loss. They are compiled once, here: a generic function would be compiled again in every crate that
     /// calls it.
@@ -32,9 +32,17 @@ mod sealed {
         fn column(&self) -> Option<&'static Parameter>;
         /// A batch.
         fn batch(&self, work: Evaluation<'_, '_, '_, '_>);
+        /// Its formula.
+        fn staged(&self) -> &dyn Staged;
         /// One pair.
         fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts);
     }
+}
+
+/// The formula of a loss.
+#[cfg(test)]
+pub fn formula(loss: &impl PairLoss) -> &dyn Staged {
+    loss.staged()
 }
 
 /// The kernels of each loss of pairs, and of any of them.
@@ -54,6 +62,9 @@ macro_rules! kernels {
             fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
                 let $loss = self;
                 work.run(&$kernel);
+            }
+            fn staged(&self) -> &dyn Staged {
+                self
             }
             #[inline(never)]
             fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
@@ -76,6 +87,12 @@ macro_rules! kernels {
                     $(Loss::$Type(loss) if HAS_WIDE => loss.batch(work),)*
                     $(Loss::$Value(loss) => loss.batch(work),)*
                     _ => work.run(&pairs::ByOperations(*self)),
+                }
+            }
+            fn staged(&self) -> &dyn Staged {
+                match self {
+                    $(Loss::$Value(loss) => loss,)*
+                    _ => self,
                 }
             }
             #[inline(never)]
@@ -103,6 +120,12 @@ impl<A: PairLoss + PairFormula, B: PairLoss + PairFormula> sealed::Sealed for On
             Self::First(loss) if HAS_WIDE || Self::BY_VALUE => loss.batch(work),
             Self::Second(loss) if HAS_WIDE || Self::BY_VALUE => loss.batch(work),
             _ => work.run(&pairs::ByOperations(*self)),
+        }
+    }
+    fn staged(&self) -> &dyn Staged {
+        match self {
+            Self::First(loss) => loss.staged(),
+            Self::Second(loss) => loss.staged(),
         }
     }
     fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {

@@ -114,7 +114,7 @@ fn real_data() {
         ),
     ];
     let pairs = Pairs::new(&pc, &pr, &rc, &rr);
-    let check = |loss: &Loss, mean: f64, first: [f64; 5]| {
+    let check = |loss: &Loss, mean: f64, beyond: u64, first: [f64; 5]| {
         let (mut results, mut metrics) = (Results::new(pc.len()), Metrics::new());
         let column = beside(loss, pc.len());
         let pairs = Pairs { column: column.as_deref(), ..pairs };
@@ -124,7 +124,10 @@ fn real_data() {
         }
         let report = metrics.report();
         // The mean of rounded losses: rounding 300 of them moves it by a few thousandths of a ULP.
-        assert!((f64::from(report.loss) / mean - 1.0).abs() < 6.1e-8, "{loss:?}: {} for {mean}", report.loss);
+        // Losses of both signs cancel in their mean.
+        let size = results.0[0].iter().map(|loss| f64::from(loss.abs())).sum::<f64>() / 300.0;
+        let right = beyond > 0 || (f64::from(report.loss) - mean).abs() < 6.1e-8 * size;
+        assert!(right, "{loss:?}: {} for {mean}", report.loss);
         assert_eq!(report.pairs, 300);
         assert_eq!(report.rewards_accuracies, 0.92);
         assert_eq!(report.chosen_fell, Some(0.25));
@@ -132,10 +135,10 @@ fn real_data() {
         assert_eq!(report.both_fell, Some((71.0_f64 / 300.0) as f32));
         assert_eq!(report.rewards_chosen, 1.219_124_469_757_080_1_f64 as f32);
         assert_eq!(report.rewards_rejected, -2.558_008_171_081_543_f64 as f32);
-        assert_eq!((report.ties, report.nonfinite), (0, 0));
+        assert_eq!((report.ties, report.nonfinite), (0, beyond), "{loss:?}");
     };
     for (name, parameters, mean, first) in computed_apart {
-        check(&Loss::new(find(name).unwrap(), parameters).unwrap(), mean, first);
+        check(&Loss::new(find(name).unwrap(), parameters).unwrap(), mean, 0, first);
     }
     // With the scale of the rewards that the others have; ORPO's odds are those of probabilities.
     let has_beta = |loss: &Loss| loss.description().parameters.iter().any(|parameter| parameter.name == "beta");
@@ -143,7 +146,9 @@ fn real_data() {
         let exact: Vec<Float> =
             (0..300).map(|i| pair(&definition, [pc[i], pr[i], rc[i], rr[i]], 1.0)[0].clone()).collect();
         let sum = exact.iter().fold(preflane_judge::float(0.0), |sum, loss| sum + loss);
-        check(&loss, sums::mean(&sum, 300).to_f64(), std::array::from_fn(|i| f64::from(exact[i].to_f32())));
+        // A loss of exponentials is beyond f32 on some of them, and counted.
+        let beyond = exact.iter().filter(|loss| loss.to_f32().is_infinite()).count() as u64;
+        check(&loss, sums::mean(&sum, 300).to_f64(), beyond, std::array::from_fn(|i| f64::from(exact[i].to_f32())));
     }
 }
 
@@ -491,7 +496,10 @@ fn a_weight_of_0_on_infinity_and_on_nan() {
             assert_eq!(count(pairs.with_weights(&weights)).2, accurate);
             assert_eq!(count(pairs.with_weights(&weights)).3, ties);
             // Of each ten rows five have an infinity and three a NaN; the sixth is finite, but its squared distance may not be.
-            assert!(nonfinite >= 40 && same == 40, "{nonfinite}, {same}");
+            // So is the reward of SimPER and of others that have no beta, 1.2e39.
+            let huge =
+                if loss.description().parameters.iter().any(|parameter| parameter.name == "beta") { 0 } else { 5 };
+            assert!(nonfinite >= 40 + huge && same == 40 + huge, "{nonfinite}, {same}, {loss:?}");
             for (row, inputs) in rows.iter().enumerate() {
                 for result in [0, 4, 5, 6, 7, 8] {
                     let (name, value) = (format!("{level:?} {loss:?} {inputs:?} {result}"), weighted[result][row]);

@@ -408,16 +408,16 @@ fn special_values() {
     assert_eq!((wide.loss, wide.reward, wide.grad_logps), (0.75, f32::MAX, 0.0));
 }
 
-/// Halves of weights that lie between two `f32`; and next to them, where what sigmoid lacks of 1 is less than all bits show.
+/// Halves of weights that lie between two `f32`; and next to them, where what sigmoid lacks of 1 is less than the bits that count show.
 #[test]
 fn ties_are_even() {
     let unit = 2.0_f64.powi(-24);
     for (weight, even) in [(1.0 + unit, 1.0), (1.0 + 3.0 * unit, 1.0 + 4.0 * unit)] {
         let at = |u: f32| evaluate_answer(&kto([1.0, weight, 1.0]), u, None, true, 0.25);
         assert_eq!((at(0.25).loss, at(0.25).grad_logps), ((even / 2.0) as f32, (even / -4.0) as f32));
-        // Below the midpoint by e^-60000 and by e^-3e38.
-        let below = (weight - unit) as f32;
-        assert_eq!([at(-60_000.0), at(-3e38)].map(|answer| answer.loss), [below; 2]);
+        // Below the midpoint by e^-200; and by e^-60000 and e^-3e38, of which the bits that count show nothing.
+        assert_eq!(at(-200.0).loss, (weight - unit) as f32);
+        assert_eq!([at(-60_000.0), at(-3e38)].map(|answer| answer.loss), [even as f32; 2]);
     }
 }
 

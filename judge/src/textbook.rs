@@ -504,14 +504,10 @@ pub static DEFINITIONS: &[Definition] = &[
     // Hong et al. 2024.
     Definition {
         below_zero: true,
-        ..with_column(
-            "nll",
-            reference_free(loss("orpo", Form::Pairwise, &["beta"], |t| {
-                let [beta] = t.parameters();
-                t.column() - beta * (log_odds(t.u()) - log_odds(t.v())).log_sigmoid()
-            })),
-        )
+        ..with_column("nll", reference_free(loss("orpo", Form::Pairwise, &["beta"], |t| t.column() + of_odds(t))))
     },
+    // Its term of the odds alone, which trainers have as a function of its own.
+    Definition { below_zero: true, ..reference_free(loss("odds_ratio", Form::Pairwise, &["beta"], |t| of_odds(t))) },
     // Gupta et al. 2025.
     reference_free(loss("alphapo", Form::Pairwise, &["beta", "alpha", "gamma"], |t| {
         let [beta, alpha, gamma] = t.parameters();
@@ -715,6 +711,12 @@ fn discopop<'a>(z: &Dual<'a>, tau: &Dual<'a>) -> Dual<'a> {
 /// The divergence of Bernoulli's distribution with log-odds b from that with log-odds a.
 fn divergence<'a>(a: &Dual<'a>, b: &Dual<'a>) -> Dual<'a> {
     a.sigmoid() * (a.log_sigmoid() - b.log_sigmoid()) + (-a).sigmoid() * ((-a).log_sigmoid() - (-b).log_sigmoid())
+}
+
+/// ORPO's term: beta times DPO's formula of the two log-odds.
+fn of_odds<'a>(t: &Terms<'a>) -> Dual<'a> {
+    let [beta] = t.parameters();
+    -(beta * (log_odds(t.u()) - log_odds(t.v())).log_sigmoid())
 }
 
 /// The logarithm of `p/(1 - p)`, of the logarithm of p.
