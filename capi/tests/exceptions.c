@@ -18,6 +18,7 @@
 
 static long calls, raised, failed;
 static const char *current = "", *level_name = "";
+static int trapping;
 
 static void before(const char *function) {
   current = function;
@@ -32,16 +33,31 @@ static void after(const char *function, int32_t code, const char *message) {
     fprintf(stderr, "%s on level %s: %s\n", function, level_name, message);
   }
   if (flags && raised++ < 20) {
-    fprintf(stderr, "%s on level %s raises%s%s%s\n", function, level_name, flags & FE_DIVBYZERO ? " FE_DIVBYZERO" : "",
-            flags & FE_INVALID ? " FE_INVALID" : "", flags & FE_OVERFLOW ? " FE_OVERFLOW" : "");
+    fprintf(stderr, "%s%s%s on level %s raises%s%s%s\n", function, current_loss[0] ? " of " : "", current_loss, level_name,
+            flags & FE_DIVBYZERO ? " FE_DIVBYZERO" : "", flags & FE_INVALID ? " FE_INVALID" : "",
+            flags & FE_OVERFLOW ? " FE_OVERFLOW" : "");
   }
   feclearexcept(FE_ALL_EXCEPT);
+}
+
+static void aside(int begins) {
+#if defined(__GLIBC__)
+  if (begins) fedisableexcept(FE_ALL_EXCEPT);
+#endif
+  feclearexcept(FE_ALL_EXCEPT);
+#if defined(__GLIBC__)
+  if (!begins && trapping) feenableexcept(WATCHED);
+#else
+  (void)begins;
+#endif
 }
 
 /* Only what a signal handler may call. */
 static void trapped(int number) {
   ssize_t written = write(2, "trapped in ", 11);
   written += write(2, current, strlen(current));
+  written += write(2, " ", 1);
+  written += write(2, current_loss, strlen(current_loss));
   written += write(2, " on level ", 10);
   written += write(2, level_name, strlen(level_name));
   written += write(2, "\n", 1);
@@ -49,7 +65,7 @@ static void trapped(int number) {
 }
 
 int main(int argc, char **argv) {
-  int trapping, there = 1;
+  int there = 1;
   if (argc != 3) {
     fprintf(stderr, "usage: exceptions PAIRS LOGITS\n");
     return 2;
