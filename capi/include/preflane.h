@@ -242,10 +242,10 @@ typedef int32_t preflane_loss_kind;
 #define PREFLANE_ABI_VERSION 3
 
 // Bytes of stack that are enough for a thread that calls any function on one thread of its own (preflane_run.threads 0 or 1): the
-// most that a call was measured to need is 22,952, of preflane_step_run with AVX2, and the rest is a margin for the caller's functions
+// most that a call was measured to need is 28,944, of preflane_evaluate with AVX2, and the rest is a margin for the caller's functions
 // and for what the C library keeps there. With more threads, the others are started with stacks of their own, and the calling one
 // should have the usual size.
-#define PREFLANE_STACK_SIZE 32768
+#define PREFLANE_STACK_SIZE 40960
 
 // Bytes of an argument's name in preflane_error, the final 0 included.
 #define PREFLANE_ARGUMENT_SIZE 40

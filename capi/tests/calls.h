@@ -158,11 +158,12 @@ static void every_loss(preflane_run run, size_t rows, int weighted, int referenc
       of.loss.parameters[j] = about.parameters[j].grid[1 % about.parameters[j].grid_length];
     for (j = 0; about.column.name && j < rows; j++) given_column[j] = (float)about.column.grid[j % 2];
     memcpy(given, pair_inputs, sizeof given);
-    of.run = run, of.about = &about, of.rows = rows, of.weighted = weighted, of.reference_free = reference_free;
-    /* What is beyond the ordinary may raise. */
+    of.run = run, of.about = &about, of.rows = rows, of.weighted = 0, of.reference_free = reference_free;
+    /* What is beyond the ordinary may raise, whatever weight takes it away. */
     aside(1);
     while (evaluate_any(&of) == PREFLANE_OK && mend_rows(&of) > 0 && mended < 2) mended++;
     aside(0);
+    of.weighted = weighted;
     current_loss = about.name;
     if (mended == 2) {
       before("preflane_evaluate");
@@ -229,8 +230,13 @@ static void means_and_divergences(preflane_run run, size_t pairs, int reference_
   CALL(preflane_mean_log_ratio_save, (&total, bytes, sizeof bytes, &call_error));
   CALL(preflane_mean_log_ratio_restore, (bytes, sizeof bytes, &part, &call_error));
   for (i = 0; i <= sequences; i++) list_offsets[i] = 4 * i < pairs ? 4 * i : pairs;
+  /* Those of tokens are not so far apart that their estimates are beyond floats. */
+  for (i = 0; i < pairs; i++) {
+    given[0][i] = fmaxf(0.125f * pair_inputs[0][i], -40.0f);
+    given[2][i] = fmaxf(0.125f * pair_inputs[2][i], -40.0f);
+  }
   tokens.tokens = pairs, tokens.sequences = sequences, tokens.offsets = list_offsets;
-  tokens.policy_logps = pair_inputs[0], tokens.ref_logps = pair_inputs[2];
+  tokens.policy_logps = given[0], tokens.ref_logps = given[2];
   out.estimates = pair_results[0], out.grad_logps = pair_results[1], out.sums = pair_results[2], out.means = pair_results[3];
   memset(&sum, 0, sizeof sum);
   for (tokens.estimate = PREFLANE_KL_K1; tokens.estimate <= PREFLANE_KL_K3; tokens.estimate++)
