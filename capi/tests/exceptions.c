@@ -17,12 +17,29 @@
 #endif
 
 static long calls, raised, failed;
+/* What raised, once for each level. */
+static struct {
+  const char *function, *loss, *level;
+  int flags;
+} seen[64];
+static size_t seen_count;
 static const char *current = "", *level_name = "";
 static int trapping;
 
 static void before(const char *function) {
   current = function;
   feclearexcept(FE_ALL_EXCEPT);
+}
+
+static int is_new(const char *function, int flags) {
+  size_t i;
+  for (i = 0; i < seen_count; i++)
+    if (strcmp(seen[i].function, function) == 0 && seen[i].loss == current_loss && seen[i].level == level_name && seen[i].flags == flags)
+      return 0;
+  if (i == sizeof seen / sizeof seen[0]) return 0;
+  seen[i].function = function, seen[i].loss = current_loss, seen[i].level = level_name, seen[i].flags = flags;
+  seen_count++;
+  return 1;
 }
 
 static void after(const char *function, int32_t code, const char *message) {
@@ -32,7 +49,8 @@ static void after(const char *function, int32_t code, const char *message) {
     failed++;
     fprintf(stderr, "%s on level %s: %s\n", function, level_name, message);
   }
-  if (flags && raised++ < 20) {
+  if (flags) raised++;
+  if (flags && is_new(function, flags)) {
     fprintf(stderr, "%s%s%s on level %s raises%s%s%s\n", function, current_loss[0] ? " of " : "", current_loss, level_name,
             flags & FE_DIVBYZERO ? " FE_DIVBYZERO" : "", flags & FE_INVALID ? " FE_INVALID" : "",
             flags & FE_OVERFLOW ? " FE_OVERFLOW" : "");
@@ -71,7 +89,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   signal(SIGFPE, trapped);
-  for (trapping = 0; trapping < 2; trapping++) {
+  /* What raises would end the program where it traps. */
+  for (trapping = 0; trapping < 2 && !raised; trapping++) {
     int32_t level;
     for (level = PREFLANE_LEVEL_SCALAR; level <= PREFLANE_LEVEL_AVX512; level++) {
       preflane_run run = {0, 0};
