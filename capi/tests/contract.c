@@ -1920,6 +1920,9 @@ static void segments(void) {
   CHECK(preflane_segment_scores(ONE, &given, scores, &error) == PREFLANE_OK && scores[0] == -0.875f && scores[1] == -2.75f);
   CHECK(preflane_segment_grads(ONE, &given, by_score, &outputs, &error) == PREFLANE_OK);
   CHECK(by[0] == 1 && by[2] == 0.25f && by[4] == -1 && by_ref[0] == -1 && by_ref[4] == 1);
+  other = given, other.score = PREFLANE_SEGMENT_SCORE_REGRET;
+  CHECK(preflane_segment_scores(ONE, &other, scores, &error) == PREFLANE_OK && scores[0] == 0.875f && scores[1] == 2.75f);
+  CHECK(preflane_segment_grads(ONE, &other, by_score, &outputs, &error) == PREFLANE_OK && by[2] == -0.25f && by_ref[2] == 0.25f);
   given.ref_values = logps;
   CHECK(preflane_segment_scores(ONE, &given, scores, &error) == PREFLANE_OK && scores[0] == 0 && scores[1] == 0);
   given.ref_values = NULL;
