@@ -70,9 +70,40 @@ pub fn order(pairs: Pairs<'_>, compared: Compared, first: &mut [usize], second: 
             *to = row;
         }
         let value = |row: usize| (at(more, row), at(less, row));
-        order.sort_unstable_by(|&i, &j| compare(value(i), value(j)).then(i.cmp(&j)));
+        sort(order, |i, j| compare(value(i), value(j)).then(i.cmp(&j)) == Ordering::Less);
     }
     Ok(())
+}
+
+/// Sorts rows in place, as a heap: the sorts of `core` have a path to a panic, for comparisons that are no order.
+fn sort(rows: &mut [usize], less: impl Fn(usize, usize) -> bool) {
+    let n = rows.len();
+    let at = |rows: &[usize], place: usize| rows.get(place).copied().unwrap_or(0);
+    // First every row with places below it, from the last one on; then the greatest row goes behind the others, again and again.
+    for step in (0..n + n / 2).rev() {
+        let (mut place, end) = if step < n { (0, step) } else { (step - n, n) };
+        let mut row = at(rows, place);
+        if step < n {
+            let greatest = core::mem::replace(&mut row, at(rows, end));
+            rows.get_mut(end).into_iter().for_each(|last| *last = greatest);
+        }
+        loop {
+            let mut below = 2 * place + 1;
+            if below >= end {
+                break;
+            }
+            below += usize::from(below + 1 < end && less(at(rows, below), at(rows, below + 1)));
+            let other = at(rows, below);
+            if !less(row, other) {
+                break;
+            }
+            rows.get_mut(place).into_iter().for_each(|to| *to = other);
+            place = below;
+        }
+        if place < end {
+            rows.get_mut(place).into_iter().for_each(|to| *to = row);
+        }
+    }
 }
 
 /// Compares two differences exactly; NaN is above all.

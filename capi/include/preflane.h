@@ -239,13 +239,13 @@ typedef int32_t preflane_loss_kind;
 #define PREFLANE_VERSION_PATCH 0
 
 // Version of the binary interface: it changes whenever a program must be compiled anew.
-#define PREFLANE_ABI_VERSION 2
+#define PREFLANE_ABI_VERSION 3
 
 // Bytes of stack that are enough for a thread that calls any function on one thread of its own (preflane_run.threads 0 or 1): the
-// most that a call was measured to need is 22,952, of preflane_step_run with AVX2, and the rest is a margin for the caller's functions
+// most that a call was measured to need is 28,944, of preflane_evaluate with AVX2, and the rest is a margin for the caller's functions
 // and for what the C library keeps there. With more threads, the others are started with stacks of their own, and the calling one
 // should have the usual size.
-#define PREFLANE_STACK_SIZE 32768
+#define PREFLANE_STACK_SIZE 40960
 
 // Bytes of an argument's name in preflane_error, the final 0 included.
 #define PREFLANE_ARGUMENT_SIZE 40
@@ -358,7 +358,8 @@ enum preflane_code
   PREFLANE_ERROR_ENVIRONMENT = 12,
   // Any other error.
   PREFLANE_ERROR_OTHER = 13,
-  // Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers.
+  // Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers. Or an order that names a
+  // row that is not there.
   PREFLANE_ERROR_OFFSETS = 14,
   // A vector of length 0, whose cosine does not exist.
   PREFLANE_ERROR_ZERO_VECTOR = 15,
@@ -376,6 +377,27 @@ enum preflane_code
 typedef enum preflane_code preflane_code;
 #else
 typedef int32_t preflane_code;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Which two distributions are put in order.
+enum preflane_compared
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // The policy's margins, policy_chosen_logps - policy_rejected_logps, and the reference's: for the loss aot. The first order is that of
+  // the policy's two columns, the second that of the reference's.
+  PREFLANE_COMPARED_MARGINS = 1,
+  // The log-ratios of the chosen answers and those of the rejected ones: for the loss aot_unpaired. The first order is that of the chosen
+  // answers' two columns, the second that of the rejected ones'.
+  PREFLANE_COMPARED_LOG_RATIOS = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum preflane_compared preflane_compared;
+#else
+typedef int32_t preflane_compared;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -700,6 +722,46 @@ typedef int32_t preflane_similarity;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Log-probabilities of answers in nats, one a pair.
+typedef struct preflane_pairs {
+  // How many pairs: the length of each array.
+  size_t length;
+  // The policy's log-probabilities of the chosen answers.
+  const float *policy_chosen_logps;
+  // The policy's log-probabilities of the rejected answers.
+  const float *policy_rejected_logps;
+  // The reference model's log-probabilities of the chosen answers.
+  const float *ref_chosen_logps;
+  // The reference model's log-probabilities of the rejected answers.
+  const float *ref_rejected_logps;
+  // Weights of the pairs, finite and at least 0; null: all are 1.
+  const float *weights;
+  // What the loss takes beside log-probabilities, one a pair: preflane_loss_description.column tells what it is. Null where it takes nothing.
+  const float *column;
+  // 1: there is no reference model, and the two pointers above are null. 0: there is one.
+  int32_t reference_free;
+  // Always 0.
+  uint32_t reserved;
+} preflane_pairs;
+
+// What was wrong, where, and what would be right: plain bytes, which may be copied and sent.
+//
+// Only a call that fails writes to it: after one that succeeds it holds what it held before, so that the code returned is what to
+// look at.
+typedef struct preflane_error {
+  // A preflane_code.
+  int32_t code;
+  // Always 0.
+  uint32_t reserved;
+  // The row or sequence that is wrong, counted from 0, or PREFLANE_NO_ROW. With shifted labels: the row of logits, whose label stands
+  // one place further on.
+  uint64_t row;
+  // The argument that is wrong, as the header names it (a field by its own name); empty if it is none.
+  char argument[PREFLANE_ARGUMENT_SIZE];
+  // One line for people, in English.
+  char message[PREFLANE_MESSAGE_SIZE];
+} preflane_error;
+
 // How a call is run. All zeros: the fastest level, on the calling thread.
 typedef struct preflane_run {
   // A preflane_level.
@@ -747,24 +809,6 @@ typedef struct preflane_info_nce_outputs {
   // Derivative by the temperature, of each row: within half a ULP and 2^-32 of the sum of the terms' magnitudes.
   float *grad_temperature;
 } preflane_info_nce_outputs;
-
-// What was wrong, where, and what would be right: plain bytes, which may be copied and sent.
-//
-// Only a call that fails writes to it: after one that succeeds it holds what it held before, so that the code returned is what to
-// look at.
-typedef struct preflane_error {
-  // A preflane_code.
-  int32_t code;
-  // Always 0.
-  uint32_t reserved;
-  // The row or sequence that is wrong, counted from 0, or PREFLANE_NO_ROW. With shifted labels: the row of logits, whose label stands
-  // one place further on.
-  uint64_t row;
-  // The argument that is wrong, as the header names it (a field by its own name); empty if it is none.
-  char argument[PREFLANE_ARGUMENT_SIZE];
-  // One line for people, in English.
-  char message[PREFLANE_MESSAGE_SIZE];
-} preflane_error;
 
 // A row's log-sum-exp, kept in two parts so that the log-probability of a token that is nearly certain keeps its
 // relative accuracy, and so does its gradient.
@@ -972,7 +1016,8 @@ typedef struct preflane_labelled {
   float reference_point;
   // 1: there is no reference model, and ref_logps is null. 0: there is one.
   int32_t reference_free;
-  // What the loss takes beside log-probabilities, one number an answer; null where it takes nothing.
+  // What the loss takes beside log-probabilities, one number an answer: preflane_loss_description.column tells what it is. Null where it
+  // takes nothing.
   const float *column;
 } preflane_labelled;
 
@@ -1057,7 +1102,8 @@ typedef struct preflane_listed {
   const size_t *offsets;
   // Weights of the lists, finite and at least 0; null: all are 1.
   const float *weights;
-  // What the loss takes of each answer beside log-probabilities; null where it takes nothing.
+  // What the loss takes of each answer beside log-probabilities: preflane_loss_description.column tells what it is. Null where it takes
+  // nothing.
   const float *column;
   // 1: there is no reference model, and ref_logps is null. 0: there is one.
   int32_t reference_free;
@@ -1236,7 +1282,7 @@ typedef struct preflane_logits_mut {
   uint32_t reserved;
 } preflane_logits_mut;
 
-// A parameter of a loss. The texts are the library's, and stay.
+// A parameter of a loss, or the column that it takes. The texts are the library's, and stay.
 typedef struct preflane_loss_parameter {
   // Its name.
   const char *name;
@@ -1276,6 +1322,10 @@ typedef struct preflane_loss_description {
   uint32_t reserved;
   // Its parameters, in the order of preflane_loss.parameters; null pointers and zeros beyond the count.
   struct preflane_loss_parameter parameters[PREFLANE_LOSS_PARAMETERS];
+  // What it takes beside log-probabilities: a number of each pair or answer, in the array that preflane_pairs, preflane_labelled,
+  // preflane_listed and preflane_step have as `column`. Null pointers and zeros for a loss that takes nothing, whose array is null.
+  // Where nothing is given for a loss that takes a column, the call is refused: the default is for the caller to write.
+  struct preflane_loss_parameter column;
 } preflane_loss_description;
 
 // The mean of log-ratios of policy to reference over any number of answers, or of the differences of pairs' two log-ratios, which all zeros
@@ -1292,28 +1342,6 @@ typedef struct preflane_mean_log_ratio {
   // Sum of the log-ratios, or of the differences.
   struct preflane_sum log_ratios;
 } preflane_mean_log_ratio;
-
-// Log-probabilities of answers in nats, one a pair.
-typedef struct preflane_pairs {
-  // How many pairs: the length of each array.
-  size_t length;
-  // The policy's log-probabilities of the chosen answers.
-  const float *policy_chosen_logps;
-  // The policy's log-probabilities of the rejected answers.
-  const float *policy_rejected_logps;
-  // The reference model's log-probabilities of the chosen answers.
-  const float *ref_chosen_logps;
-  // The reference model's log-probabilities of the rejected answers.
-  const float *ref_rejected_logps;
-  // Weights of the pairs, finite and at least 0; null: all are 1.
-  const float *weights;
-  // What the loss takes beside log-probabilities, one a pair; null where it takes nothing.
-  const float *column;
-  // 1: there is no reference model, and the two pointers above are null. 0: there is one.
-  int32_t reference_free;
-  // Always 0.
-  uint32_t reserved;
-} preflane_pairs;
 
 // Exact sums and counts over any number of pairs.
 //
@@ -1592,7 +1620,7 @@ typedef struct preflane_step {
   const float *ref_rejected_logps;
   // Weights of the pairs; null: all are 1.
   const float *weights;
-  // What the loss takes beside log-probabilities, one a pair; null where it takes nothing.
+  // What the loss takes beside log-probabilities, one a pair: preflane_loss_description.column tells what it is. Null where it takes nothing.
   const float *column;
   // Multiplies the gradient: 1 / pairs for the mean loss, or this batch's share of an accumulated one. Finite and not 0, which a
   // struct of zeros has and by which nothing would be trained; a negative one climbs the loss.
@@ -1655,6 +1683,52 @@ const char *preflane_version(void);
 
 // The library's PREFLANE_ABI_VERSION; a program compiled with another one must not go on.
 uint32_t preflane_abi_version(void);
+
+// The two orders that a loss of AOT compares, the least first: `first[k]` is the row of the k-th least value of the first distribution.
+// Each has pairs.length elements. Neither weights nor a column are looked at.
+//
+// A batch goes so: this function, then preflane_aot_gather for each of the four columns by its order, then preflane_evaluate on the
+// columns in order, then preflane_aot_scatter for each gradient by the order of its column.
+//
+// Differences are compared exactly. Equal ones stay in the order of their rows, and those that are NaN come last, in that order too.
+// Without a reference its log-probabilities are 0.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER; nothing is written then.
+//
+// The caller vouches for this:
+// `pairs` points to its struct and that to arrays of pairs.length floats, but for those that may be null; `first` and `second` point to
+// as many elements; `error` is null or points to a preflane_error.
+int32_t preflane_aot_order(const struct preflane_pairs *pairs,
+                           int32_t compared,
+                           size_t *first,
+                           size_t *second,
+                           struct preflane_error *error);
+
+// A column in an order: writes from[order[k]] to to[k]. Each array has `length` elements.
+//
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, OFFSETS (an order that names a row that is not there, with its place); nothing is written
+// then.
+//
+// The caller vouches for this:
+// `from`, `order` and `to` point to `length` elements; `error` is null or points to a preflane_error.
+int32_t preflane_aot_gather(const float *from,
+                            const size_t *order,
+                            size_t length,
+                            float *to,
+                            struct preflane_error *error);
+
+// A column back from an order, as the gradients by what preflane_aot_gather gave: writes from[k] to to[order[k]]. Each array has `length`
+// elements.
+//
+// Errors: those of preflane_aot_gather; nothing is written then.
+//
+// The caller vouches for this:
+// `from`, `order` and `to` point to `length` elements; `error` is null or points to a preflane_error.
+int32_t preflane_aot_scatter(const float *from,
+                             const size_t *order,
+                             size_t length,
+                             float *to,
+                             struct preflane_error *error);
 
 // InfoNCE (arXiv 1807.03748) of every row: the log-sum-exp of s / temperature over the positive and the negatives that count, less that
 // of the positive. `nonfinite` (null: left out) gets how many rows have a loss that is not finite. DPO is InfoNCE with one negative,
@@ -1766,7 +1840,8 @@ int32_t preflane_vector_similarities_grad(struct preflane_run run,
 // `error` is null or points to a preflane_error.
 int32_t preflane_check_environment(struct preflane_error *error);
 
-// Begins an evaluator of a loss of pairs. `reduction` is PREFLANE_REDUCE_SUM or PREFLANE_REDUCE_MEAN: what of its tokens'
+// Begins an evaluator of a loss of pairs. A loss that takes a column (preflane_loss_description.column) gets the column's default for every pair,
+// as no reward or label comes with tokens: preflane_evaluate takes others. `reduction` is PREFLANE_REDUCE_SUM or PREFLANE_REDUCE_MEAN: what of its tokens'
 // log-probabilities an answer's is. (The length of the other answer, for PREFLANE_REDUCE_LENGTH_DESENSITIZED, is not known in time.)
 //
 // Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER; nothing is written then.
@@ -2347,7 +2422,8 @@ int32_t preflane_monitor_restore(struct preflane_monitor *monitor,
 // null. The bits do not depend on the level, the threads or how pairs are split into calls.
 //
 // Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for metrics that
-// no pairs give), WEIGHT, LEVEL, THREADS; nothing is written then.
+// no pairs give), WEIGHT, COLUMN (a number outside its range, with the row; LENGTH tells of a column that is missing, or that the loss
+// does not take), LEVEL, THREADS; nothing is written then.
 //
 // The caller vouches for this:
 // `loss`, `pairs` and `outputs` point to their structs and these to arrays of pairs.length floats, but for those that may be
@@ -2626,7 +2702,7 @@ int32_t preflane_token_grads(const struct preflane_sequences *sequences,
 // A whole step: logits of a batch of pairs to losses, metrics and, in the place of the logits, dlogits, in two passes over them. Rows
 // of masked tokens become 0. `outputs`, `metrics` and `counts` may be null.
 //
-// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER, WEIGHT, TARGET (with the row), EMPTY_SEQUENCE, LEVEL, THREADS; nothing is written
+// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER, WEIGHT, COLUMN, TARGET (with the row), EMPTY_SEQUENCE, LEVEL, THREADS; nothing is written
 // then.
 //
 // The caller vouches for this:
@@ -2869,6 +2945,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_simper(void) {
 //
 // Parameters:
 // - eta: the scale of the given rewards. It must be finite and greater than 0. By default it is 1.
+//
+// It takes a column, a number of each pair: reward_difference, the given reward of the chosen answer less that of the
+// rejected one. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_rebel(double eta) {
   preflane_loss loss = {PREFLANE_LOSS_REBEL, 0, {eta}};
   return loss;
@@ -3033,6 +3112,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_xpo(double beta, double alpha) {
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+//
+// It takes a column, a number of each pair: length_difference, the tokens of the chosen answer less those of the
+// rejected one. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_r_dpo(double beta, double alpha) {
   preflane_loss loss = {PREFLANE_LOSS_R_DPO, 0, {beta, alpha}};
   return loss;
@@ -3046,6 +3128,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_r_dpo(double beta, double alpha) {
 // Parameters:
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
+//
+// It takes a column, a number of each pair: offset, what z is to exceed. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_odpo(double beta) {
   preflane_loss loss = {PREFLANE_LOSS_ODPO, 0, {beta}};
   return loss;
@@ -3059,6 +3143,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_odpo(double beta) {
 // Parameters:
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
+//
+// It takes a column, a number of each pair: preference, the probability that the chosen answer is the better one. It
+// must be at least 0 and at most 1.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_soft_dpo(double beta) {
   preflane_loss loss = {PREFLANE_LOSS_SOFT_DPO, 0, {beta}};
   return loss;
@@ -3071,6 +3158,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_soft_dpo(double beta) {
 // Parameters:
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
+//
+// It takes a column, a number of each pair: preference, the probability that the chosen answer is the better one. It
+// must be at least 0 and at most 1.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_soft_ipo(double beta) {
   preflane_loss loss = {PREFLANE_LOSS_SOFT_IPO, 0, {beta}};
   return loss;
@@ -3085,6 +3175,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_soft_ipo(double beta) {
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - eta: the scale of the given rewards. It must be finite and greater than 0. By default it is 1.
+//
+// It takes a column, a number of each pair: reward_difference, the given reward of the chosen answer less that of the
+// rejected one. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_bwd(double beta, double eta) {
   preflane_loss loss = {PREFLANE_LOSS_RPO_BWD, 0, {beta, eta}};
   return loss;
@@ -3099,6 +3192,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_bwd(double beta, double eta) {
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - eta: the scale of the given rewards. It must be finite and greater than 0. By default it is 1.
+//
+// It takes a column, a number of each pair: reward_difference, the given reward of the chosen answer less that of the
+// rejected one. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_fwd(double beta, double eta) {
   preflane_loss loss = {PREFLANE_LOSS_RPO_FWD, 0, {beta, eta}};
   return loss;
@@ -3112,6 +3208,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_fwd(double beta, double eta) {
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - eta: the scale of the given rewards. It must be finite and greater than 0. By default it is 1.
+//
+// It takes a column, a number of each pair: reward_difference, the given reward of the chosen answer less that of the
+// rejected one. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_sq(double beta, double eta) {
   preflane_loss loss = {PREFLANE_LOSS_RPO_SQ, 0, {beta, eta}};
   return loss;
@@ -3127,6 +3226,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo_sq(double beta, double eta) {
 //   default it is 0.1.
 // - theta: how near rewards are of which neither is preferred. It must be at least -1000 and less than 0. By default it
 //   is -0.5.
+//
+// It takes a column, a number of each pair: tie, more than 0 where neither answer is preferred. It must be at least 0
+// and at most 1.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_todo(double beta, double theta) {
   preflane_loss loss = {PREFLANE_LOSS_TODO, 0, {beta, theta}};
   return loss;
@@ -3141,6 +3243,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_todo(double beta, double theta) {
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+//
+// It takes a column, a number of each pair: nll, the negative log-likelihood of the chosen answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo(double beta, double alpha) {
   preflane_loss loss = {PREFLANE_LOSS_RPO, 0, {beta, alpha}};
   return loss;
@@ -3157,6 +3261,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_rpo(double beta, double alpha) {
 // - label_smoothing: the share of labels that are taken to be flipped. It must be at least 0 and less than 1/2. By
 //   default it is 0.1.
 // - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+//
+// It takes a column, a number of each pair: nll, the negative log-likelihood of the chosen answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo(double beta, double label_smoothing, double alpha) {
   preflane_loss loss = {PREFLANE_LOSS_CPO, 0, {beta, label_smoothing, alpha}};
   return loss;
@@ -3171,6 +3277,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo(double beta, double label_smooth
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+//
+// It takes a column, a number of each pair: nll, the negative log-likelihood of the chosen answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_hinge(double beta, double alpha) {
   preflane_loss loss = {PREFLANE_LOSS_CPO_HINGE, 0, {beta, alpha}};
   return loss;
@@ -3185,6 +3293,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_hinge(double beta, double alpha)
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+//
+// It takes a column, a number of each pair: nll, the negative log-likelihood of the chosen answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_ipo(double beta, double alpha) {
   preflane_loss loss = {PREFLANE_LOSS_CPO_IPO, 0, {beta, alpha}};
   return loss;
@@ -3201,6 +3311,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_ipo(double beta, double alpha) {
 // - gamma: the margin that z is to exceed, not scaled by beta. It must be at least 0 and at most 65536. By default it
 //   is 0.5.
 // - alpha: the weight of the other term. It must be finite and at least 0. By default it is 1.
+//
+// It takes a column, a number of each pair: nll, the negative log-likelihood of the chosen answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_simpo(double beta, double gamma, double alpha) {
   preflane_loss loss = {PREFLANE_LOSS_CPO_SIMPO, 0, {beta, gamma, alpha}};
   return loss;
@@ -3230,6 +3342,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_simpo_ratio(double beta, double gamm
 // Parameters:
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
+//
+// It takes a column, a number of each pair: nll, the negative log-likelihood of the chosen answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_orpo(double beta) {
   preflane_loss loss = {PREFLANE_LOSS_ORPO, 0, {beta}};
   return loss;
@@ -3260,6 +3374,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_alphapo(double beta, double alpha, d
 //
 // Parameters:
 // - centering: the weight of the pull of the scores to 0. It must be finite and at least 0. By default it is 0.
+//
+// It takes a column, a number of each pair: margin, what the difference of the scores is to exceed. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_reward_model(double centering) {
   preflane_loss loss = {PREFLANE_LOSS_REWARD_MODEL, 0, {centering}};
   return loss;
@@ -3621,6 +3737,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_alpha_divergence_discopop(double bet
 //   default it is 0.1.
 // - contrastive_bias: what the other segment's score counts, beside 1 for the preferred one: below 1 the policy keeps
 //   to the data. It must be greater than 0 and at most 1. By default it is 0.5.
+//
+// It takes a column, a number of each pair: preference, the probability that the chosen answer is the better one. It
+// must be at least 0 and at most 1.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_cpl(double beta, double contrastive_bias) {
   preflane_loss loss = {PREFLANE_LOSS_CPL, 0, {beta, contrastive_bias}};
   return loss;
@@ -3630,6 +3749,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_cpl(double beta, double contrastive_
 // softplus(h), on returns of segments.
 //
 // Source: Christiano et al. 2017, arXiv 1706.03741; Knox et al. 2022, arXiv 2206.02231.
+//
+// It takes a column, a number of each pair: preference, the probability that the chosen answer is the better one. It
+// must be at least 0 and at most 1.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_partial_return(void) {
   preflane_loss loss = {PREFLANE_LOSS_PARTIAL_RETURN, 0, {0}};
   return loss;
@@ -3639,6 +3761,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_partial_return(void) {
 // on regrets of segments.
 //
 // Source: Knox et al. 2022, arXiv 2206.02231.
+//
+// It takes a column, a number of each pair: preference, the probability that the chosen answer is the better one. It
+// must be at least 0 and at most 1.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_regret(void) {
   preflane_loss loss = {PREFLANE_LOSS_REGRET, 0, {0}};
   return loss;
@@ -3755,6 +3880,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_s_dpo(double beta) {
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - alpha: the temperature of the given rewards. It must be finite and greater than 0. By default it is 1.
+//
+// It takes a column, a number of each answer: reward, the given reward of the answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_info_nca(double beta, double alpha) {
   preflane_loss loss = {PREFLANE_LOSS_INFO_NCA, 0, {beta, alpha}};
   return loss;
@@ -3769,6 +3896,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_info_nca(double beta, double alpha) 
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - alpha: the temperature of the given rewards. It must be finite and greater than 0. By default it is 1.
+//
+// It takes a column, a number of each answer: reward, the given reward of the answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_nca(double beta, double alpha) {
   preflane_loss loss = {PREFLANE_LOSS_NCA, 0, {beta, alpha}};
   return loss;
@@ -3783,6 +3912,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_nca(double beta, double alpha) {
 // Parameters:
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
+//
+// It takes a column, a number of each answer: relevance, the degree of relevance of the answer. It must be at least
+// -1024 and at most 1024.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_lipo(double beta) {
   preflane_loss loss = {PREFLANE_LOSS_LIPO, 0, {beta}};
   return loss;
@@ -3795,6 +3927,9 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_lipo(double beta) {
 //
 // Parameters:
 // - tau: the temperature. It must be finite and greater than 0. By default it is 0.05.
+//
+// It takes a column, a number of each answer: right, whether the answer is right: 1, or 0 of one that is not. It must
+// be 1 or 0.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_real(double tau) {
   preflane_loss loss = {PREFLANE_LOSS_REAL, 0, {tau}};
   return loss;
@@ -3810,6 +3945,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_real(double tau) {
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
 // - beta1: the temperature of the given rewards. It must be finite and greater than 0. By default it is 1.
+//
+// It takes a column, a number of each answer: reward, the given reward of the answer. It must be finite.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_a2po(double beta, double beta1) {
   preflane_loss loss = {PREFLANE_LOSS_A2PO, 0, {beta, beta1}};
   return loss;

@@ -172,6 +172,7 @@ using token_counts = preflane_token_counts;
 using row_sum = preflane_row_sum;
 using exact_sum = preflane_sum;
 using loss_description = preflane_loss_description;
+using loss_parameter = preflane_loss_parameter;
 using labelled_metrics = preflane_labelled_metrics;
 using labelled_report = preflane_labelled_report;
 using mean_log_ratio = preflane_mean_log_ratio;
@@ -181,6 +182,7 @@ using list_scratch = preflane_list_scratch;
 using matrix = preflane_matrix;
 using matrix_mut = preflane_matrix_mut;
 using vectors = preflane_vectors;
+using segment_actions = preflane_segment_actions;
 using evaluator = preflane_evaluator;
 using scored = preflane_scored;
 using monitor = preflane_monitor;
@@ -215,8 +217,30 @@ inline result describe(std::size_t index, loss_description &out) noexcept {
   return detail::run([&](preflane_error *error) { return preflane_loss_describe(index, &out, error); });
 }
 
-/// Number types of logits, whatever type holds the 16 bits of the latter two.
+/// What a loss takes beside log-probabilities, which `column` of its arguments holds: null for a loss that takes nothing.
+inline const loss_parameter *column_of(const loss_description &about) noexcept {
+  return about.column.name == nullptr ? nullptr : &about.column;
+}
+
+/// Estimates of the divergence of policy and reference.
 enum class kl_estimate : std::int32_t { k1 = PREFLANE_KL_K1, k2 = PREFLANE_KL_K2, k3 = PREFLANE_KL_K3 };
+/// Which two distributions a loss of AOT compares.
+enum class compared : std::int32_t { margins = PREFLANE_COMPARED_MARGINS, log_ratios = PREFLANE_COMPARED_LOG_RATIOS };
+/// What is made of the numbers of a segment's steps.
+enum class segment_score : std::int32_t {
+  sum = PREFLANE_SEGMENT_SCORE_SUM,
+  regret = PREFLANE_SEGMENT_SCORE_REGRET,
+  deterministic_regret = PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET
+};
+/// What an anchor's positive is compared with.
+enum class against : std::int32_t { others = PREFLANE_AGAINST_OTHERS, negatives = PREFLANE_AGAINST_NEGATIVES };
+/// What the mean over groups is taken over.
+enum class mean_over : std::int32_t {
+  pairs = PREFLANE_MEAN_OVER_PAIRS,
+  anchors = PREFLANE_MEAN_OVER_ANCHORS,
+  anchors_with_positives = PREFLANE_MEAN_OVER_ANCHORS_WITH_POSITIVES
+};
+/// Number types of logits, whatever type holds the 16 bits of the latter two.
 enum class dtype : std::int32_t { f32 = PREFLANE_F32, bf16 = PREFLANE_BF16, f16 = PREFLANE_F16 };
 
 /// Logits [rows, columns] to read, rows `stride` elements apart (0: no padding).
@@ -337,6 +361,57 @@ struct listed_outputs {
   output grad_ref_logps = {};
 };
 
+/// Numbers of steps, segment after segment, and the score that is made of them.
+struct segments {
+  input values;
+  /// What is subtracted from each; empty: nothing.
+  input ref_values = {};
+  /// Where each segment begins among the steps, and the number of steps last.
+  span<const std::size_t> offsets = {};
+  /// What a step counts after one that counts 1.
+  double discount = 1;
+  segment_score score = segment_score::sum;
+  /// The values of the states in which segments begin and end, one a segment, for the deterministic regret alone.
+  input start = {};
+  input end = {};
+};
+
+/// Gradients by steps, then by states, one a segment; what stays empty is left out.
+struct segment_outputs {
+  output values = {};
+  output ref_values = {};
+  output start = {};
+  output end = {};
+};
+
+/// Lists of segments with a given score each.
+struct ranked {
+  input scores;
+  /// Where each list begins among the segments, and the number of segments last.
+  span<const std::size_t> offsets = {};
+};
+
+/// Samples in groups.
+struct groups {
+  /// Square, the similarity of every sample to every other.
+  matrix similarities = {nullptr, 0, 0, 0};
+  /// The group of each sample.
+  span<const std::int64_t> labels = {};
+  preflane::against against = preflane::against::others;
+  mean_over mean = mean_over::pairs;
+};
+
+/// Results of groups; what stays empty or null is left out.
+struct groups_outputs {
+  float *loss = nullptr;
+  std::uint64_t *pairs = nullptr;
+  std::uint64_t *anchors = nullptr;
+  /// One a sample.
+  output losses = {};
+  /// [samples, samples] without padding.
+  output grads = {};
+};
+
 /// Similarities of rows to their positives and negatives.
 struct similarities {
   input positives;
@@ -376,18 +451,37 @@ struct token_outputs {
 
 // --- calls
 
+namespace detail {
+/// That all columns of pairs are as long.
+inline result lengths_of(const pairs &in) noexcept {
+  lengths found(in.policy_chosen_logps.size());
+  found.need("policy_rejected_logps", in.policy_rejected_logps);
+  if (!in.reference_free) {
+    found.need("ref_chosen_logps", in.ref_chosen_logps).need("ref_rejected_logps", in.ref_rejected_logps);
+  }
+  return found.allow("weights", in.weights).allow("column", in.column).found();
+}
+
+inline preflane_pairs c_pairs(const pairs &in) noexcept {
+  return {in.policy_chosen_logps.size(),
+          in.policy_chosen_logps.data(),
+          in.policy_rejected_logps.data(),
+          in.ref_chosen_logps.data(),
+          in.ref_rejected_logps.data(),
+          in.weights.data(),
+          in.column.data(),
+          in.reference_free ? 1 : 0,
+          0};
+}
+}  // namespace detail
+
 /// See preflane_evaluate.
 inline result evaluate(const loss &which, const pairs &in, const outputs &out, metrics *into = nullptr,
                            run how = default_run) noexcept {
-  const std::size_t n = in.policy_chosen_logps.size();
-  detail::lengths lengths(n);
-  lengths.need("policy_rejected_logps", in.policy_rejected_logps);
-  if (!in.reference_free) {
-    lengths.need("ref_chosen_logps", in.ref_chosen_logps).need("ref_rejected_logps", in.ref_rejected_logps);
-  }
-  lengths.allow("weights", in.weights)
-      .allow("column", in.column)
-      .allow("losses", out.losses)
+  const result wrong = detail::lengths_of(in);
+  if (!wrong) return wrong;
+  detail::lengths lengths(in.policy_chosen_logps.size());
+  lengths.allow("losses", out.losses)
       .allow("chosen_rewards", out.chosen_rewards)
       .allow("rejected_rewards", out.rejected_rewards)
       .allow("margins", out.margins)
@@ -397,15 +491,7 @@ inline result evaluate(const loss &which, const pairs &in, const outputs &out, m
       .allow("grad_ref_rejected_logps", out.grad_ref_rejected_logps)
       .allow("grad_beta", out.grad_beta);
   if (!lengths.found()) return lengths.found();
-  const preflane_pairs c_pairs = {n,
-                                  in.policy_chosen_logps.data(),
-                                  in.policy_rejected_logps.data(),
-                                  in.ref_chosen_logps.data(),
-                                  in.ref_rejected_logps.data(),
-                                  in.weights.data(),
-                                  in.column.data(),
-                                  in.reference_free ? 1 : 0,
-                                  0};
+  const preflane_pairs c_pairs = detail::c_pairs(in);
   const preflane_pair_outputs c_outputs = {out.losses.data(),
                                            out.chosen_rewards.data(),
                                            out.rejected_rewards.data(),
@@ -417,6 +503,39 @@ inline result evaluate(const loss &which, const pairs &in, const outputs &out, m
                                            out.grad_beta.data()};
   return detail::run(
       [&](preflane_error *error) { return preflane_evaluate(how, &which, &c_pairs, &c_outputs, into, error); });
+}
+
+/// See preflane_aot_order.
+inline result aot_order(const pairs &in, compared which, span<std::size_t> first, span<std::size_t> second) noexcept {
+  const result wrong = detail::lengths_of(in);
+  if (!wrong) return wrong;
+  detail::lengths lengths(in.policy_chosen_logps.size());
+  lengths.need("first", first).need("second", second);
+  if (!lengths.found()) return lengths.found();
+  const preflane_pairs c_pairs = detail::c_pairs(in);
+  return detail::run([&](preflane_error *error) {
+    return preflane_aot_order(&c_pairs, static_cast<std::int32_t>(which), first.data(), second.data(), error);
+  });
+}
+
+/// See preflane_aot_gather.
+inline result aot_gather(input from, span<const std::size_t> order, output to) noexcept {
+  detail::lengths lengths(from.size());
+  lengths.need("order", order).need("to", to);
+  if (!lengths.found()) return lengths.found();
+  return detail::run([&](preflane_error *error) {
+    return preflane_aot_gather(from.data(), order.data(), from.size(), to.data(), error);
+  });
+}
+
+/// See preflane_aot_scatter.
+inline result aot_scatter(input from, span<const std::size_t> order, output to) noexcept {
+  detail::lengths lengths(from.size());
+  lengths.need("order", order).need("to", to);
+  if (!lengths.found()) return lengths.found();
+  return detail::run([&](preflane_error *error) {
+    return preflane_aot_scatter(from.data(), order.data(), from.size(), to.data(), error);
+  });
 }
 
 /// See preflane_evaluate_labelled.
@@ -526,6 +645,171 @@ inline result symmetric(const matrix &similarities, double temperature, span<log
   });
 }
 
+/// See preflane_evaluate_groups.
+inline result evaluate_groups(const groups &in, double temperature, const groups_outputs &out, run how = default_run) noexcept {
+  const std::size_t n = in.similarities.rows;
+  detail::lengths lengths(n), elements(n * n);
+  lengths.need("labels", in.labels).allow("losses", out.losses);
+  elements.allow("grads", out.grads);
+  if (!lengths.found()) return lengths.found();
+  if (!elements.found()) return elements.found();
+  const preflane_groups c_groups = {in.similarities, in.labels.data(), static_cast<std::int32_t>(in.against),
+                                    static_cast<std::int32_t>(in.mean)};
+  const preflane_groups_outputs c_outputs = {out.loss, out.pairs, out.anchors, out.losses.data(), out.grads.data(), n};
+  return detail::run(
+      [&](preflane_error *error) { return preflane_evaluate_groups(how, &c_groups, temperature, &c_outputs, error); });
+}
+
+namespace detail {
+inline preflane_segments c_segments(const segments &in) noexcept {
+  return {in.values.size(),
+          in.offsets.empty() ? 0 : in.offsets.size() - 1,
+          in.values.data(),
+          in.ref_values.data(),
+          in.offsets.data(),
+          in.discount,
+          in.start.data(),
+          in.end.data(),
+          static_cast<std::int32_t>(in.score),
+          0};
+}
+
+/// That the columns of segments have an element for each step or segment, and that `by_segment` has one for each segment.
+inline result lengths_of(const segments &in, const char *name, input by_segment) noexcept {
+  const std::size_t count = in.offsets.empty() ? 0 : in.offsets.size() - 1;
+  lengths values(in.values.size()), states(count);
+  values.allow("ref_values", in.ref_values);
+  states.allow("start", in.start).allow("end", in.end).need(name, by_segment);
+  return !values.found() ? values.found() : states.found();
+}
+
+inline preflane_ranked c_ranked(const ranked &in) noexcept {
+  return {in.scores.data(), in.offsets.data(), in.scores.size(), in.offsets.empty() ? 0 : in.offsets.size() - 1};
+}
+}  // namespace detail
+
+/// See preflane_segment_scores.
+inline result segment_scores(const segments &in, output scores, run how = default_run) noexcept {
+  const result wrong = detail::lengths_of(in, "scores", {scores.data(), scores.size()});
+  if (!wrong) return wrong;
+  const preflane_segments c_segments = detail::c_segments(in);
+  return detail::run(
+      [&](preflane_error *error) { return preflane_segment_scores(how, &c_segments, scores.data(), error); });
+}
+
+/// See preflane_segment_grads.
+inline result segment_grads(const segments &in, input grads, const segment_outputs &out, run how = default_run) noexcept {
+  const std::size_t count = in.offsets.empty() ? 0 : in.offsets.size() - 1;
+  const result wrong = detail::lengths_of(in, "grads", grads);
+  if (!wrong) return wrong;
+  detail::lengths steps(in.values.size()), states(count);
+  steps.allow("grads by values", out.values).allow("grads by ref_values", out.ref_values);
+  states.allow("grads by start", out.start).allow("grads by end", out.end);
+  if (!steps.found()) return steps.found();
+  if (!states.found()) return states.found();
+  const preflane_segments c_segments = detail::c_segments(in);
+  const preflane_segment_outputs c_outputs = {out.values.data(), out.ref_values.data(), out.start.data(), out.end.data()};
+  return detail::run([&](preflane_error *error) {
+    return preflane_segment_grads(how, &c_segments, grads.data(), &c_outputs, error);
+  });
+}
+
+/// See preflane_segment_distances.
+inline result segment_distances(const segment_actions &in, output distances, std::uint64_t *empty = nullptr,
+                                run how = default_run) noexcept {
+  detail::lengths lengths(in.segments);
+  lengths.need("distances", distances);
+  if (!lengths.found()) return lengths.found();
+  return detail::run(
+      [&](preflane_error *error) { return preflane_segment_distances(how, &in, distances.data(), empty, error); });
+}
+
+/// See preflane_segment_distances_grad.
+inline result segment_distances_grad(const segment_actions &in, input grads, const matrix_mut &out,
+                                     run how = default_run) noexcept {
+  detail::lengths lengths(in.segments);
+  lengths.need("grads", grads);
+  if (!lengths.found()) return lengths.found();
+  return detail::run(
+      [&](preflane_error *error) { return preflane_segment_distances_grad(how, &in, grads.data(), &out, error); });
+}
+
+/// See preflane_soft_maximum.
+inline result soft_maximum(const matrix &values, double temperature, output out, run how = default_run) noexcept {
+  detail::lengths lengths(values.rows);
+  lengths.need("out", out);
+  if (!lengths.found()) return lengths.found();
+  return detail::run(
+      [&](preflane_error *error) { return preflane_soft_maximum(how, &values, temperature, out.data(), error); });
+}
+
+/// See preflane_soft_maximum_grad.
+inline result soft_maximum_grad(const matrix &values, double temperature, input grads, const matrix_mut &out,
+                                run how = default_run) noexcept {
+  detail::lengths lengths(values.rows);
+  lengths.need("grads", grads);
+  if (!lengths.found()) return lengths.found();
+  return detail::run([&](preflane_error *error) {
+    return preflane_soft_maximum_grad(how, &values, temperature, grads.data(), &out, error);
+  });
+}
+
+/// See preflane_smoothness. Without gradients their span stays empty.
+inline result smoothness(double strength, input here, input there, float &out, output grads = {},
+                         run how = default_run) noexcept {
+  detail::lengths lengths(here.size());
+  lengths.need("there", there).allow("grads", grads);
+  if (!lengths.found()) return lengths.found();
+  return detail::run([&](preflane_error *error) {
+    return preflane_smoothness(how, strength, here.data(), there.data(), here.size(), &out, grads.data(), error);
+  });
+}
+
+/// See preflane_ranked_count.
+inline result ranked_count(const ranked &in, std::size_t &count) noexcept {
+  const preflane_ranked c_ranked = detail::c_ranked(in);
+  return detail::run([&](preflane_error *error) { return preflane_ranked_count(&c_ranked, &count, error); });
+}
+
+/// See preflane_ranked_lay_out.
+inline result ranked_lay_out(const ranked &in, input values, output preferred, output others) noexcept {
+  detail::lengths segments(in.scores.size()), pairs(preferred.size());
+  segments.need("values", values);
+  pairs.need("others", others);
+  if (!segments.found()) return segments.found();
+  if (!pairs.found()) return pairs.found();
+  const preflane_ranked c_ranked = detail::c_ranked(in);
+  return detail::run([&](preflane_error *error) {
+    return preflane_ranked_lay_out(&c_ranked, values.data(), preferred.size(), preferred.data(), others.data(), error);
+  });
+}
+
+/// See preflane_ranked_means.
+inline result ranked_means(const ranked &in, input losses, output means) noexcept {
+  detail::lengths lengths(in.offsets.empty() ? 0 : in.offsets.size() - 1);
+  lengths.need("means", means);
+  if (!lengths.found()) return lengths.found();
+  const preflane_ranked c_ranked = detail::c_ranked(in);
+  return detail::run([&](preflane_error *error) {
+    return preflane_ranked_means(&c_ranked, losses.data(), losses.size(), means.data(), error);
+  });
+}
+
+/// See preflane_ranked_gather.
+inline result ranked_gather(const ranked &in, input by_preferred, input by_others, span<exact_sum> scratch,
+                            output grads) noexcept {
+  detail::lengths segments(in.scores.size()), pairs(by_preferred.size());
+  segments.need("grads", grads);
+  pairs.need("by_others", by_others);
+  if (!segments.found()) return segments.found();
+  if (!pairs.found()) return pairs.found();
+  const preflane_ranked c_ranked = detail::c_ranked(in);
+  return detail::run([&](preflane_error *error) {
+    return preflane_ranked_gather(&c_ranked, by_preferred.data(), by_others.data(), by_preferred.size(), scratch.data(),
+                                  scratch.size(), grads.data(), error);
+  });
+}
+
 namespace detail {
 /// How many similarities vectors have; what cannot be is refused by the call.
 inline std::size_t similarities_of(const vectors &of) noexcept {
@@ -614,6 +898,14 @@ inline result add(mean_log_ratio &into, input policy_logps, input ref_logps) noe
   return detail::run([&](preflane_error *error) {
     return preflane_mean_log_ratio_add(&into, policy_logps.data(), ref_logps.data(), policy_logps.size(), error);
   });
+}
+
+/// See preflane_mean_log_ratio_add_pairs.
+inline result add(mean_log_ratio &into, const pairs &in) noexcept {
+  const result wrong = detail::lengths_of(in);
+  if (!wrong) return wrong;
+  const preflane_pairs c_pairs = detail::c_pairs(in);
+  return detail::run([&](preflane_error *error) { return preflane_mean_log_ratio_add_pairs(&into, &c_pairs, error); });
 }
 
 /// See preflane_mean_log_ratio_merge.

@@ -3,6 +3,8 @@
  * The program that includes this defines what is done around each call:
  *   static void before(const char *function);
  *   static void after(const char *function, int32_t code, const char *message);
+ * and what is done before and after a call that is not watched:
+ *   static void aside(int begins);
  */
 #ifndef PREFLANE_TEST_CALLS_H
 #define PREFLANE_TEST_CALLS_H
@@ -16,8 +18,11 @@
 
 static void before(const char *function);
 static void after(const char *function, int32_t code, const char *message);
+static void aside(int begins);
 
 static preflane_error call_error;
+/* The loss that is evaluated, if the call evaluates one of the list. */
+static const char *current_loss = "";
 #define CALL(function, arguments)                                \
   do {                                                           \
     int32_t call_code;                                           \
@@ -38,100 +43,166 @@ enum { MOST_PAIRS = 1200, MOST_COLUMNS = 4099, CALL_ROWS = 8 };
 /* Log-probabilities of pairs: policy chosen, policy rejected, reference chosen, reference rejected. */
 static float pair_inputs[4][MOST_PAIRS], pair_weights[MOST_PAIRS], pair_results[9][MOST_PAIRS];
 
+/* What a loss is given: those rows, but for others where they would make results beyond the ordinary, and its column. */
+static float given[4][MOST_PAIRS], given_column[MOST_PAIRS];
+
 /* Pairs as labelled answers, chosen and rejected by turns, and as lists of four. */
 static uint8_t desirable[MOST_PAIRS];
 static size_t list_offsets[MOST_PAIRS / 4 + 2];
 static preflane_list_scratch list_scratch[4];
 
-static void labelled_and_listed(preflane_run run, const preflane_loss *loss, int32_t shape, int32_t reference_point,
-                                size_t answers, int weighted, int reference_free) {
-  size_t i, lists = (answers + 3) / 4;
-  for (i = 0; i < answers; i++) desirable[i] = i % 2 == 0;
-  for (i = 0; i <= lists; i++) list_offsets[i] = 4 * i < answers ? 4 * i : answers;
-  if (shape == PREFLANE_SHAPE_LABELLED) {
-    static preflane_labelled_metrics total, part;
-    static uint8_t bytes[PREFLANE_LABELLED_METRICS_BYTES];
-    preflane_labelled_report report;
-    preflane_labelled in = {0, NULL, NULL, NULL, NULL, 0.125f, 0, NULL};
-    preflane_labelled_outputs out;
-    in.length = answers, in.policy_logps = pair_inputs[0], in.desirable = desirable, in.reference_free = reference_free;
-    if (!reference_free) in.ref_logps = pair_inputs[2];
-    if (weighted) in.weights = pair_weights;
-    out.losses = pair_results[0], out.rewards = pair_results[1], out.grad_logps = pair_results[2];
-    out.grad_ref_logps = pair_results[3], out.grad_beta = pair_results[4], out.grad_bias = pair_results[5];
-    if (reference_point == PREFLANE_REFERENCE_POINT_NONE) in.reference_point = 0;
-    memset(&part, 0, sizeof part);
-    CALL(preflane_evaluate_labelled, (run, loss, &in, &out, &part, &call_error));
-    CALL(preflane_labelled_metrics_merge, (&total, &part, &call_error));
-    CALL(preflane_labelled_metrics_report, (&part, &report, &call_error));
-    CALL(preflane_labelled_metrics_save, (&part, bytes, sizeof bytes, &call_error));
-    CALL(preflane_labelled_metrics_restore, (bytes, sizeof bytes, &part, &call_error));
-  } else {
-    static preflane_listed_metrics total, part;
-    static uint8_t bytes[PREFLANE_LISTED_METRICS_BYTES];
-    preflane_listed_report report;
-    preflane_listed in = {0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0};
-    preflane_listed_outputs out;
-    in.answers = answers, in.lists = lists, in.policy_logps = pair_inputs[0], in.offsets = list_offsets;
-    in.reference_free = reference_free;
-    if (!reference_free) in.ref_logps = pair_inputs[2];
-    if (weighted) in.weights = pair_weights;
-    out.losses = pair_results[0], out.grad_beta = pair_results[1], out.rewards = pair_results[2];
-    out.grad_logps = pair_results[3], out.grad_ref_logps = pair_results[4];
-    memset(&part, 0, sizeof part);
-    CALL(preflane_evaluate_listed, (run, loss, &in, &out, &part, list_scratch, 4, &call_error));
-    CALL(preflane_listed_metrics_merge, (&total, &part, &call_error));
-    CALL(preflane_listed_metrics_report, (&part, &report, &call_error));
-    CALL(preflane_listed_metrics_save, (&part, bytes, sizeof bytes, &call_error));
-    CALL(preflane_listed_metrics_restore, (bytes, sizeof bytes, &part, &call_error));
+/* One evaluation of a loss of the list, into all results. */
+typedef struct {
+  preflane_run run;
+  preflane_loss loss;
+  const preflane_loss_description *about;
+  size_t rows;
+  int weighted, reference_free;
+} evaluation;
+
+static int32_t evaluate_pairs(const evaluation *of, preflane_metrics *metrics) {
+  preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0};
+  preflane_pair_outputs out;
+  in.length = of->rows, in.reference_free = of->reference_free;
+  in.policy_chosen_logps = given[0], in.policy_rejected_logps = given[1];
+  if (!of->reference_free) in.ref_chosen_logps = given[2], in.ref_rejected_logps = given[3];
+  if (of->weighted) in.weights = pair_weights;
+  if (of->about->column.name) in.column = given_column;
+  out.losses = pair_results[0], out.chosen_rewards = pair_results[1], out.rejected_rewards = pair_results[2];
+  out.margins = pair_results[3], out.grad_chosen_logps = pair_results[4], out.grad_rejected_logps = pair_results[5];
+  out.grad_ref_chosen_logps = pair_results[6], out.grad_ref_rejected_logps = pair_results[7];
+  out.grad_beta = pair_results[8];
+  return preflane_evaluate(of->run, &of->loss, &in, &out, metrics, &call_error);
+}
+
+static int32_t evaluate_labelled(const evaluation *of, preflane_labelled_metrics *metrics) {
+  preflane_labelled in = {0, NULL, NULL, NULL, NULL, 0.125f, 0, NULL};
+  preflane_labelled_outputs out;
+  in.length = of->rows, in.policy_logps = given[0], in.desirable = desirable, in.reference_free = of->reference_free;
+  if (!of->reference_free) in.ref_logps = given[2];
+  if (of->weighted) in.weights = pair_weights;
+  if (of->about->column.name) in.column = given_column;
+  if (of->about->reference_point == PREFLANE_REFERENCE_POINT_NONE) in.reference_point = 0;
+  out.losses = pair_results[0], out.rewards = pair_results[1], out.grad_logps = pair_results[2];
+  out.grad_ref_logps = pair_results[3], out.grad_beta = pair_results[4], out.grad_bias = pair_results[5];
+  return preflane_evaluate_labelled(of->run, &of->loss, &in, &out, metrics, &call_error);
+}
+
+static int32_t evaluate_listed(const evaluation *of, preflane_listed_metrics *metrics) {
+  preflane_listed in = {0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0};
+  preflane_listed_outputs out;
+  in.answers = of->rows, in.lists = (of->rows + 3) / 4, in.policy_logps = given[0], in.offsets = list_offsets;
+  in.reference_free = of->reference_free;
+  if (!of->reference_free) in.ref_logps = given[2];
+  if (of->weighted) in.weights = pair_weights;
+  if (of->about->column.name) in.column = given_column;
+  out.losses = pair_results[0], out.grad_beta = pair_results[1], out.rewards = pair_results[2];
+  out.grad_logps = pair_results[3], out.grad_ref_logps = pair_results[4];
+  return preflane_evaluate_listed(of->run, &of->loss, &in, &out, metrics, list_scratch, 4, &call_error);
+}
+
+/* Puts ordinary rows where the results were beyond the ordinary, and tells how many. Of a list, all of it. */
+static size_t mend_rows(const evaluation *of) {
+  const float ORDINARY[4] = {-2, -2.5f, -1.5f, -1.25f};
+  size_t row, mended = 0, i;
+  for (row = 0; row < of->rows; row++) {
+    int ordinary = 1;
+    for (i = 0; i < 9; i++) {
+      int by_list = of->about->shape == PREFLANE_SHAPE_LISTED && i < 2;
+      ordinary &= fabsf(pair_results[i][by_list ? row / 4 : row]) < 1e30f;
+    }
+    if (of->about->shape == PREFLANE_SHAPE_LISTED) {
+      /* The others of the list too. */
+      for (i = row / 4 * 4; i < row / 4 * 4 + 4 && i < of->rows; i++)
+        ordinary &= fabsf(pair_results[2][i]) < 1e30f && fabsf(pair_results[3][i]) < 1e30f;
+    }
+    if (ordinary) continue;
+    for (i = 0; i < 4; i++) given[i][row] = ORDINARY[i];
+    mended++;
   }
+  return mended;
+}
+
+static int32_t evaluate_any(const evaluation *of) {
+  memset(pair_results, 0, sizeof pair_results);
+  return of->about->shape == PREFLANE_SHAPE_PAIRWISE   ? evaluate_pairs(of, NULL)
+         : of->about->shape == PREFLANE_SHAPE_LABELLED ? evaluate_labelled(of, NULL)
+                                                       : evaluate_listed(of, NULL);
 }
 
 /* Every loss of the list, with everyday parameters and others. */
-static void every_loss(preflane_run run, size_t pairs, int weighted, int reference_free) {
+static void every_loss(preflane_run run, size_t rows, int weighted, int reference_free) {
   static preflane_metrics total, part;
+  static preflane_labelled_metrics labelled_total, labelled_part;
+  static preflane_listed_metrics listed_total, listed_part;
+  static uint8_t bytes[PREFLANE_METRICS_BYTES + PREFLANE_LABELLED_METRICS_BYTES + PREFLANE_LISTED_METRICS_BYTES];
   static preflane_sum sum;
-  preflane_pairs in = {0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0};
-  preflane_report report;
-  static uint8_t bytes[PREFLANE_METRICS_BYTES];
-  size_t i;
+  size_t i, j;
   float value, mean;
   memset(&total, 0, sizeof total);
+  memset(&labelled_total, 0, sizeof labelled_total);
+  memset(&listed_total, 0, sizeof listed_total);
   memset(&sum, 0, sizeof sum);
-  in.length = pairs;
-  in.policy_chosen_logps = pair_inputs[0], in.policy_rejected_logps = pair_inputs[1];
-  if (!reference_free) in.ref_chosen_logps = pair_inputs[2], in.ref_rejected_logps = pair_inputs[3];
-  if (weighted) in.weights = pair_weights;
-  in.reference_free = reference_free;
+  for (i = 0; i < rows; i++) desirable[i] = i % 2 == 0;
+  for (i = 0; i <= (rows + 3) / 4; i++) list_offsets[i] = 4 * i < rows ? 4 * i : rows;
   for (i = 0; i < 2 * preflane_loss_count(); i++) {
     preflane_loss_description about;
-    preflane_loss loss;
-    size_t j;
+    evaluation of;
+    int mended = 0;
     CALL(preflane_loss_describe, (i / 2, &about, &call_error));
-    CALL(preflane_loss_by_name, (about.name, &loss, &call_error));
+    CALL(preflane_loss_by_name, (about.name, &of.loss, &call_error));
+    /* Those of samples have functions of their own. */
+    if (about.shape == PREFLANE_SHAPE_CONTRASTIVE) continue;
     /* Values of the grids that make results of ordinary size: the ends of the ranges come last in them. */
     for (j = 0; i % 2 && j < about.parameter_count; j++)
-      loss.parameters[j] = about.parameters[j].grid[1 % about.parameters[j].grid_length];
-    if (about.shape != PREFLANE_SHAPE_PAIRWISE) {
-      labelled_and_listed(run, &loss, about.shape, about.reference_point, pairs, weighted, reference_free);
-      continue;
+      of.loss.parameters[j] = about.parameters[j].grid[1 % about.parameters[j].grid_length];
+    for (j = 0; about.column.name && j < rows; j++) given_column[j] = (float)about.column.grid[j % 2];
+    memcpy(given, pair_inputs, sizeof given);
+    of.run = run, of.about = &about, of.rows = rows, of.weighted = 0, of.reference_free = reference_free;
+    /* What is beyond the ordinary may raise, whatever weight takes it away. */
+    aside(1);
+    while (evaluate_any(&of) == PREFLANE_OK && mend_rows(&of) > 0 && mended < 2) mended++;
+    aside(0);
+    of.weighted = weighted;
+    current_loss = about.name;
+    if (mended == 2) {
+      before("preflane_evaluate");
+      after("preflane_evaluate", PREFLANE_ERROR_OTHER, "results of ordinary rows are beyond the ordinary");
+    } else if (about.shape == PREFLANE_SHAPE_PAIRWISE) {
+      preflane_report report;
+      memset(&part, 0, sizeof part);
+      before("preflane_evaluate");
+      after("preflane_evaluate", evaluate_pairs(&of, &part), call_error.message);
+      current_loss = "";
+      CALL(preflane_metrics_merge, (&total, &part, &call_error));
+      CALL(preflane_metrics_report, (&total, &report, &call_error));
+      CALL(preflane_sum_add, (&sum, pair_results[0], rows, &call_error));
+      CALL(preflane_sum_merge, (&sum, &part.margins, &call_error));
+      CALL(preflane_sum_value, (&sum, rows, &value, &mean, &call_error));
+      CALL(preflane_metrics_save, (&part, bytes, sizeof bytes, &call_error));
+      CALL(preflane_metrics_restore, (bytes, sizeof bytes, &part, &call_error));
+    } else if (about.shape == PREFLANE_SHAPE_LABELLED) {
+      preflane_labelled_report report;
+      memset(&labelled_part, 0, sizeof labelled_part);
+      before("preflane_evaluate_labelled");
+      after("preflane_evaluate_labelled", evaluate_labelled(&of, &labelled_part), call_error.message);
+      current_loss = "";
+      CALL(preflane_labelled_metrics_merge, (&labelled_total, &labelled_part, &call_error));
+      CALL(preflane_labelled_metrics_report, (&labelled_part, &report, &call_error));
+      CALL(preflane_labelled_metrics_save, (&labelled_part, bytes, sizeof bytes, &call_error));
+      CALL(preflane_labelled_metrics_restore, (bytes, sizeof bytes, &labelled_part, &call_error));
+    } else {
+      preflane_listed_report report;
+      memset(&listed_part, 0, sizeof listed_part);
+      before("preflane_evaluate_listed");
+      after("preflane_evaluate_listed", evaluate_listed(&of, &listed_part), call_error.message);
+      current_loss = "";
+      CALL(preflane_listed_metrics_merge, (&listed_total, &listed_part, &call_error));
+      CALL(preflane_listed_metrics_report, (&listed_part, &report, &call_error));
+      CALL(preflane_listed_metrics_save, (&listed_part, bytes, sizeof bytes, &call_error));
+      CALL(preflane_listed_metrics_restore, (bytes, sizeof bytes, &listed_part, &call_error));
     }
-    {
-    preflane_pair_outputs out;
-    out.losses = pair_results[0], out.chosen_rewards = pair_results[1], out.rejected_rewards = pair_results[2];
-    out.margins = pair_results[3], out.grad_chosen_logps = pair_results[4], out.grad_rejected_logps = pair_results[5];
-    out.grad_ref_chosen_logps = pair_results[6], out.grad_ref_rejected_logps = pair_results[7];
-    out.grad_beta = pair_results[8];
-    memset(&part, 0, sizeof part);
-    CALL(preflane_evaluate, (run, &loss, &in, &out, &part, &call_error));
-    CALL(preflane_metrics_merge, (&total, &part, &call_error));
-    CALL(preflane_metrics_report, (&total, &report, &call_error));
-    CALL(preflane_sum_add, (&sum, pair_results[0], pairs, &call_error));
-    CALL(preflane_sum_merge, (&sum, &part.margins, &call_error));
-    CALL(preflane_sum_value, (&sum, pairs, &value, &mean, &call_error));
-    CALL(preflane_metrics_save, (&part, bytes, sizeof bytes, &call_error));
-    CALL(preflane_metrics_restore, (bytes, sizeof bytes, &part, &call_error));
-    }
+    current_loss = "";
   }
 }
 
@@ -144,6 +215,7 @@ static void means_and_divergences(preflane_run run, size_t pairs, int reference_
   preflane_kl_tokens tokens = {0, 0, NULL, NULL, NULL, 0, 0};
   preflane_kl_outputs out;
   float values[3], beta;
+  static size_t orders[2][MOST_PAIRS];
   size_t i, sequences = (pairs + 3) / 4;
   in.length = pairs, in.reference_free = reference_free;
   in.policy_chosen_logps = pair_inputs[0], in.policy_rejected_logps = pair_inputs[1];
@@ -158,12 +230,69 @@ static void means_and_divergences(preflane_run run, size_t pairs, int reference_
   CALL(preflane_mean_log_ratio_save, (&total, bytes, sizeof bytes, &call_error));
   CALL(preflane_mean_log_ratio_restore, (bytes, sizeof bytes, &part, &call_error));
   for (i = 0; i <= sequences; i++) list_offsets[i] = 4 * i < pairs ? 4 * i : pairs;
+  /* Those of tokens are not so far apart that their estimates are beyond floats. */
+  for (i = 0; i < pairs; i++) {
+    given[0][i] = fmaxf(0.125f * pair_inputs[0][i], -40.0f);
+    given[2][i] = fmaxf(0.125f * pair_inputs[2][i], -40.0f);
+  }
   tokens.tokens = pairs, tokens.sequences = sequences, tokens.offsets = list_offsets;
-  tokens.policy_logps = pair_inputs[0], tokens.ref_logps = pair_inputs[2];
+  tokens.policy_logps = given[0], tokens.ref_logps = given[2];
   out.estimates = pair_results[0], out.grad_logps = pair_results[1], out.sums = pair_results[2], out.means = pair_results[3];
   memset(&sum, 0, sizeof sum);
   for (tokens.estimate = PREFLANE_KL_K1; tokens.estimate <= PREFLANE_KL_K3; tokens.estimate++)
     CALL(preflane_kl, (run, &tokens, &out, &sum, &call_error));
+  for (i = PREFLANE_COMPARED_MARGINS; i <= PREFLANE_COMPARED_LOG_RATIOS; i++) {
+    CALL(preflane_aot_order, (&in, (int32_t)i, orders[0], orders[1], &call_error));
+    CALL(preflane_aot_gather, (pair_inputs[0], orders[0], pairs, pair_results[0], &call_error));
+    CALL(preflane_aot_scatter, (pair_results[0], orders[0], pairs, pair_results[1], &call_error));
+  }
+}
+
+/* The same numbers as those of steps: segments of four, their distances, ranks and states. */
+static void trajectories(preflane_run run, size_t steps) {
+  static preflane_sum scratch[4];
+  static float preferred[8 * MOST_PAIRS], others[8 * MOST_PAIRS];
+  static uint8_t counted[MOST_PAIRS];
+  preflane_segments in = {0, 0, NULL, NULL, NULL, 0.97, NULL, NULL, 0, 0};
+  preflane_segment_outputs out = {NULL, NULL, NULL, NULL};
+  preflane_segment_actions actions = {{NULL, 0, 2, 2}, {NULL, 0, 2, 2}, NULL, NULL, 0};
+  preflane_matrix rows = {NULL, 0, 2, 2};
+  preflane_matrix_mut to = {NULL, 0, 2, 2};
+  preflane_ranked ranked = {NULL, NULL, 0, 0};
+  uint64_t empty;
+  size_t i, segments = (steps + 3) / 4, count = 0;
+  float value;
+  for (i = 0; i <= segments; i++) list_offsets[i] = 4 * i < steps ? 4 * i : steps;
+  for (i = 0; i < steps; i++) counted[i] = i % 3 != 1;
+  in.steps = steps, in.segments = segments, in.offsets = list_offsets;
+  in.values = pair_inputs[0], in.ref_values = pair_inputs[2];
+  out.values = pair_results[1], out.ref_values = pair_results[2];
+  for (in.score = PREFLANE_SEGMENT_SCORE_SUM; in.score <= PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET; in.score++) {
+    if (in.score == PREFLANE_SEGMENT_SCORE_DETERMINISTIC_REGRET) {
+      in.start = pair_inputs[1], in.end = pair_inputs[3], out.start = pair_results[3], out.end = pair_results[4];
+    }
+    CALL(preflane_segment_scores, (run, &in, pair_results[0], &call_error));
+    CALL(preflane_segment_grads, (run, &in, pair_weights, &out, &call_error));
+  }
+  /* Two numbers a step. */
+  actions.policy.data = pair_inputs[0], actions.actions.data = pair_inputs[1], rows.data = pair_inputs[0];
+  actions.policy.rows = actions.actions.rows = rows.rows = to.rows = steps / 2;
+  to.data = pair_results[5];
+  for (i = 0; i <= segments; i++) list_offsets[i] = 4 * i < steps / 2 ? 4 * i : steps / 2;
+  actions.offsets = list_offsets, actions.segments = segments;
+  CALL(preflane_segment_distances, (run, &actions, pair_results[0], &empty, &call_error));
+  actions.mask = counted;
+  CALL(preflane_segment_distances, (run, &actions, pair_results[0], &empty, &call_error));
+  CALL(preflane_segment_distances_grad, (run, &actions, pair_weights, &to, &call_error));
+  CALL(preflane_soft_maximum, (run, &rows, 0.5, pair_results[0], &call_error));
+  CALL(preflane_soft_maximum_grad, (run, &rows, 0.5, pair_weights, &to, &call_error));
+  CALL(preflane_smoothness, (run, 0.5, pair_inputs[0], pair_inputs[1], steps, &value, pair_results[0], &call_error));
+  for (i = 0; i <= segments; i++) list_offsets[i] = 4 * i < steps ? 4 * i : steps;
+  ranked.scores = pair_inputs[2], ranked.offsets = list_offsets, ranked.segments = steps, ranked.lists = segments;
+  CALL(preflane_ranked_count, (&ranked, &count, &call_error));
+  CALL(preflane_ranked_lay_out, (&ranked, pair_inputs[0], count, preferred, others, &call_error));
+  CALL(preflane_ranked_means, (&ranked, preferred, count, pair_results[0], &call_error));
+  CALL(preflane_ranked_gather, (&ranked, preferred, others, count, scratch, 4, pair_results[0], &call_error));
 }
 
 /* The same pairs token by token, two tokens an answer, into a monitor. */
@@ -222,9 +351,14 @@ static void similarities(preflane_run run) {
   preflane_matrix square = {NULL, N, N, N};
   preflane_matrix_mut to_square = {NULL, N, N, N};
   preflane_vectors vectors = {{NULL, N, M, M}, {NULL, N, M, M}, 0, 0, PREFLANE_PAIRING_ALL};
+  preflane_groups groups;
+  preflane_groups_outputs of_groups;
+  static int64_t labels[N];
   float mean_rows, mean_columns;
-  uint64_t nonfinite;
+  uint64_t nonfinite, anchors;
   size_t i;
+  /* Groups of three, and two alone. */
+  for (i = 0; i < N; i++) labels[i] = (int64_t)i / 3 - (i == N - 1);
   for (i = 0; i < N * N; i++) values[0][i] = uniform(), values[1][i] = uniform();
   for (i = 0; i < N * M; i++) mask[i] = i % 3 != 0;
   rows.positives = values[1], rows.negatives.data = values[0];
@@ -235,6 +369,14 @@ static void similarities(preflane_run run) {
   rows.mask = mask;
   CALL(preflane_info_nce, (run, &rows, 0.07, &out, &nonfinite, &call_error));
   CALL(preflane_symmetric, (run, &square, 0.07, sums[0], sums[1], &to_square, &mean_rows, &mean_columns, &call_error));
+  groups.similarities = square, groups.labels = labels;
+  of_groups.loss = &mean_rows, of_groups.pairs = &nonfinite, of_groups.anchors = &anchors, of_groups.losses = losses;
+  of_groups.grads = grads, of_groups.grads_stride = N;
+  for (i = 0; i < 6; i++) {
+    groups.against = i % 2 ? PREFLANE_AGAINST_OTHERS : PREFLANE_AGAINST_NEGATIVES;
+    groups.mean = (int32_t)i / 2 + PREFLANE_MEAN_OVER_PAIRS;
+    CALL(preflane_evaluate_groups, (run, &groups, 0.07, &of_groups, &call_error));
+  }
   vectors.queries.data = values[0], vectors.keys.data = values[1];
   for (vectors.similarity = PREFLANE_SIMILARITY_DOT; vectors.similarity <= PREFLANE_SIMILARITY_COSINE; vectors.similarity++) {
     CALL(preflane_vector_similarities, (run, &vectors, grads, &call_error));
@@ -261,7 +403,10 @@ static void all_pairs(preflane_run run) {
       }
     }
     for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) every_loss(run, LENGTHS[i], i % 2 == 0, i % 3 == 0);
-    for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) means_and_divergences(run, LENGTHS[i], i % 3 == 0);
+    for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) {
+      means_and_divergences(run, LENGTHS[i], i % 3 == 0);
+      trajectories(run, LENGTHS[i]);
+    }
     streamed(run, 40, kind % 2 == 0);
   }
 }

@@ -151,7 +151,8 @@ static void pair_errors(void) {
   memset(&outputs, 0, sizeof outputs);
   CHECK(EVALUATE(ONE, &loss, &pairs, &outputs) == PREFLANE_OK);
   CHECK(strcmp(preflane_code_text(PREFLANE_ERROR_WEIGHT), "a weight that is negative, infinite or NaN") == 0);
-  CHECK(strcmp(preflane_code_text(-1), "not a preflane_code") == 0 && strcmp(preflane_code_text(19), "not a preflane_code") == 0);
+  CHECK(strcmp(preflane_code_text(PREFLANE_ERROR_COLUMN), "a number of the loss's column outside its range") == 0);
+  CHECK(strcmp(preflane_code_text(-1), "not a preflane_code") == 0 && strcmp(preflane_code_text(20), "not a preflane_code") == 0);
 }
 
 /* Levels, partitions and merges: the same bits. */
@@ -802,7 +803,8 @@ static void loss_list(void) {
   preflane_list_scratch scratch[2];
   preflane_error error;
   preflane_loss loss;
-  size_t i, j, k;
+  float numbers[2] = {0, 0};
+  size_t i, j, k, with_column = 0;
   pair_outputs.losses = labelled_outputs.losses = listed_outputs.losses = losses;
   CHECK(preflane_loss_count() >= 8);
   for (i = 0; i < preflane_loss_count(); i++) {
@@ -820,6 +822,21 @@ static void loss_list(void) {
       CHECK(loss.parameters[j] == parameter->default_value && parameter->name[0] && parameter->meaning[0] &&
             parameter->requirement[0] && parameter->grid_length > 0);
     }
+    if (about.column.name) {
+      const preflane_loss_parameter *column = &about.column;
+      with_column++;
+      CHECK(column->name[0] && column->meaning[0] && column->requirement[0] && column->grid_length > 1);
+      CHECK(isfinite(column->default_value));
+      numbers[0] = (float)column->grid[0], numbers[1] = (float)column->grid[1];
+    } else {
+      CHECK(!about.column.meaning && !about.column.requirement && !about.column.grid && about.column.grid_length == 0);
+    }
+#define GIVE_COLUMN(numbers) (pairs.column = labelled.column = listed.column = (numbers))
+    GIVE_COLUMN(about.column.name ? numbers : NULL);
+    /* With a reference, if it is defined with one. */
+    pairs.reference_free = labelled.reference_free = listed.reference_free = !about.reference;
+    pairs.ref_chosen_logps = labelled.ref_logps = listed.ref_logps = about.reference ? rc : NULL;
+    pairs.ref_rejected_logps = about.reference ? rr : NULL;
 #define EVALUATE_AS(shape_of, loss)                                                                                  \
   ((shape_of) == PREFLANE_SHAPE_PAIRWISE ? preflane_evaluate(ONE, loss, &pairs, &pair_outputs, NULL, &error)         \
    : (shape_of) == PREFLANE_SHAPE_LABELLED                                                                           \
@@ -827,8 +844,8 @@ static void loss_list(void) {
        : preflane_evaluate_listed(ONE, loss, &listed, &listed_outputs, NULL, scratch, 2, &error))
     /* Those of samples have functions of their own. */
     if (about.shape == PREFLANE_SHAPE_CONTRASTIVE) {
-      REFUSED(preflane_evaluate(ONE, &loss, &pairs, &pair_outputs, NULL, &error), PREFLANE_ERROR_PARAMETER, "kind",
-              PREFLANE_NO_ROW);
+      for (j = PREFLANE_SHAPE_PAIRWISE; j <= PREFLANE_SHAPE_LISTED; j++)
+        REFUSED(EVALUATE_AS((int32_t)j, &loss), PREFLANE_ERROR_PARAMETER, "kind", PREFLANE_NO_ROW);
       continue;
     }
     /* Each value of the grids, one parameter after the other. */
@@ -840,7 +857,25 @@ static void loss_list(void) {
         CHECK(EVALUATE_AS(about.shape, &other) == PREFLANE_OK && !isnan(losses[0]));
       }
     }
+    for (k = 0; k < about.column.grid_length; k++) {
+      numbers[k % 2] = (float)about.column.grid[k];
+      losses[0] = NAN;
+      CHECK(EVALUATE_AS(about.shape, &loss) == PREFLANE_OK && !isnan(losses[0]));
+    }
     losses[0] = 7;
+    /* A column that is missing, one that the loss does not take, and numbers outside of the range. */
+    GIVE_COLUMN(about.column.name ? NULL : numbers);
+    REFUSED(EVALUATE_AS(about.shape, &loss), PREFLANE_ERROR_LENGTH, "column", PREFLANE_NO_ROW);
+    CHECK(strcmp(error.message, about.column.name ? "column has 0 elements where 2 are needed"
+                                                  : "column has 2 elements where 0 are needed") == 0);
+    GIVE_COLUMN(about.column.name ? numbers : NULL);
+    for (k = 0; about.column.name && k < 3; k++) {
+      float saved = numbers[1];
+      numbers[1] = k == 0 ? NAN : k == 1 ? INFINITY : -INFINITY;
+      REFUSED(EVALUATE_AS(about.shape, &loss), PREFLANE_ERROR_COLUMN, "column", 1);
+      CHECK(strstr(error.message, about.column.name) != NULL && strstr(error.message, about.column.requirement) != NULL);
+      numbers[1] = saved;
+    }
     for (j = 0; j < PREFLANE_LOSS_PARAMETERS; j++) {
       preflane_loss other = loss;
       other.parameters[j] = NAN;
@@ -858,6 +893,7 @@ static void loss_list(void) {
     }
     CHECK(losses[0] == 7);
   }
+  CHECK(with_column >= 20);
   CHECK(refused(preflane_loss_describe(i, NULL, &error), &error, PREFLANE_ERROR_NULL, "out", PREFLANE_NO_ROW));
   {
     preflane_loss_description about;
@@ -879,6 +915,187 @@ static void loss_list(void) {
   CHECK(loss.kind == PREFLANE_LOSS_SIMPO && loss.parameters[0] == 2.5 && loss.parameters[1] == 0.5 && loss.parameters[2] == 0);
   loss = preflane_kto(0.1, 2, 3);
   CHECK(loss.kind == PREFLANE_LOSS_KTO && loss.parameters[1] == 2 && loss.parameters[2] == 3 && loss.parameters[3] == 0);
+}
+
+/* What losses take beside log-probabilities: of pairs, in a step, and token by token. */
+static void columns(void) {
+  float pc[2] = {-12.5f, -30}, pr[2] = {-14, -28}, rc[2] = {-13, -29}, rr[2] = {-13.25f, -29.5f};
+  float given[2] = {0.5f, -3}, losses[2] = {7, 7}, by_chosen[2], by_ref[2], plain[2];
+  preflane_loss rebel = preflane_rebel(2), soft = preflane_soft_dpo(0.1), dpo = preflane_dpo(0.1), other = preflane_partial_return();
+  preflane_pairs pairs = {2, pc, pr, rc, rr, NULL, NULL, 0, 0};
+  preflane_pair_outputs outputs = {0};
+  preflane_loss_description about;
+  preflane_error error;
+  size_t i;
+  /* What the list says of it. */
+  for (i = 0; i < preflane_loss_count(); i++) {
+    CHECK(preflane_loss_describe(i, &about, &error) == PREFLANE_OK);
+    if (about.kind == PREFLANE_LOSS_REBEL) break;
+  }
+  CHECK(strcmp(about.column.name, "reward_difference") == 0 && strcmp(about.column.requirement, "finite") == 0);
+  CHECK(about.column.default_value == 0 && about.column.grid[0] == 0.5 && about.reference == 1);
+  outputs.losses = losses, outputs.grad_chosen_logps = by_chosen, outputs.grad_ref_chosen_logps = by_ref;
+  pairs.column = given;
+  /* (h - eta r)^2 with h = 1.25 and -2.5. */
+  CHECK(preflane_evaluate(ONE, &rebel, &pairs, &outputs, NULL, &error) == PREFLANE_OK);
+  CHECK(losses[0] == 0.0625f && losses[1] == 12.25f && by_chosen[0] == 0.5f && by_ref[1] == -7);
+  losses[0] = 7;
+  REFUSED(preflane_evaluate(ONE, &dpo, &pairs, &outputs, NULL, &error), PREFLANE_ERROR_LENGTH, "column", PREFLANE_NO_ROW);
+  REFUSED(preflane_evaluate(ONE, &soft, &pairs, &outputs, NULL, &error), PREFLANE_ERROR_COLUMN, "column", 1);
+  CHECK(strcmp(error.message, "the preference of row 1 is -3; it must be at least 0 and at most 1") == 0);
+  outputs.losses = given;
+  REFUSED(preflane_evaluate(ONE, &rebel, &pairs, &outputs, NULL, &error), PREFLANE_ERROR_OVERLAP, "losses", PREFLANE_NO_ROW);
+  outputs.losses = losses;
+  pairs.column = (const float *)((const char *)given + 1);
+  REFUSED(preflane_evaluate(ONE, &rebel, &pairs, &outputs, NULL, &error), PREFLANE_ERROR_ALIGNMENT, "column", PREFLANE_NO_ROW);
+  pairs.column = NULL;
+  REFUSED(preflane_evaluate(ONE, &rebel, &pairs, &outputs, NULL, &error), PREFLANE_ERROR_LENGTH, "column", PREFLANE_NO_ROW);
+  CHECK(losses[0] == 7);
+  /* A certain preference is DPO. */
+  given[0] = given[1] = 1;
+  CHECK(preflane_evaluate(ONE, &dpo, &pairs, &outputs, NULL, &error) == PREFLANE_OK);
+  outputs.losses = plain, pairs.column = given;
+  CHECK(preflane_evaluate(ONE, &soft, &pairs, &outputs, NULL, &error) == PREFLANE_OK);
+  CHECK(fabsf(losses[0] - plain[0]) <= 6e-8f && fabsf(losses[1] - plain[1]) <= 6e-8f);
+  /* Returns of segments: without parameters, with a preference, and the same loss as DPO with beta 1. */
+  given[1] = 0;
+  pairs.ref_chosen_logps = pairs.ref_rejected_logps = NULL, pairs.reference_free = 1;
+  CHECK(preflane_evaluate(ONE, &other, &pairs, &outputs, NULL, &error) == PREFLANE_OK);
+  CHECK(fabs(plain[0] - log1p(exp(-1.5))) <= 1e-7 && fabs(plain[1] - log1p(exp(-2.0))) <= 1e-7);
+  other.parameters[0] = 1;
+  REFUSED(preflane_evaluate(ONE, &other, &pairs, &outputs, NULL, &error), PREFLANE_ERROR_PARAMETER, "parameters", 0);
+  CHECK(strcmp(error.message, "parameter 0 is 1; it must be 0, for the loss has parameters none") == 0 ||
+        strcmp(error.message, "parameter 0 is 1; it must be 0, for the loss has no parameters") == 0);
+  /* A step: the results of its pairs, and the refusals of each phase. */
+  {
+    static float dlogits[ROWS * STRIDE];
+    static double memory[ROWS * 3 + PAIRS * 2];
+    float reference[PAIRS] = {-9, -10, -11}, rewards[PAIRS] = {0.5f, -1, 2}, of_step[PAIRS], of_pairs[PAIRS], untouched;
+    preflane_step step;
+    preflane_step_buffers buffers;
+    preflane_step_outputs results = {0};
+    preflane_logits_mut in_place = matrix(dlogits);
+    const preflane_rows some = {0, 3};
+    memset(&step, 0, sizeof step);
+    CHECK(preflane_step_buffers_in(memory, sizeof memory, 2 * PAIRS, TOKENS, &buffers, &error) == PREFLANE_OK);
+    memcpy(dlogits, logits, sizeof logits);
+    step.loss = rebel, step.grad_scale = 1, step.column = rewards;
+    step.sequences.targets = preflane_targets_i64(labels64, ROWS), step.sequences.targets.shifted_tokens = TOKENS;
+    step.sequences.tokens = TOKENS, step.sequences.layout = PREFLANE_LAYOUT_CHOSEN_FIRST;
+    step.sequences.reduction = PREFLANE_REDUCE_SUM;
+    step.ref_chosen_logps = step.ref_rejected_logps = reference;
+    results.losses = of_step;
+    for (i = 0; i < 3; i++) {
+      int32_t code = i == 1 ? PREFLANE_ERROR_COLUMN : PREFLANE_ERROR_LENGTH;
+      uint64_t row = i == 1 ? 2 : PREFLANE_NO_ROW;
+      step.loss = i == 2 ? dpo : rebel, step.column = i == 0 ? NULL : rewards;
+      rewards[2] = i == 1 ? NAN : 2;
+      untouched = buffers.token_logps[0];
+      REFUSED(preflane_step_run(ONE, &step, &in_place, &buffers, &results, NULL, NULL, &error), code, "column", row);
+      REFUSED(preflane_step_forward(ONE, &step, &in_place, some, &buffers, NULL, &error), code, "column", row);
+      REFUSED(preflane_step_pairs(ONE, &step, &buffers, &results, NULL, &error), code, "column", row);
+      CHECK(memcmp(&untouched, &buffers.token_logps[0], sizeof untouched) == 0 && memcmp(dlogits, logits, sizeof logits) == 0);
+    }
+    step.loss = rebel;
+    CHECK(preflane_step_run(ONE, &step, &in_place, &buffers, &results, NULL, NULL, &error) == PREFLANE_OK);
+    pairs.length = PAIRS, pairs.policy_chosen_logps = buffers.chosen_logps, pairs.policy_rejected_logps = buffers.rejected_logps;
+    pairs.ref_chosen_logps = pairs.ref_rejected_logps = reference, pairs.reference_free = 0, pairs.column = rewards;
+    memset(&outputs, 0, sizeof outputs);
+    outputs.losses = of_pairs;
+    CHECK(preflane_evaluate(ONE, &rebel, &pairs, &outputs, NULL, &error) == PREFLANE_OK);
+    CHECK(memcmp(of_step, of_pairs, sizeof of_step) == 0 && of_step[0] > 0);
+  }
+  /* Token by token there is none to give: the default counts, which for a preference is certain. */
+  {
+    preflane_evaluator evaluator;
+    preflane_scored scored;
+    int32_t is_pair;
+    CHECK(preflane_evaluator_init(&evaluator, &soft, PREFLANE_REDUCE_SUM, &error) == PREFLANE_OK);
+    for (i = 0; i < 2; i++) {
+      CHECK(preflane_evaluator_begin(&evaluator, i ? PREFLANE_SIDE_REJECTED : PREFLANE_SIDE_CHOSEN, &error) == PREFLANE_OK);
+      CHECK(preflane_evaluator_tokens(&evaluator, i ? pr : pc, i ? rr : rc, 1, &error) == PREFLANE_OK);
+      CHECK(preflane_evaluator_end(&evaluator, NULL, &scored, &is_pair, &error) == PREFLANE_OK);
+    }
+    CHECK(is_pair == 1 && fabsf(scored.loss - losses[0]) <= 6e-8f);
+  }
+}
+
+/* AOT: two distributions in order, the loss over them, and gradients brought back. */
+static void distributions(void) {
+  enum { N = 3 };
+  float pc[N] = {-12.5f, -10, -30}, pr[N] = {-14, -9, -31}, rc[N] = {-13, -10, -29}, rr[N] = {-13.25f, -11, -29};
+  float in_order[4][N], losses[N], by_chosen[N], back[N] = {7, 7, 7};
+  size_t first[N], second[N], i;
+  const double differences[N] = {-1, 0.75, 0.5}; /* -1, 1, 1.5 less 0, 0.25, 1 */
+  preflane_loss loss = preflane_aot(0.1, 0);
+  preflane_pairs good = {N, pc, pr, rc, rr, NULL, NULL, 0, 0}, pairs;
+  preflane_pair_outputs outputs = {0};
+  preflane_error error;
+  CHECK(preflane_aot_order(&good, PREFLANE_COMPARED_LOG_RATIOS, first, second, &error) == PREFLANE_OK);
+  CHECK(first[0] == 2 && first[1] == 1 && first[2] == 0 && second[0] == 2 && second[1] == 0 && second[2] == 1);
+  CHECK(preflane_aot_order(&good, PREFLANE_COMPARED_MARGINS, first, second, &error) == PREFLANE_OK);
+  CHECK(first[0] == 1 && first[1] == 2 && first[2] == 0 && second[0] == 2 && second[1] == 0 && second[2] == 1);
+  CHECK(preflane_aot_gather(pc, first, N, in_order[0], &error) == PREFLANE_OK && in_order[0][1] == -30);
+  CHECK(preflane_aot_gather(pr, first, N, in_order[1], &error) == PREFLANE_OK);
+  CHECK(preflane_aot_gather(rc, second, N, in_order[2], &error) == PREFLANE_OK);
+  CHECK(preflane_aot_gather(rr, second, N, in_order[3], &error) == PREFLANE_OK);
+  pairs = good, pairs.policy_chosen_logps = in_order[0], pairs.policy_rejected_logps = in_order[1];
+  pairs.ref_chosen_logps = in_order[2], pairs.ref_rejected_logps = in_order[3];
+  outputs.losses = losses, outputs.grad_chosen_logps = by_chosen;
+  CHECK(preflane_evaluate(ONE, &loss, &pairs, &outputs, NULL, &error) == PREFLANE_OK);
+  for (i = 0; i < N; i++) CHECK(fabs(losses[i] - log1p(exp(-0.1 * differences[i]))) <= 1e-7);
+  CHECK(preflane_aot_scatter(by_chosen, first, N, back, &error) == PREFLANE_OK);
+  for (i = 0; i < N; i++) CHECK(back[first[i]] == by_chosen[i]);
+  /* Without a reference the second one is level, and rows stay where they are. */
+  pairs = good, pairs.ref_chosen_logps = pairs.ref_rejected_logps = NULL, pairs.reference_free = 1;
+  CHECK(preflane_aot_order(&pairs, PREFLANE_COMPARED_MARGINS, first, second, &error) == PREFLANE_OK);
+  CHECK(first[0] == 1 && second[0] == 0 && second[1] == 1 && second[2] == 2);
+  /* NaN comes last. */
+  pc[1] = NAN;
+  CHECK(preflane_aot_order(&pairs, PREFLANE_COMPARED_MARGINS, first, second, &error) == PREFLANE_OK && first[2] == 1);
+  pc[1] = -10;
+  /* Refusals, and nothing is written. */
+  first[0] = 77, second[0] = 78, back[0] = 7;
+#define AOT_ORDER(pairs, first, second) preflane_aot_order(pairs, PREFLANE_COMPARED_MARGINS, first, second, &error)
+  REFUSED(AOT_ORDER(NULL, first, second), PREFLANE_ERROR_NULL, "pairs", PREFLANE_NO_ROW);
+  REFUSED(AOT_ORDER(&good, NULL, second), PREFLANE_ERROR_NULL, "first", PREFLANE_NO_ROW);
+  REFUSED(AOT_ORDER(&good, first, NULL), PREFLANE_ERROR_NULL, "second", PREFLANE_NO_ROW);
+  REFUSED(AOT_ORDER(&good, first, first + 1), PREFLANE_ERROR_OVERLAP, "second", PREFLANE_NO_ROW);
+  REFUSED(AOT_ORDER(&good, first, (size_t *)(void *)((char *)second + 1)), PREFLANE_ERROR_ALIGNMENT, "second", PREFLANE_NO_ROW);
+  for (i = 0; i < 3; i++) {
+    static const int32_t NONE[] = {0, 3, INT32_MIN};
+    REFUSED(preflane_aot_order(&good, NONE[i], first, second, &error), PREFLANE_ERROR_PARAMETER, "compared", PREFLANE_NO_ROW);
+  }
+  pairs = good, pairs.policy_chosen_logps = NULL;
+  REFUSED(AOT_ORDER(&pairs, first, second), PREFLANE_ERROR_NULL, "policy_chosen_logps", PREFLANE_NO_ROW);
+  pairs = good, pairs.ref_rejected_logps = NULL;
+  REFUSED(AOT_ORDER(&pairs, first, second), PREFLANE_ERROR_NULL, "ref_rejected_logps", PREFLANE_NO_ROW);
+  pairs = good, pairs.reference_free = 1;
+  REFUSED(AOT_ORDER(&pairs, first, second), PREFLANE_ERROR_PARAMETER, "reference_free", PREFLANE_NO_ROW);
+  pairs = good, pairs.reserved = 1;
+  REFUSED(AOT_ORDER(&pairs, first, second), PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW);
+  pairs = good, pairs.length = SIZE_MAX;
+  REFUSED(AOT_ORDER(&pairs, first, second), PREFLANE_ERROR_LENGTH, "policy_chosen_logps", PREFLANE_NO_ROW);
+  for (i = 0; i < 2; i++) {
+    int32_t (*const move)(const float *, const size_t *, size_t, float *, preflane_error *) =
+        i ? preflane_aot_scatter : preflane_aot_gather;
+    size_t order[N] = {2, 3, 0};
+    REFUSED(move(pc, order, N, back, &error), PREFLANE_ERROR_OFFSETS, "order", 1);
+    CHECK(strcmp(error.message, "element 1 of order is 3; it must be a row, 0 to 2") == 0);
+    order[1] = SIZE_MAX;
+    REFUSED(move(pc, order, N, back, &error), PREFLANE_ERROR_OFFSETS, "order", 1);
+    order[1] = 1;
+    REFUSED(move(NULL, order, N, back, &error), PREFLANE_ERROR_NULL, "from", PREFLANE_NO_ROW);
+    REFUSED(move(pc, NULL, N, back, &error), PREFLANE_ERROR_NULL, "order", PREFLANE_NO_ROW);
+    REFUSED(move(pc, order, N, NULL, &error), PREFLANE_ERROR_NULL, "to", PREFLANE_NO_ROW);
+    REFUSED(move(pc, order, N, pc, &error), PREFLANE_ERROR_OVERLAP, "to", PREFLANE_NO_ROW);
+    REFUSED(move(pc, order, SIZE_MAX, back, &error), PREFLANE_ERROR_LENGTH, "from", PREFLANE_NO_ROW);
+    CHECK(back[0] == 7 && pc[0] == -12.5f);
+    CHECK(move(NULL, NULL, 0, NULL, &error) == PREFLANE_OK);
+  }
+  CHECK(first[0] == 77 && second[0] == 78);
+  memset(&pairs, 0, sizeof pairs);
+  CHECK(AOT_ORDER(&pairs, NULL, NULL) == PREFLANE_OK);
 }
 
 /* Answers with a label. */
@@ -1040,7 +1257,28 @@ static void mean_log_ratios(void) {
           PREFLANE_NO_ROW);
   REFUSED(preflane_beta_of_batch(&whole, &part, 0, 0.5, &beta, &error), PREFLANE_ERROR_PARAMETER, "beta", PREFLANE_NO_ROW);
   REFUSED(preflane_beta_of_batch(&whole, &part, 0.1, -1, &beta, &error), PREFLANE_ERROR_PARAMETER, "strength", PREFLANE_NO_ROW);
-  pairs.reference_free = 1;
+  REFUSED(preflane_mean_log_ratio_add(&whole, policy, reference, SIZE_MAX, &error), PREFLANE_ERROR_LENGTH, "policy_logps",
+          PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_add(&whole, (const float *)((const char *)policy + 1), reference, 1, &error),
+          PREFLANE_ERROR_ALIGNMENT, "policy_logps", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_add(&whole, (const float *)(const void *)&whole, reference, 1, &error), PREFLANE_ERROR_OVERLAP,
+          "state", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_add_pairs(&whole, NULL, &error), PREFLANE_ERROR_NULL, "pairs", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_add_pairs(NULL, &pairs, &error), PREFLANE_ERROR_NULL, "state", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_merge(&whole, NULL, &error), PREFLANE_ERROR_NULL, "from", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_merge(NULL, &whole, &error), PREFLANE_ERROR_NULL, "into", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_value(NULL, values, NULL, NULL, &error), PREFLANE_ERROR_NULL, "state", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_value(&whole, values, values, NULL, &error), PREFLANE_ERROR_OVERLAP, "mismatched",
+          PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_save(NULL, bytes, sizeof bytes, &error), PREFLANE_ERROR_NULL, "metrics", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_restore(NULL, 5, &whole, &error), PREFLANE_ERROR_NULL, "bytes", PREFLANE_NO_ROW);
+  REFUSED(preflane_mean_log_ratio_restore(bytes, sizeof bytes, NULL, &error), PREFLANE_ERROR_NULL, "metrics", PREFLANE_NO_ROW);
+  REFUSED(preflane_beta_of_batch(NULL, &part, 0.1, 0.5, &beta, &error), PREFLANE_ERROR_NULL, "batch", PREFLANE_NO_ROW);
+  REFUSED(preflane_beta_of_batch(&whole, NULL, 0.1, 0.5, &beta, &error), PREFLANE_ERROR_NULL, "running", PREFLANE_NO_ROW);
+  REFUSED(preflane_beta_of_batch(&whole, &part, 0.1, 0.5, NULL, &error), PREFLANE_ERROR_NULL, "out", PREFLANE_NO_ROW);
+  pairs.reserved = 1;
+  REFUSED(preflane_mean_log_ratio_add_pairs(&whole, &pairs, &error), PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW);
+  pairs.reserved = 0, pairs.reference_free = 1;
   REFUSED(preflane_mean_log_ratio_add_pairs(&whole, &pairs, &error), PREFLANE_ERROR_PARAMETER, "reference_free", PREFLANE_NO_ROW);
   for (i = 0; i < 2; i++) {
     damaged = whole;
@@ -1087,12 +1325,25 @@ static void divergences(void) {
     tokens = good, tokens.estimate = i == 0 ? 0 : i == 1 ? 4 : -1;
     REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_PARAMETER, "estimate", PREFLANE_NO_ROW);
   }
+  REFUSED(preflane_kl(ONE, &good, NULL, NULL, &error), PREFLANE_ERROR_NULL, "outputs", PREFLANE_NO_ROW);
   tokens = good, tokens.ref_logps = NULL;
   REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_NULL, "ref_logps", PREFLANE_NO_ROW);
+  tokens = good, tokens.policy_logps = NULL;
+  REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_NULL, "policy_logps", PREFLANE_NO_ROW);
+  tokens = good, tokens.offsets = NULL;
+  REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_NULL, "offsets", PREFLANE_NO_ROW);
+  tokens = good, tokens.tokens = SIZE_MAX / 2;
+  REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_LENGTH, "policy_logps", PREFLANE_NO_ROW);
+  tokens = good, tokens.sequences = SIZE_MAX;
+  REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_LENGTH, "offsets", PREFLANE_NO_ROW);
+  tokens = good, tokens.reserved = 1;
+  REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_PARAMETER, "reserved", PREFLANE_NO_ROW);
+  tokens = good, tokens.policy_logps = (const float *)((const char *)policy + 2);
+  REFUSED(DIVERGENCE(&tokens, NULL), PREFLANE_ERROR_ALIGNMENT, "policy_logps", PREFLANE_NO_ROW);
   offsets[1] = 3;
-  CHECK(DIVERGENCE(&good, NULL) == PREFLANE_ERROR_EMPTY_SEQUENCE);
+  REFUSED(DIVERGENCE(&good, NULL), PREFLANE_ERROR_EMPTY_SEQUENCE, "offsets", 1);
   offsets[1] = 2, offsets[2] = 2;
-  CHECK(DIVERGENCE(&good, NULL) == PREFLANE_ERROR_OFFSETS);
+  REFUSED(DIVERGENCE(&good, NULL), PREFLANE_ERROR_OFFSETS, "offsets", 2);
   offsets[2] = 3;
   damaged = total, damaged.limbs[4] |= (uint64_t)1 << 63;
   REFUSED(DIVERGENCE(&good, &damaged), PREFLANE_ERROR_PARAMETER, "total", PREFLANE_NO_ROW);
@@ -1657,7 +1908,7 @@ static void streaming(void) {
   }
 }
 
-/* Segments of trajectories, from steps to scores and back; ranked segments; groups of samples. */
+/* Segments of trajectories, from steps to scores and back; ranked segments. */
 static void segments(void) {
   float logps[5] = {-0.5f, -0.25f, -1, -2, -1.5f}, scores[2], by_score[2] = {1, -2}, by[5], by_ref[5];
   float start[2] = {-3, -2}, end[2] = {-2, 0}, by_start[2], by_end[2], nan = (float)NAN;
@@ -1665,11 +1916,13 @@ static void segments(void) {
   preflane_segments given = {5, 2, NULL, NULL, NULL, 0.5, NULL, NULL, PREFLANE_SEGMENT_SCORE_SUM, 0}, other;
   preflane_segment_outputs outputs = {0};
   preflane_error error;
-  size_t i;
   given.values = logps, given.offsets = offsets, outputs.values = by, outputs.ref_values = by_ref;
   CHECK(preflane_segment_scores(ONE, &given, scores, &error) == PREFLANE_OK && scores[0] == -0.875f && scores[1] == -2.75f);
   CHECK(preflane_segment_grads(ONE, &given, by_score, &outputs, &error) == PREFLANE_OK);
   CHECK(by[0] == 1 && by[2] == 0.25f && by[4] == -1 && by_ref[0] == -1 && by_ref[4] == 1);
+  other = given, other.score = PREFLANE_SEGMENT_SCORE_REGRET;
+  CHECK(preflane_segment_scores(ONE, &other, scores, &error) == PREFLANE_OK && scores[0] == 0.875f && scores[1] == 2.75f);
+  CHECK(preflane_segment_grads(ONE, &other, by_score, &outputs, &error) == PREFLANE_OK && by[2] == -0.25f && by_ref[2] == 0.25f);
   given.ref_values = logps;
   CHECK(preflane_segment_scores(ONE, &given, scores, &error) == PREFLANE_OK && scores[0] == 0 && scores[1] == 0);
   given.ref_values = NULL;
@@ -1686,6 +1939,19 @@ static void segments(void) {
     REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_NULL, "end", PREFLANE_NO_ROW);
   }
   scores[0] = by[0] = 7;
+  REFUSED(preflane_segment_scores(ONE, NULL, scores, &error), PREFLANE_ERROR_NULL, "segments", PREFLANE_NO_ROW);
+  REFUSED(preflane_segment_scores(ONE, &given, NULL, &error), PREFLANE_ERROR_NULL, "scores", PREFLANE_NO_ROW);
+  REFUSED(preflane_segment_grads(ONE, NULL, by_score, &outputs, &error), PREFLANE_ERROR_NULL, "segments", PREFLANE_NO_ROW);
+  REFUSED(preflane_segment_grads(ONE, &given, NULL, &outputs, &error), PREFLANE_ERROR_NULL, "grads", PREFLANE_NO_ROW);
+  REFUSED(preflane_segment_grads(ONE, &given, by_score, NULL, &error), PREFLANE_ERROR_NULL, "outputs", PREFLANE_NO_ROW);
+  other = given, other.values = NULL;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_NULL, "values", PREFLANE_NO_ROW);
+  other = given, other.offsets = NULL;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_NULL, "offsets", PREFLANE_NO_ROW);
+  other = given, other.values = (const float *)((const char *)logps + 1);
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_ALIGNMENT, "values", PREFLANE_NO_ROW);
+  other = given, other.steps = SIZE_MAX / 2;
+  REFUSED(preflane_segment_scores(ONE, &other, scores, &error), PREFLANE_ERROR_LENGTH, "values", PREFLANE_NO_ROW);
   REFUSED(preflane_segment_grads(ONE, &given, by_score, &outputs, &error), PREFLANE_ERROR_LENGTH, "grads by start",
           PREFLANE_NO_ROW);
   other = given, other.start = start;
@@ -1718,7 +1984,27 @@ static void segments(void) {
     CHECK(distances[0] == 0.25f && distances[1] == 0 && empty == 1);
     CHECK(preflane_segment_distances_grad(ONE, &acted, weights, &to, &error) == PREFLANE_OK);
     CHECK(fabsf(grads[0] + 0.6f) < 1e-6f && fabsf(grads[1] + 0.8f) < 1e-6f && grads[2] == 0 && grads[4] == 0);
-    distances[0] = 7;
+    distances[0] = grads[0] = 7;
+    REFUSED(preflane_segment_distances(ONE, NULL, distances, &empty, &error), PREFLANE_ERROR_NULL, "actions", PREFLANE_NO_ROW);
+    REFUSED(preflane_segment_distances(ONE, &acted, NULL, &empty, &error), PREFLANE_ERROR_NULL, "distances", PREFLANE_NO_ROW);
+    REFUSED(preflane_segment_distances_grad(ONE, &acted, NULL, &to, &error), PREFLANE_ERROR_NULL, "grads", PREFLANE_NO_ROW);
+    REFUSED(preflane_segment_distances_grad(ONE, &acted, weights, NULL, &error), PREFLANE_ERROR_NULL, "out", PREFLANE_NO_ROW);
+    REFUSED(preflane_segment_distances(ONE, &acted, policy, &empty, &error), PREFLANE_ERROR_OVERLAP, "distances", PREFLANE_NO_ROW);
+    wrong = acted, wrong.policy.data = NULL;
+    REFUSED(preflane_segment_distances(ONE, &wrong, distances, &empty, &error), PREFLANE_ERROR_NULL, "policy", PREFLANE_NO_ROW);
+    wrong = acted, wrong.actions.data = NULL;
+    REFUSED(preflane_segment_distances(ONE, &wrong, distances, &empty, &error), PREFLANE_ERROR_NULL, "actions", PREFLANE_NO_ROW);
+    wrong = acted, wrong.offsets = NULL;
+    REFUSED(preflane_segment_distances(ONE, &wrong, distances, &empty, &error), PREFLANE_ERROR_NULL, "offsets", PREFLANE_NO_ROW);
+    wrong = acted, wrong.segments = SIZE_MAX;
+    REFUSED(preflane_segment_distances(ONE, &wrong, distances, &empty, &error), PREFLANE_ERROR_LENGTH, "offsets", PREFLANE_NO_ROW);
+    wrong = acted, wrong.policy.stride = 1;
+    REFUSED(preflane_segment_distances(ONE, &wrong, distances, &empty, &error), PREFLANE_ERROR_PARAMETER, "stride", PREFLANE_NO_ROW);
+    to.rows = 2;
+    REFUSED(preflane_segment_distances_grad(ONE, &acted, weights, &to, &error), PREFLANE_ERROR_LENGTH, "rows of the gradient",
+            PREFLANE_NO_ROW);
+    to.rows = STEPS;
+    CHECK(distances[0] == 7 && grads[0] == 7 && empty == 1);
     mask[1] = 2;
     REFUSED(preflane_segment_distances(ONE, &acted, distances, &empty, &error), PREFLANE_ERROR_PARAMETER, "mask", 1);
     mask[1] = 1, wrong = acted, wrong.policy.rows = 2;
@@ -1744,8 +2030,26 @@ static void segments(void) {
     CHECK(preflane_smoothness(ONE, 0.5, values, values + 2, 2, most, NULL, &error) == PREFLANE_OK && most[0] == 1.25f);
     CHECK(preflane_smoothness(ONE, 0.5, values, values + 2, 2, most, grads, &error) == PREFLANE_OK && grads[1] == 1);
     CHECK(preflane_smoothness(ONE, 0.5, NULL, NULL, 0, most, NULL, &error) == PREFLANE_OK && most[0] == 0);
+    most[0] = grads[0] = 7;
     REFUSED(preflane_smoothness(ONE, -1, values, values, 2, most, NULL, &error), PREFLANE_ERROR_PARAMETER, "strength",
             PREFLANE_NO_ROW);
+    REFUSED(preflane_smoothness(ONE, 1, NULL, values, 2, most, NULL, &error), PREFLANE_ERROR_NULL, "here", PREFLANE_NO_ROW);
+    REFUSED(preflane_smoothness(ONE, 1, values, NULL, 2, most, NULL, &error), PREFLANE_ERROR_NULL, "there", PREFLANE_NO_ROW);
+    REFUSED(preflane_smoothness(ONE, 1, values, values, 2, NULL, NULL, &error), PREFLANE_ERROR_NULL, "value", PREFLANE_NO_ROW);
+    REFUSED(preflane_smoothness(ONE, 1, values, values, 2, most, values + 1, &error), PREFLANE_ERROR_OVERLAP, "grads",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_smoothness(ONE, 1, values, values, SIZE_MAX, most, NULL, &error), PREFLANE_ERROR_LENGTH, "here",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_soft_maximum(ONE, NULL, 1, most, &error), PREFLANE_ERROR_NULL, "values", PREFLANE_NO_ROW);
+    REFUSED(preflane_soft_maximum(ONE, &rows, 1, NULL, &error), PREFLANE_ERROR_NULL, "out", PREFLANE_NO_ROW);
+    REFUSED(preflane_soft_maximum(ONE, &rows, 1, values, &error), PREFLANE_ERROR_OVERLAP, "out", PREFLANE_NO_ROW);
+    REFUSED(preflane_soft_maximum_grad(ONE, &rows, 1, NULL, &to, &error), PREFLANE_ERROR_NULL, "grads", PREFLANE_NO_ROW);
+    REFUSED(preflane_soft_maximum_grad(ONE, &rows, 1, one, NULL, &error), PREFLANE_ERROR_NULL, "out", PREFLANE_NO_ROW);
+    rows.data = NULL;
+    REFUSED(preflane_soft_maximum(ONE, &rows, 1, most, &error), PREFLANE_ERROR_NULL, "values", PREFLANE_NO_ROW);
+    rows.data = values, rows.stride = 1;
+    REFUSED(preflane_soft_maximum(ONE, &rows, 1, most, &error), PREFLANE_ERROR_PARAMETER, "stride", PREFLANE_NO_ROW);
+    CHECK(most[0] == 7 && grads[0] == 7);
   }
   {
     float of[3] = {0, 2, 1}, values[3] = {-1.2f, -0.7f, -0.9f}, preferred[3], others[3], certain[3] = {1, 1, 1}, losses[3];
@@ -1768,6 +2072,26 @@ static void segments(void) {
     CHECK(preflane_ranked_gather(&ranked, by_preferred, by_others, 3, scratch, 3, grads, &error) == PREFLANE_OK);
     CHECK(fabsf(grads[1] - (by_preferred[0] + by_preferred[1]) / 3) < 1e-7f && grads[0] > 0);
     grads[0] = 7;
+    REFUSED(preflane_ranked_count(NULL, &count, &error), PREFLANE_ERROR_NULL, "ranked", PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_count(&ranked, NULL, &error), PREFLANE_ERROR_NULL, "count", PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_lay_out(&ranked, NULL, 3, preferred, others, &error), PREFLANE_ERROR_NULL, "values", PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_lay_out(&ranked, values, 3, NULL, others, &error), PREFLANE_ERROR_NULL, "preferred", PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_lay_out(&ranked, values, 3, preferred, preferred, &error), PREFLANE_ERROR_OVERLAP, "others",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_means(&ranked, NULL, 3, &mean, &error), PREFLANE_ERROR_NULL, "losses", PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_means(&ranked, losses, 3, NULL, &error), PREFLANE_ERROR_NULL, "means", PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_means(&ranked, losses, 2, &mean, &error), PREFLANE_ERROR_LENGTH, "losses", PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_gather(&ranked, NULL, by_others, 3, scratch, 3, grads, &error), PREFLANE_ERROR_NULL, "by_preferred",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_gather(&ranked, by_preferred, by_others, 3, NULL, 3, grads, &error), PREFLANE_ERROR_NULL, "scratch",
+            PREFLANE_NO_ROW);
+    REFUSED(preflane_ranked_gather(&ranked, by_preferred, by_others, 3, scratch, 3, NULL, &error), PREFLANE_ERROR_NULL, "grads",
+            PREFLANE_NO_ROW);
+    ends[1] = 2;
+    REFUSED(preflane_ranked_count(&ranked, &count, &error), PREFLANE_ERROR_OFFSETS, "offsets", 1);
+    ends[1] = 3, ranked.lists = SIZE_MAX;
+    REFUSED(preflane_ranked_count(&ranked, &count, &error), PREFLANE_ERROR_LENGTH, "offsets", PREFLANE_NO_ROW);
+    ranked.lists = 1;
     REFUSED(preflane_ranked_gather(&ranked, by_preferred, by_others, 3, scratch, 2, grads, &error), PREFLANE_ERROR_LENGTH,
             "scratch", PREFLANE_NO_ROW);
     REFUSED(preflane_ranked_lay_out(&ranked, values, 2, preferred, others, &error), PREFLANE_ERROR_LENGTH, "preferred",
@@ -1776,34 +2100,128 @@ static void segments(void) {
     REFUSED(preflane_ranked_count(&ranked, &count, &error), PREFLANE_ERROR_COLUMN, "scores", 1);
     CHECK(grads[0] == 7 && count == 3);
   }
-  {
-    float similarities[16] = {1, 0.8f, 0.1f, 0.2f, 0.8f, 1, 0, 0.1f, 0.1f, 0, 1, 0.9f, 0.2f, 0.1f, 0.9f, 1}, loss, losses[4], by_s[16];
+}
+
+enum { SAMPLES = 5 };
+
+/* The mean loss of groups in double, by the definition, with those of the anchors. */
+static double loss_of_groups(double s[SAMPLES * SAMPLES], const int64_t *labels, double temperature, int32_t against, int32_t mean,
+                             double losses[SAMPLES]) {
+  double over_pairs = 0, over_anchors = 0;
+  int pairs = 0, anchors = 0, i, j, p;
+  for (i = 0; i < SAMPLES; i++) {
     double sum = 0;
-    int64_t labels[4] = {0, 0, 1, 1};
-    uint64_t pairs = 0, anchors = 0;
-    preflane_groups groups = {{NULL, 4, 4, 4}, NULL, PREFLANE_AGAINST_OTHERS, PREFLANE_MEAN_OVER_PAIRS}, wrong;
-    preflane_groups_outputs results = {0};
-    groups.similarities.data = similarities, groups.labels = labels, results.loss = &loss, results.pairs = &pairs;
-    results.anchors = &anchors, results.losses = losses, results.grads = by_s, results.grads_stride = 4;
-    CHECK(preflane_evaluate_groups(ONE, &groups, 0.5, &results, &error) == PREFLANE_OK);
-    for (i = 0; i < 16; i++) sum += by_s[i];
-    CHECK(fabs(loss - 0.3726596) < 1e-6 && pairs == 4 && anchors == 4 && fabs(sum) < 1e-6 && by_s[5] == 0 && by_s[1] < 0);
-    groups.mean = PREFLANE_MEAN_OVER_ANCHORS, labels[1] = 2;
-    CHECK(preflane_evaluate_groups(ONE, &groups, 0.5, &results, &error) == PREFLANE_OK && anchors == 2 && losses[0] == 0);
-    loss = 7;
-    wrong = groups, wrong.against = 0;
-    REFUSED(preflane_evaluate_groups(ONE, &wrong, 0.5, &results, &error), PREFLANE_ERROR_PARAMETER, "against", PREFLANE_NO_ROW);
-    wrong = groups, wrong.similarities.rows = 3;
-    REFUSED(preflane_evaluate_groups(ONE, &wrong, 0.5, &results, &error), PREFLANE_ERROR_LENGTH, "columns of similarities",
-            PREFLANE_NO_ROW);
-    REFUSED(preflane_evaluate_groups(ONE, &groups, 0, &results, &error), PREFLANE_ERROR_PARAMETER, "temperature",
-            PREFLANE_NO_ROW);
-    wrong = groups, wrong.labels = NULL;
-    REFUSED(preflane_evaluate_groups(ONE, &wrong, 0.5, &results, &error), PREFLANE_ERROR_NULL, "labels", PREFLANE_NO_ROW);
-    CHECK(loss == 7);
-    wrong = groups, wrong.similarities.rows = wrong.similarities.columns = 0;
-    CHECK(preflane_evaluate_groups(ONE, &wrong, 0.5, &results, &error) == PREFLANE_OK && loss == 0 && pairs == 0);
+    int positives = 0;
+    for (p = 0; p < SAMPLES; p++) {
+      double total = 0;
+      if (p == i || labels[p] != labels[i]) continue;
+      for (j = 0; j < SAMPLES; j++)
+        if (j != i && (against == PREFLANE_AGAINST_OTHERS || j == p || labels[j] != labels[i]))
+          total += exp((s[i * SAMPLES + j] - s[i * SAMPLES + p]) / temperature);
+      sum += log(total);
+      positives++;
+    }
+    losses[i] = positives ? sum / positives : 0;
+    over_pairs += sum, over_anchors += losses[i], pairs += positives, anchors += positives > 0;
   }
+  return mean == PREFLANE_MEAN_OVER_PAIRS     ? over_pairs / pairs
+         : mean == PREFLANE_MEAN_OVER_ANCHORS ? over_anchors / SAMPLES
+                                              : over_anchors / anchors;
+}
+
+/* NT-Xent and SupCon in each of their conventions: a group of three, a group of one and, by its label alone, another. */
+static void groups_of_samples(void) {
+  enum { N = SAMPLES, STRIDE_OF = N + 2 };
+  float similarities[N * STRIDE_OF], loss, losses[N], grads[N * STRIDE_OF], nan = (float)NAN;
+  double exact[N * N], expected, of_anchors[N];
+  const int64_t labels[N] = {7, -1, 7, INT64_MIN, 7};
+  uint64_t pairs, anchors;
+  preflane_groups good = {{NULL, N, N, STRIDE_OF}, NULL, 0, 0}, wrong;
+  preflane_groups_outputs outputs = {0}, bad;
+  preflane_error error;
+  int32_t against, mean;
+  size_t i, j;
+  for (i = 0; i < N * STRIDE_OF; i++) similarities[i] = nan;
+  for (i = 0; i < N; i++)
+    for (j = 0; j < N; j++) similarities[i * STRIDE_OF + j] = i == j ? nan : (float)((i * 5 + j * 3) % 7) / 8 - 0.25f;
+  for (i = 0; i < N * N; i++) exact[i] = similarities[i / N * STRIDE_OF + i % N];
+  good.similarities.data = similarities, good.labels = labels;
+  outputs.loss = &loss, outputs.pairs = &pairs, outputs.anchors = &anchors, outputs.losses = losses;
+  outputs.grads = grads, outputs.grads_stride = STRIDE_OF;
+  for (against = PREFLANE_AGAINST_OTHERS; against <= PREFLANE_AGAINST_NEGATIVES; against++) {
+    for (mean = PREFLANE_MEAN_OVER_PAIRS; mean <= PREFLANE_MEAN_OVER_ANCHORS_WITH_POSITIVES; mean++) {
+      good.against = against, good.mean = mean, pairs = anchors = 0;
+      for (i = 0; i < N * STRIDE_OF; i++) grads[i] = 7;
+      CHECK(preflane_evaluate_groups(ONE, &good, 0.5, &outputs, &error) == PREFLANE_OK && pairs == 6 && anchors == 3);
+      expected = loss_of_groups(exact, labels, 0.5, against, mean, of_anchors);
+      CHECK(fabs(loss - expected) <= 2e-7);
+      for (i = 0; i < N; i++) CHECK(fabs(losses[i] - of_anchors[i]) <= 2e-7);
+      for (i = 0; i < N; i++) {
+        for (j = 0; j < N; j++) {
+          /* By differences, which are good to some eight digits. */
+          const double step = 1e-4, at = exact[i * N + j];
+          double slope = 0;
+          if (i != j) {
+            exact[i * N + j] = at + step;
+            slope = loss_of_groups(exact, labels, 0.5, against, mean, of_anchors);
+            exact[i * N + j] = at - step;
+            slope = (slope - loss_of_groups(exact, labels, 0.5, against, mean, of_anchors)) / (2 * step);
+            exact[i * N + j] = at;
+          }
+          CHECK(fabs(grads[i * STRIDE_OF + j] - slope) <= 1e-6);
+        }
+        CHECK(grads[i * STRIDE_OF + N] == 7);
+      }
+    }
+  }
+  /* The list's losses stand for two of these: those of SimCLR and of SupCon's authors. Two views of each of two samples. */
+  {
+    float views[16] = {1, 0.8f, 0.1f, 0.2f, 0.8f, 1, 0, 0.1f, 0.1f, 0, 1, 0.9f, 0.2f, 0.1f, 0.9f, 1};
+    const int64_t of_views[4] = {0, 0, 1, 1};
+    preflane_groups two = {{NULL, 4, 4, 4}, NULL, PREFLANE_AGAINST_OTHERS, PREFLANE_MEAN_OVER_PAIRS};
+    preflane_groups_outputs one = {0};
+    two.similarities.data = views, two.labels = of_views, one.loss = &loss;
+    CHECK(preflane_evaluate_groups(ONE, &two, 0.5, &one, &error) == PREFLANE_OK && fabs(loss - 0.3726596) < 1e-6);
+    two.mean = PREFLANE_MEAN_OVER_ANCHORS;
+    CHECK(preflane_evaluate_groups(ONE, &two, 0.5, &one, &error) == PREFLANE_OK && fabs(loss - 0.3726596) < 1e-6);
+  }
+  /* Refusals, and nothing is written. */
+  loss = losses[0] = grads[1] = 7, pairs = 7;
+#define GROUPS(groups, temperature, outputs) preflane_evaluate_groups(ONE, groups, temperature, outputs, &error)
+  REFUSED(GROUPS(NULL, 0.5, &outputs), PREFLANE_ERROR_NULL, "groups", PREFLANE_NO_ROW);
+  REFUSED(GROUPS(&good, 0.5, NULL), PREFLANE_ERROR_NULL, "outputs", PREFLANE_NO_ROW);
+  wrong = good, wrong.similarities.data = NULL;
+  REFUSED(GROUPS(&wrong, 0.5, &outputs), PREFLANE_ERROR_NULL, "similarities", PREFLANE_NO_ROW);
+  wrong = good, wrong.labels = NULL;
+  REFUSED(GROUPS(&wrong, 0.5, &outputs), PREFLANE_ERROR_NULL, "labels", PREFLANE_NO_ROW);
+  wrong = good, wrong.labels = (const int64_t *)(const void *)((const char *)labels + 4);
+  REFUSED(GROUPS(&wrong, 0.5, &outputs), PREFLANE_ERROR_ALIGNMENT, "labels", PREFLANE_NO_ROW);
+  for (i = 0; i < 3; i++) {
+    static const int32_t NONE[] = {0, 4, -1};
+    wrong = good, wrong.against = NONE[i];
+    REFUSED(GROUPS(&wrong, 0.5, &outputs), PREFLANE_ERROR_PARAMETER, "against", PREFLANE_NO_ROW);
+    wrong = good, wrong.mean = NONE[i];
+    REFUSED(GROUPS(&wrong, 0.5, &outputs), PREFLANE_ERROR_PARAMETER, "mean", PREFLANE_NO_ROW);
+  }
+  wrong = good, wrong.similarities.rows = N - 1;
+  REFUSED(GROUPS(&wrong, 0.5, &outputs), PREFLANE_ERROR_LENGTH, "columns of similarities", PREFLANE_NO_ROW);
+  wrong = good, wrong.similarities.rows = wrong.similarities.columns = wrong.similarities.stride = SIZE_MAX / 2;
+  REFUSED(GROUPS(&wrong, 0.5, &outputs), PREFLANE_ERROR_LENGTH, "similarities", PREFLANE_NO_ROW);
+  wrong = good, wrong.similarities.stride = N - 1;
+  REFUSED(GROUPS(&wrong, 0.5, &outputs), PREFLANE_ERROR_PARAMETER, "stride", PREFLANE_NO_ROW);
+  for (i = 0; i < 4; i++) {
+    static const double NONE[] = {0, -0.5, NAN, 1e13};
+    REFUSED(GROUPS(&good, NONE[i], &outputs), PREFLANE_ERROR_PARAMETER, "temperature", PREFLANE_NO_ROW);
+  }
+  bad = outputs, bad.grads_stride = N - 1;
+  REFUSED(GROUPS(&good, 0.5, &bad), PREFLANE_ERROR_PARAMETER, "stride", PREFLANE_NO_ROW);
+  bad = outputs, bad.losses = grads + 3;
+  REFUSED(GROUPS(&good, 0.5, &bad), PREFLANE_ERROR_OVERLAP, "grads", PREFLANE_NO_ROW);
+  bad = outputs, bad.grads = similarities;
+  REFUSED(GROUPS(&good, 0.5, &bad), PREFLANE_ERROR_OVERLAP, "grads", PREFLANE_NO_ROW);
+  CHECK(loss == 7 && losses[0] == 7 && grads[1] == 7 && pairs == 7);
+  wrong = good, wrong.similarities.rows = wrong.similarities.columns = 0;
+  CHECK(GROUPS(&wrong, 0.5, &outputs) == PREFLANE_OK && loss == 0 && pairs == 0);
 }
 
 #ifdef BESIDE_ANOTHER_RUST_LIBRARY
@@ -1833,6 +2251,8 @@ int main(int argc, char **argv) {
   pair_bits();
   step_bits();
   phases();
+  columns();
+  distributions();
   labelled_answers();
   mean_log_ratios();
   divergences();
@@ -1840,6 +2260,7 @@ int main(int argc, char **argv) {
   metrics_bytes();
   contrastive();
   segments();
+  groups_of_samples();
   streaming();
   shards();
   halves();

@@ -17,11 +17,29 @@
 #endif
 
 static long calls, raised, failed;
+/* What raised, once for each level. */
+static struct {
+  const char *function, *loss, *level;
+  int flags;
+} seen[64];
+static size_t seen_count;
 static const char *current = "", *level_name = "";
+static int trapping;
 
 static void before(const char *function) {
   current = function;
   feclearexcept(FE_ALL_EXCEPT);
+}
+
+static int is_new(const char *function, int flags) {
+  size_t i;
+  for (i = 0; i < seen_count; i++)
+    if (strcmp(seen[i].function, function) == 0 && seen[i].loss == current_loss && seen[i].level == level_name && seen[i].flags == flags)
+      return 0;
+  if (i == sizeof seen / sizeof seen[0]) return 0;
+  seen[i].function = function, seen[i].loss = current_loss, seen[i].level = level_name, seen[i].flags = flags;
+  seen_count++;
+  return 1;
 }
 
 static void after(const char *function, int32_t code, const char *message) {
@@ -31,17 +49,33 @@ static void after(const char *function, int32_t code, const char *message) {
     failed++;
     fprintf(stderr, "%s on level %s: %s\n", function, level_name, message);
   }
-  if (flags && raised++ < 20) {
-    fprintf(stderr, "%s on level %s raises%s%s%s\n", function, level_name, flags & FE_DIVBYZERO ? " FE_DIVBYZERO" : "",
-            flags & FE_INVALID ? " FE_INVALID" : "", flags & FE_OVERFLOW ? " FE_OVERFLOW" : "");
+  if (flags) raised++;
+  if (flags && is_new(function, flags)) {
+    fprintf(stderr, "%s%s%s on level %s raises%s%s%s\n", function, current_loss[0] ? " of " : "", current_loss, level_name,
+            flags & FE_DIVBYZERO ? " FE_DIVBYZERO" : "", flags & FE_INVALID ? " FE_INVALID" : "",
+            flags & FE_OVERFLOW ? " FE_OVERFLOW" : "");
   }
   feclearexcept(FE_ALL_EXCEPT);
+}
+
+static void aside(int begins) {
+#if defined(__GLIBC__)
+  if (begins) fedisableexcept(FE_ALL_EXCEPT);
+#endif
+  feclearexcept(FE_ALL_EXCEPT);
+#if defined(__GLIBC__)
+  if (!begins && trapping) feenableexcept(WATCHED);
+#else
+  (void)begins;
+#endif
 }
 
 /* Only what a signal handler may call. */
 static void trapped(int number) {
   ssize_t written = write(2, "trapped in ", 11);
   written += write(2, current, strlen(current));
+  written += write(2, " ", 1);
+  written += write(2, current_loss, strlen(current_loss));
   written += write(2, " on level ", 10);
   written += write(2, level_name, strlen(level_name));
   written += write(2, "\n", 1);
@@ -49,13 +83,14 @@ static void trapped(int number) {
 }
 
 int main(int argc, char **argv) {
-  int trapping, there = 1;
+  int there = 1;
   if (argc != 3) {
     fprintf(stderr, "usage: exceptions PAIRS LOGITS\n");
     return 2;
   }
   signal(SIGFPE, trapped);
-  for (trapping = 0; trapping < 2; trapping++) {
+  /* What raises would end the program where it traps. */
+  for (trapping = 0; trapping < 2 && !raised; trapping++) {
     int32_t level;
     for (level = PREFLANE_LEVEL_SCALAR; level <= PREFLANE_LEVEL_AVX512; level++) {
       preflane_run run = {0, 0};

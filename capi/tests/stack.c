@@ -48,6 +48,8 @@ __attribute__((noinline)) static void after(const char *function, int32_t code, 
   }
 }
 
+static void aside(int begins) { (void)begins; }
+
 static char **files;
 
 static void *on_thread(void *there) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "preflane.hpp"
@@ -16,6 +17,12 @@ static int failures, checks;
       std::fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
     }                                                              \
   } while (0)
+
+// A loss by the function of its name, whatever parameters that takes: each 0.25.
+template <class... Parameters>
+preflane::loss made(preflane::loss (*function)(Parameters...) noexcept) {
+  return function(static_cast<Parameters>(0.25)...);
+}
 
 int main() {
   const std::vector<float> chosen = {-12.5f, -30.0f}, rejected = {-14.0f, -28.0f};
@@ -95,6 +102,39 @@ int main() {
     return std::int32_t{0};
   };
   PREFLANE_FOR_EACH_LOSS(CHECK_LOSS)
+  // By the function of its name it is the same loss, and evaluates with the column that the list says it takes.
+#define OF_ONE(name, declared, given) {#name, made(preflane::name)},
+  const std::vector<std::pair<const char *, preflane::loss>> by_function = {PREFLANE_FOR_EACH_LOSS(OF_ONE)};
+  for (const auto &[name, loss] : by_function) CHECK(loss.kind == kind_of(name));
+  std::size_t with_column = 0;
+  for (std::size_t i = 0; i < preflane::loss_count(); i++) {
+    preflane::loss_description about;
+    preflane::loss loss;
+    CHECK(preflane::describe(i, about) && preflane::loss_by_name(about.name, loss));
+    if (about.shape != PREFLANE_SHAPE_PAIRWISE) continue;
+    std::vector<float> column;
+    if (const preflane::loss_parameter *beside = preflane::column_of(about)) {
+      column.assign(2, static_cast<float>(beside->grid[0]));
+      with_column++;
+    }
+    preflane::pairs of_loss = pairs;
+    if (about.reference == 0) of_loss = {chosen, rejected, {}, {}, {}, true};
+    if (!column.empty()) of_loss.column = column;
+    CHECK(preflane::evaluate(loss, of_loss, outputs));
+    of_loss.column = column.empty() ? preflane::input(chosen) : preflane::input();
+    refused = preflane::evaluate(loss, of_loss, outputs);
+    CHECK(!refused && refused.code() == PREFLANE_ERROR_LENGTH && std::strcmp(refused.argument(), "column") == 0);
+  }
+  CHECK(with_column >= 19);
+  const std::vector<float> rewards = {0.5f, -3}, wrong_rewards = {0.5f};
+  preflane::pairs with_rewards = pairs;
+  with_rewards.column = rewards;
+  CHECK(preflane::evaluate(preflane::rebel(2), with_rewards, outputs) && losses[0] == 0.0625f && losses[1] == 12.25f);
+  with_rewards.column = wrong_rewards;
+  CHECK(preflane::evaluate(preflane::rebel(2), with_rewards, outputs).code() == PREFLANE_ERROR_LENGTH);
+  with_rewards.column = rewards;
+  refused = preflane::evaluate(preflane::soft_dpo(0.1), with_rewards, outputs);
+  CHECK(!refused && refused.code() == PREFLANE_ERROR_COLUMN && refused.row() == 1);
   constexpr preflane::loss with_margin = preflane::simpo(2.5, 0.5);
   static_assert(with_margin.kind == PREFLANE_LOSS_SIMPO && with_margin.parameters[1] == 0.5, "made when compiled");
 
@@ -135,6 +175,24 @@ int main() {
   kl_outputs.sums = kl_estimates;
   refused = preflane::kl(preflane::kl_estimate::k3, {chosen, ref_chosen, {sequences.data(), 2}}, kl_outputs);
   CHECK(!refused && refused.code() == PREFLANE_ERROR_LENGTH);
+
+  CHECK(preflane::add(baseline, pairs) && baseline.rows == 3 * chosen.size());
+  preflane::pairs short_pairs = pairs;
+  short_pairs.ref_chosen_logps = short_column;
+  CHECK(preflane::add(baseline, short_pairs).code() == PREFLANE_ERROR_LENGTH && baseline.rows == 3 * chosen.size());
+
+  // AOT: two distributions in order, and back.
+  std::array<std::size_t, 2> first, second;
+  std::vector<float> in_order(2), back(2);
+  CHECK(preflane::aot_order(pairs, preflane::compared::margins, first, second) && first[0] == 1 && second[0] == 0);
+  CHECK(preflane::aot_order(pairs, preflane::compared::log_ratios, first, second) && first[0] == 1 && second[1] == 1);
+  CHECK(preflane::aot_gather(chosen, first, in_order) && in_order[0] == chosen[first[0]]);
+  CHECK(preflane::aot_scatter(in_order, first, back) && back == chosen);
+  first[1] = 2;
+  refused = preflane::aot_gather(chosen, first, in_order);
+  CHECK(!refused && refused.code() == PREFLANE_ERROR_OFFSETS && refused.row() == 1);
+  CHECK(preflane::aot_scatter(chosen, first, preflane::output(back.data(), 1)).code() == PREFLANE_ERROR_LENGTH);
+  CHECK(preflane::aot_order(pairs, preflane::compared::margins, first, {second.data(), 1}).code() == PREFLANE_ERROR_LENGTH);
 
   const std::vector<std::size_t> offsets = {0, 2};
   preflane::listed listed;
@@ -180,6 +238,62 @@ int main() {
   CHECK(preflane::info_nce(to_negatives, 0.5, info_nce) && losses[0] > 0);
   to_negatives.negatives.rows = 1;
   CHECK(!preflane::info_nce(to_negatives, 0.5, info_nce));
+
+  // Samples in groups; segments of trajectories; ranked segments.
+  const std::vector<float> views = {1, 0.8f, 0.1f, 0.2f, 0.8f, 1, 0, 0.1f, 0.1f, 0, 1, 0.9f, 0.2f, 0.1f, 0.9f, 1};
+  const std::vector<std::int64_t> of_views = {0, 0, 1, 1};
+  float nt_xent = 0;
+  std::vector<float> view_grads(16);
+  std::uint64_t positives = 0;
+  preflane::groups groups = {preflane::matrix_of(views.data(), 4, 4), of_views};
+  preflane::groups_outputs of_groups;
+  of_groups.loss = &nt_xent, of_groups.pairs = &positives, of_groups.grads = view_grads;
+  CHECK(preflane::evaluate_groups(groups, 0.5, of_groups) && std::fabs(nt_xent - 0.3726596f) < 1e-6f && positives == 4);
+  groups.against = preflane::against::negatives, groups.mean = preflane::mean_over::anchors;
+  CHECK(preflane::evaluate_groups(groups, 0.5, of_groups) && view_grads[1] < 0);
+  groups.labels = {of_views.data(), 3};
+  CHECK(preflane::evaluate_groups(groups, 0.5, of_groups).code() == PREFLANE_ERROR_LENGTH);
+  const std::vector<float> actions = {-0.5f, -0.25f, -1, -2, -1.5f}, by_score = {1, -2};
+  const std::vector<std::size_t> segment_offsets = {0, 3, 5};
+  std::vector<float> scores(2), by_step(5);
+  preflane::segments segments = {actions, {}, segment_offsets, 0.5};
+  CHECK(preflane::segment_scores(segments, scores) && scores[0] == -0.875f && scores[1] == -2.75f);
+  preflane::segment_outputs of_segments;
+  of_segments.values = by_step;
+  CHECK(preflane::segment_grads(segments, by_score, of_segments) && by_step[2] == 0.25f && by_step[4] == -1);
+  segments.score = preflane::segment_score::deterministic_regret, segments.start = by_score, segments.end = by_score;
+  CHECK(preflane::segment_scores(segments, scores) && scores[0] == 1 + 0.875f - 0.125f);
+  segments.end = preflane::input(by_score.data(), 1);
+  CHECK(preflane::segment_scores(segments, scores).code() == PREFLANE_ERROR_LENGTH);
+  CHECK(preflane::segment_scores({actions, {}, segment_offsets}, preflane::output(by_step)).code() == PREFLANE_ERROR_LENGTH);
+  const std::vector<float> taken = {0.6f, 0.8f, 0, 0}, by_policy = {0, 0, 0, 0};
+  const std::vector<std::size_t> of_steps = {0, 2, 2};
+  std::uint64_t without_steps = 0;
+  preflane::segment_actions acted = {preflane::matrix_of(by_policy.data(), 2, 2), preflane::matrix_of(taken.data(), 2, 2), nullptr,
+                                     of_steps.data(), 2};
+  CHECK(preflane::segment_distances(acted, scores, &without_steps) && scores[0] == 0.25f && without_steps == 1);
+  std::vector<float> by_action(4), most(2);
+  CHECK(preflane::segment_distances_grad(acted, by_score, preflane::matrix_mut_of(by_action.data(), 2, 2)) && by_action[0] < 0);
+  CHECK(preflane::segment_distances(acted, preflane::output(scores.data(), 1)).code() == PREFLANE_ERROR_LENGTH);
+  const auto policies = preflane::matrix_of(taken.data(), 2, 2);
+  CHECK(preflane::soft_maximum(policies, 0.001, most) && most[0] == 0.8f && most[1] == 0);
+  CHECK(preflane::soft_maximum_grad(policies, 0.001, by_score, preflane::matrix_mut_of(by_action.data(), 2, 2)));
+  CHECK(by_action[1] == 1 && by_action[2] == -1);
+  float smooth = 0;
+  CHECK(preflane::smoothness(0.5, by_score, most, smooth) && smooth > 0);
+  CHECK(preflane::smoothness(0.5, by_score, by_step, smooth).code() == PREFLANE_ERROR_LENGTH);
+  const std::vector<float> given_scores = {0, 2, 1}, values = {-1.2f, -0.7f, -0.9f};
+  const std::vector<std::size_t> of_lists = {0, 3};
+  const preflane::ranked ranked = {given_scores, of_lists};
+  std::size_t ranked_pairs = 0;
+  CHECK(preflane::ranked_count(ranked, ranked_pairs) && ranked_pairs == 3);
+  std::vector<float> preferred(3), others(3), list_mean(1), by_segment(3);
+  std::array<preflane::exact_sum, 3> sums_of_list;
+  CHECK(preflane::ranked_lay_out(ranked, values, preferred, others) && preferred[0] == -0.7f && others[0] == -1.2f);
+  CHECK(preflane::ranked_means(ranked, preferred, list_mean) && list_mean[0] < 0);
+  CHECK(preflane::ranked_gather(ranked, preferred, others, sums_of_list, by_segment) && by_segment[0] < 0);
+  CHECK(preflane::ranked_lay_out(ranked, values, preferred, {others.data(), 2}).code() == PREFLANE_ERROR_LENGTH);
+  CHECK(preflane::ranked_gather(ranked, preferred, others, sums_of_list, {by_segment.data(), 2}).code() == PREFLANE_ERROR_LENGTH);
 
   // A step in phases, its buffers in one piece of memory.
   std::size_t row_count = 0, pair_count = 0, bytes = 0;

@@ -240,7 +240,8 @@ impl preflane_scored {
     }
 }
 
-/// Begins an evaluator of a loss of pairs. `reduction` is PREFLANE_REDUCE_SUM or PREFLANE_REDUCE_MEAN: what of its tokens'
+/// Begins an evaluator of a loss of pairs. A loss that takes a column (preflane_loss_description.column) gets the column's default for every pair,
+/// as no reward or label comes with tokens: preflane_evaluate takes others. `reduction` is PREFLANE_REDUCE_SUM or PREFLANE_REDUCE_MEAN: what of its tokens'
 /// log-probabilities an answer's is. (The length of the other answer, for PREFLANE_REDUCE_LENGTH_DESENSITIZED, is not known in time.)
 ///
 /// Errors: NULL, ALIGNMENT, OVERLAP, PARAMETER; nothing is written then.

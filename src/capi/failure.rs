@@ -37,7 +37,8 @@ pub enum preflane_code {
     PREFLANE_ERROR_ENVIRONMENT = 12,
     /// Any other error.
     PREFLANE_ERROR_OTHER = 13,
-    /// Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers.
+    /// Offsets that are not those of lists: they begin with 0, never fall, and end with the number of answers. Or an order that names a
+    /// row that is not there.
     PREFLANE_ERROR_OFFSETS = 14,
     /// A vector of length 0, whose cosine does not exist.
     PREFLANE_ERROR_ZERO_VECTOR = 15,
@@ -136,6 +137,8 @@ pub enum Failure {
     LogSumExp {
         row: usize,
     },
+    /// What the library refused, of an argument that has another name in C.
+    Named(&'static str, Error),
     /// A byte that stands for yes or no, and is neither 1 nor 0.
     Byte {
         name: &'static str,
@@ -150,6 +153,12 @@ pub enum Failure {
     },
     /// A name that no loss has, as much of it as there is room for.
     Name([u8; NAME]),
+    /// An element of an order that is no row.
+    Order {
+        index: usize,
+        value: usize,
+        rows: usize,
+    },
     /// A threshold of the alarm of that number.
     Threshold(usize, Error),
     /// An answer without a token: 0 is the chosen one, 1 the rejected one.
@@ -186,7 +195,7 @@ impl Failure {
 
     fn code(&self) -> preflane_code {
         match self {
-            Self::Library(error) => match error {
+            Self::Library(error) | Self::Named(_, error) => match error {
                 Error::Length { .. } => PREFLANE_ERROR_LENGTH,
                 Error::Parameter { .. } => PREFLANE_ERROR_PARAMETER,
                 Error::Weight { .. } => PREFLANE_ERROR_WEIGHT,
@@ -215,6 +224,7 @@ impl Failure {
             | Self::Name(..)
             | Self::Threshold(..) => PREFLANE_ERROR_PARAMETER,
             Self::EmptyAnswer(_) => PREFLANE_ERROR_EMPTY_SEQUENCE,
+            Self::Order { .. } => PREFLANE_ERROR_OFFSETS,
             Self::Place(..) | Self::Column(..) => PREFLANE_ERROR_TARGET,
             Self::NotThreaded => PREFLANE_ERROR_THREADS,
             Self::Environment(_) | Self::Traps(_) => PREFLANE_ERROR_ENVIRONMENT,
@@ -245,12 +255,14 @@ impl Failure {
             | Self::Traps(_)
             | Self::NoEnvironment => "",
             Self::LogSumExp { .. } => "log_sum_exps",
+            Self::Order { .. } => "order",
             Self::Place(..) | Self::Column(..) => "target",
             Self::Null(name)
             | Self::Alignment(name)
             | Self::TooLarge(name)
             | Self::Overlap(name, _)
             | Self::Constant(name, ..)
+            | Self::Named(name, _)
             | Self::State(name, _) => name,
         }
     }
@@ -263,19 +275,22 @@ impl Failure {
                 | Error::Target { row, .. }
                 | Error::ZeroVector { row, .. },
             ) => row as u64,
-            Self::Library(Error::EmptySequence { sequence }) => sequence as u64,
+            Self::Library(Error::EmptySequence { sequence }) | Self::Named(_, Error::EmptySequence { sequence }) => {
+                sequence as u64
+            }
             Self::Library(Error::Offsets { index, .. }) => index as u64,
             Self::Byte { row, .. } => row as u64,
             Self::Unused { place, .. } => place as u64,
             Self::Threshold(place, _) | Self::EmptyAnswer(place) => place as u64,
             Self::LogSumExp { row } => row as u64,
+            Self::Order { index, .. } => index as u64,
             _ => PREFLANE_NO_ROW,
         }
     }
 
     fn describe(&self, out: &mut impl Text) {
         match *self {
-            Self::Library(error) => error.describe(out),
+            Self::Library(error) | Self::Named(_, error) => error.describe(out),
             Self::Threshold(_, error) => error.describe(out),
             Self::EmptyAnswer(side) => {
                 out.text(if side == 0 { "the chosen answer" } else { "the rejected answer" });
@@ -362,6 +377,14 @@ impl Failure {
                 out.text("the log_sum_exp of row ");
                 out.count(row);
                 out.text(" is none that a row of logits has: they come from preflane_token_logps");
+            }
+            Self::Order { index, value, rows } => {
+                out.text("element ");
+                out.count(index);
+                out.text(" of order is ");
+                out.count(value);
+                out.text("; it must be a row, 0 to ");
+                out.count(rows.saturating_sub(1));
             }
             Self::Place(place, columns) => {
                 out.text("target is ");
@@ -482,7 +505,7 @@ pub unsafe fn report(error: *mut preflane_error, body: impl FnOnce() -> Outcome)
 /// What a code means, in a few words. For what was wrong in a call, see preflane_error.message.
 #[unsafe(no_mangle)]
 pub extern "C" fn preflane_code_text(code: i32) -> *const c_char {
-    const TEXTS: [&CStr; 19] = [
+    const TEXTS: [&CStr; 20] = [
         c"done",
         c"a pointer that is needed is null",
         c"a length or size that does not fit",
@@ -497,11 +520,12 @@ pub extern "C" fn preflane_code_text(code: i32) -> *const c_char {
         c"threads could not be started",
         c"the floating-point environment is not the default one",
         c"another error",
-        c"offsets that are not those of lists",
+        c"offsets that are not those of lists, or an order of other rows",
         c"a vector of length 0, whose cosine does not exist",
         c"a call that does not fit what came before",
         c"a counter that can take no more",
         c"saved bytes that cannot be restored",
+        c"a number of the loss's column outside its range",
     ];
     let text = usize::try_from(code).ok().and_then(|code| TEXTS.get(code));
     text.unwrap_or(&c"not a preflane_code").as_ptr()

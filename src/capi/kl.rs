@@ -4,8 +4,8 @@ use super::arguments::{Arguments, read};
 use super::failure::{Failure, constants, preflane_error, report, reserved};
 use super::metrics::sound;
 use super::run::preflane_run;
-use crate::ExactSum;
 use crate::kl::{KlEstimate, KlOutputs, KlTokens};
+use crate::{Error, ExactSum};
 use preflane_kl_estimate::*;
 
 /// Estimates of the divergence, of d, a token's log-probability by the policy less that by the reference.
@@ -120,7 +120,10 @@ pub unsafe extern "C" fn preflane_kl(
             )
         };
         total.as_deref().map_or(Ok(()), |total| sound("total", total))?;
-        Ok(run.kl(estimate, tokens, outputs, total)?)
+        run.kl(estimate, tokens, outputs, total).map_err(|error| match error {
+            Error::EmptySequence { .. } => Failure::Named("offsets", error),
+            other => other.into(),
+        })
     };
     // SAFETY: as the function's own.
     unsafe { report(error, body) }

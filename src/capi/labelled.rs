@@ -30,7 +30,8 @@ pub struct preflane_labelled {
     pub reference_point: f32,
     /// 1: there is no reference model, and ref_logps is null. 0: there is one.
     pub reference_free: i32,
-    /// What the loss takes beside log-probabilities, one number an answer; null where it takes nothing.
+    /// What the loss takes beside log-probabilities, one number an answer: preflane_loss_description.column tells what it is. Null where it
+    /// takes nothing.
     pub column: *const f32,
 }
 

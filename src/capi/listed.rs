@@ -26,7 +26,8 @@ pub struct preflane_listed {
     pub offsets: *const usize,
     /// Weights of the lists, finite and at least 0; null: all are 1.
     pub weights: *const f32,
-    /// What the loss takes of each answer beside log-probabilities; null where it takes nothing.
+    /// What the loss takes of each answer beside log-probabilities: preflane_loss_description.column tells what it is. Null where it takes
+    /// nothing.
     pub column: *const f32,
     /// 1: there is no reference model, and ref_logps is null. 0: there is one.
     pub reference_free: i32,

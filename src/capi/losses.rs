@@ -4,7 +4,7 @@ use super::arguments::{Arguments, read};
 use super::failure::{Failure, preflane_error, report, reserved};
 use super::mean_log_ratio::preflane_reference_point;
 use crate::Error;
-use crate::losses::{Description, LOSSES, MOST_PARAMETERS, Shape, find, find_number};
+use crate::losses::{Description, LOSSES, MOST_PARAMETERS, Parameter, Shape, find, find_number};
 use crate::{LabelledLoss, ListedLoss, Loss};
 use core::ffi::c_char;
 
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn preflane_loss_by_name(
     unsafe { report(error, body) }
 }
 
-/// A parameter of a loss. The texts are the library's, and stay.
+/// A parameter of a loss, or the column that it takes. The texts are the library's, and stay.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct preflane_loss_parameter {
@@ -158,6 +158,30 @@ pub struct preflane_loss_parameter {
     pub grid_length: usize,
     /// The value that people mean who do not give one.
     pub default_value: f64,
+}
+
+impl preflane_loss_parameter {
+    /// None at all.
+    const NONE: Self = Self {
+        name: core::ptr::null(),
+        meaning: core::ptr::null(),
+        requirement: core::ptr::null(),
+        grid: core::ptr::null(),
+        grid_length: 0,
+        default_value: 0.0,
+    };
+
+    /// The three texts of a parameter come next.
+    fn new(texts: &mut Texts, parameter: &Parameter) -> Self {
+        Self {
+            name: texts.next(),
+            meaning: texts.next(),
+            requirement: texts.next(),
+            grid: parameter.grid.as_ptr(),
+            grid_length: parameter.grid.len(),
+            default_value: parameter.default,
+        }
+    }
 }
 
 /// A loss as the library's list has it. The texts are the library's, and stay.
@@ -186,6 +210,10 @@ pub struct preflane_loss_description {
     pub reserved: u32,
     /// Its parameters, in the order of preflane_loss.parameters; null pointers and zeros beyond the count.
     pub parameters: [preflane_loss_parameter; PREFLANE_LOSS_PARAMETERS],
+    /// What it takes beside log-probabilities: a number of each pair or answer, in the array that preflane_pairs, preflane_labelled,
+    /// preflane_listed and preflane_step have as `column`. Null pointers and zeros for a loss that takes nothing, whose array is null.
+    /// Where nothing is given for a loss that takes a column, the call is refused: the default is for the caller to write.
+    pub column: preflane_loss_parameter,
 }
 
 /// The texts of the list as C has them: a 0 behind each.
@@ -204,6 +232,15 @@ impl<const N: usize> Joined<N> {
             self.length += 1;
             bytes = rest;
         }
+    }
+
+    const fn parameter(&mut self, parameter: &Parameter) {
+        self.text(parameter.name);
+        self.text("\0");
+        self.text(parameter.meaning);
+        self.text("\0");
+        self.text(parameter.requirement);
+        self.text("\0");
     }
 
     /// In the order in which [`describe`] takes them.
@@ -225,13 +262,11 @@ impl<const N: usize> Joined<N> {
             self.text("\0");
             let mut parameters = loss.parameters;
             while let [parameter, rest @ ..] = parameters {
-                self.text(parameter.name);
-                self.text("\0");
-                self.text(parameter.meaning);
-                self.text("\0");
-                self.text(parameter.requirement);
-                self.text("\0");
+                self.parameter(parameter);
                 parameters = rest;
+            }
+            if let Some(column) = &loss.column {
+                self.parameter(column);
             }
             losses = rest;
         }
@@ -258,19 +293,10 @@ fn describe(index: usize) -> Option<preflane_loss_description> {
     let loss = LOSSES.get(index)?;
     let mut texts = Texts(&TEXTS);
     for before in LOSSES.iter().take(index) {
-        for _ in 0..4 + 3 * before.parameters.len() {
+        for _ in 0..4 + 3 * (before.parameters.len() + usize::from(before.column.is_some())) {
             texts.next();
         }
     }
-    let null = core::ptr::null();
-    let none = preflane_loss_parameter {
-        name: null,
-        meaning: null,
-        requirement: null,
-        grid: core::ptr::null(),
-        grid_length: 0,
-        default_value: 0.0,
-    };
     let mut description = preflane_loss_description {
         name: texts.next(),
         aliases: texts.next(),
@@ -282,17 +308,14 @@ fn describe(index: usize) -> Option<preflane_loss_description> {
         reference_point: preflane_reference_point::of(loss.reference_point) as i32,
         parameter_count: loss.parameters.len() as u32,
         reserved: 0,
-        parameters: [none; PREFLANE_LOSS_PARAMETERS],
+        parameters: [preflane_loss_parameter::NONE; PREFLANE_LOSS_PARAMETERS],
+        column: preflane_loss_parameter::NONE,
     };
     for (to, parameter) in description.parameters.iter_mut().zip(loss.parameters) {
-        *to = preflane_loss_parameter {
-            name: texts.next(),
-            meaning: texts.next(),
-            requirement: texts.next(),
-            grid: parameter.grid.as_ptr(),
-            grid_length: parameter.grid.len(),
-            default_value: parameter.default,
-        };
+        *to = preflane_loss_parameter::new(&mut texts, parameter);
+    }
+    if let Some(column) = &loss.column {
+        description.column = preflane_loss_parameter::new(&mut texts, column);
     }
     Some(description)
 }
@@ -365,6 +388,13 @@ mod tests {
                 assert_eq!(text(found.name), parameter.name);
                 assert_eq!(text(found.meaning), parameter.meaning);
                 assert_eq!(text(found.requirement), parameter.requirement);
+            }
+            assert_eq!(found.column.name.is_null(), loss.column.is_none());
+            if let Some(column) = &loss.column {
+                assert_eq!(text(found.column.name), column.name);
+                assert_eq!(text(found.column.meaning), column.meaning);
+                assert_eq!(text(found.column.requirement), column.requirement);
+                assert_eq!((found.column.default_value, found.column.grid_length), (column.default, column.grid.len()));
             }
         }
         assert!(describe(LOSSES.len()).is_none());

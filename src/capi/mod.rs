@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "pointers from C")]
 #![allow(non_camel_case_types, reason = "the names that C sees")]
 
+mod aot;
 mod arguments;
 mod contrastive;
 mod environment;
@@ -32,6 +33,7 @@ mod views;
 
 use core::ffi::c_char;
 
+pub use aot::*;
 pub use contrastive::*;
 pub use environment::preflane_check_environment;
 pub use evaluator::*;
@@ -59,13 +61,13 @@ pub const PREFLANE_VERSION_MINOR: u32 = 1;
 /// Patch version of the library.
 pub const PREFLANE_VERSION_PATCH: u32 = 0;
 /// Version of the binary interface: it changes whenever a program must be compiled anew.
-pub const PREFLANE_ABI_VERSION: u32 = 2;
+pub const PREFLANE_ABI_VERSION: u32 = 3;
 
 /// Bytes of stack that are enough for a thread that calls any function on one thread of its own (preflane_run.threads 0 or 1): the
-/// most that a call was measured to need is 22,952, of preflane_step_run with AVX2, and the rest is a margin for the caller's functions
+/// most that a call was measured to need is 28,944, of preflane_evaluate with AVX2, and the rest is a margin for the caller's functions
 /// and for what the C library keeps there. With more threads, the others are started with stacks of their own, and the calling one
 /// should have the usual size.
-pub const PREFLANE_STACK_SIZE: usize = 32768;
+pub const PREFLANE_STACK_SIZE: usize = 40960;
 
 /// The library's version, such as "0.1.0".
 #[unsafe(no_mangle)]

@@ -22,7 +22,7 @@ pub struct preflane_pairs {
     pub ref_rejected_logps: *const f32,
     /// Weights of the pairs, finite and at least 0; null: all are 1.
     pub weights: *const f32,
-    /// What the loss takes beside log-probabilities, one a pair; null where it takes nothing.
+    /// What the loss takes beside log-probabilities, one a pair: preflane_loss_description.column tells what it is. Null where it takes nothing.
     pub column: *const f32,
     /// 1: there is no reference model, and the two pointers above are null. 0: there is one.
     pub reference_free: i32,
@@ -100,7 +100,8 @@ pub(super) unsafe fn reference_slices<'a>(
 /// null. The bits do not depend on the level, the threads or how pairs are split into calls.
 ///
 /// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP (outputs must not overlap inputs, metrics or one another), PARAMETER (also for metrics that
-/// no pairs give), WEIGHT, LEVEL, THREADS; nothing is written then.
+/// no pairs give), WEIGHT, COLUMN (a number outside its range, with the row; LENGTH tells of a column that is missing, or that the loss
+/// does not take), LEVEL, THREADS; nothing is written then.
 ///
 /// # Safety
 /// `loss`, `pairs` and `outputs` point to their structs and these to arrays of pairs.length floats, but for those that may be

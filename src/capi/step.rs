@@ -36,7 +36,7 @@ pub struct preflane_step {
     pub ref_rejected_logps: *const f32,
     /// Weights of the pairs; null: all are 1.
     pub weights: *const f32,
-    /// What the loss takes beside log-probabilities, one a pair; null where it takes nothing.
+    /// What the loss takes beside log-probabilities, one a pair: preflane_loss_description.column tells what it is. Null where it takes nothing.
     pub column: *const f32,
     /// Multiplies the gradient: 1 / pairs for the mean loss, or this batch's share of an accumulated one. Finite and not 0, which a
     /// struct of zeros has and by which nothing would be trained; a negative one climbs the loss.
@@ -93,7 +93,7 @@ const NO_OUTPUTS: preflane_step_outputs = preflane_step_outputs {
 /// A whole step: logits of a batch of pairs to losses, metrics and, in the place of the logits, dlogits, in two passes over them. Rows
 /// of masked tokens become 0. `outputs`, `metrics` and `counts` may be null.
 ///
-/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER, WEIGHT, TARGET (with the row), EMPTY_SEQUENCE, LEVEL, THREADS; nothing is written
+/// Errors: NULL, ALIGNMENT, LENGTH, OVERLAP, PARAMETER, WEIGHT, COLUMN, TARGET (with the row), EMPTY_SEQUENCE, LEVEL, THREADS; nothing is written
 /// then.
 ///
 /// # Safety
@@ -404,6 +404,8 @@ impl StepCall {
             let checked = &memory.checked;
             sequences.targets().check(logits.rows, logits.columns)?;
             memory.weights.slice_if(checked).map_or(Ok(()), |weights| check_weights(sequences.pairs(), weights))?;
+            let column = self.loss.description().column.as_ref();
+            check_column(sequences.pairs(), column, memory.column.slice_if(checked))?;
             let data = data.range(first.wrapping_mul(logits.stride), span(n, logits.columns, logits.stride));
             let logits = Logits::with_stride(data.read_only().slice(checked), n, logits.columns, logits.stride)?;
             let outputs = TokenOutputs {

@@ -85,6 +85,17 @@ fn constructor(loss: &Description) -> String {
             out += &comment("", &text, "  ");
         }
     }
+    if let Some(column) = &loss.column {
+        let text = format!(
+            "It takes a column, a number of each {}: {}, {}. It must be {}.",
+            if loss.shape == Shape::Pairwise { "pair" } else { "answer" },
+            column.name,
+            column.meaning,
+            column.requirement
+        );
+        out += "//\n";
+        out += &comment("", &text, "");
+    }
     let (declared, given) = arguments(loss);
     let declared = if declared.is_empty() { "void" } else { &declared };
     let given = if given.is_empty() { "0" } else { &given };
