@@ -4,6 +4,7 @@ use crate::exact;
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Loss, OneOf, PairFormula, Parameter};
 use crate::metrics::Metrics;
+use crate::mix::Mix;
 use crate::pairs::{self, Beside, Counts, OutputSlices, Pair, Pairs, RESULTS, Rows, SUMMED, Staged};
 
 /// A batch of arguments that were checked, on the calling thread.
@@ -40,7 +41,6 @@ mod sealed {
 }
 
 /// The formula of a loss.
-#[cfg(test)]
 pub fn formula(loss: &impl PairLoss) -> &dyn Staged {
     loss.staged()
 }
@@ -134,6 +134,21 @@ impl<A: PairLoss + PairFormula, B: PairLoss + PairFormula> sealed::Sealed for On
             Self::Second(loss) if HAS_WIDE || Self::BY_VALUE => loss.pair(inputs, beside, results, counts),
             _ => pairs::one(self, inputs, beside, results, counts),
         }
+    }
+}
+
+impl sealed::Sealed for Mix {
+    fn column(&self) -> Option<&'static Parameter> {
+        Self::column(self)
+    }
+    fn batch(&self, work: Evaluation<'_, '_, '_, '_>) {
+        work.run(&pairs::ByValue(self));
+    }
+    fn staged(&self) -> &dyn Staged {
+        self
+    }
+    fn pair(&self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS], counts: &mut Counts) {
+        pairs::one_by_value(self, inputs, beside, results, counts);
     }
 }
 

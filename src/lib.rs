@@ -138,8 +138,10 @@ mod mean_log_ratio;
 mod metrics;
 #[cfg(test)]
 mod numbers;
+mod mix;
 mod outputs;
 mod pairs;
+pub mod psi_po;
 mod run;
 mod saved;
 #[cfg(feature = "std")]
@@ -149,6 +151,7 @@ pub mod streaming;
 mod tally;
 #[cfg(feature = "std")]
 mod trainer;
+pub mod weights;
 
 pub use error::Error;
 pub use evaluate::{PairLoss, evaluate_pair};
@@ -157,6 +160,7 @@ pub use lanes::{Backend, Level};
 pub use losses::{LabelledLoss, ListedLoss, Loss};
 pub use mean_log_ratio::MeanLogRatio;
 pub use metrics::{Metrics, Report};
+pub use mix::Mix;
 pub use pairs::{Outputs, Pair, Pairs, Reference};
 pub use run::Run;
 #[cfg(feature = "std")]

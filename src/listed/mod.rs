@@ -148,7 +148,7 @@ impl<'o> ListOutputs<'o> {
 #[derive(Clone, Copy, Debug)]
 pub struct ListScratch {
     bounded: [Tracked; 2],
-    exact: [Float384; 2],
+    pub(crate) exact: [Float384; 2],
     /// The answer's results so far.
     reward: f32,
     gradient: f32,

@@ -92,6 +92,7 @@ pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFor
 pub use one_of::OneOf;
 pub use parameter::Parameter;
 use real::exp_difference;
+pub(crate) use parameter::NLL;
 pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::{Choice, Tracked};
 

@@ -345,7 +345,7 @@ pub(super) const TIE: Parameter = Parameter {
     range: Range { low: 0.0, high: 1.0, closed: [true, true], whole: false },
 };
 
-pub(super) const NLL: Parameter = Parameter {
+pub(crate) const NLL: Parameter = Parameter {
     name: "nll",
     meaning: "the negative log-likelihood of the chosen answer",
     requirement: "finite",

@@ -29,11 +29,11 @@ impl<R: Real> Score<R> {
     /// k = alpha - 1.
     #[inline(always)]
     pub fn exponential(pair: &impl Pair<R>, k: f64, rate: R) -> Self {
-        if k == 0.0 {
-            let one = R::from_f64(1.0);
-            return Self { d: pair.h(), by_u: one, by_v: one };
-        }
+        // The compiler divides by it in either case, where a program may trap a division by 0.
+        let rate = if k == 0.0 { R::from_f64(1.0) } else { rate };
         let (by_u, by_v) = ((rate * pair.u()).exp(), (rate * pair.v()).exp());
-        Self { d: exp_difference(by_u, by_v, rate * pair.h()) / rate, by_u, by_v }
+        let d = exp_difference(by_u, by_v, rate * pair.h()) / rate;
+        let one = R::from_f64(1.0);
+        if k == 0.0 { Self { d: pair.h(), by_u: one, by_v: one } } else { Self { d, by_u, by_v } }
     }
 }

@@ -113,8 +113,16 @@ fn settle_by_bounds(formula: &dyn Staged, inputs: &[f32; 4], beside: Beside, res
     row.decided
 }
 
+/// The loss, and its derivatives by both log-ratios and by beta.
+pub type Sums = [Float384; 4];
+
+/// Where results stand that are no other's opposite.
+const PLACES: [usize; 4] = [place::LOSS, place::GRAD_CHOSEN, place::GRAD_REJECTED, place::GRAD_BETA];
+
 /// One row in 384 bits: what is asked for is computed each time, and what comes is rounded at once.
 pub struct ExactResults<'r> {
+    /// Of a part of a sum: its factor, and where it is added.
+    part: Option<(f64, &'r mut Sums)>,
     beta: f64,
     inputs: &'r [f32; 4],
     beside: Beside,
@@ -124,9 +132,40 @@ pub struct ExactResults<'r> {
 }
 
 impl ExactResults<'_> {
+    /// Adds what a formula gives, times a factor, to sums. Without them, where the row is not defined.
+    pub fn add(&mut self, factor: f64, formula: &dyn Staged, sums: &mut Sums) {
+        let (inputs, beside, beta) = (self.inputs, self.beside, formula.beta());
+        let mut nothing = [0.0; RESULTS];
+        let mut part = ExactResults {
+            part: Some((factor, sums)),
+            beta,
+            inputs,
+            beside,
+            defined: true,
+            by_value: true,
+            results: &mut nothing,
+        };
+        formula.exact(&mut part);
+        self.defined &= part.defined;
+    }
+
+    /// Takes the sums as the results.
+    pub fn take(&mut self, [loss, by_u, by_v, by_beta]: Sums) {
+        self.loss(loss);
+        self.by_u(by_u);
+        self.by_v(by_v);
+        self.by_beta(by_beta);
+    }
+
     #[inline(never)]
     fn put(&mut self, place: usize, opposite: usize, value: &Float384) {
         if !self.defined {
+            return;
+        }
+        if let Some((factor, sums)) = &mut self.part {
+            for (sum, _) in sums.iter_mut().zip(PLACES).filter(|(_, of)| *of == place) {
+                *sum = *sum + *value * Float384::from_f64(*factor);
+            }
             return;
         }
         let weight = self.beside.weight.into();
@@ -193,7 +232,7 @@ fn settle_exactly(formula: &dyn Staged, inputs: &[f32; 4], beside: Beside, resul
     *results = [NAN; RESULTS];
     rewards(beta, inputs, results);
     if !results[place::MARGIN].is_nan() {
-        formula.exact(&mut ExactResults { beta, inputs, beside, defined: true, by_value, results });
+        formula.exact(&mut ExactResults { part: None, beta, inputs, beside, defined: true, by_value, results });
     }
 }
 

@@ -56,6 +56,42 @@ impl Stage {
     };
 }
 
+impl Stage {
+    /// What a formula gives of a row.
+    fn results(&mut self) -> [&mut Numbers; 4] {
+        [&mut self.loss, &mut self.by_u, &mut self.by_v, &mut self.by_beta]
+    }
+
+    /// Adds what formulas give, each times its factor, and the column times its own to the loss; leaves the sums in the place of the
+    /// results.
+    pub fn add_up<'f>(
+        &mut self,
+        backend: Backend,
+        rows: usize,
+        terms: impl Iterator<Item = (f64, &'f dyn Staged)>,
+        of_column: f64,
+    ) {
+        let mut sums = [Numbers::ZERO; 4];
+        if of_column != 0.0 {
+            for at in 0..rows.min(ROWS) {
+                let column = self.column.get(at).copied().unwrap_or_default();
+                sums[0].set(at, Tracked::new(column) * Tracked::new(of_column));
+            }
+        }
+        for (factor, formula) in terms {
+            formula.stage(backend, rows, self);
+            for (sum, part) in sums.iter_mut().zip(self.results()) {
+                for at in 0..rows.min(ROWS) {
+                    sum.set(at, sum.get::<f64>(at) + part.get(at) * Tracked::new(factor));
+                }
+            }
+        }
+        for (to, sum) in self.results().into_iter().zip(sums) {
+            *to = sum;
+        }
+    }
+}
+
 /// A formula behind a pointer, for kernels that know none.
 pub trait Staged {
     /// The scale of the rewards.
