@@ -5,7 +5,7 @@ use preflane::losses::Description;
 use preflane::{ExactSum, ListedLoss, Run};
 
 use super::findings::{Code, Finding};
-use super::shape::{Counts, Fault, Figure, Mean, NAN, Shape, Share, Summary, Sums, Units};
+use super::shape::{Counts, Fault, Figure, Mean, NAN, Shape, Share, Summary, Sums, Units, scale_of_rewards};
 use crate::failure::Failure;
 use crate::input::Chunk;
 use crate::layout::{counted, percent, short};
@@ -374,7 +374,6 @@ impl Shape for ListRows {
     }
 
     fn beta(&self) -> f64 {
-        let parameters = self.loss.description().parameters.iter();
-        parameters.zip(&*self.loss.parameters()).find(|(of, _)| of.name == "beta").map_or(1.0, |(_, beta)| *beta)
+        scale_of_rewards(self.loss.description(), &self.loss.parameters())
     }
 }

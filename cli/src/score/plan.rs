@@ -9,7 +9,7 @@ use super::pairs::PairRows;
 use super::shape::Shape;
 use super::source::Source;
 use crate::args::Score;
-use crate::failure::Failure;
+use crate::failure::{Failure, name_list};
 use crate::format::is_stdin;
 use crate::input::{ColumnReader, Kind, Wanted};
 use crate::output;
@@ -105,9 +105,8 @@ fn check_shape(options: &Score) -> Result<(), Failure> {
     match given.into_iter().find(|(_, is_given, shapes)| *is_given && !shapes.contains(&loss.shape)) {
         Some((option, _, shapes)) => {
             let is_one = |other: &&&Description| shapes.contains(&other.shape);
-            let names: Vec<&str> = LOSSES.iter().filter(is_one).map(|other| other.name).collect();
+            let names = name_list(LOSSES.iter().filter(is_one).map(|other| other.name));
             let of = shapes.iter().map(|shape| what(*shape)).collect::<Vec<_>>().join(" or ");
-            let names = names.join(", ");
             let message = format!("{option} is for losses of {of} ({names}); this one is of {}", what(loss.shape));
             Err(Failure::new(format!("--loss {}: {message}", loss.name)))
         }
