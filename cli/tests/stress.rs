@@ -306,9 +306,9 @@ fn what_cannot_be_run() {
     assert!(refused(stress().args(["--", "no-such-program"])).contains("no-such-program: cannot be started"));
     for (options, words) in [
         (&["--loss", "cdpo"][..], "--label-smoothing"),
-        (&["--label-smoothing", "0.1"], "belongs to cdpo and robust"),
+        (&["--label-smoothing", "0.1"], "belongs to cdpo, robust, exo-pair, "),
         (&["--beta", "0"], "--beta 0"),
-        (&["--tau", "1"], "belongs to discopop"),
+        (&["--tau", "1"], "--tau belongs to real, discopop"),
         (&["--parameter", "tau"], "beta=0.1"),
         (&["--parameter", "beta=1", "--beta", "1"], "given twice"),
         (&["--parameter", "delta=1"], "has no parameter delta; it has beta"),

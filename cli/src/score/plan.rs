@@ -44,6 +44,14 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
         let message = "takes nothing beside log-probabilities; leave --column out";
         return Err(Failure::new(format!("--loss {}: {message}", loss.name)));
     }
+    if let Some(column) = loss.column
+        && options.sequences.policy.is_some()
+    {
+        let message =
+            format!("takes the column {} beside log-probabilities, and files of sequences have none", column.name);
+        let remedy = "give one file with all columns instead of --policy";
+        return Err(Failure::new(format!("--loss {}: {message}; {remedy}", loss.name)));
+    }
     let is_referenced = loss.reference && !options.reference_free;
     let wanted = columns(options, is_referenced)?;
     let is_weighted = options.columns.weights.is_some();

@@ -54,7 +54,7 @@ def pairs(name, parameters, reference):
     return of(floats.results(found)[::9], parameters)
 
 
-def labelled(name, parameters):
+def labelled(name, parameters, reference):
     given = rows("labelled.jsonl")
     extra, point = {}, 0.0
     shift = {"kto": ("policy_KL_logps", "ref_KL_logps"), "bco": ("policy_logps", "ref_logps")}.get(name)
@@ -65,7 +65,8 @@ def labelled(name, parameters):
         extra = {"reference_point": point}
     found = []
     for row in given:
-        answer = (*f32(row, "policy_logps", "ref_logps"), row["label"])
+        policy, ref = f32(row, "policy_logps", "ref_logps")
+        answer = policy, ref if reference else 0.0, row["label"]
         found.append(losses.labelled(name, parameters, answer, point, 0.0, (1.0,))[0][0])
     return of(floats.results(found), parameters, extra)
 
@@ -95,7 +96,7 @@ def main():
         if name in lists.LISTED:
             entries[name] = listed(name, parameters)
         elif name in losses.LABELLED:
-            entries[name] = labelled(name, parameters)
+            entries[name] = labelled(name, parameters, name not in free)
         else:
             entries[name] = pairs(name, parameters, name not in free)
     expected["losses"] = entries
