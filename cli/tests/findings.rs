@@ -115,6 +115,42 @@ fn nothing_in_ordinary_data() {
     }
 }
 
+/// Scores, values and similarities may be above 0, whole or exactly 0: nothing is said of that, as it is of log-probabilities.
+#[test]
+fn scores_are_no_logps() {
+    let folder = Folder::new();
+    let pairs = "policy_chosen_logps,policy_rejected_logps\n2.5,-0.5\n1,-1\n0,-1.25\n-1,-1.75\n".to_owned();
+    let answers = "policy_logps,label\n2.5,1\n1,0\n0,1\n-1,0\n".to_owned();
+    let column = |loss: &Description, text: &str| match loss.column {
+        Some(column) => csv_and(column.name, &[0.0], text),
+        None => text.to_owned(),
+    };
+    let of = |name: &str, text: &str| {
+        let loss = preflane::losses::find(name).unwrap();
+        let file = folder.write("scores.csv", column(loss, text));
+        all_found(&json(score().arg(file).args(["--loss", name])))
+    };
+    let codes = ["positive_logps", "policy_zero", "stand_in"];
+    for (name, text) in [("reward_model", &pairs), ("iql", &pairs), ("cpl", &pairs), ("siglip", &answers)] {
+        let found = of(name, text);
+        assert!(found.iter().all(|(code, ..)| !codes.contains(&code.as_str())), "{name}: {found:?}");
+    }
+    assert!(of("slic", &pairs).iter().any(|(code, ..)| code == "positive_logps"));
+}
+
+/// Of a loss that is flat where an answer is entirely wrong, a gradient that vanished does not say that a pair is solved.
+#[test]
+fn a_vanished_gradient_of_a_wrong_pair() {
+    let folder = Folder::new();
+    let file = folder.write("wrong.csv", format!("{HEADER}\n{}", "-900.5,-10.25,-100.5,-200.25\n".repeat(9)));
+    let of = |loss: &str| {
+        let text = succeeds(score().arg(&file).args(["--loss", loss]));
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(of("exo_pair").contains("or so wrong that it gives them up"), "{}", of("exo_pair"));
+    assert!(!of("dpo").contains("has vanished"), "{}", of("dpo"));
+}
+
 /// What is found in all data.
 fn is_usual(found: &(String, u64, Vec<u64>)) -> bool {
     ["displacement", "gradient_vanished"].contains(&found.0.as_str())

@@ -5,6 +5,7 @@ use preflane::{Error, ExactSum, Run};
 
 use super::findings::Finding;
 use super::source::Source;
+use super::watched::SATURATED;
 use crate::failure::Failure;
 use crate::input::{Chunk, ColumnReader};
 use crate::output::{Field, Values};
@@ -56,13 +57,22 @@ pub trait Shape {
     /// The scale of the derivatives by a log-probability, if those have limits at answers that are entirely wrong and at answers that are
     /// entirely right.
     fn steepest(&self) -> Option<f64> {
-        let most = f64::from(f32::MAX) / 4.0;
         let is_limited = |sign: f64| {
-            let [far, farther] =
-                [1e4, 1e8].map(|z| self.slope((sign * z / self.beta()).clamp(-most, most) as f32).abs());
+            let [far, farther] = [1e4, 1e8].map(|z| self.slope_at(sign * z));
             farther.is_finite() && farther <= 2.0 * far
         };
         (is_limited(-1.0) && is_limited(1.0)).then_some(self.beta())
+    }
+
+    /// Whether answers that are entirely wrong have hardly a gradient.
+    fn is_flat_where_wrong(&self) -> bool {
+        f64::from(self.slope_at(-1e4)) < SATURATED * self.beta()
+    }
+
+    /// The size of the slope where the reward is z.
+    fn slope_at(&self, z: f64) -> f32 {
+        let most = f64::from(f32::MAX) / 4.0;
+        self.slope((z / self.beta()).clamp(-most, most) as f32).abs()
     }
 }
 
