@@ -97,7 +97,7 @@ fn nothing_in_ordinary_data() {
         let permuted: Vec<&str> = (0..lines.len()).map(|i| lines[i * step % lines.len()]).collect();
         let part = folder.write("part.csv", format!("{header}\n{}\n", permuted[..40].join("\n")));
         if step == 1 {
-            assert!(all_found(&json(score().arg(part))).iter().all(|found| is_usual(found)));
+            assert!(all_found(&json(score().arg(part))).iter().all(is_usual));
         }
         let text = format!("{header}\n{}\n", permuted.join("\n"));
         let plain = folder.write("whole.csv", &text);

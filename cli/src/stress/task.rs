@@ -93,10 +93,10 @@ fn definition(name: &str) -> Option<&'static Definition> {
     DEFINITIONS.iter().find(|definition| definition.name == known || definition.aliases.contains(&known.as_str()))
 }
 
-/// All names, for a message.
+/// Names, for a message.
 fn names() -> String {
     let names: Vec<String> = DEFINITIONS.iter().map(|definition| with_hyphens(definition.name)).collect();
-    format!("{}, {SUMS}, {MEANS}", names.join(", "))
+    format!("{}, or {SUMS} or {MEANS},", name_list(names.iter().map(String::as_str)))
 }
 
 impl Task {
