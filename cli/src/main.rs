@@ -24,7 +24,7 @@ use clap::Parser;
 use preflane_cli::{failure, format, input, provenance};
 
 use args::{Command, CommandLine};
-use failure::Failure;
+use failure::{Failure, name_list};
 
 /// Something that was looked for was found.
 const FOUND: u8 = 1;
@@ -126,6 +126,10 @@ fn fail(failure: &Failure) -> ExitCode {
 /// Help and version as clap prints them; its errors as one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    use clap::error::{ContextKind, ContextValue};
+
+    /// The arguments that are names of losses.
+    const NAME_LOSSES: [&str; 2] = ["--loss <NAME>", "[NAME]..."];
     if !error.use_stderr() {
         return print(&error.render().ansi().to_string()).map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS);
     }
@@ -133,7 +137,13 @@ fn refuse(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(FAILED);
     }
-    let text = error.to_string();
+    let mut text = error.to_string();
+    if let Some(ContextValue::Strings(names)) = error.get(ContextKind::ValidValue) {
+        text = text.replace(&names.join(", "), &name_list(names.iter().map(String::as_str)));
+    }
+    if error.get(ContextKind::InvalidArg).is_some_and(|arg| NAME_LOSSES.contains(&&*arg.to_string())) {
+        text += "\n\npreflane losses lists all";
+    }
     let said: Vec<String> = (text.trim_start_matches("error: ").split("\n\n"))
         .filter(|part| !part.trim_start().starts_with("Usage:") && !part.starts_with("For more information"))
         .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))

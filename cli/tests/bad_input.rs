@@ -293,14 +293,14 @@ fn files_that_are_something_else() {
 #[test]
 fn options() {
     let file = &data("pairs.csv");
-    let names = LOSSES.iter().map(|loss| loss.name).collect::<Vec<_>>().join(", ");
+    let names = format!("{} and ", LOSSES[..12].iter().map(|loss| loss.name).collect::<Vec<_>>().join(", "));
     for (options, words) in [
         (&["--beta", "0"][..], &["beta is 0"][..]),
         (&["--beta", "-1"], &["beta is -1"]),
         (&["--beta", "nan"], &["beta is NaN"]),
         (&["--beta", "inf"], &["beta is inf"]),
         (&["--beta", "x"], &["--beta", "'x'"]),
-        (&["--loss", "none"], &["'none'", &names]),
+        (&["--loss", "none"], &["'none'", &names, "preflane losses lists all"]),
         (&["--threads", "0"], &["--threads", "'0'"]),
         (&["--reference-free", "--ref-chosen", "x"], &["--reference-free", "--ref-chosen"]),
         (&["--ref-chosen", "policy_chosen_logps"], &["--policy-chosen and --ref-chosen", "policy_chosen_logps"]),
@@ -318,24 +318,28 @@ fn options() {
 /// Of every loss: each parameter has its range, and those of others are refused by naming what it has.
 #[test]
 fn parameters() {
-    let (pairs, answers, lists) = (data("pairs.csv"), data("labelled.jsonl"), data("lists.jsonl"));
-    let all: Vec<&Parameter> = LOSSES.iter().flat_map(|loss| loss.parameters).collect();
+    let folder = Folder::new();
+    // Of each name one.
+    let mut all: Vec<&Parameter> = LOSSES.iter().flat_map(|loss| loss.parameters).collect();
+    all.sort_by_key(|parameter| parameter.name);
+    all.dedup_by_key(|parameter| parameter.name);
     let values = [f64::NAN, f64::INFINITY, -1.0, -0.1, 0.0, 0.5, 1.0, 1e5, 1e300];
     for loss in LOSSES {
-        let file = match loss.shape {
-            Shape::Pairwise => &pairs,
-            Shape::Labelled => &answers,
-            Shape::Listed => &lists,
-            Shape::Contrastive => {
-                complains(&[&pairs], &["--loss", loss.name], &["similarities of samples"]);
-                continue;
-            }
-        };
+        if loss.shape == Shape::Contrastive || OF_BATCHES.contains(&loss.name) {
+            let words =
+                if loss.shape == Shape::Contrastive { "similarities of samples" } else { "rows of a training batch" };
+            complains(&[&data("pairs.csv")], &["--loss", loss.name], &[words]);
+            continue;
+        }
+        let file = &data_of(loss, "csv", &folder);
         for parameter in &all {
             let name = option(parameter);
             let Some(own) = loss.parameters.iter().find(|own| own.name == parameter.name) else {
                 let value = parameter.default.to_string();
-                let has = loss.parameters.iter().map(option).collect::<Vec<_>>().join(", ");
+                let has = match loss.parameters {
+                    [] => "no parameters".to_owned(),
+                    some => some.iter().map(option).collect::<Vec<_>>().join(", "),
+                };
                 let words = [&*format!("--loss {}: has no {name}", loss.name), &*format!("{} has {has}", loss.name)];
                 complains(&[file], &["--loss", loss.name, &name, &value], &words);
                 continue;

@@ -7,6 +7,8 @@ mod tensors;
 use std::fs;
 
 use common::*;
+use preflane::losses::Description;
+use preflane::{Loss, evaluate_pair};
 use tensors::{Random, Tensor, file};
 
 const HEADER: &str = "policy_chosen_logps,policy_rejected_logps,ref_chosen_logps,ref_rejected_logps";
@@ -93,17 +95,73 @@ fn nothing_in_ordinary_data() {
     let folder = Folder::new();
     for step in [1, 7, 77, 299] {
         let permuted: Vec<&str> = (0..lines.len()).map(|i| lines[i * step % lines.len()]).collect();
-        let whole = folder.write("whole.csv", format!("{header}\n{}\n", permuted.join("\n")));
         let part = folder.write("part.csv", format!("{header}\n{}\n", permuted[..40].join("\n")));
-        let whole = pair_losses().filter(|loss| loss.reference).map(|loss| (&whole, loss.name));
-        for (input, loss) in whole.chain([(&part, "dpo")]) {
-            for found in all_found(&json(score().arg(input).args(["--loss", loss]))) {
-                let usual = ["displacement", "gradient_vanished"].contains(&found.0.as_str());
-                // One real pair has a margin of 137: by its square it outweighs the others.
-                assert!(usual || loss == "ipo" && found.0 == "outlier" || step != 1 && input == &part, "{found:?}");
+        if step == 1 {
+            assert!(all_found(&json(score().arg(part))).iter().all(is_usual));
+        }
+        let text = format!("{header}\n{}\n", permuted.join("\n"));
+        let plain = folder.write("whole.csv", &text);
+        for loss in pair_losses().filter(|loss| loss.reference) {
+            let input = loss
+                .column
+                .map_or(plain.clone(), |column| folder.write("column.csv", csv_and(column.name, &[0.0], &text)));
+            for found in all_found(&json(score().arg(input).args(["--loss", loss.name]))) {
+                // One real pair has a margin of 137: where the loss grows faster than that, it outweighs the others.
+                let steep = grows(loss) && ["outlier", "not_finite"].contains(&found.0.as_str());
+                let sums = loss.formula.contains("token means") && found.0 == "sums_for_means";
+                assert!(is_usual(&found) || steep || sums, "{}: {found:?}", loss.name);
             }
         }
     }
+}
+
+/// Scores, values and similarities may be above 0, whole or exactly 0: nothing is said of that, as it is of log-probabilities.
+#[test]
+fn scores_are_no_logps() {
+    let folder = Folder::new();
+    let pairs = "policy_chosen_logps,policy_rejected_logps\n2.5,-0.5\n1,-1\n0,-1.25\n-1,-1.75\n".to_owned();
+    let answers = "policy_logps,label\n2.5,1\n1,0\n0,1\n-1,0\n".to_owned();
+    let column = |loss: &Description, text: &str| match loss.column {
+        Some(column) => csv_and(column.name, &[0.0], text),
+        None => text.to_owned(),
+    };
+    let of = |name: &str, text: &str| {
+        let loss = preflane::losses::find(name).unwrap();
+        let file = folder.write("scores.csv", column(loss, text));
+        all_found(&json(score().arg(file).args(["--loss", name])))
+    };
+    let codes = ["positive_logps", "policy_zero", "stand_in"];
+    for (name, text) in [("reward_model", &pairs), ("iql", &pairs), ("cpl", &pairs), ("siglip", &answers)] {
+        let found = of(name, text);
+        assert!(found.iter().all(|(code, ..)| !codes.contains(&code.as_str())), "{name}: {found:?}");
+    }
+    assert!(of("slic", &pairs).iter().any(|(code, ..)| code == "positive_logps"));
+}
+
+/// Of a loss that is flat where an answer is entirely wrong, a gradient that vanished does not say that a pair is solved.
+#[test]
+fn a_vanished_gradient_of_a_wrong_pair() {
+    let folder = Folder::new();
+    let file = folder.write("wrong.csv", format!("{HEADER}\n{}", "-900.5,-10.25,-100.5,-200.25\n".repeat(9)));
+    let of = |loss: &str| {
+        let text = succeeds(score().arg(&file).args(["--loss", loss]));
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(of("exo_pair").contains("or so wrong that it gives them up"), "{}", of("exo_pair"));
+    assert!(!of("dpo").contains("has vanished"), "{}", of("dpo"));
+}
+
+/// What is found in all data.
+fn is_usual(found: &(String, u64, Vec<u64>)) -> bool {
+    ["displacement", "gradient_vanished"].contains(&found.0.as_str())
+}
+
+/// Whether the loss grows faster than the log-ratio of an answer.
+fn grows(loss: &Description) -> bool {
+    let evaluated = Loss::new(loss, &loss.defaults()).unwrap();
+    let slope = |x: f32, y: f32| evaluate_pair(&evaluated, x, y, None).grad_chosen_logps.abs();
+    let is_limited = |[near, far]: [f32; 2]| far.is_finite() && far <= 2.0 * near;
+    ![[-1e3, -1e5], [1e3, 1e5]].into_iter().all(|[near, far]| is_limited([slope(near, 0.0), slope(far, 0.0)]))
 }
 
 #[test]
@@ -397,37 +455,48 @@ fn sums_for_means() {
         succeeds(logps().arg(input).args(["--reduce", reduce]).arg("--out").arg(&out));
         out
     });
+    let (pairs, of_lists) = (fs::read_to_string(data("pairs.csv")).unwrap(), fs::read_to_string(&lists).unwrap());
     for loss in pair_losses() {
         let is_of_means = loss.formula.contains("token means");
-        let found = |command: &mut std::process::Command| {
+        let found = |is_sum: bool, command: &mut std::process::Command| {
             let found = all_found(&json(command.args(["--loss", loss.name])));
             let count = found.iter().filter(|(code, ..)| code == "sums_for_means").count();
-            (count, found)
+            assert_eq!(count, usize::from(is_sum && is_of_means), "{}: {command:?} {found:?}", loss.name);
         };
         let free = "--reference-free";
-        for (is_sum, command) in [
-            (true, score().arg(data("pairs.csv")).arg(free)),
-            (false, score().arg(folder.write("means.csv", csv_of_means())).arg(free)),
-            (true, score().arg(&lists).args([free, "--tokens", "sum"])),
-            (false, score().arg(&lists).args([free, "--tokens", "mean"])),
-            (true, score().arg("--policy").arg(&sums).arg(free)),
-            (false, score().arg("--policy").arg(&means).arg(free)),
-        ] {
-            let (count, found) = found(command);
-            assert_eq!(count, usize::from(is_sum && is_of_means), "{}: {command:?} {found:?}", loss.name);
+        let with_column = |text: &str| loss.column.map_or(text.to_owned(), |column| csv_with(&column, text));
+        let all = folder.write("all.csv", with_column(&pairs));
+        found(true, score().arg(&all).arg(free));
+        found(false, score().arg(folder.write("means.csv", with_column(&csv_of_means()))).arg(free));
+        let beside = loss.column.map_or(String::new(), |column| format!(", \"{}\": 1", column.name));
+        let lists = folder.write("lists.jsonl", of_lists.replace('}', &format!("{beside}}}")));
+        found(true, score().arg(&lists).args([free, "--tokens", "sum"]));
+        found(false, score().arg(&lists).args([free, "--tokens", "mean"]));
+        match loss.column {
+            None => {
+                found(true, score().arg("--policy").arg(&sums).arg(free));
+                found(false, score().arg("--policy").arg(&means).arg(free));
+            }
+            Some(column) => {
+                let line = refused(score().args(["--loss", loss.name, free, "--policy"]).arg(&sums));
+                let words = format!("takes the column {} beside log-probabilities", column.name);
+                assert!(line.contains(&words) && line.contains("instead of --policy"), "{line}");
+            }
         }
         // A loss without a reference reads none, and says so where one is named.
         if !loss.reference {
-            let plain = succeeds(score().arg(data("pairs.csv")).args(["--loss", loss.name]));
+            let plain = succeeds(score().arg(&all).args(["--loss", loss.name]));
             assert!(plain.contains("is defined without a reference: columns of one are not read"), "{plain}");
             for option in ["--ref-chosen", "--ref-rejected"] {
                 let line = refused(score().arg(data("pairs.csv")).args(["--loss", loss.name, option, "x"]));
                 assert!(line.contains(&format!("is defined without a reference; leave {option} out")), "{line}");
             }
-            let line =
-                refused(score().args(["--loss", loss.name, "--policy"]).arg(&means).arg("--reference").arg(&sums));
-            assert!(line.contains("leave --reference out"), "{line}");
-            succeeds(score().args(["--loss", loss.name, "--policy"]).arg(&means));
+            if loss.column.is_none() {
+                let line =
+                    refused(score().args(["--loss", loss.name, "--policy"]).arg(&means).arg("--reference").arg(&sums));
+                assert!(line.contains("leave --reference out"), "{line}");
+                succeeds(score().args(["--loss", loss.name, "--policy"]).arg(&means));
+            }
         }
     }
 }

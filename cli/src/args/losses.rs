@@ -5,7 +5,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use preflane::losses::{self, Description, LOSSES, Parameter};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, name_list};
 
 /// The options of `preflane losses`.
 #[derive(Debug, Args)]
@@ -70,18 +70,21 @@ pub fn option(parameter: &Parameter) -> String {
 
 /// The losses that have a parameter of the same kind.
 pub fn losses_of(parameter: &Parameter) -> String {
-    losses_that(|other| other == parameter)
+    losses_that(|other| other == parameter).collect::<Vec<_>>().join(", ")
 }
 
-/// The losses that have a parameter of that name.
+/// The first of the losses that have a parameter of the same kind, and how many more have.
+fn some_losses_of(parameter: &Parameter) -> String {
+    name_list(losses_that(|other| other == parameter))
+}
+
+/// The first of the losses that have a parameter of that name, and how many more have.
 fn losses_with(parameter: &Parameter) -> String {
-    losses_that(|other| other.name == parameter.name)
+    name_list(losses_that(|other| other.name == parameter.name))
 }
 
-fn losses_that(is_wanted: impl Fn(&Parameter) -> bool) -> String {
-    let has = |loss: &&&Description| loss.parameters.iter().any(&is_wanted);
-    let names: Vec<_> = LOSSES.iter().filter(has).map(|loss| loss.name).collect();
-    if names.len() == LOSSES.len() { "every loss".to_owned() } else { names.join(", ") }
+fn losses_that(is_wanted: impl Fn(&Parameter) -> bool) -> impl Iterator<Item = &'static str> {
+    LOSSES.iter().filter(move |loss| loss.parameters.iter().any(&is_wanted)).map(|loss| loss.name)
 }
 
 /// The parameters that were given: an option for each that some loss has.
@@ -98,7 +101,10 @@ impl Parameters {
         let has = |name: &str| loss.parameters.iter().any(|parameter| parameter.name == name);
         if let Some((parameter, _)) = self.0.iter().find(|(parameter, _)| !has(parameter.name)) {
             let (given, of) = (option(parameter), losses_with(parameter));
-            let there = loss.parameters.iter().map(option).collect::<Vec<_>>().join(", ");
+            let there = match loss.parameters {
+                [] => "no parameters".to_owned(),
+                some => some.iter().map(option).collect::<Vec<_>>().join(", "),
+            };
             return fail(format!("has no {given}, which belongs to {of}; {} has {there}", loss.name));
         }
         let value = |parameter: &Parameter| {
@@ -137,7 +143,7 @@ impl Args for Parameters {
                 let mut letters = meaning.chars();
                 let meaning: String =
                     letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect();
-                format!("{meaning}; {requirement} ({}) [default: {default}]", losses_of(kind))
+                format!("{meaning}; {requirement} ({}) [default: {default}]", some_losses_of(kind))
             });
             Arg::new(name)
                 .long(name.replace('_', "-"))

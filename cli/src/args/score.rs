@@ -74,7 +74,7 @@ pub struct Score {
     pub files: Vec<PathBuf>,
 
     /// The loss, by its name or what trainers call it; `preflane losses` tells more of each
-    #[arg(long, value_name = "NAME", value_parser = by_name(), default_value = LOSSES[0].name, ignore_case = true)]
+    #[arg(long, value_name = "NAME", value_parser = by_name(), default_value = LOSSES[0].name, hide_possible_values = true, ignore_case = true)]
     pub loss: &'static Description,
 
     /// Its parameters.

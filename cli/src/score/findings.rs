@@ -112,14 +112,16 @@ fn noted(scored: &Scored) -> impl Iterator<Item = Finding> {
 /// All findings, the most serious first.
 pub fn findings(scored: &Scored) -> Vec<Finding> {
     let scales = scales(scored).or_else(|| sums_for_means(scored));
-    let mut findings: Vec<Finding> =
-        [not_finite(scored), whole_numbers(scored), positive(scored), same_columns(scored)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let mut findings: Vec<Finding> = not_finite(scored).into_iter().collect();
+    if is_of_logps(scored) {
+        findings.extend([whole_numbers(scored), positive(scored)].into_iter().flatten());
+    }
+    findings.extend(same_columns(scored));
     findings.extend(same_files(scored));
-    findings.extend(zeros(scored));
-    findings.extend(stand_ins(scored));
+    if is_of_logps(scored) {
+        findings.extend(zeros(scored));
+        findings.extend(stand_ins(scored));
+    }
     findings.extend(far_below(scored));
     // What is on another scale is not swapped, nor displaced, nor solved.
     if scales.is_some() {
@@ -195,6 +197,27 @@ fn whole_numbers(scored: &Scored) -> Option<Finding> {
              around -16000 or 49500), token ids or counts, or values that were rounded.",
         )
     })
+}
+
+/// Losses of scores, values or similarities, which may be above 0, exactly 0 or whole as well as not.
+const OF_SCORES: [&str; 12] = [
+    "reward_model",
+    "sql",
+    "eql",
+    "eql_clipped",
+    "gumbel",
+    "gumbel_rescaled",
+    "iql",
+    "cpl",
+    "partial_return",
+    "regret",
+    "dppo",
+    "siglip",
+];
+
+/// Whether the loss takes log-probabilities.
+fn is_of_logps(scored: &Scored) -> bool {
+    !OF_SCORES.contains(&scored.loss.name)
 }
 
 fn positive(scored: &Scored) -> Option<Finding> {
@@ -492,8 +515,13 @@ fn saturated(scored: &Scored) -> Option<Finding> {
             Code::GradientVanished,
             count,
             format!("The gradient has vanished in {} of the {unit}s", percent(count, all)),
-            "Their |dL/dz| is below 0.001 (1 is the slope of a pair that is entirely wrong): they no longer train, whatever \
-             the number of steps. If you train on them, they are solved, or beta is too large for their margins.",
+            if scored.shape.is_flat_where_wrong() {
+                "Their |dL/dz| is below 0.001: they no longer train, whatever the number of steps. This loss is flat at both \
+                 ends: they are solved, or so wrong that it gives them up, or beta is too large for their margins."
+            } else {
+                "Their |dL/dz| is below 0.001 (1 is the slope of a pair that is entirely wrong): they no longer train, whatever \
+                 the number of steps. If you train on them, they are solved, or beta is too large for their margins."
+            },
         )
     })
 }
@@ -515,7 +543,16 @@ fn ties(scored: &Scored) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use preflane::losses::find;
+
     use super::*;
+
+    #[test]
+    fn losses_of_scores_are_in_the_list() {
+        for name in OF_SCORES {
+            assert!(find(name).is_some_and(|loss| loss.name == name && loss.reference_point.is_none()), "{name}");
+        }
+    }
 
     /// Programs go by the codes: each stands once in the list that explains them, and no other does.
     #[test]

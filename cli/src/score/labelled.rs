@@ -5,7 +5,10 @@ use preflane::losses::{Description, ReferencePoint};
 use preflane::{ExactSum, LabelledLoss, MeanLogRatio, Run};
 
 use super::findings::{Code, Finding};
-use super::shape::{Counts, Fault, Figure, Mean, Readers, Shape, Share, Summary, Sums, Units, resize, without};
+use super::shape::{
+    Counts, Fault, Figure, Mean, Readers, Shape, Share, Summary, Sums, Units, parameter, resize, scale_of_rewards,
+    without,
+};
 use super::source::Source;
 use crate::failure::Failure;
 use crate::input::{Chunk, Recording, Wanted};
@@ -95,8 +98,7 @@ impl LabelledRows {
 
     /// A parameter of the loss, if it has one of that name.
     fn parameter(&self, name: &str) -> Option<f64> {
-        let named = self.loss.description().parameters.iter().position(|parameter| parameter.name == name)?;
-        self.loss.parameters().get(named).copied()
+        parameter(self.loss.description(), &self.loss.parameters(), name)
     }
 
     /// The columns of log-probabilities; that of the labels follows.
@@ -325,6 +327,6 @@ impl Shape for LabelledRows {
     }
 
     fn beta(&self) -> f64 {
-        self.parameter("beta").unwrap_or(1.0)
+        scale_of_rewards(self.loss.description(), &self.loss.parameters())
     }
 }

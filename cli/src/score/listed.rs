@@ -5,7 +5,7 @@ use preflane::losses::Description;
 use preflane::{ExactSum, ListedLoss, Run};
 
 use super::findings::{Code, Finding};
-use super::shape::{Counts, Fault, Figure, Mean, NAN, Shape, Share, Summary, Sums, Units};
+use super::shape::{Counts, Fault, Figure, Mean, NAN, Shape, Share, Summary, Sums, Units, scale_of_rewards};
 use crate::failure::Failure;
 use crate::input::Chunk;
 use crate::layout::{counted, percent, short};
@@ -314,16 +314,16 @@ impl Shape for ListRows {
         let (all, finite) = (self.metrics.report(), self.finite.report());
         let mean = |name, all, finite, note: &str| Mean { name, all, finite, note: note.to_owned() };
         let accurate = format!("{} of {}", self.metrics.accurate(), all.lists);
-        let skipped = Share {
-            name: "skipped",
-            key: "skipped_share",
+        let uncompared = Share {
+            name: "uncompared",
+            key: "uncompared_share",
             count: Some((all.skipped, all.lists)),
             note: "lists with nothing to compare",
         };
         Summary {
             title: format!("{} of {}", counted(all.lists, "list"), counted(all.answers, "answer")),
             settings: Vec::new(),
-            figures: vec![("answers", Figure::Count(all.answers)), ("skipped", Figure::Count(all.skipped))],
+            figures: vec![("answers", Figure::Count(all.answers)), ("uncompared", Figure::Count(all.skipped))],
             means: vec![
                 mean("loss", all.loss, finite.loss, ""),
                 mean("rewards/chosen", all.rewards_chosen, finite.rewards_chosen, "of the best answers"),
@@ -332,7 +332,7 @@ impl Shape for ListRows {
                 mean("logps/chosen", all.logps_chosen, finite.logps_chosen, ""),
                 mean("logps/rejected", all.logps_rejected, finite.logps_rejected, ""),
             ],
-            shares: if all.skipped > 0 { vec![skipped] } else { Vec::new() },
+            shares: if all.skipped > 0 { vec![uncompared] } else { Vec::new() },
             finite: self.finite.lists(),
         }
     }
@@ -374,7 +374,6 @@ impl Shape for ListRows {
     }
 
     fn beta(&self) -> f64 {
-        let parameters = self.loss.description().parameters.iter();
-        parameters.zip(&*self.loss.parameters()).find(|(of, _)| of.name == "beta").map_or(1.0, |(_, beta)| *beta)
+        scale_of_rewards(self.loss.description(), &self.loss.parameters())
     }
 }

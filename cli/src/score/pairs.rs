@@ -4,7 +4,7 @@ use preflane::losses::Description;
 use preflane::{Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
 
 use super::findings::{Code, Finding, is_much};
-use super::shape::{Counts, Fault, Mean, Shape, Share, Summary, Sums, Units, resize, without};
+use super::shape::{Counts, Fault, Mean, Shape, Share, Summary, Sums, Units, resize, scale_of_rewards, without};
 use crate::failure::Failure;
 use crate::input::Chunk;
 use crate::layout::{counted, percent};
@@ -182,7 +182,7 @@ impl Shape for PairRows {
     }
 
     fn beta(&self) -> f64 {
-        self.loss.parameters()[0]
+        scale_of_rewards(self.loss.description(), &self.loss.parameters())
     }
 }
 

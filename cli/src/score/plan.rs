@@ -9,7 +9,7 @@ use super::pairs::PairRows;
 use super::shape::Shape;
 use super::source::Source;
 use crate::args::Score;
-use crate::failure::Failure;
+use crate::failure::{Failure, name_list};
 use crate::format::is_stdin;
 use crate::input::{ColumnReader, Kind, Wanted};
 use crate::output;
@@ -43,6 +43,14 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
     if loss.column.is_none() && options.columns.column.is_some() {
         let message = "takes nothing beside log-probabilities; leave --column out";
         return Err(Failure::new(format!("--loss {}: {message}", loss.name)));
+    }
+    if let Some(column) = loss.column
+        && options.sequences.policy.is_some()
+    {
+        let message =
+            format!("takes the column {} beside log-probabilities, and files of sequences have none", column.name);
+        let remedy = "give one file with all columns instead of --policy";
+        return Err(Failure::new(format!("--loss {}: {message}; {remedy}", loss.name)));
     }
     let is_referenced = loss.reference && !options.reference_free;
     let wanted = columns(options, is_referenced)?;
@@ -105,9 +113,8 @@ fn check_shape(options: &Score) -> Result<(), Failure> {
     match given.into_iter().find(|(_, is_given, shapes)| *is_given && !shapes.contains(&loss.shape)) {
         Some((option, _, shapes)) => {
             let is_one = |other: &&&Description| shapes.contains(&other.shape);
-            let names: Vec<&str> = LOSSES.iter().filter(is_one).map(|other| other.name).collect();
+            let names = name_list(LOSSES.iter().filter(is_one).map(|other| other.name));
             let of = shapes.iter().map(|shape| what(*shape)).collect::<Vec<_>>().join(" or ");
-            let names = names.join(", ");
             let message = format!("{option} is for losses of {of} ({names}); this one is of {}", what(loss.shape));
             Err(Failure::new(format!("--loss {}: {message}", loss.name)))
         }

@@ -92,10 +92,7 @@ fn shares(out: &mut String, scored: &Scored, summary: &Summary) -> std::fmt::Res
     }
     match scored.watched.saturated {
         Some(count) => line("gradient vanished", &percent(count, counts.units), "|dL/dz| below 0.001")?,
-        None => {
-            let note = format!("{}'s has no scale to measure it by", scored.loss.name);
-            line("gradient vanished", "-", &note)?;
-        }
+        None => line("gradient vanished", "-", "this loss has no scale for it")?,
     }
     if let Some(ties) = counts.ties {
         line("ties", &percent(ties, counts.units), "rewards exactly equal; not accurate")?;

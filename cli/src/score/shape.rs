@@ -1,9 +1,11 @@
 //! What differs between losses of pairs, of labelled answers and of lists: the one seam of `preflane score`.
 
+use preflane::losses::Description;
 use preflane::{Error, ExactSum, Run};
 
 use super::findings::Finding;
 use super::source::Source;
+use super::watched::SATURATED;
 use crate::failure::Failure;
 use crate::input::{Chunk, ColumnReader};
 use crate::output::{Field, Values};
@@ -52,12 +54,36 @@ pub trait Shape {
     /// The scale of the rewards.
     fn beta(&self) -> f64;
 
-    /// The largest derivative by a log-probability, if it has a limit at answers that are entirely wrong.
+    /// The scale of the derivatives by a log-probability, if those have limits at answers that are entirely wrong and at answers that are
+    /// entirely right.
     fn steepest(&self) -> Option<f64> {
-        let [far, farther] =
-            [1e4, 1e8].map(|z| self.slope((-z / self.beta()).max(f64::from(f32::MIN) / 4.0) as f32).abs());
-        (farther <= 2.0 * far).then_some(self.beta())
+        let is_limited = |sign: f64| {
+            let [far, farther] = [1e4, 1e8].map(|z| self.slope_at(sign * z));
+            farther.is_finite() && farther <= 2.0 * far
+        };
+        (is_limited(-1.0) && is_limited(1.0)).then_some(self.beta())
     }
+
+    /// Whether answers that are entirely wrong have hardly a gradient.
+    fn is_flat_where_wrong(&self) -> bool {
+        f64::from(self.slope_at(-1e4)) < SATURATED * self.beta()
+    }
+
+    /// The size of the slope where the reward is z.
+    fn slope_at(&self, z: f64) -> f32 {
+        let most = f64::from(f32::MAX) / 4.0;
+        self.slope((z / self.beta()).clamp(-most, most) as f32).abs()
+    }
+}
+
+/// The value of a parameter of a loss, by its name; none of a loss without it.
+pub fn parameter(loss: &Description, values: &[f64], name: &str) -> Option<f64> {
+    loss.parameters.iter().zip(values).find(|(parameter, _)| parameter.name == name).map(|(_, value)| *value)
+}
+
+/// The scale of the rewards: beta, or 1 of a loss that has none.
+pub fn scale_of_rewards(loss: &Description, values: &[f64]) -> f64 {
+    parameter(loss, values, "beta").unwrap_or(1.0)
 }
 
 /// A reader of a source, or none where it can be opened.

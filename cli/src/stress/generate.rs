@@ -375,7 +375,9 @@ mod tests {
                     let usual =
                         |name: &&str| Parameter::named(name).and_then(|parameter| parameter.default).unwrap_or(0.1);
                     let mut values: Vec<f64> = definition.parameters.iter().map(usual).collect();
-                    values[0] = beta;
+                    if let Some(at) = definition.parameters.iter().position(|name| *name == "beta") {
+                        values[at] = beta;
+                    }
                     let textbook = textbook(definition.name, &values).unwrap();
                     let task = Task { shape, textbook, reference_free: !definition.reference };
                     let is_sequences = task.is_sequences();

@@ -7,7 +7,7 @@ use preflane_judge::{
 
 use super::number::{Type, plain};
 use crate::args::Stress;
-use crate::failure::Failure;
+use crate::failure::{Failure, name_list};
 
 /// One input. For a loss the policy's log-probabilities of the answers, then the reference's, then for labelled ones a reference
 /// point; for sequences a row of logits for each label.
@@ -93,10 +93,10 @@ fn definition(name: &str) -> Option<&'static Definition> {
     DEFINITIONS.iter().find(|definition| definition.name == known || definition.aliases.contains(&known.as_str()))
 }
 
-/// All names, for a message.
+/// Names, for a message.
 fn names() -> String {
     let names: Vec<String> = DEFINITIONS.iter().map(|definition| with_hyphens(definition.name)).collect();
-    format!("{}, {SUMS}, {MEANS}", names.join(", "))
+    format!("{}, or {SUMS} or {MEANS},", name_list(names.iter().map(String::as_str)))
 }
 
 impl Task {
@@ -125,14 +125,12 @@ impl Task {
                 .filter(|other| other.parameters.contains(&name.as_str()))
                 .map(|other| with_hyphens(other.name))
                 .collect();
-            let spoken = name.replace('_', " ");
-            return match &of[..] {
-                [] => refuse(format!("has no parameter {name}; it has {}", definition.parameters.join(", "))),
-                [one] => refuse(format!("has no {spoken}; {} belongs to {one}", option(name))),
-                [most @ .., last] => {
-                    refuse(format!("has no {spoken}; {} belongs to {} and {last}", option(name), most.join(", ")))
-                }
-            };
+            if of.is_empty() {
+                let has = name_list(definition.parameters.iter().copied());
+                return refuse(format!("has no parameter {name}; it has {has}"));
+            }
+            let (spoken, of) = (name.replace('_', " "), name_list(of.iter().map(String::as_str)));
+            return refuse(format!("has no {spoken}; {} belongs to {of}", option(name)));
         }
         let mut values = Vec::with_capacity(definition.parameters.len());
         for name in definition.parameters {

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
-use preflane::losses::{Description, LOSSES, Shape};
+use preflane::losses::{Description, LOSSES, Parameter, Shape};
 
 pub const FORMATS: [&str; 5] = ["jsonl", "csv", "parquet", "npz", "safetensors"];
 pub const OUT_COLUMNS: [&str; 6] =
@@ -25,9 +25,109 @@ pub fn expected() -> serde_json::Value {
     serde_json::from_str(&fs::read_to_string(data("expected.json")).unwrap()).unwrap()
 }
 
-/// The losses of pairs.
+/// Losses of a training batch in order, which no file is.
+pub const OF_BATCHES: [&str; 2] = ["aot", "aot_unpaired"];
+
+/// The losses of pairs that `score` evaluates.
 pub fn pair_losses() -> impl Iterator<Item = &'static Description> {
-    LOSSES.iter().copied().filter(|loss| loss.shape == Shape::Pairwise)
+    LOSSES.iter().copied().filter(|loss| loss.shape == Shape::Pairwise && !OF_BATCHES.contains(&loss.name))
+}
+
+/// The real data of a loss. Of pairs in that format, with the column that the loss takes beside log-probabilities: its grid's numbers in
+/// turn.
+pub fn data_of(loss: &Description, format: &str, folder: &Folder) -> PathBuf {
+    match (loss.shape, loss.column) {
+        (Shape::Labelled, _) => data("labelled.jsonl"),
+        (Shape::Listed, _) => data("lists.jsonl"),
+        (_, None) => data(&format!("pairs.{format}")),
+        (_, Some(column)) => {
+            let path = folder.path(&format!("{}.{format}", column.name));
+            if !path.exists() {
+                write_columns(&path, format, &with_column(&column, &fs::read_to_string(data("pairs.csv")).unwrap()));
+            }
+            path
+        }
+    }
+}
+
+/// Text in CSV with one column more, of the column's grid in turn.
+pub fn csv_with(column: &Parameter, text: &str) -> String {
+    csv_and(column.name, column.grid, text)
+}
+
+/// Text in CSV with one column more, of these values in turn.
+pub fn csv_and(name: &str, values: &[f64], text: &str) -> String {
+    let (header, rows) = text.split_once('\n').unwrap();
+    let rows = rows.lines().zip(values.iter().cycle()).map(|(row, value)| format!("{row},{value}\n"));
+    format!("{header},{name}\n{}", rows.collect::<String>())
+}
+
+/// The columns of log-probabilities of CSV, and one more.
+fn with_column(column: &Parameter, text: &str) -> Vec<(String, Vec<f32>)> {
+    let text = csv_with(column, text);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let wanted = |name: &str| name.ends_with("logps") || name == column.name;
+    let of = |at: usize| rows.iter().map(|row| row[at].parse().unwrap()).collect();
+    names.into_iter().enumerate().filter(|(_, name)| wanted(name)).map(|(at, name)| (name, of(at))).collect()
+}
+
+/// Writes a file by the format's own crate.
+fn write_columns(path: &Path, format: &str, columns: &[(String, Vec<f32>)]) {
+    use std::fmt::Write as _;
+    use std::io::Write as _;
+    let rows = columns[0].1.len();
+    let mut text = String::new();
+    match format {
+        "csv" => {
+            text += &columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
+            for row in 0..rows {
+                text.push('\n');
+                text += &columns.iter().map(|(_, values)| values[row].to_string()).collect::<Vec<_>>().join(",");
+            }
+            fs::write(path, text + "\n").unwrap();
+        }
+        "jsonl" => {
+            for row in 0..rows {
+                let fields = columns.iter().map(|(name, values)| format!("\"{name}\": {:?}", values[row]));
+                writeln!(text, "{{{}}}", fields.collect::<Vec<_>>().join(", ")).unwrap();
+            }
+            fs::write(path, text).unwrap();
+        }
+        "parquet" => {
+            let array = |values: &[f32]| std::sync::Arc::new(arrow_array::Float32Array::from(values.to_vec()));
+            let arrays = columns.iter().map(|(name, values)| (name, array(values) as arrow_array::ArrayRef));
+            let batch = arrow_array::RecordBatch::try_from_iter(arrays).unwrap();
+            let file = File::create(path).unwrap();
+            let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+        }
+        "npz" => {
+            use npyz::WriterBuilder;
+            let mut zip = zip::ZipWriter::new(File::create(path).unwrap());
+            for (name, values) in columns {
+                zip.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+                let mut bytes = Vec::new();
+                let options = npyz::WriteOptions::new().default_dtype().shape(&[rows as u64]);
+                let mut array = options.writer(&mut bytes).begin_nd().unwrap();
+                array.extend(values.iter().copied()).unwrap();
+                array.finish().unwrap();
+                zip.write_all(&bytes).unwrap();
+            }
+            zip.finish().unwrap();
+        }
+        "safetensors" => {
+            let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+            let columns: Vec<_> = columns.iter().map(|(name, values)| (name, bytes(values))).collect();
+            let view =
+                |bytes| safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![rows], bytes).unwrap();
+            let views = columns.iter().map(|(name, bytes)| (name, view(bytes)));
+            fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+        }
+        other => panic!("no format {other}"),
+    }
 }
 
 pub struct Folder(tempfile::TempDir);
@@ -114,7 +214,12 @@ pub fn complains(command: &mut Command, words: &[&str]) {
 /// The JSON object of a run that must succeed.
 #[track_caller]
 pub fn json(command: &mut Command) -> serde_json::Map<String, serde_json::Value> {
-    serde_json::from_str(&succeeds(command.arg("--json"))).unwrap()
+    let text = succeeds(command.arg("--json"));
+    let got: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+    // Of keys that stand twice parsers take either.
+    let keys = text.lines().filter(|line| line.starts_with("  \"")).count();
+    assert_eq!(keys, got.len(), "{text}");
+    got
 }
 
 /// A number of the JSON output as the `f32` that it is the shortest form of.
