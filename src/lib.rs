@@ -136,9 +136,9 @@ pub mod logits;
 pub mod losses;
 mod mean_log_ratio;
 mod metrics;
+mod mix;
 #[cfg(test)]
 mod numbers;
-mod mix;
 mod outputs;
 mod pairs;
 pub mod psi_po;

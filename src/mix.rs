@@ -59,7 +59,9 @@ impl Mix {
                 return Err(refused("one with a finite weight"));
             }
             if described.reference != first.description().reference {
-                return Err(refused("one with a reference model if the first has one, and without if the first has none"));
+                return Err(refused(
+                    "one with a reference model if the first has one, and without if the first has none",
+                ));
             }
             if described.parameters.first().is_some_and(|parameter| parameter.name == "beta") {
                 let own = formula(&loss).beta();

@@ -49,7 +49,9 @@ impl Psi {
 
     fn requirement(self, probability: f32) -> Result<(), &'static str> {
         let inside = match self {
-            Self::Logit if !(probability > 0.0 && probability < 1.0) => return Err("above 0 and below 1, for its logit"),
+            Self::Logit if !(probability > 0.0 && probability < 1.0) => {
+                return Err("above 0 and below 1, for its logit");
+            }
             Self::Of(function) => function(probability.into()).is_finite(),
             _ => true,
         };

@@ -92,10 +92,12 @@ impl PolicyWeight {
         let rough = advantage * self.times / self.over;
         if advantage.is_nan() {
             NAN
-        } else if rough > match self.shape {
-            Shape::Linear { .. } => f64::from(MOST),
-            Shape::Exponential => SURELY_MOST,
-        } {
+        } else if rough
+            > match self.shape {
+                Shape::Linear { .. } => f64::from(MOST),
+                Shape::Exponential => SURELY_MOST,
+            }
+        {
             MOST
         } else if advantage == f64::NEG_INFINITY {
             0.0
@@ -180,7 +182,13 @@ pub fn wpo(chosen: TokenSums<'_>, rejected: TokenSums<'_>) -> Result<f32, Error>
     // Of finite numbers it is finite: no f64 is left by a sum of f32.
     let rough = signed(chosen) + signed(rejected);
     if !rough.is_finite() {
-        return Ok(if rough.is_nan() { NAN } else if rough > 0.0 { f32::INFINITY } else { 0.0 });
+        return Ok(if rough.is_nan() {
+            NAN
+        } else if rough > 0.0 {
+            f32::INFINITY
+        } else {
+            0.0
+        });
     }
     let bounded = (chosen.mean::<Tracked>() + rejected.mean::<Tracked>()).exp();
     Ok(nearest(bounded, || (chosen.mean::<Float384>() + rejected.mean::<Float384>()).exp()))

@@ -134,7 +134,7 @@ fn pairs_and_their_metrics() {
                     done.unwrap();
                     // Nor is e^1000 a number of ordinary size, whatever becomes of it.
                     let finite = results.iter().flatten().all(|x| x.is_finite());
-                    let ordinary = finite && (spread < 1000.0 || !loss.description().formula.contains("e^"));
+                    let ordinary = finite && (spread < 64.0 || !loss.description().formula.contains("e^"));
                     assert!(raised == 0 || !ordinary, "{what} raises {raised}");
                     quiet(&what, || metrics.report());
                     quiet(&what, || Metrics::from_bytes(&metrics.to_bytes())).unwrap();

@@ -116,6 +116,9 @@ static size_t mend_rows(const evaluation *of) {
       for (i = row / 4 * 4; i < row / 4 * 4 + 4 && i < of->rows; i++)
         ordinary &= fabsf(pair_results[2][i]) < 1e30f && fabsf(pair_results[3][i]) < 1e30f;
     }
+    /* Exponentials of log-ratios: see Traps in the README. */
+    if (strstr(of->about->formula, "e^"))
+      for (i = 0; i < 2; i++) ordinary &= fabsf(given[i][row] - (of->reference_free ? 0 : given[i + 2][row])) <= 64;
     if (ordinary) continue;
     for (i = 0; i < 4; i++) given[i][row] = ORDINARY[i];
     mended++;

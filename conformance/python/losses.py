@@ -456,7 +456,6 @@ class ListMetrics:
 
     def add(self, answers, w, loss, rewards, skipped):
         self.lists += 1
-        self.skipped += skipped
         self.filled += bool(answers)
         self.answers += len(answers)
         exact = [log_ratio(p, r) for p, r in answers]

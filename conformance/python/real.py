@@ -318,6 +318,11 @@ def exp_at(x, scale):
     if adjusted >= ENORMOUS:
         return Between(ONE, ONE, ENORMOUS_EXPONENT if x > 0 else -ENORMOUS_EXPONENT)
     x = plain(x, scale)
+    # The definition's ends.
+    if x >= 1 << 21:
+        return Between.widened(context(DIGITS.digits + 10).power(Decimal(2), 1 << 22))
+    if x <= -(1 << 24):
+        return Between.widened(context(DIGITS.digits + 10).power(Decimal(2), -(1 << 27)))
     more = context(DIGITS.digits + max(adjusted, 0) + 10)
     if abs(x) < WIDE:
         return Between.widened(DIGITS.up.plus(more.exp(x)))

@@ -90,9 +90,9 @@ mod xpo;
 pub(crate) use checked::Checked;
 pub(crate) use formula::{Answer, AnswerFormula, List, ListFormula, Pair, PairFormula, Place, Sum};
 pub use one_of::OneOf;
+pub(crate) use parameter::NLL;
 pub use parameter::Parameter;
 use real::exp_difference;
-pub(crate) use parameter::NLL;
 pub(crate) use real::{Logistic, Real};
 pub(crate) use tracked::{Choice, Tracked};
 

@@ -260,6 +260,7 @@ impl<M: Copy> Choice<M> {
 impl<L: Lanes> Tracked<L> {
     #[inline(always)]
     fn choice(self, holds: L::Mask) -> Choice<L::Mask> {
+        #[expect(clippy::manual_map, reason = "a closure that holds lanes is not inlined into its level")]
         let certain = match self.error {
             None => None,
             Some(error) => Some(L::or(error.lt(self.value.abs()), error.eq(L::splat(0.0)))),
