@@ -51,7 +51,7 @@ fn run() -> ExitCode {
     };
     // The text, and whether all is well.
     let said = match command_line.command {
-        Command::Score(options) => score::run(&options).map(|text| (text, true)),
+        Command::Score(options) => score::run(*options).map(|text| (text, true)),
         Command::Losses(options) => losses::run(&options).map(|text| (text, true)),
         Command::Logps(options) => logps::run(&options).map(|text| (text, true)),
         #[cfg(feature = "judge")]

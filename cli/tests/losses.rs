@@ -65,3 +65,56 @@ fn people_get_lines_that_fit() {
     let line = refused(losses().arg("none"));
     assert!(line.contains("'none'"), "{line}");
 }
+
+/// A preset says what it chose, and computes that: a trainer's names, defaults and input.
+#[test]
+fn presets() {
+    let command = |arguments: &[&str]| {
+        let mut command = score();
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pairs.jsonl")).args(arguments);
+        command
+    };
+    let scored = |arguments: &[&str]| json(command(arguments).arg("--json"));
+    let by_preset = scored(&["--preset", "halos", "--loss", "simpo", "--gamma-beta-ratio", "0.25"]);
+    let by_name = scored(&["--loss", "simpo_ratio", "--gamma-beta-ratio", "0.25"]);
+    assert_eq!(by_preset["loss"], by_name["loss"]);
+    assert!(by_preset["convention"].as_str().unwrap().starts_with("preset halos: simpo is simpo_ratio; "));
+    assert!(!by_name.contains_key("convention"));
+    // Label smoothing is cDPO to the one, and refused for the other, which would ignore it.
+    let smoothed = scored(&["--preset", "trl-0.24", "--loss", "sigmoid", "--label-smoothing", "0.1"]);
+    assert_eq!(smoothed["loss"], scored(&["--loss", "cdpo", "--label-smoothing", "0.1"])["loss"]);
+    assert_ne!(smoothed["loss"], scored(&[])["loss"]);
+    assert_eq!(scored(&["--preset", "trl-0.24"])["loss"], scored(&[])["loss"]);
+    let refusal = refused(&mut command(&["--preset", "trl-1.16", "--label-smoothing", "0.1"]));
+    assert!(refusal.contains("has no --label-smoothing"), "{refusal}");
+    let refusal = refused(&mut command(&["--preset", "openrlhf-0.11", "--loss", "orpo"]));
+    assert!(refusal.contains("it has no loss orpo; it has dpo, ipo, rpo"), "{refusal}");
+    let text = succeeds(losses().arg("--presets"));
+    assert!(text.contains("--preset trl-1.16") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+/// RPO is DPO and a likelihood term, as a loss and as a sum; a sum says what it is.
+#[test]
+fn sums_of_losses() {
+    let folder = Folder::new();
+    let file = data_of(preflane::losses::find("rpo").unwrap(), "csv", &folder);
+    let scored = |arguments: &[&str]| json(score().arg(&file).args(arguments).arg("--json"));
+    let sum = scored(&["--mix", "dpo:1,nll:0.5", "--beta", "0.2"]);
+    let rpo = scored(&["--loss", "rpo", "--beta", "0.2", "--alpha", "0.5"]);
+    for name in ["loss", "rewards/chosen", "rewards/margins"] {
+        assert_eq!(sum[name], rpo[name], "{name}");
+    }
+    assert_eq!(sum["convention"], "mix: 1 dpo + 0.5 nll");
+    assert_ne!(sum["loss"], scored(&["--mix", "dpo:0.8,bco_pair:0.2,nll:0.5", "--beta", "0.2"])["loss"]);
+    for (mix, words) in [
+        ("dpo", "dpo is not a loss:weight"),
+        ("dpo:x", "x is no number"),
+        ("dbo:1", "there is no loss dbo"),
+        ("dpo:1,simpo:1", "the term is 1; it must be one with a reference model"),
+        ("kto:1", "kto"),
+        ("nll:1", "terms is 0; it must be at least one"),
+    ] {
+        let refusal = refused(score().arg(&file).args(["--mix", mix]));
+        assert!(refusal.contains(words), "{refusal}");
+    }
+}

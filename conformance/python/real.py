@@ -322,7 +322,7 @@ def exp_at(x, scale):
     if x >= 1 << 21:
         return Between.widened(context(DIGITS.digits + 10).power(Decimal(2), 1 << 22))
     if x <= -(1 << 24):
-        return Between.widened(context(DIGITS.digits + 10).power(Decimal(2), -(1 << 27)))
+        return Between.widened(context(DIGITS.digits + 10).power(Decimal(2), -(1 << 25)))
     more = context(DIGITS.digits + max(adjusted, 0) + 10)
     if abs(x) < WIDE:
         return Between.widened(DIGITS.up.plus(more.exp(x)))

@@ -17,7 +17,7 @@ use core::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAss
 const BITS: u32 = 384;
 
 /// Infinity's stand-in is this power of two. No product of finite inputs and parameters is beyond its root.
-const INFINITE: i32 = 1 << 24;
+const INFINITE: i32 = 1 << 27;
 
 /// Bits by which the terms of a sum differ at most: see the module's word on ties.
 const APART: u32 = 362;
@@ -451,7 +451,7 @@ impl Float384 {
         // Beyond, the value is below every power that matters: see EXP_NEG_END in the lane functions. It is still more than 0, for a
         // sum to lie on its side of a midpoint; only the stand-in for infinity has the limit.
         if self.exponent > 24 {
-            *self = if self.exponent > INFINITE / 2 { Self::ZERO } else { Self::power(-8 * INFINITE) };
+            *self = if self.exponent > INFINITE / 2 { Self::ZERO } else { Self::power(-INFINITE / 4) };
             return;
         }
         // 1 - self, to all bits: the series has smaller parts of self beside 1, which [`APART`] would enlarge, and squarings the more.
@@ -537,7 +537,7 @@ impl Float384 {
     pub fn exp(&mut self) {
         let grows = !self.negative;
         if grows && self.exponent > 21 {
-            *self = Self::power(if self.exponent > INFINITE / 2 { 16 * INFINITE } else { INFINITE / 4 });
+            *self = Self::power(if self.exponent > INFINITE / 2 { 4 * INFINITE } else { INFINITE / 32 });
             return;
         }
         self.negative = false;

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use preflane::Error;
 use preflane::losses::{self, Description, LOSSES, Parameter};
 
 use crate::failure::{Failure, name_list};
@@ -22,9 +23,13 @@ pub struct Losses {
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
 
+    /// Print what trainers mean by the names of losses: the conventions of each --preset of `score`
+    #[arg(long, conflicts_with_all = ["json", "markdown", "names"])]
+    pub presets: bool,
+
     /// Print one sheet as SVG: of every loss its value and its slope against the margin
     #[cfg(feature = "judge")]
-    #[arg(long, conflicts_with_all = ["json", "markdown", "names"])]
+    #[arg(long, conflicts_with_all = ["json", "markdown", "presets", "names"])]
     pub picture: bool,
 }
 
@@ -92,6 +97,13 @@ fn losses_that(is_wanted: impl Fn(&Parameter) -> bool) -> impl Iterator<Item = &
 pub struct Parameters(Vec<(&'static Parameter, f64)>);
 
 impl Parameters {
+    /// Gives a parameter another default.
+    pub fn default_to(&mut self, parameter: &'static Parameter, default: f64) {
+        if self.0.iter().all(|(other, _)| other.name != parameter.name) {
+            self.0.push((parameter, default));
+        }
+    }
+
     /// The parameters of a loss, in its order: those given, and the defaults of the others.
     ///
     /// # Errors
@@ -107,11 +119,19 @@ impl Parameters {
             };
             return fail(format!("has no {given}, which belongs to {of}; {} has {there}", loss.name));
         }
+        self.of_term(loss).or_else(|e| fail(e.to_string()))
+    }
+
+    /// Those of a loss that is one term of several.
+    ///
+    /// # Errors
+    /// One outside its range.
+    pub fn of_term(&self, loss: &Description) -> Result<Vec<f64>, Error> {
         let value = |parameter: &Parameter| {
             let given = self.0.iter().find(|(other, _)| other.name == parameter.name);
             parameter.check(given.map_or(parameter.default, |(_, value)| *value))
         };
-        loss.parameters.iter().map(value).collect::<Result<_, _>>().or_else(|e| fail(e.to_string()))
+        loss.parameters.iter().map(value).collect()
     }
 }
 

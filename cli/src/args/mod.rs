@@ -22,6 +22,8 @@ Exit status:
 
 mod logps;
 mod losses;
+mod mix;
+mod presets;
 mod reading;
 mod score;
 mod stress;
@@ -29,6 +31,7 @@ mod verify;
 
 pub use logps::{Logps, Reduce};
 pub use losses::{Losses, kinds, losses_of, option};
+pub use presets::PRESETS;
 pub use score::{Score, Sequences};
 #[cfg(feature = "judge")]
 pub use stress::{Bound, Language};

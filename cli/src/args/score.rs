@@ -7,7 +7,10 @@ use clap::Args;
 use preflane::losses::{Description, LOSSES};
 
 use super::losses::{Parameters, by_name};
+use super::mix::{Mixed, mixed};
+use super::presets::{self, Preset};
 use super::thread_count;
+use crate::failure::Failure;
 
 /// What its help says of files.
 pub const FILES: &str = concat!(
@@ -76,6 +79,23 @@ pub struct Score {
     /// The loss, by its name or what trainers call it; `preflane losses` tells more of each
     #[arg(long, value_name = "NAME", value_parser = by_name(), default_value = LOSSES[0].name, hide_possible_values = true, ignore_case = true)]
     pub loss: &'static Description,
+
+    /// Take the loss's name as a trainer does, with its defaults, and say what that is; `preflane losses
+    /// --presets` lists them
+    #[arg(long, value_name = "TRAINER", value_parser = presets::by_name())]
+    pub preset: Option<&'static Preset>,
+
+    /// What the preset made of the loss.
+    #[arg(skip)]
+    pub convention: Option<String>,
+
+    /// A sum of losses of pairs instead, as in dpo:0.8,bco_pair:0.2,nll:1; nll is the column of that name
+    #[arg(long, value_name = "LOSS:WEIGHT,..", conflicts_with_all = ["loss", "preset"], allow_hyphen_values = true)]
+    pub mix: Option<String>,
+
+    /// What it comes to.
+    #[arg(skip)]
+    pub mixed: Option<Mixed>,
 
     /// Its parameters.
     #[command(flatten)]
@@ -214,4 +234,23 @@ pub struct AnswerColumns {
     /// Rank of each answer in its list, 1 for the best [default: they stand from best to worst]
     #[arg(long, value_name = "NAME")]
     pub rank: Option<String>,
+}
+
+impl Score {
+    /// Finds out what is to be scored: what a preset or a sum of losses makes of the loss.
+    ///
+    /// # Errors
+    /// A loss that the preset does not have, and a sum that cannot be.
+    pub fn resolve(&mut self) -> Result<(), Failure> {
+        if let Some(preset) = self.preset {
+            let (loss, convention) = preset.resolve(self.loss, &mut self.parameters)?;
+            (self.loss, self.convention) = (loss, Some(convention));
+        }
+        if let Some(text) = &self.mix {
+            let sum = mixed(text, &self.parameters)?;
+            (self.loss, self.mixed) = (sum.description, Some(sum));
+            self.convention = Some(format!("mix: {}", sum.description.formula));
+        }
+        Ok(())
+    }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use preflane::losses::{Description, LOSSES, Parameter, Shape};
 use serde::Serialize;
 
-use crate::args::{Losses, kinds, losses_of, option};
+use crate::args::{Losses, PRESETS, kinds, losses_of, option};
 use crate::failure::Failure;
 use crate::json;
 use crate::layout::{HEADING, QUIET, WIDTH, quiet, wrapped};
@@ -42,6 +42,9 @@ pub fn run(options: &Losses) -> Result<String, Failure> {
     if options.picture {
         return picture::svg();
     }
+    if options.presets {
+        return Ok(presets());
+    }
     let all = LOSSES.iter().copied();
     let named: Vec<&'static Description> =
         all.filter(|loss| options.names.is_empty() || options.names.contains(loss)).collect();
@@ -52,6 +55,23 @@ pub fn run(options: &Losses) -> Result<String, Failure> {
     } else {
         text(&named)
     })
+}
+
+/// What trainers mean by the names of losses.
+fn presets() -> String {
+    let mut out = String::new();
+    for preset in PRESETS {
+        // Writing into memory does not fail.
+        let _ = writeln!(out, "{HEADING}--preset {}{HEADING:#}  {}", preset.name, quiet(preset.of));
+        for convention in preset.conventions {
+            let title = format!("  {:<18}", convention.given);
+            let set: String = convention.defaults.iter().map(|(name, value)| format!("{name} {value}, ")).collect();
+            let text = format!("{}: {set}{}", convention.means, convention.says);
+            let _ = writeln!(out, "{}", wrapped(&text, &title, WIDTH));
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// The shapes, in the order in which they are told.

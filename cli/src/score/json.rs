@@ -12,6 +12,8 @@ use crate::provenance::Entries;
 
 #[derive(Serialize)]
 struct Object<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    convention: Option<&'a str>,
     #[serde(flatten)]
     figures: Figures,
     gradient_vanished: Option<u64>,
@@ -113,6 +115,7 @@ struct Provenance<'a> {
 pub fn object(scored: &Scored) -> String {
     let summary = scored.shape.summary();
     json::text(&Object {
+        convention: scored.convention.as_deref(),
         figures: figures(scored, &summary),
         gradient_vanished: scored.watched.saturated,
         finite: finite(scored, &summary),

@@ -39,6 +39,8 @@ use watched::{Results, Watched};
 pub struct Scored {
     /// The loss.
     pub loss: &'static Description,
+    /// What a preset or a sum made of it.
+    pub convention: Option<String>,
     /// Its parameters.
     pub parameters: Vec<f64>,
     /// What is particular to its shape.
@@ -68,8 +70,9 @@ pub struct Scored {
 }
 
 /// The command: what it prints.
-pub fn run(options: &Score) -> Result<String, Failure> {
-    let scored = score(options)?;
+pub fn run(mut options: Score) -> Result<String, Failure> {
+    options.resolve()?;
+    let scored = score(&options)?;
     Ok(if options.json { json::object(&scored) } else { report::text(&scored) })
 }
 
@@ -98,6 +101,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
         out,
         scored: Scored {
             loss: options.loss,
+            convention: options.convention.clone(),
             parameters: plan.parameters,
             shape,
             is_referenced: plan.is_referenced,

@@ -1,11 +1,10 @@
 //! Losses of pairs.
 
 use preflane::losses::Description;
-use preflane::{Loss, Metrics, Outputs, Pairs, Run, evaluate_pair};
+use preflane::{Metrics, Outputs, PairLoss, Pairs, Run, evaluate_pair};
 
 use super::findings::{Code, Finding, is_much};
 use super::shape::{Counts, Fault, Mean, Shape, Share, Summary, Sums, Units, resize, scale_of_rewards, without};
-use crate::failure::Failure;
 use crate::input::Chunk;
 use crate::layout::{counted, percent};
 use crate::output::{Field, Kind, Values};
@@ -21,8 +20,10 @@ const FIELDS: [Field; 6] = [
 ];
 
 /// Pairs on their way.
-pub struct PairRows {
-    loss: Loss,
+pub struct PairRows<L> {
+    loss: L,
+    takes_column: bool,
+    beta: f64,
     is_referenced: bool,
     is_weighted: bool,
     results: [Vec<f32>; FIELDS.len()],
@@ -32,23 +33,20 @@ pub struct PairRows {
     finite: Metrics,
 }
 
-impl PairRows {
+impl<L: PairLoss> PairRows<L> {
     /// None yet.
-    pub fn new(
-        loss: &Description,
-        parameters: &[f64],
-        is_referenced: bool,
-        is_weighted: bool,
-    ) -> Result<Self, Failure> {
-        Ok(Self {
-            loss: Loss::new(loss, parameters).map_err(Failure::new)?,
+    pub fn new(loss: L, described: &Description, parameters: &[f64], is_referenced: bool, is_weighted: bool) -> Self {
+        Self {
+            loss,
+            takes_column: described.column.is_some(),
+            beta: scale_of_rewards(described, parameters),
             is_referenced,
             is_weighted,
             results: Default::default(),
             nonfinite: Vec::new(),
             metrics: Metrics::new(),
             finite: Metrics::new(),
-        })
+        }
     }
 
     fn logps(&self) -> usize {
@@ -64,12 +62,12 @@ impl PairRows {
             true => Pairs::new(chosen, rejected, next(), next()),
             false => Pairs::reference_free(chosen, rejected),
         };
-        let pairs = if self.loss.description().column.is_some() { pairs.with_column(next()) } else { pairs };
+        let pairs = if self.takes_column { pairs.with_column(next()) } else { pairs };
         if self.is_weighted { pairs.with_weights(next()) } else { pairs }
     }
 }
 
-impl Shape for PairRows {
+impl<L: PairLoss> Shape for PairRows<L> {
     fn unit(&self) -> &'static str {
         "pair"
     }
@@ -182,11 +180,11 @@ impl Shape for PairRows {
     }
 
     fn beta(&self) -> f64 {
-        scale_of_rewards(self.loss.description(), &self.loss.parameters())
+        self.beta
     }
 }
 
-impl PairRows {
+impl<L: PairLoss> PairRows<L> {
     fn inverted(&self) -> Option<Finding> {
         let metrics = &self.metrics;
         let counted = metrics.pairs() - metrics.nonfinite().min(metrics.pairs());

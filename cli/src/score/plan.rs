@@ -1,7 +1,7 @@
 //! What the options of `preflane score` ask for, checked before any work.
 
-use preflane::MeanLogRatio;
 use preflane::losses::{Description, LOSSES, ReferencePoint, Shape as Kinds};
+use preflane::{Loss, MeanLogRatio};
 
 use super::labelled::{LabelledRows, Point};
 use super::listed::{ListColumns, ListRows};
@@ -56,7 +56,13 @@ pub fn plan(options: &Score) -> Result<Plan, Failure> {
     let wanted = columns(options, is_referenced)?;
     let is_weighted = options.columns.weights.is_some();
     let shape: Box<dyn Shape> = match loss.shape {
-        Kinds::Pairwise => Box::new(PairRows::new(loss, &parameters, is_referenced, is_weighted)?),
+        Kinds::Pairwise => match &options.mixed {
+            Some(sum) => Box::new(PairRows::new(sum.mix, loss, &parameters, is_referenced, is_weighted)),
+            None => {
+                let one = Loss::new(loss, &parameters).map_err(Failure::new)?;
+                Box::new(PairRows::new(one, loss, &parameters, is_referenced, is_weighted))
+            }
+        },
         Kinds::Labelled => {
             let point = match (options.answers.reference_point, loss.reference_point) {
                 (None, Some(kind)) => Point::Mean { wanted: wanted.clone(), kind, mean: MeanLogRatio::new() },

@@ -51,6 +51,9 @@ fn headline(out: &mut String, scored: &Scored, summary: &Summary) -> std::fmt::R
     parts.extend((!scored.is_referenced).then(|| "reference-free".to_owned()));
     parts.extend(scored.weighted.then(|| "weighted loss".to_owned()));
     writeln!(out, "{HEADING}{}{HEADING:#}\n", wrap(&parts.join(", "), ""))?;
+    if let Some(convention) = &scored.convention {
+        writeln!(out, "{}\n", quiet(&wrap(convention, "  ")))?;
+    }
     let mut notes = Vec::new();
     if !scored.loss.reference {
         let name = scored.loss.name;
