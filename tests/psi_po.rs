@@ -154,7 +154,7 @@ fn dpo_collapses() {
         assert!(policy[0] > three[0] && policy[0] > 0.8 && policy[2] < 0.02, "tau {tau}: {policy:?}");
         near(&train(dpo, 3, &CYCLE, rate / 8.0, 2000), &[1.0 / 3.0; 3], 1e-6);
         near(&train(dpo, 3, &BOTH_WAYS, rate / 8.0, 2000), &[1.0 / 3.0; 3], 1e-6);
-        let policy = train(dpo, 3, &BOTH_WAYS_AND_A_THIRD, rate, 20_000);
-        assert!(policy[2] < third && policy[2] < 0.1 && (policy[0] - policy[1]).abs() < 0.1, "tau {tau}: {policy:?}");
+        let policy = train(dpo, 3, &BOTH_WAYS_AND_A_THIRD, rate / 8.0, 20_000);
+        assert!(policy[2] < 0.6 * third && (policy[0] - policy[1]).abs() < 0.1, "tau {tau}: {policy:?}");
     }
 }

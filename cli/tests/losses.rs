@@ -74,7 +74,7 @@ fn presets() {
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pairs.jsonl")).args(arguments);
         command
     };
-    let scored = |arguments: &[&str]| json(command(arguments).arg("--json"));
+    let scored = |arguments: &[&str]| json(&mut command(arguments));
     let by_preset = scored(&["--preset", "halos", "--loss", "simpo", "--gamma-beta-ratio", "0.25"]);
     let by_name = scored(&["--loss", "simpo_ratio", "--gamma-beta-ratio", "0.25"]);
     assert_eq!(by_preset["loss"], by_name["loss"]);
@@ -98,7 +98,7 @@ fn presets() {
 fn sums_of_losses() {
     let folder = Folder::new();
     let file = data_of(preflane::losses::find("rpo").unwrap(), "csv", &folder);
-    let scored = |arguments: &[&str]| json(score().arg(&file).args(arguments).arg("--json"));
+    let scored = |arguments: &[&str]| json(score().arg(&file).args(arguments));
     let sum = scored(&["--mix", "dpo:1,nll:0.5", "--beta", "0.2"]);
     let rpo = scored(&["--loss", "rpo", "--beta", "0.2", "--alpha", "0.5"]);
     for name in ["loss", "rewards/chosen", "rewards/margins"] {

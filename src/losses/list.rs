@@ -119,7 +119,7 @@ macro_rules! for_each_loss {
                 37 CpoSimPo cpo_simpo ["tpo_l"] (beta: BETA, gamma: GAMMA, alpha: TERM_WEIGHT) false [NLL]
                     "softplus(-(z - gamma)) + alpha nll, on token means"
                     "fe1ixxu/CPO_SIMPO; Saeidi et al. 2024, arXiv 2405.16681 (TPO)";
-                38 SimPoRatio simpo_ratio ["simpo_official"] (beta: BETA, gamma_beta_ratio: GAMMA) false
+                38 SimPoRatio simpo_ratio ["simpo_official"] (beta: BETA, gamma_beta_ratio: GAMMA_RATIO) false
                     "softplus(-beta (h - gamma_beta_ratio)), on token means"
                     "Meng et al. 2024, arXiv 2405.14734, as in its code and HALOs";
                 39 Orpo orpo [] (beta: BETA) false [NLL]

@@ -71,6 +71,12 @@ pub(super) const LABEL_SMOOTHING: Parameter = Parameter {
 };
 
 // So that its difference from a margin that matters keeps 2^-36 of the margin's precision: see simpo.rs.
+pub(super) const GAMMA_RATIO: Parameter = Parameter {
+    name: "gamma_beta_ratio",
+    meaning: "the margin that h is to exceed, which beta scales as it does h",
+    ..GAMMA
+};
+
 pub(super) const GAMMA: Parameter = Parameter {
     name: "gamma",
     meaning: "the margin that z is to exceed, not scaled by beta",

@@ -70,10 +70,14 @@ fn chart<'a>(loss: &'static Description, area: &DrawingArea<SVGBackend<'a>, Shif
     for (curve, width) in curves.iter().zip([2, 1]) {
         let inside = |y: f32| y.is_finite() && (low..=high).contains(&y);
         let line = |of: fn(&(f32, f32, f32)) -> f32| {
-            curve.iter().map(|point| (point.0, of(point))).filter(|point| inside(point.1)).collect::<Vec<_>>()
+            let points: Vec<_> = curve.iter().map(|point| (point.0, of(point))).collect();
+            // What leaves the frame is no line across it.
+            let parts = points.split(|point| !inside(point.1)).filter(|part| part.len() > 1);
+            parts.map(<[_]>::to_vec).collect::<Vec<_>>()
         };
-        chart.draw_series([PathElement::new(line(|point| point.1), BLUE.stroke_width(width))])?;
-        chart.draw_series([PathElement::new(line(|point| point.2), RED.stroke_width(width))])?;
+        let (values, slopes) = (line(|point| point.1), line(|point| point.2));
+        chart.draw_series(values.into_iter().map(|part| PathElement::new(part, BLUE.stroke_width(width))))?;
+        chart.draw_series(slopes.into_iter().map(|part| PathElement::new(part, RED.stroke_width(width))))?;
     }
     Ok(())
 }
