@@ -38,13 +38,17 @@ def dpo(loss_type):
     return one_by_one(loss, ("beta", "label_smoothing", "tau"))
 
 
-def kto(labels, policy, reference, points, p):
+def kto():
     from liger_kernel.chunked_loss.kto_loss import LigerFusedLinearKTOFunction as Function
 
     # As above, the target only says how many answers there are.
     target = torch.zeros(1, 1, dtype=torch.long)
-    rows = zip(policy.split(1), labels.split(1), reference.split(1), points.split(1))
-    return torch.stack([Function.preference_loss_fn(a, b, target, c, p["beta"], d)[0] for a, b, c, d in rows])
+
+    def loss(labels, policy, reference, points, p):
+        rows = zip(policy.split(1), labels.split(1), reference.split(1), points.split(1))
+        return torch.stack([Function.preference_loss_fn(a, b, target, c, p["beta"], d)[0] for a, b, c, d in rows])
+
+    return loss
 
 
 def orpo():
@@ -90,6 +94,6 @@ elif name in LOSSES:
 elif name in DPO:
     pairs(dpo(name))
 elif name == "kto":
-    labelled(kto)
+    labelled(kto())
 else:
     sys.exit(__doc__)

@@ -42,7 +42,8 @@ def trainer(loss_type, divergence, p):
         f_alpha_divergence_coef=p.get("alpha", 0.5),
         loss_types=[loss_type],
         loss_weights=[1.0],
-        beta=p["beta"],
+        # The likelihood alone has none.
+        beta=p.get("beta", 0.0),
         label_smoothing=p.get("label_smoothing", 0.0),
         args=SimpleNamespace(discopop_tau=p.get("tau", 0.05)),
         use_weighting=False,
