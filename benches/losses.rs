@@ -67,8 +67,7 @@ fn backends() -> Vec<Backend> {
 /// The loss and both gradients.
 fn evaluate(backend: Backend, loss: &Loss, pairs: Pairs<'_>, results: &mut [Vec<f32>; 3]) {
     let [losses, chosen, rejected] = results.each_mut().map(|x| Some(&mut x[..]));
-    let outputs =
-        Outputs { losses, grad_chosen_logps: chosen, grad_rejected_logps: rejected, ..Outputs::default() };
+    let outputs = Outputs { losses, grad_chosen_logps: chosen, grad_rejected_logps: rejected, ..Outputs::default() };
     Run::on(black_box(backend)).evaluate(black_box(loss), pairs, outputs, None).expect("equal lengths");
 }
 
@@ -109,8 +108,7 @@ fn json<T>(items: impl IntoIterator<Item = T>, text: impl Fn(T) -> String) -> St
 fn serve() -> Result<(), Error> {
     let all = json(losses(), |loss| {
         let values = loss.case(0);
-        let parameters =
-            json(loss.parameters.iter().zip(values.iter()), |(p, x)| format!(r#""{}": {x:e}"#, p.name));
+        let parameters = json(loss.parameters.iter().zip(values.iter()), |(p, x)| format!(r#""{}": {x:e}"#, p.name));
         let column = loss.column.map_or_else(|| "null".to_owned(), |c| format!("[{:e}, {:e}]", c.grid[0], c.grid[1]));
         format!(
             r#"{{"name": "{}", "reference": {}, "parameters": {{{parameters}}}, "column": {column}}}"#,
