@@ -14,6 +14,7 @@ data of `pytorch.py`, the others means over tokens in -4..0. PyTorch is timed wh
 """
 
 import argparse
+import keyword
 import statistics
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from types import SimpleNamespace
 import numpy
 import torch
 import torch.nn.functional as F
-from pytorch import Preflane, log_probabilities, quartiles, time_torch
+from pytorch import Preflane, log_probabilities, time_torch
 
 log_sigmoid, sigmoid, exp, relu, softplus = F.logsigmoid, torch.sigmoid, torch.exp, torch.relu, F.softplus
 
@@ -104,7 +105,7 @@ FORMULAS = {
     # Of values that stand in order.
     "aot": lambda u, v, p, c: smoothed(p.beta * (u - v), p),
     "aot_unpaired": lambda u, v, p, c: smoothed(p.beta * (u - v), p),
-    "dpop": lambda u, v, p, c: -log_sigmoid(p.beta * ((u - v) - getattr(p, "lambda") * relu(-u))),
+    "dpop": lambda u, v, p, c: -log_sigmoid(p.beta * ((u - v) - p.lambda_ * relu(-u))),
     "xpo": lambda u, v, p, c: -log_sigmoid(p.beta * (u - v)) - p.alpha * (u + v),
     "r_dpo": lambda u, v, p, c: -log_sigmoid(p.beta * (u - v) + p.alpha * c),
     "odpo": lambda u, v, p, c: -log_sigmoid(p.beta * (u - v) - c),
@@ -163,9 +164,17 @@ FORMULAS |= {
 }
 
 
+def spread(values):
+    """Median and quartiles, to three digits."""
+    low, middle, high = (f"{x:#.3g}".rstrip(".") for x in statistics.quantiles(values, n=4, method="inclusive"))
+    return f"{middle} ({low}-{high})"
+
+
 def subject(loss, rows, compiled):
     """A function that computes the loss and its gradients, and its inputs."""
-    formula, p = FORMULAS[loss["name"]], SimpleNamespace(**loss["parameters"])
+    # One parameter has a keyword for a name.
+    named = {name + "_" * keyword.iskeyword(name): value for name, value in loss["parameters"].items()}
+    formula, p = FORMULAS[loss["name"]], SimpleNamespace(**named)
     if loss["reference"]:
         inputs = log_probabilities(rows)
     else:
@@ -236,7 +245,7 @@ def main():
                 after = preflane.ask(name, levels[-1])["ns_per_pair"]
                 ours.append((before + after) / 2)
                 ratios.append(theirs[-1] / ours[-1])
-            cells += [f"{statistics.median(theirs):.1f}", quartiles(ratios)]
+            cells += [f"{statistics.median(theirs):.1f}", spread(ratios)]
         others = [preflane.ask(name, level)["ns_per_pair"] for level in levels[:-1]]
         print("|", " | ".join([name, *(f"{x:.1f}" for x in (*others, statistics.median(ours))), *cells]), "|", flush=True)
     preflane.close()
