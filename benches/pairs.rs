@@ -62,14 +62,10 @@ impl Data {
         data
     }
 
-    /// The reference in -500..0, the policy within 20 of it.
+    /// As [`Random::pair`] draws them.
     fn synthetic(rows: usize) -> Self {
         let mut random = Random::new();
-        Self::new("synthetic", rows, |_| {
-            let [chosen, rejected] = [random.uniform(-500.0, 0.0), random.uniform(-500.0, 0.0)];
-            let mut policy = |reference: f64| -(reference + random.uniform(-20.0, 20.0)).abs();
-            [policy(chosen), policy(rejected), chosen, rejected]
-        })
+        Self::new("synthetic", rows, |_| random.pair())
     }
 
     /// The rows of `examples/pairs.jsonl` over and over; `None` where that file is not (a packaged crate).

@@ -42,9 +42,9 @@ GOALS = {64: 100, 1 << 20: 15}
 
 
 class Preflane:
-    """The benchmark binary, which answers requests on its standard input."""
+    """The benchmark binary, which answers requests on its standard input; one that greets says first what there is."""
 
-    def __init__(self, bench="pairs"):
+    def __init__(self, bench="pairs", greets=False):
         root = Path(__file__).resolve().parent.parent
         build = ["cargo", "bench", "--bench", bench, "--no-run", "--message-format=json-render-diagnostics"]
         messages = subprocess.run(build, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -60,6 +60,7 @@ class Preflane:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.greeting = json.loads(self.process.stdout.readline()) if greets else None
 
     def ask(self, *request):
         print(*request, file=self.process.stdin)

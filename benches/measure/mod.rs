@@ -26,6 +26,13 @@ impl Random {
         let unit = ((x ^ x >> 31) >> 11) as f64 / (1_u64 << 53) as f64;
         low + unit * (high - low)
     }
+
+    /// Log-probabilities of a pair: the reference in -500..0, the policy within 20 of it.
+    pub fn pair(&mut self) -> [f64; 4] {
+        let [chosen, rejected] = [self.uniform(-500.0, 0.0), self.uniform(-500.0, 0.0)];
+        let mut policy = |reference: f64| -(reference + self.uniform(-20.0, 20.0)).abs();
+        [policy(chosen), policy(rejected), chosen, rejected]
+    }
 }
 
 /// How long a subject runs within a round.

@@ -174,7 +174,7 @@ impl Task {
     pub fn title(&self) -> String {
         let mut title = self.name();
         if !self.is_sequences() {
-            for parameter in self.parameters().split(' ') {
+            for parameter in self.parameters().split_whitespace() {
                 title += ", ";
                 title += &parameter.replace(['=', '_'], " ");
             }

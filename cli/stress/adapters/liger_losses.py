@@ -1,13 +1,15 @@
 """Liger kernel, as installed. liger_losses.py NAME
 
-sigmoid, robust, hinge, discopop  its DPO loss of that name
-orpo, cpo, simpo                  its losses of that name
-logps                             its log-probabilities, for --loss sum-logps and mean-logps
+sigmoid, robust, hinge, discopop, exo_pair, nca_pair, bco_pair, sppo_hard, apo_zero, apo_down
+                  its DPO loss of that name
+kto               its KTO loss, which has no weights
+orpo, cpo, simpo  its losses of that name
+logps             its log-probabilities, for --loss sum-logps and mean-logps
 """
 
 import sys
 
-from preflane_stress import pairs, sequences
+from preflane_stress import labelled, pairs, sequences
 
 import torch
 
@@ -34,6 +36,19 @@ def dpo(loss_type):
         return Function.preference_loss_fn(pc, pr, target, rc, rr, loss_type=loss_type, **p)[0]
 
     return one_by_one(loss, ("beta", "label_smoothing", "tau"))
+
+
+def kto():
+    from liger_kernel.chunked_loss.kto_loss import LigerFusedLinearKTOFunction as Function
+
+    # As above, the target only says how many answers there are.
+    target = torch.zeros(1, 1, dtype=torch.long)
+
+    def loss(labels, policy, reference, points, p):
+        rows = zip(policy.split(1), labels.split(1), reference.split(1), points.split(1))
+        return torch.stack([Function.preference_loss_fn(a, b, target, c, p["beta"], d)[0] for a, b, c, d in rows])
+
+    return loss
 
 
 def orpo():
@@ -68,6 +83,7 @@ def logps(logits, labels, mean):
     return Base.chunk_forward(twice, weights, labels.repeat(2, 1), compute_nll_loss=False, average_log_prob=mean)[0]
 
 
+DPO = "sigmoid robust hinge discopop exo_pair nca_pair bco_pair sppo_hard apo_zero apo_down".split()
 LOSSES = {"orpo": orpo, "cpo": cpo, "simpo": simpo}
 
 name = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -75,7 +91,9 @@ if name == "logps":
     sequences(logps)
 elif name in LOSSES:
     pairs(LOSSES[name]())
-elif name in ("sigmoid", "robust", "hinge", "discopop"):
+elif name in DPO:
     pairs(dpo(name))
+elif name == "kto":
+    labelled(kto())
 else:
     sys.exit(__doc__)

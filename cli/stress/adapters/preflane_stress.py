@@ -1,7 +1,8 @@
 """What a PyTorch loss needs to be tested by `preflane stress`: the protocol, autograd, types.
 
 Give `pairs` a function of (policy_chosen, policy_rejected, ref_chosen, ref_rejected) and the parameters that returns the
-losses of the pairs, or `sequences` one of (logits, labels, mean) that returns log-probabilities of sequences:
+losses of the pairs, `labelled` one of (is_desirable, policy, reference, reference_point) and the parameters that returns the
+losses of the answers, or `sequences` one of (logits, labels, mean) that returns log-probabilities of sequences:
 
     import torch.nn.functional as F
     from preflane_stress import pairs
@@ -59,6 +60,18 @@ def pairs(loss, type=None, compute=None):
         given = inputs if compute is None else [x.to(compute) for x in inputs]
         losses = loss(*given, parameters)
         gradients = torch.autograd.grad(losses.sum(), inputs, allow_unused=True) if losses.requires_grad else [None] * 4
+        _answer([losses, *gradients])
+
+
+def labelled(loss, type=None):
+    """Answers for a loss of labelled answers. No gradient passes through the reference point."""
+    name, dtype = _type(type)
+    for _, parameters, rows in _batches("labelled", name):
+        labels, *numbers = zip(*rows)
+        policy, reference, point = (torch.tensor(column, dtype=dtype) for column in numbers)
+        inputs = [policy.requires_grad_(), reference.requires_grad_()]
+        losses = loss(torch.tensor(labels) == 1, *inputs, point, parameters)
+        gradients = torch.autograd.grad(losses.sum(), inputs, allow_unused=True) if losses.requires_grad else [None] * 2
         _answer([losses, *gradients])
 
 
