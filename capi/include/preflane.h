@@ -1833,7 +1833,8 @@ int32_t preflane_vector_similarities_grad(struct preflane_run run,
 //
 // Traps (feenableexcept) change no result, but end the program at an exception. Calls whose input and results are finite and of
 // ordinary size, masked columns of -inf included, raise none of invalid operation, division by zero and overflow; inexact they all
-// raise, and underflow where a result or a term lies below the least normal number. Told on x86-64, aarch64 and s390x; RISC-V and
+// raise, and underflow where a result or a term lies below the least normal number. Losses with exponentials of log-ratios (e^ in the
+// formula of their description) may raise the others where a log-ratio is beyond 64, whatever becomes of it. Told on x86-64, aarch64 and s390x; RISC-V and
 // WebAssembly have no traps, and elsewhere they cannot be asked for.
 //
 // The caller vouches for this:
@@ -3327,8 +3328,8 @@ PREFLANE_CONSTRUCTOR preflane_loss preflane_cpo_simpo(double beta, double gamma,
 // Parameters:
 // - beta: the scale of the rewards: the strength of the pull to the reference. It must be finite and greater than 0. By
 //   default it is 0.1.
-// - gamma_beta_ratio: the margin that z is to exceed, not scaled by beta. It must be at least 0 and at most 65536. By
-//   default it is 0.5.
+// - gamma_beta_ratio: the margin that h is to exceed, which beta scales as it does h. It must be at least 0 and at most
+//   65536. By default it is 0.5.
 PREFLANE_CONSTRUCTOR preflane_loss preflane_simpo_ratio(double beta, double gamma_beta_ratio) {
   preflane_loss loss = {PREFLANE_LOSS_SIMPO_RATIO, 0, {beta, gamma_beta_ratio}};
   return loss;
