@@ -22,7 +22,7 @@ use crate::pairs::{ExactResults, Stage, Staged};
 /// let mut losses = [0.0];
 /// let outputs = Outputs { losses: Some(&mut losses), ..Default::default() };
 /// Run::default().evaluate(&mpo, pairs, outputs, None)?;
-/// assert_eq!(losses, [2.0163608]);
+/// assert_eq!(losses, [2.0210412]);
 /// # Ok::<(), preflane::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

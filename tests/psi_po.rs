@@ -149,7 +149,7 @@ fn dpo_collapses() {
         // Steps as large as its slope allows.
         let rate = 8.0 / (tau * tau);
         let policy = train(dpo, 2, &FIRST_WINS, rate, 20_000);
-        assert!(policy[0] > 0.95_f64.max(two), "tau {tau}: {policy:?}");
+        assert!(policy[0] > 0.9_f64.max(two), "tau {tau}: {policy:?}");
         let policy = train(dpo, 3, &ORDERED, rate, 20_000);
         assert!(policy[0] > three[0] && policy[0] > 0.8 && policy[2] < 0.02, "tau {tau}: {policy:?}");
         near(&train(dpo, 3, &CYCLE, rate / 8.0, 2000), &[1.0 / 3.0; 3], 1e-6);

@@ -5,7 +5,6 @@ use preflane::{Loss, Mix};
 
 use super::losses::Parameters;
 use crate::failure::Failure;
-use crate::layout::short;
 
 /// A sum of losses, and what there is to say of it as of a loss.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +50,7 @@ pub fn mixed(text: &str, parameters: &Parameters) -> Result<Mixed, Failure> {
     let mix = Mix::new(&terms).and_then(|mix| nll.map_or(Ok(mix), |weight| mix.with_nll(weight)));
     let mix = mix.map_err(|e| fail(e.to_string()))?;
     let told = described.iter().map(|(weight, loss)| (*weight, loss.name)).chain(nll.map(|weight| (weight, "nll")));
-    let formula = told.map(|(weight, name)| format!("{} {name}", short(weight as f32))).collect::<Vec<_>>().join(" + ");
+    let formula = told.map(|(weight, name)| format!("{weight} {name}")).collect::<Vec<_>>().join(" + ");
     // Once in a run.
     let description = Box::leak(Box::new(Description {
         number: 0,
