@@ -10,7 +10,7 @@ use core::hint::black_box;
 /// Traps (feenableexcept) change no result, but end the program at an exception. Calls whose input and results are finite and of
 /// ordinary size, masked columns of -inf included, raise none of invalid operation, division by zero and overflow; inexact they all
 /// raise, and underflow where a result or a term lies below the least normal number. Losses with exponentials of log-ratios (e^ in the
-/// formula of their description) may raise the others where a log-ratio is beyond 64, whatever becomes of it. Told on x86-64, aarch64 and s390x; RISC-V and
+/// formula of their description) may raise the others too, whatever becomes of the result. Told on x86-64, aarch64 and s390x; RISC-V and
 /// WebAssembly have no traps, and elsewhere they cannot be asked for.
 ///
 /// # Safety
