@@ -226,16 +226,30 @@ const LESS_SERIES: [f64; 14] = {
 /// `e^x - 1 - x` of any `f64`, to 2^-45 of itself: also if x is a difference of two `f32` that was rounded, as long as the result is one.
 #[inline(always)]
 pub fn exp_m1_less<L: Lanes>(x: L) -> L {
-    // Free of the cancellation that the difference below has near 0.
+    let large = L::splat(0.5).lt(x.abs());
+    // Of one lane half of the work would be for nothing.
+    match L::bits(large) {
+        1 if L::N == 1 => exp_m1_less_far(x),
+        0 if L::N == 1 => exp_m1_less_near(x),
+        _ => L::select(large, exp_m1_less_far(x), exp_m1_less_near(x)),
+    }
+}
+
+/// Free of the cancellation that the difference has near 0.
+#[inline(always)]
+fn exp_m1_less_near<L: Lanes>(x: L) -> L {
     let mut series = L::splat(0.0);
     let mut i = LESS_SERIES.len();
     while i > 0 {
         i -= 1;
         series = series * x + L::splat(LESS_SERIES[i]);
     }
-    let infinite = x.eq(L::splat(f64::INFINITY));
-    let direct = L::select(infinite, x, expm1(x) - x);
-    L::select(L::splat(0.5).lt(x.abs()), direct, x * x * series)
+    x * x * series
+}
+
+#[inline(always)]
+fn exp_m1_less_far<L: Lanes>(x: L) -> L {
+    L::select(x.eq(L::splat(f64::INFINITY)), x, expm1(x) - x)
 }
 
 /// `e^x` of any `f64`, as formulas take it: 0 and infinity from [`EXP_NEG_END`] on.

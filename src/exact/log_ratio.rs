@@ -1,6 +1,6 @@
 //! Differences of log-probabilities, which every exact path begins with, and the products that it ends with.
 
-use super::Float384;
+use super::{CERTAIN, Float384};
 use crate::NAN;
 
 /// `(pc - rc) - (pr - rr)` in `f64`, where finite `f32` cannot overflow.
@@ -24,24 +24,16 @@ pub fn log_ratio(inputs: &[f32; 4]) -> Float384 {
     exact
 }
 
-/// `factor x` rounded, a zero as +0.
+/// `factor x` rounded by its first `bits` bits, a zero as +0.
 #[inline(never)]
-pub fn scaled(factor: f64, x: &Float384) -> f32 {
+pub fn scaled(factor: f64, x: &Float384, bits: u32) -> f32 {
     let mut product = *x;
     product.multiply(factor);
-    product.rounded() + 0.0
-}
-
-/// The same where the exact value defines a result.
-#[inline(never)]
-pub fn scaled_by_value(factor: f64, x: &Float384) -> f32 {
-    let mut product = *x;
-    product.multiply(factor);
-    product.rounded_by_value() + 0.0
+    product.rounded_by(bits) + 0.0
 }
 
 /// `beta` times a log-ratio, rounded.
 #[inline(never)]
 pub fn reward(beta: f64, inputs: &[f32; 4]) -> f32 {
-    if rough_log_ratio(inputs).is_nan() { NAN } else { scaled(beta, &log_ratio(inputs)) }
+    if rough_log_ratio(inputs).is_nan() { NAN } else { scaled(beta, &log_ratio(inputs), CERTAIN) }
 }

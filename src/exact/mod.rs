@@ -5,7 +5,7 @@ mod log_ratio;
 mod number;
 mod sum;
 
-pub(crate) use log_ratio::{log_ratio, reward, rough_log_ratio, scaled, scaled_by_value};
-pub(crate) use number::Float384;
+pub(crate) use log_ratio::{log_ratio, reward, rough_log_ratio, scaled};
+pub(crate) use number::{CERTAIN, COUNTED, Float384};
 pub use sum::ExactSum;
 pub(crate) use sum::{BLOCK, Exponents};

@@ -27,11 +27,11 @@ const APART: u32 = 362;
 const CANCELLED: i32 = 340;
 
 /// Bits from the top one on within which a value that is next to a midpoint is taken to be one.
-const CERTAIN: u32 = 370;
+pub const CERTAIN: u32 = 370;
 
 /// Bits of an exact value that count where values define results: what lies nearer to a midpoint is the midpoint. A remainder that only
 /// thousands of bits would show (`e^-2000` beside 2000) decides nothing.
-const COUNTED: u32 = 320;
+pub const COUNTED: u32 = 320;
 
 /// As wide as what the target multiplies in one instruction. The bits of a number do not depend on it.
 #[cfg(target_pointer_width = "64")]
@@ -146,6 +146,15 @@ fn add_limbs(to: &mut Limbs, more: &Limbs, subtract: bool) -> Signed {
         carry >>= Limb::BITS;
     }
     carry
+}
+
+/// Clears all but the first bits.
+fn keep_bits(limbs: &mut Limbs, mut bits: u32) {
+    for limb in limbs {
+        let mine = bits.min(Limb::BITS);
+        *limb &= Limb::MAX.checked_shl(Limb::BITS - mine).unwrap_or(0);
+        bits -= mine;
+    }
 }
 
 /// The top 64 bits.
@@ -393,29 +402,29 @@ impl Float384 {
 
     /// Rounded to the nearest `f32`, ties to even, subnormals and overflow as IEEE 754 says.
     pub fn rounded(&self) -> f32 {
-        self.rounded_to::<CERTAIN>()
+        self.rounded_by(CERTAIN)
     }
 
     /// The same of a value of which [`COUNTED`] bits count.
     pub fn rounded_by_value(&self) -> f32 {
-        self.rounded_to::<COUNTED>()
+        self.rounded_by(COUNTED)
     }
 
+    /// The same of a value of which that many bits count, fewer than it has.
     #[inline(never)]
-    fn rounded_to<const CERTAIN: u32>(&self) -> f32 {
-        // To the bits that are certain, first.
+    pub fn rounded_by(&self, bits: u32) -> f32 {
+        // To these bits, first.
         let mut exponent = self.exponent;
         let mut limbs = self.limbs;
         let mut half = [0; LIMBS];
-        half[(CERTAIN / Limb::BITS) as usize] = 1 << (Limb::BITS - 1 - CERTAIN % Limb::BITS);
+        if let Some(limb) = half.get_mut((bits / Limb::BITS) as usize) {
+            *limb = 1 << (Limb::BITS - 1 - bits % Limb::BITS);
+        }
         if add_limbs(&mut limbs, &half, false) != 0 {
             shift_in(&mut limbs);
             exponent = exponent.saturating_add(1);
         }
-        for (i, limb) in limbs.iter_mut().enumerate() {
-            let bits = CERTAIN.saturating_sub(i as u32 * Limb::BITS).min(Limb::BITS);
-            *limb &= Limb::MAX.checked_shl(Limb::BITS - bits).unwrap_or(0);
-        }
+        keep_bits(&mut limbs, bits);
         let sign = u32::from(self.negative) << 31;
         let top = top_of(&limbs);
         let sticky = limbs[TOP..].iter().any(|&x| x != 0);
@@ -598,12 +607,7 @@ impl Float384 {
             *limb = 1 << (Limb::BITS - 1 - kept % Limb::BITS);
         }
         let carried = add_limbs(&mut self.limbs, &half, false) != 0;
-        let mut before = 0;
-        for limb in &mut self.limbs {
-            let mine = kept.saturating_sub(before).min(Limb::BITS);
-            *limb &= Limb::MAX.checked_shl(Limb::BITS - mine).unwrap_or(0);
-            before += Limb::BITS;
-        }
+        keep_bits(&mut self.limbs, kept);
         if carried {
             shift_in(&mut self.limbs);
             self.scale(1);

@@ -5,7 +5,7 @@ use super::Inputs;
 use super::kernel::Rows;
 use super::outputs::{RESULTS, place};
 use crate::NAN;
-use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled_by_value};
+use crate::exact::{COUNTED, Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::losses::{Answer, AnswerFormula};
 
 impl Inputs {
@@ -48,7 +48,7 @@ struct Exact<'r> {
 
 impl Exact<'_> {
     fn put(&mut self, place: usize, value: &Float384) {
-        self.results[place] = scaled_by_value(self.inputs.weight.into(), value);
+        self.results[place] = scaled(self.inputs.weight.into(), value, COUNTED);
     }
 }
 

@@ -34,12 +34,14 @@ impl Parameter {
     ///
     /// # Errors
     /// [`Error::Parameter`], also for NaN.
+    #[inline]
     pub fn check(&self, value: f64) -> Result<f64, Error> {
         let Range { low, high, closed: [with_low, with_high], whole } = self.range;
         let above = value > low || with_low && value == low;
         let below = value < high || with_high && value == high;
-        // Whole numbers of a range are few enough for an integer.
-        if above && below && !(whole && value as i64 as f64 != value) {
+        // Ranges of whole numbers end below 2^52, from where on there are no others.
+        let two52 = 4_503_599_627_370_496.0;
+        if above && below && !(whole && (value + two52) - two52 != value) {
             Ok(value)
         } else {
             Err(Error::Parameter { name: self.name, value, requirement: self.requirement })

@@ -7,7 +7,7 @@ use super::log_ratios::log_ratios;
 use super::settle::{settle, settle_rows};
 use super::stage::{ROWS, Stage, Staged};
 use super::{Beside, OutputSlices, Pairs, RESULTS, place};
-use crate::lanes::{Backend, Kernel, Lanes, dispatch};
+use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, dispatch};
 use crate::losses::{Real, Tracked};
 use crate::outputs::{Columns, Nearest};
 
@@ -23,7 +23,14 @@ impl Rows for ByValue<'_> {
         rows: usize,
         counts: &mut Counts,
     ) {
-        dispatch(backend, NearestKernel { formula: self.0, backend, pairs, outputs, rows, counts });
+        if HAS_WIDE {
+            dispatch(backend, NearestKernel { formula: self.0, backend, pairs, outputs, rows, counts });
+            return;
+        }
+        for at in 0..rows {
+            count(inputs::<f64>(&pairs, at), 0.0, 1, 0, counts);
+            settle_rows(self.0, pairs, outputs, at, 1, counts);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::log_ratios::sign_of_h;
 use super::stage::{Numbers, Stage, Staged};
 use super::{Beside, OutputSlices, Pairs, RESULTS, SUMMED, place};
 use crate::NAN;
-use crate::exact::{Float384, log_ratio, reward, rough_log_ratio, scaled, scaled_by_value};
+use crate::exact::{CERTAIN, COUNTED, Float384, log_ratio, reward, rough_log_ratio, scaled};
 use crate::lanes::{Backend, HAS_WIDE};
 use crate::losses::{Pair, Real, Tracked};
 
@@ -119,32 +119,60 @@ pub type Sums = [Float384; 4];
 /// Where results stand that are no other's opposite.
 const PLACES: [usize; 4] = [place::LOSS, place::GRAD_CHOSEN, place::GRAD_REJECTED, place::GRAD_BETA];
 
-/// One row in 384 bits: what is asked for is computed each time, and what comes is rounded at once.
+/// What becomes of an exact result. It has a place, and its opposite another one or the same if nothing is its opposite.
+trait ExactSink {
+    fn put(&mut self, place: usize, opposite: usize, value: &Float384);
+}
+
+/// Results, rounded.
+struct Rounding<'r> {
+    weight: f32,
+    /// The bits that count.
+    bits: u32,
+    results: &'r mut [f32; RESULTS],
+}
+
+impl ExactSink for Rounding<'_> {
+    fn put(&mut self, place: usize, opposite: usize, value: &Float384) {
+        let result = scaled(self.weight.into(), value, self.bits);
+        // No place is outside; a microcontroller's image is free of what would panic.
+        if let Some(to) = self.results.get_mut(opposite) {
+            *to = 0.0 - result;
+        }
+        if let Some(to) = self.results.get_mut(place) {
+            *to = result;
+        }
+    }
+}
+
+/// Sums, to which a factor times each result is added.
+struct Summing<'r> {
+    factor: f64,
+    sums: &'r mut Sums,
+}
+
+impl ExactSink for Summing<'_> {
+    fn put(&mut self, place: usize, _: usize, value: &Float384) {
+        for (sum, _) in self.sums.iter_mut().zip(PLACES).filter(|(_, of)| *of == place) {
+            *sum = *sum + *value * Float384::from_f64(self.factor);
+        }
+    }
+}
+
+/// One row in 384 bits: what is asked for is computed each time, and what comes goes to its sink at once.
 pub struct ExactResults<'r> {
-    /// Of a part of a sum: its factor, and where it is added.
-    part: Option<(f64, &'r mut Sums)>,
     beta: f64,
     inputs: &'r [f32; 4],
-    beside: Beside,
+    column: f32,
     defined: bool,
-    by_value: bool,
-    results: &'r mut [f32; RESULTS],
+    sink: &'r mut dyn ExactSink,
 }
 
 impl ExactResults<'_> {
     /// Adds what a formula gives, times a factor, to sums. Without them, where the row is not defined.
     pub fn add(&mut self, factor: f64, formula: &dyn Staged, sums: &mut Sums) {
-        let (inputs, beside, beta) = (self.inputs, self.beside, formula.beta());
-        let mut nothing = [0.0; RESULTS];
-        let mut part = ExactResults {
-            part: Some((factor, sums)),
-            beta,
-            inputs,
-            beside,
-            defined: true,
-            by_value: true,
-            results: &mut nothing,
-        };
+        let (inputs, column, beta) = (self.inputs, self.column, formula.beta());
+        let mut part = ExactResults { beta, inputs, column, defined: true, sink: &mut Summing { factor, sums } };
         formula.exact(&mut part);
         self.defined &= part.defined;
     }
@@ -159,20 +187,8 @@ impl ExactResults<'_> {
 
     #[inline(never)]
     fn put(&mut self, place: usize, opposite: usize, value: &Float384) {
-        if !self.defined {
-            return;
-        }
-        if let Some((factor, sums)) = &mut self.part {
-            for (sum, _) in sums.iter_mut().zip(PLACES).filter(|(_, of)| *of == place) {
-                *sum = *sum + *value * Float384::from_f64(*factor);
-            }
-            return;
-        }
-        let weight = self.beside.weight.into();
-        let result = if self.by_value { scaled_by_value(weight, value) } else { scaled(weight, value) };
-        self.results[place] = result;
-        if opposite != place {
-            self.results[opposite] = 0.0 - result;
+        if self.defined {
+            self.sink.put(place, opposite, value);
         }
     }
 }
@@ -193,7 +209,7 @@ impl Pair<Float384> for ExactResults<'_> {
         log_ratio(self.inputs)
     }
     fn column(&self) -> Float384 {
-        Float384::from_f64(self.beside.column.into())
+        Float384::from_f64(self.column.into())
     }
     fn z(&self) -> Float384 {
         let mut z = log_ratio(self.inputs);
@@ -228,11 +244,14 @@ fn rewards(beta: f64, inputs: &[f32; 4], results: &mut [f32; RESULTS]) {
 
 /// In 384 bits. The loss and its derivatives come apart, for their many numbers to be off the stack afterwards.
 fn settle_exactly(formula: &dyn Staged, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS]) {
-    let (beta, by_value) = (formula.beta(), formula.is_by_value());
+    let beta = formula.beta();
     *results = [NAN; RESULTS];
     rewards(beta, inputs, results);
     if !results[place::MARGIN].is_nan() {
-        formula.exact(&mut ExactResults { part: None, beta, inputs, beside, defined: true, by_value, results });
+        let Beside { weight, column } = beside;
+        let bits = if formula.is_by_value() { COUNTED } else { CERTAIN };
+        let sink = &mut Rounding { weight, bits, results };
+        formula.exact(&mut ExactResults { beta, inputs, column, defined: true, sink });
     }
 }
 

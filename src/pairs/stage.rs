@@ -6,7 +6,7 @@ use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, MAX_LANES, dispatch_to_few}
 use crate::losses::{Choice, Pair, PairFormula, Tracked};
 
 /// Rows of a stage.
-pub const ROWS: usize = if HAS_WIDE { 2 * MAX_LANES } else { 1 };
+pub const ROWS: usize = 2 * MAX_LANES;
 
 /// A column of numbers with bounds of their errors.
 #[derive(Clone, Copy)]
@@ -98,7 +98,7 @@ pub trait Staged {
     fn beta(&self) -> f64;
     /// Whether exact values define its results.
     fn is_by_value(&self) -> bool;
-    /// Goes over the first rows of the stage.
+    /// Goes over the first rows of the stage. A microcontroller has none of it: there 384 bits take each row.
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage);
     /// One row in 384 bits.
     fn exact(&self, row: &mut ExactResults<'_>);
@@ -113,7 +113,9 @@ impl<F: PairFormula> Staged for F {
     }
     #[inline(never)]
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage) {
-        dispatch_to_few(backend, FormulaKernel { formula: self, rows, stage });
+        if HAS_WIDE {
+            dispatch_to_few(backend, FormulaKernel { formula: self, rows, stage });
+        }
     }
     #[inline(never)]
     fn exact(&self, row: &mut ExactResults<'_>) {
