@@ -91,6 +91,7 @@ macro_rules! kernels {
             }
             fn staged(&self) -> &dyn Staged {
                 match self {
+                    $(Loss::$Type(loss) if HAS_WIDE => loss,)*
                     $(Loss::$Value(loss) => loss,)*
                     _ => self,
                 }

@@ -59,6 +59,8 @@ pub trait PairFormula: Copy + Send + Sync {
     /// Whether its results are defined by their exact values: each is the nearest number. Else the operations of the formula define them, in
     /// lanes that mark what cancels, and what they mark is the nearest number.
     const BY_VALUE: bool = true;
+    /// Whether it is one of several losses, chosen at run time: lanes know only the one that it is.
+    const ONE_OF_SEVERAL: bool = false;
     /// Whether no loss is below 0, or -0; of a loss that is defined by its operations.
     const NONNEGATIVE: bool = false;
     /// The scale of the rewards; 1 of a loss that has none.

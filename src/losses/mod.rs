@@ -324,7 +324,10 @@ macro_rules! any_formula {
     (@more AnswerFormula $($Type:ident)*) => {
         const REFERENCE_POINT: Option<ReferencePoint> = None;
     };
-    (@more PairFormula $($Type:ident)*) => { const BY_VALUE: bool = false; };
+    (@more PairFormula $($Type:ident)*) => {
+        const BY_VALUE: bool = false;
+        const ONE_OF_SEVERAL: bool = true;
+    };
     (@more ListFormula $($Type:ident)*) => {
         fn of_two(&self) -> Option<Dpo> {
             match self {
@@ -342,8 +345,6 @@ macro_rules! any_formula {
             }
         }
     };
-    // Each says for itself.
-    (@more AnswerFormula $($Type:ident)*) => { const REFERENCE_POINT: Option<ReferencePoint> = None; };
 }
 
 macro_rules! everything {

@@ -25,6 +25,7 @@ pub enum OneOf<A, B> {
 
 impl<A: PairFormula, B: PairFormula> PairFormula for OneOf<A, B> {
     const BY_VALUE: bool = A::BY_VALUE || B::BY_VALUE;
+    const ONE_OF_SEVERAL: bool = true;
     fn beta(&self) -> f64 {
         match self {
             Self::First(loss) => loss.beta(),

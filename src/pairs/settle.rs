@@ -298,7 +298,7 @@ mod tests {
     fn ties_are_decided() {
         let settled = |loss: Loss, inputs: [f32; 4]| {
             let mut results = [NAN; RESULTS];
-            settle_exactly(&loss, &inputs, Beside::default(), &mut results);
+            settle_exactly(crate::evaluate::formula(&loss), &inputs, Beside::default(), &mut results);
             results
         };
         // The loss is 300 + 2^-15 and e^-300 beside it: above the midpoint.

@@ -98,7 +98,8 @@ pub trait Staged {
     fn beta(&self) -> f64;
     /// Whether exact values define its results.
     fn is_by_value(&self) -> bool;
-    /// Goes over the first rows of the stage. A microcontroller has none of it: there 384 bits take each row.
+    /// Goes over the first rows of the stage. A microcontroller has none of it, for there 384 bits take each row, and nor has one of several
+    /// losses: the one that it is does.
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage);
     /// One row in 384 bits.
     fn exact(&self, row: &mut ExactResults<'_>);
@@ -113,7 +114,7 @@ impl<F: PairFormula> Staged for F {
     }
     #[inline(never)]
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage) {
-        if HAS_WIDE {
+        if const { HAS_WIDE && !F::ONE_OF_SEVERAL } {
             dispatch_to_few(backend, FormulaKernel { formula: self, rows, stage });
         }
     }
