@@ -10,8 +10,8 @@
 # emulators is installed with apt-get, as root. Cross targets are built from the library sources that Debian ships with
 # its rustc-web, because rustup has no std for some of them.
 #
-# On a CPU without AVX-512, x86_64-avx512 boots a Linux on Bochs's model of a Skylake-X and runs the suite there, without the
-# ways of cutting the input that cost much (--brief): some six minutes of one core.
+# On a CPU without AVX-512, x86_64-avx512 boots a Linux on Bochs's model of a Skylake-X and runs the core of the suite there, without the
+# ways of cutting the input that cost much (--core): some eight minutes of one core.
 #
 # CARGO_TARGET_DIR is respected.
 set -uo pipefail
@@ -125,7 +125,7 @@ run_emulated() {
   # The pause lets the serial port take the last lines.
   cat >"$pc/root/init" <<END
 #!/busybox sh
-PREFLANE_LEVEL=$1 /suite --brief --require $1
+PREFLANE_LEVEL=$1 /suite --core --require $1
 echo "status \$?"
 /busybox sleep 1
 /busybox poweroff -f
@@ -165,7 +165,7 @@ END
   [ $? -ne 124 ] || echo "no end after $PC_LIMIT s"
   tr -d '\r' <"$pc/serial" | tee "$pc/lines"
   grep -qx 'status 0' "$pc/lines" || { tail -n 5 "$pc/log" "$pc/screen"; return 1; }
-  echo "how: on Bochs's $2, --brief"
+  echo "how: on Bochs's $2, --core"
 }
 
 # All that this CPU has, in the compiler's hands: wide then emits other instructions.

@@ -130,8 +130,9 @@ static int32_t evaluate_any(const evaluation *of) {
                                                        : evaluate_listed(of, NULL);
 }
 
-/* Every loss of the list, with everyday parameters and others. */
-static void every_loss(preflane_run run, size_t rows, int weighted, int reference_free) {
+/* Every loss of the list, with everyday parameters and others; or one in so many of them, others the next time. */
+static void some_losses(preflane_run run, size_t rows, int weighted, int reference_free, size_t one_in) {
+  static size_t turn;
   static preflane_metrics total, part;
   static preflane_labelled_metrics labelled_total, labelled_part;
   static preflane_listed_metrics listed_total, listed_part;
@@ -149,6 +150,7 @@ static void every_loss(preflane_run run, size_t rows, int weighted, int referenc
     preflane_loss_description about;
     evaluation of;
     int mended = 0;
+    if (i % one_in != turn % one_in) continue;
     CALL(preflane_loss_describe, (i / 2, &about, &call_error));
     CALL(preflane_loss_by_name, (about.name, &of.loss, &call_error));
     /* Those of samples have functions of their own. */
@@ -212,6 +214,11 @@ static void every_loss(preflane_run run, size_t rows, int weighted, int referenc
     }
     current_loss = "";
   }
+  if (one_in > 1) turn++;
+}
+
+static void every_loss(preflane_run run, size_t rows, int weighted, int reference_free) {
+  some_losses(run, rows, weighted, reference_free, 1);
 }
 
 /* The log-ratios of pairs and of their answers as running means, and the answers' as those of tokens. */
@@ -410,7 +417,9 @@ static void all_pairs(preflane_run run) {
         }
       }
     }
-    for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) every_loss(run, LENGTHS[i], i % 2 == 0, i % 3 == 0);
+    /* Long batches are where the time goes: there the losses take turns, each in one length and kind at least. */
+    for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++)
+      some_losses(run, LENGTHS[i], i % 2 == 0, i % 3 == 0, LENGTHS[i] > 33 ? 13 : 1);
     for (i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) {
       means_and_divergences(run, LENGTHS[i], i % 3 == 0);
       trajectories(run, LENGTHS[i]);

@@ -18,6 +18,7 @@ const USAGE: &str = "\
 preflane-conformance [OPTION...]
   (none)             compare every available level, or the one in PREFLANE_LEVEL, with conformance/digests.txt
   --brief            leave out ways of cutting the input that cost much and do not depend on the platform
+  --core             leave out the wide and the long set too
   --require LEVELS   fail unless each of these levels (comma-separated) was compared
   --print            write the digests of the scalar level in the format of conformance/digests.txt
   --compare-stdin    compare lines `NAME DIGEST`, few of the core set, from a device, with conformance/digests.txt
@@ -111,15 +112,26 @@ enum Way {
     Single,
 }
 
+/// How much is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    All,
+    /// Few cases and few ways.
+    Brief,
+    /// Of the core set alone.
+    Core,
+}
+
 impl Way {
     /// The ways in which a set is run: every cut and order for the core, those that more
     /// rows matter to for the others, and threads where there are rows enough for several.
-    fn of(set: Set, brief: bool) -> &'static [Way] {
+    fn of(set: Set, extent: Extent) -> &'static [Way] {
         use Way::{Blocks, Parts, Permuted, Single, Threads, Whole};
         match set {
-            Set::Core if brief => &[Blocks, Permuted, Parts],
-            Set::Wide if brief => &[Whole],
-            Set::Long if brief => &[Threads(3)],
+            Set::Core if extent != Extent::All => &[Blocks, Parts],
+            _ if extent == Extent::Core => &[],
+            Set::Wide if extent == Extent::Brief => &[Whole],
+            Set::Long if extent == Extent::Brief => &[Threads(3)],
             Set::Core => &[Blocks, Whole, Permuted, Parts, Single],
             Set::Wide => &[Whole, Parts],
             Set::Long => &[Threads(1), Threads(2), Threads(3), Threads(8)],
@@ -262,11 +274,13 @@ fn only(wanted: usize, all: Outputs<'_>) -> Outputs<'_> {
 }
 
 /// Compares one level in every way, or in some.
-fn compare_level(backend: Backend, brief: bool, tally: &mut Tally) {
+fn compare_level(backend: Backend, extent: Extent, tally: &mut Tally) {
     let expected = Expected::committed();
     for set in Set::ALL {
-        for &way in Way::of(set, brief) {
+        for &way in Way::of(set, extent) {
             let start = Instant::now();
+            // One output a call costs as much as all else together: a case of each loss that exact values define is enough.
+            let brief = extent != Extent::All || matches!(way, Way::Single);
             let mut got = Vec::new();
             let mut sink = |name: Name, digest| got.push((name.to_string(), digest));
             let runner: &mut dyn Runner =
@@ -292,11 +306,11 @@ fn levels() -> Result<Vec<Backend>, Error> {
     Level::ALL.into_iter().filter(|level| level.is_available()).map(Backend::new).collect()
 }
 
-fn compare_levels(required: &[Level], brief: bool) -> Result<ExitCode, Error> {
+fn compare_levels(required: &[Level], extent: Extent) -> Result<ExitCode, Error> {
     let backends = levels()?;
     let mut tally = Tally::default();
     for &backend in &backends {
-        compare_level(backend, brief, &mut tally);
+        compare_level(backend, extent, &mut tally);
     }
     let missing: BTreeSet<_> =
         required.iter().filter(|level| backends.iter().all(|b| b.level() != **level)).map(|l| l.name()).collect();
@@ -412,16 +426,17 @@ fn rows(wanted: &str) -> Result<ExitCode, Error> {
 fn run() -> Result<ExitCode, Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (brief, arguments) = match arguments[..] {
-        ["--brief", ref others @ ..] => (true, others),
-        ref all => (false, all),
+    let (extent, arguments) = match arguments[..] {
+        ["--brief", ref others @ ..] => (Extent::Brief, others),
+        ["--core", ref others @ ..] => (Extent::Core, others),
+        ref all => (Extent::All, all),
     };
     match *arguments {
-        [] => compare_levels(&[], brief),
+        [] => compare_levels(&[], extent),
         ["--require", levels] => {
-            compare_levels(&levels.split(',').map(Level::from_name).collect::<Result<Vec<_>, _>>()?, brief)
+            compare_levels(&levels.split(',').map(Level::from_name).collect::<Result<Vec<_>, _>>()?, extent)
         }
-        _ if brief => {
+        _ if extent != Extent::All => {
             eprintln!("{USAGE}");
             Ok(ExitCode::from(2))
         }

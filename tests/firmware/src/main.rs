@@ -11,7 +11,8 @@ use preflane_conformance::{Blocks, Brief, digests};
 /// Formatting the library's own error would pull float formatting into the image; its place in the list is enough.
 fn run() -> Result<(), &'static str> {
     let backend = Backend::new(Level::Scalar).map_err(|_| "the scalar level is not available")?;
-    let outcome = digests(Set::Core, &mut Brief(&mut Blocks(backend)), &mut |name, digest| hprintln!("{} {:016x}", name, digest));
+    let outcome =
+        digests(Set::Core, &mut Brief(&mut Blocks(backend)), &mut |name, digest| hprintln!("{} {:016x}", name, digest));
     outcome.map_err(|refused| {
         hprintln!("refused: {}", refused.name);
         "the library refused an input"

@@ -7,9 +7,9 @@ mod pairs;
 pub use memory::{Memory, TooLong};
 pub use pairs::{PAIRS, TokenPair, Tokens};
 
+use preflane::losses::Dpo;
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slots, Storage, StorageError};
 use preflane::streaming::{Alarm, Alarms, Changes, Evaluator, Limits, Monitor, Scored, Side, Threshold, WindowReport};
-use preflane::losses::Dpo;
 use preflane::{Error, Report};
 
 /// Pairs in the window: a trade of memory (16 bytes each) against the delay of an alarm.

@@ -3,11 +3,11 @@
 #![no_main]
 
 use core::hint::black_box;
+use preflane::Error;
 use preflane::logits::Scaling;
 use preflane::losses::{Cdpo, Dpo, Hinge, Ipo, OneOf, Robust, SimPo};
 use preflane::streaming::storage::{RECORD_OVERHEAD, Slots};
 use preflane::streaming::{Alarm, Evaluator, Limits, Monitor, Scored, Side, Threshold};
-use preflane::Error;
 use preflane_example_evaluation::{Memory, PAIRS};
 use preflane_example_footprint::clock::Clock;
 use preflane_example_footprint::stack::{called, depth, pointer};
@@ -21,16 +21,17 @@ const RECORD: usize = Monitor::<WINDOW>::BYTES + RECORD_OVERHEAD;
 /// the range; what is not finite.
 const VALUES: [f32; 8] = [-12.5, -14.0, 0.0, -1e-30, 1e30, -3.4e38, f32::NEG_INFINITY, f32::NAN];
 
-/// The losses that are defined by their operations: what a device is likely to choose from.
-type Set = OneOf<Dpo, OneOf<Cdpo, OneOf<Robust, OneOf<Ipo, OneOf<Hinge, SimPo>>>>>;
+/// The losses that are defined by their operations: what a device is likely to choose from. What needs most stack stands first, for each that
+/// follows is a call deeper.
+type Set = OneOf<Robust, OneOf<Cdpo, OneOf<Dpo, OneOf<Ipo, OneOf<Hinge, SimPo>>>>>;
 
 /// Each with everyday parameters.
 fn losses() -> [Result<Set, Error>; 6] {
     use OneOf::{First, Second};
     [
-        Dpo::new(0.1).map(First),
+        Dpo::new(0.1).map(|loss| Second(Second(First(loss)))),
         Cdpo::new(0.1, 0.1).map(|loss| Second(First(loss))),
-        Robust::new(0.1, 0.1).map(|loss| Second(Second(First(loss)))),
+        Robust::new(0.1, 0.1).map(First),
         Ipo::new(0.1).map(|loss| Second(Second(Second(First(loss))))),
         Hinge::new(0.1).map(|loss| Second(Second(Second(Second(First(loss)))))),
         SimPo::new(0.1, 0.5).map(|loss| Second(Second(Second(Second(Second(loss)))))),
