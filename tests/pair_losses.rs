@@ -95,7 +95,7 @@ fn every_loss_has_its_definition() {
 fn judge_rows(judged: &Judged, rows: &[[f32; 4]], weights: Option<&[f32]>) -> f64 {
     let Judged { loss, textbook, column: beside } = judged;
     if loss.description().nearest && rows.len() > 60 {
-        let chosen = |i: &usize| i % 7 == 0;
+        let chosen = |i: &usize| i.is_multiple_of(7);
         let few: Vec<_> = (0..rows.len()).filter(chosen).map(|i| rows[i]).collect();
         let weights = weights.map(|w| (0..w.len()).filter(chosen).map(|i| w[i]).collect::<Vec<_>>());
         return few.chunks(60).zip(0..).fold(0.0, |worst, (rows, chunk)| {

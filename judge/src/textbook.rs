@@ -507,7 +507,7 @@ pub static DEFINITIONS: &[Definition] = &[
         ..with_column("nll", reference_free(loss("orpo", Form::Pairwise, &["beta"], |t| t.column() + of_odds(t))))
     },
     // Its term of the odds alone, which trainers have as a function of its own.
-    Definition { below_zero: true, ..reference_free(loss("odds_ratio", Form::Pairwise, &["beta"], |t| of_odds(t))) },
+    Definition { below_zero: true, ..reference_free(loss("odds_ratio", Form::Pairwise, &["beta"], of_odds)) },
     // Gupta et al. 2025.
     reference_free(loss("alphapo", Form::Pairwise, &["beta", "alpha", "gamma"], |t| {
         let [beta, alpha, gamma] = t.parameters();
