@@ -455,3 +455,22 @@ fn groups_without_positives_and_what_is_not_finite() {
     assert!(matches!(error, Err(Error::Parameter { name: "temperature", .. })));
     assert_eq!(losses, [7.0; 2]);
 }
+
+/// Beside 10^21 the log-sum-exps of positives that differ by the last bit, or by whether they are a negative's equal, look the same in f64.
+#[test]
+fn large_similarities_next_to_each_other() {
+    let (a, below) = (1.475_739_5e20_f32, 1.475_739_5e20_f32.next_down());
+    let labels = [0, 0, 0, 1];
+    for [p, q] in [[a, below], [below, a], [a, a], [below, below]] {
+        let mut s = vec![0.0; 16];
+        s[1..4].copy_from_slice(&[p, q, a]);
+        let similarities = Logits::new(&s, 4, 4).unwrap();
+        let given = Groups { similarities, labels: &labels, against: Against::Negatives, mean: MeanOver::Pairs };
+        let (_, _, grads) = groups(given, 0.1);
+        let convention = exact::Convention { negatives_alone: true, over_pairs: true, all_anchors: false };
+        let exact = exact::grouped(&s, &labels, 0.1, convention);
+        for (place, (got, exact)) in grads[..4].iter().zip(&exact.grads).enumerate() {
+            assert!(ulps(*got, exact) <= 0.55, "{p:e} {q:e}: by {place}: {got:e} {exact:.12}");
+        }
+    }
+}

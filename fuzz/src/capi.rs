@@ -210,6 +210,10 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
     let free = v.once_in(4);
     let inputs = [next(v), next(v), next(v), next(v)];
     let weights = if v.once_in(3) { next(v) } else { null_mut() };
+    let loss = given_loss(v);
+    // A column mostly where the loss takes one.
+    let takes = LOSSES.iter().any(|known| known.number == loss.kind && known.column.is_some());
+    let column = if takes != v.once_in(30) { next(v) } else { null_mut() };
     let outputs: [*mut f32; 9] = [(); 9].map(|()| if v.once_in(3) { null_mut() } else { next(v) });
     let [pc, pr, rc, rr] = inputs;
     let reference_free = if v.once_in(20) { constant(v, 0, 1) } else { i32::from(free) };
@@ -221,7 +225,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         ref_chosen_logps: reference[0],
         ref_rejected_logps: reference[1],
         weights,
-        column: null(),
+        column,
         reference_free,
         reserved: reserved(v),
     };
@@ -237,7 +241,6 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         grad_ref_rejected_logps: g3,
         grad_beta: g4,
     };
-    let loss = given_loss(v);
     let run = run_of(v);
     let mut error = no_error();
     let begun = if v.once_in(30) { damaged(v) } else { Metrics::new() };
@@ -259,17 +262,24 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
     let mut memory = vec![used(pc, n, false, true), used(pr, n, false, true), used(weights, n, false, false)];
     memory.extend(reference.map(|at| used(at, of_reference, false, true)));
     memory.extend(outputs.map(|at| used(at, n, true, false)));
+    let wanted = loss.and_then(|loss| loss.description().column);
+    memory.push(used(column, n, false, wanted.is_some()));
+    let columned = n > 0 && !column.is_null();
     let flag = matches!(reference_free, 0 | 1) && (referenced || reference.iter().all(|x| x.is_null()));
     let good = length == n && loss.is_some() && level && flag && !loss_at.is_null() && sound(&memory);
-    if !(good && unreserved && counted_well) {
+    if !(good && unreserved && counted_well && (wanted.is_some() || !columned)) {
         assert_ne!(code, 0, "taken, though it is not sound");
         assert_eq!(metrics, begun);
         return;
     }
     let read = |at: *const f32| if n == 0 || at.is_null() { vec![] } else { floats(&before, base, at, n) };
-    let [pc, pr, weights_read] = [pc, pr, weights].map(|at| read(at));
+    let [pc, pr, weights_read, column_read] = [pc, pr, weights, column].map(|at| read(at));
     let [rc, rr] = reference.map(|at| if referenced { read(at) } else { vec![] });
     let weighted = n > 0 && !weights.is_null();
+    if column_read.iter().any(|&x| wanted.is_some_and(|wanted| wanted.check(x.into()).is_err())) {
+        assert_eq!(code, 19, "a number that the loss does not take");
+        return;
+    }
     if weighted && weights_read.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
         assert_eq!(code, 6, "a weight that is none");
         return;
@@ -280,7 +290,7 @@ fn pairs(v: &mut Choices<'_>, arena: &mut Arena) {
         policy_rejected_logps: &pr,
         reference: referenced.then_some(Reference { chosen_logps: &rc, rejected_logps: &rr }),
         weights: weighted.then_some(&weights_read),
-        column: None,
+        column: wanted.map(|_| &column_read[..]),
     };
     let mut results = crate::Results::new(n);
     let mut counted = Metrics::new();

@@ -212,7 +212,9 @@ impl Batch<'_> {
             let of_this = of(positive)?;
             let logp = of_this.logp_f64(positive, &self.scaling);
             total -= logp;
-            if i == 0 || of_this.value(&self.scaling) < least.value(&self.scaling) {
+            // Large ones differ by less than their values show.
+            let less = of_this.value(&self.scaling) < least.value(&self.scaling);
+            if i == 0 || less || self.more(least, of_this) > 0.0 {
                 least = of_this;
             }
             if self.groups.mean == MeanOver::Pairs {
@@ -273,6 +275,12 @@ impl Batch<'_> {
         Ok(sum)
     }
 
+    /// By how much the log-sum-exp `one` is more than the other: the log-probability that the other gives to its largest logit less the one that
+    /// it gives itself.
+    fn more(&self, one: LogSumExp, other: LogSumExp) -> f64 {
+        other.logp_f64(one.max, &self.scaling) + one.rest
+    }
+
     /// What a negative's probabilities beside each positive add up to, by that at the least log-sum-exp.
     fn shares(
         &self,
@@ -285,11 +293,7 @@ impl Batch<'_> {
         for positive in self.groups.positives(anchor).map(at) {
             let more = match self.groups.against {
                 Against::Others => 0.0,
-                // The log-probability of the one's largest logit less its own: the difference of the log-sum-exps.
-                Against::Negatives => {
-                    let this = of(positive)?;
-                    (this.logp_f64(least.max, &self.scaling) + least.rest).min(0.0)
-                }
+                Against::Negatives => self.more(least, of(positive)?).min(0.0),
             };
             shares += exp_of(more);
         }
