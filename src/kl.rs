@@ -208,7 +208,7 @@ fn one(kind: KlEstimate, policy: f32, reference: f32) -> [f32; 2] {
 #[inline(never)]
 fn exact(kind: KlEstimate, inputs: &[f32; 4]) -> [f32; 2] {
     let d: Float384 = log_ratio(inputs);
-    estimate_of(kind, d).map(|result| result.rounded() + 0.0)
+    estimate_of(kind, d).map(|result| result.rounded_by_value() + 0.0)
 }
 
 /// Arguments that were checked, on the calling thread; the total is added to.
