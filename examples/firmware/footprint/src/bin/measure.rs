@@ -25,11 +25,15 @@ const VALUES: [f32; 8] = [-12.5, -14.0, 0.0, -1e-30, 1e30, -3.4e38, f32::NEG_INF
 /// follows is a call deeper.
 type Set = OneOf<Robust, OneOf<Cdpo, OneOf<Dpo, OneOf<Ipo, OneOf<Hinge, SimPo>>>>>;
 
+fn dpo() -> Result<Set, Error> {
+    Dpo::new(0.1).map(|loss| OneOf::Second(OneOf::Second(OneOf::First(loss))))
+}
+
 /// Each with everyday parameters.
 fn losses() -> [Result<Set, Error>; 6] {
     use OneOf::{First, Second};
     [
-        Dpo::new(0.1).map(|loss| Second(Second(First(loss)))),
+        dpo(),
         Cdpo::new(0.1, 0.1).map(|loss| Second(First(loss))),
         Robust::new(0.1, 0.1).map(First),
         Ipo::new(0.1).map(|loss| Second(Second(Second(First(loss))))),
@@ -94,7 +98,7 @@ fn limits() -> Result<Limits, Error> {
 fn stacks() -> Result<(), Error> {
     let limits = limits()?;
     let mut monitor = Monitor::<WINDOW>::new();
-    let mut evaluator = Evaluator::new(OneOf::First(Dpo::new(0.1)?));
+    let mut evaluator = Evaluator::new(dpo()?);
     let mut last = None;
     println!(
         "stack_ordinary {}",
@@ -131,7 +135,7 @@ fn stacks() -> Result<(), Error> {
 fn instructions(clock: &mut Clock) -> Result<(), Error> {
     let limits = limits()?;
     let (mut tokens, mut in_tokens, mut in_pairs, mut in_pushes) = (0_u32, 0_u64, 0_u64, 0_u64);
-    let mut evaluator = Evaluator::new(black_box(OneOf::First(Dpo::new(0.1)?)));
+    let mut evaluator = Evaluator::new(black_box(dpo()?));
     let mut monitor = Monitor::<WINDOW>::new();
     for pair in &PAIRS {
         let mut scored = None;
