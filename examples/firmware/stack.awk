@@ -31,7 +31,7 @@ function depth(name,   list, n, i, most, below) {
   return done[name] = frame[name] + most
 }
 END {
-  for (from in sinks) for (to in frame) if (to ~ /ExactSink3put$/) { calls[from] = calls[from] " " to; }
+  for (from in sinks) for (to in frame) if (to ~ /ExactSink3put$/) { calls[from] = calls[from] " " to }
   for (name in roots) { found = depth(name); if (found > most) most = found }
   print "stack_static " (most ? most : "?")
 }

@@ -212,9 +212,12 @@ impl Batch<'_> {
             let of_this = of(positive)?;
             let logp = of_this.logp_f64(positive, &self.scaling);
             total -= logp;
-            // Large ones differ by less than their values show.
-            let less = of_this.value(&self.scaling) < least.value(&self.scaling);
-            if i == 0 || less || self.more(least, of_this) > 0.0 {
+            // Where all others are in the sum, it is the same for all. Large ones differ by less than their values show.
+            let is_less = || {
+                self.groups.against == Against::Negatives
+                    && (of_this.value(&self.scaling) < least.value(&self.scaling) || self.more(least, of_this) > 0.0)
+            };
+            if i == 0 || is_less() {
                 least = of_this;
             }
             if self.groups.mean == MeanOver::Pairs {
