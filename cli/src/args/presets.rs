@@ -34,6 +34,13 @@ const fn same(given: &'static str, says: &'static str) -> Convention {
     Convention { given, means: given, defaults: &[], says }
 }
 
+impl Convention {
+    /// The same with other defaults.
+    const fn with(self, defaults: &'static [(&'static str, f64)]) -> Self {
+        Self { defaults, ..self }
+    }
+}
+
 const SUMS: &str = "log-probabilities are sums over the answer";
 const MEANS: &str = "log-probabilities are means over the answer's tokens";
 
@@ -46,49 +53,31 @@ pub const PRESETS: &[Preset] = &[
             same("dpo", "sums over the answer; label_smoothing is not used by sigmoid there (robust has it)"),
             same("hinge", SUMS),
             same("ipo", MEANS),
-            Convention { given: "robust", means: "robust", defaults: &[("label_smoothing", 0.0)], says: SUMS },
-            Convention {
-                given: "exo_pair",
-                means: "exo_pair",
-                defaults: &[("label_smoothing", 1e-3)],
-                says: "sums over the answer; TRL's default label_smoothing 0 gives no number, the paper's 0.001 stands in",
-            },
+            same("robust", SUMS).with(&[("label_smoothing", 0.0)]),
+            same(
+                "exo_pair",
+                "sums over the answer; TRL's default label_smoothing 0 gives no number, the paper's 0.001 stands in",
+            )
+            .with(&[("label_smoothing", 1e-3)]),
             same("nca_pair", SUMS),
             same("bco_pair", "sums over the answer; no running shift there: 0"),
             same("sppo_hard", SUMS),
             same("apo_zero", SUMS),
             same("apo_down", SUMS),
-            Convention { given: "discopop", means: "discopop", defaults: &[("tau", 0.05)], says: SUMS },
+            same("discopop", SUMS).with(&[("tau", 0.05)]),
             same("sigmoid_norm", MEANS),
             same("nll", "sft: the mean over all tokens of the batch there, of each answer by itself here"),
             same("forward_kl", "f_divergence_type forward_kl with sigmoid; sums over the answer"),
             same("js_divergence", "f_divergence_type js_divergence with sigmoid; sums over the answer"),
-            Convention {
-                given: "alpha_divergence",
-                means: "alpha_divergence",
-                defaults: &[("alpha", 0.5)],
-                says: "sums over the answer; TRL clamps the exponent at 80, which this does not",
-            },
+            same("alpha_divergence", "sums over the answer; TRL clamps the exponent at 80, which this does not")
+                .with(&[("alpha", 0.5)]),
             same("kto", "sums; the reference point is the mean of the mismatched answers' log-ratios, clamped at 0"),
             same("apo_zero_unpaired", SUMS),
-            Convention {
-                given: "cpo",
-                means: "cpo",
-                defaults: &[("label_smoothing", 0.0), ("alpha", 1.0)],
-                says: "sums over the answer; nll is the mean over the chosen answer's tokens",
-            },
-            Convention {
-                given: "simpo",
-                means: "simpo",
-                defaults: &[("beta", 0.1), ("gamma", 0.5)],
-                says: "means over the answer's tokens; gamma is not scaled by beta",
-            },
-            Convention {
-                given: "alphapo",
-                means: "alphapo",
-                defaults: &[("beta", 0.1), ("alpha", 0.0), ("gamma", 0.5)],
-                says: MEANS,
-            },
+            same("cpo", "sums over the answer; nll is the mean over the chosen answer's tokens")
+                .with(&[("label_smoothing", 0.0), ("alpha", 1.0)]),
+            same("simpo", "means over the answer's tokens; gamma is not scaled by beta")
+                .with(&[("beta", 0.1), ("gamma", 0.5)]),
+            same("alphapo", MEANS).with(&[("beta", 0.1), ("alpha", 0.0), ("gamma", 0.5)]),
             same("orpo", "means over the answer's tokens; nll is of prompt and answer"),
         ],
     },
@@ -104,29 +93,21 @@ pub const PRESETS: &[Preset] = &[
             },
             same("hinge", SUMS),
             same("ipo", MEANS),
-            Convention { given: "robust", means: "robust", defaults: &[("label_smoothing", 0.0)], says: SUMS },
-            Convention {
-                given: "exo_pair",
-                means: "exo_pair",
-                defaults: &[("label_smoothing", 1e-3)],
-                says: "sums over the answer; label_smoothing 0 becomes 0.001 there",
-            },
+            same("robust", SUMS).with(&[("label_smoothing", 0.0)]),
+            same("exo_pair", "sums over the answer; label_smoothing 0 becomes 0.001 there")
+                .with(&[("label_smoothing", 1e-3)]),
             same("bco_pair", "sums over the answer; the shift is the running mean of the rewards there: give --shift"),
             same("nca_pair", SUMS),
             same("sppo_hard", SUMS),
             same("apo_zero", SUMS),
             same("apo_down", SUMS),
-            Convention { given: "discopop", means: "discopop", defaults: &[("tau", 0.05)], says: SUMS },
+            same("discopop", SUMS).with(&[("tau", 0.05)]),
             same("rpo", "rpo_alpha; nll is the mean over the chosen answer's tokens"),
             same("kto", "sums; the reference point is the mean of the mismatched answers' log-ratios, clamped at 0"),
             same("apo_zero_unpaired", SUMS),
             same("bco", "the reference point is the running mean of the log-ratios of all answers"),
-            Convention {
-                given: "simpo",
-                means: "simpo",
-                defaults: &[("beta", 0.1), ("gamma", 0.5)],
-                says: "means over the answer's tokens; gamma is not scaled by beta",
-            },
+            same("simpo", "means over the answer's tokens; gamma is not scaled by beta")
+                .with(&[("beta", 0.1), ("gamma", 0.5)]),
             same("orpo", "means over the answer's tokens; nll is of prompt and answer"),
         ],
     },
@@ -136,19 +117,15 @@ pub const PRESETS: &[Preset] = &[
         conventions: &[
             same("dpo", "sums over the answer; label_smoothing is accepted there and not used"),
             same("hinge", SUMS),
-            Convention { given: "robust", means: "robust", defaults: &[("label_smoothing", 0.0)], says: SUMS },
-            Convention {
-                given: "exo_pair",
-                means: "exo_pair",
-                defaults: &[("label_smoothing", 1e-3)],
-                says: "sums over the answer; label_smoothing must be given there, the paper's 0.001 stands in",
-            },
+            same("robust", SUMS).with(&[("label_smoothing", 0.0)]),
+            same("exo_pair", "sums over the answer; label_smoothing must be given there, the paper's 0.001 stands in")
+                .with(&[("label_smoothing", 1e-3)]),
             same("nca_pair", SUMS),
             same("bco_pair", "sums over the answer; no running shift there: 0"),
             same("sppo_hard", SUMS),
             same("apo_zero", SUMS),
             same("apo_down", SUMS),
-            Convention { given: "discopop", means: "discopop", defaults: &[("tau", 0.05)], says: SUMS },
+            same("discopop", SUMS).with(&[("tau", 0.05)]),
             same("simpo", "means over the answer's tokens; gamma is not scaled by beta"),
             same("cpo", "sums over the answer; nll is the mean over the chosen answer's tokens"),
             same("orpo", "means over the answer's tokens; nll is of the answer alone"),
@@ -201,14 +178,14 @@ pub const PRESETS: &[Preset] = &[
                 defaults: &[],
                 says: "means over the answer's tokens; gamma is scaled by beta in the paper's code: --gamma-beta-ratio",
             },
-            Convention { given: "exo_pair", means: "exo_pair", defaults: &[("label_smoothing", 1e-3)], says: SUMS },
+            same("exo_pair", SUMS).with(&[("label_smoothing", 1e-3)]),
             Convention {
                 given: "hinge",
                 means: "slic",
                 defaults: &[],
                 says: "SLiC: max(0, delta - h) of the policy alone",
             },
-            Convention { given: "discopop", means: "discopop", defaults: &[("tau", 0.05)], says: SUMS },
+            same("discopop", SUMS).with(&[("tau", 0.05)]),
             same("bco_pair", "sums over the answer; the shift is the running mean of the rewards: give --shift"),
             same("kto", "sums; the reference point is the mean of the mismatched answers' log-ratios, clamped at 0"),
             same("orpo", "means over the answer's tokens; nll is of the answer"),
