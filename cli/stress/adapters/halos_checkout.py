@@ -38,7 +38,7 @@ def trainer(name, p):
         tau=p.get("beta"),
         epsilon=p.get("label_smoothing"),
         # Its margin is scaled by beta.
-        gamma_beta_ratio=p["gamma"] / p["beta"] if "gamma" in p else None,
+        gamma_beta_ratio=p["gamma"] / p["beta"] if "gamma" in p else p.get("gamma_beta_ratio"),
     )
     this.config = SimpleNamespace(humanline=False, loss=parameters)
     this.policy_dtype = torch.float32
