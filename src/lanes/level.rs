@@ -25,6 +25,8 @@ pub(crate) const HAS_WIDE: bool = Portable::N > 1;
 #[cfg(target_arch = "x86_64")]
 cpufeatures::new!(cpu_avx2, "avx2", "popcnt");
 #[cfg(target_arch = "x86_64")]
+cpufeatures::new!(cpu_fma, "fma");
+#[cfg(target_arch = "x86_64")]
 cpufeatures::new!(cpu_avx512, "avx512f", "avx2", "popcnt");
 
 impl Level {
@@ -76,15 +78,30 @@ impl Level {
 /// # Ok::<(), preflane::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Backend(Level);
+pub struct Backend {
+    level: Level,
+    /// Whether certified kernels may run.
+    certified: bool,
+}
 
 impl Backend {
     /// One lane: available everywhere.
-    pub const SCALAR: Self = Self(Level::Scalar);
+    pub const SCALAR: Self = Self::of(Level::Scalar);
+
+    const fn of(level: Level) -> Self {
+        Self { level, certified: true }
+    }
+
+    /// The same level without certified kernels. They are the faster ways that a level with fused operations has to some results:
+    /// an approximation with a bound of its error, which is taken where every number within the bound rounds alike. The
+    /// bits are the same; this is for comparing both, and for measuring what they gain.
+    pub const fn by_definition(self) -> Self {
+        Self { certified: false, ..self }
+    }
 
     /// Rows that it computes at a time.
     pub(crate) const fn lanes(self) -> usize {
-        match self.0 {
+        match self.level {
             Level::Scalar => 1,
             Level::Wide => 4,
             Level::Avx2 => 8,
@@ -95,13 +112,13 @@ impl Backend {
     /// The narrowest level of the CPU that takes so many rows at once, or this one: half-filled lanes cost as much as full
     /// ones, and copies beside.
     pub(crate) fn for_rows(self, rows: usize) -> Self {
-        let narrower = Self(Level::Avx2);
-        if self.0 == Level::Avx512 && rows <= narrower.lanes() { narrower } else { self }
+        let narrower = Self { level: Level::Avx2, ..self };
+        if self.level == Level::Avx512 && rows <= narrower.lanes() { narrower } else { self }
     }
 
     /// The fastest level of this CPU.
     pub fn detect() -> Self {
-        Self(Level::ALL.into_iter().rev().find(|level| level.is_available()).unwrap_or(Level::Scalar))
+        Self::of(Level::ALL.into_iter().rev().find(|level| level.is_available()).unwrap_or(Level::Scalar))
     }
 
     /// The given level.
@@ -109,7 +126,7 @@ impl Backend {
     /// # Errors
     /// [`Error::Level`] if this CPU or this build lacks it.
     pub fn new(level: Level) -> Result<Self, Error> {
-        if level.is_available() { Ok(Self(level)) } else { Err(Error::Level(level)) }
+        if level.is_available() { Ok(Self::of(level)) } else { Err(Error::Level(level)) }
     }
 
     /// The level named by the environment variable `PREFLANE_LEVEL`, or the fastest if it is unset or empty.
@@ -126,7 +143,7 @@ impl Backend {
 
     /// Which level it is.
     pub const fn level(self) -> Level {
-        self.0
+        self.level
     }
 }
 
@@ -144,7 +161,7 @@ pub trait Kernel {
 /// Runs a kernel on the back end's lanes.
 #[inline]
 pub fn dispatch<K: Kernel>(backend: Backend, kernel: K) -> K::Output {
-    match backend.0 {
+    match backend.level {
         Level::Wide if HAS_WIDE => kernel.run::<Portable>(),
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code, reason = "entry into a target_feature function")]
@@ -158,10 +175,30 @@ pub fn dispatch<K: Kernel>(backend: Backend, kernel: K) -> K::Output {
     }
 }
 
+/// Runs a certified kernel, where the level has fused operations and the back end allows it; gives it back elsewhere. AVX2 without them exists, but no CPU of the last ten
+/// years lacks them.
+#[inline]
+pub fn dispatch_certified<K: Kernel>(backend: Backend, kernel: K) -> Result<K::Output, K> {
+    match backend.level {
+        _ if !backend.certified => Err(kernel),
+        #[cfg(target_arch = "aarch64")]
+        Level::Wide if HAS_WIDE => Ok(kernel.run::<Portable>()),
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code, reason = "entry into a target_feature function")]
+        // SAFETY: a Backend holds only levels whose instruction set the CPU was found to have; FMA is looked for here.
+        Level::Avx2 if cpu_fma::get() => Ok(unsafe { super::x86::certified_avx2(kernel) }),
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code, reason = "entry into a target_feature function")]
+        // SAFETY: as above; AVX-512F has fused operations.
+        Level::Avx512 => Ok(unsafe { super::x86::certified_avx512(kernel) }),
+        _ => Err(kernel),
+    }
+}
+
 /// The same for kernels of which there are many and whose bits no level changes: they are compiled for fewer levels. AVX-512 takes AVX2's
 /// lanes, SSE2 one.
 pub fn dispatch_to_few<K: Kernel>(backend: Backend, kernel: K) -> K::Output {
-    match backend.0 {
+    match backend.level {
         #[cfg(not(target_arch = "x86_64"))]
         Level::Wide if HAS_WIDE => kernel.run::<Portable>(),
         #[cfg(target_arch = "x86_64")]

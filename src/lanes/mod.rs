@@ -1,9 +1,10 @@
 //! Lanes of `f64`: the few exactly specified operations that every kernel is written in, and the back ends that perform them.
 //!
 //! A kernel is one generic function over [`Lanes`]. Every operation here has one result that IEEE 754 (or plain
-//! integer arithmetic) defines: `+ - * /`, comparisons, selects, conversions and bit operations. There is no fused
-//! multiply-add, no reciprocal estimate, no min or max with a rule of its own, so all back ends give the same bits,
-//! and a level without FMA hardware needs no emulation.
+//! integer arithmetic) defines: `+ - * /`, comparisons, selects, conversions and bit operations. There is no reciprocal
+//! estimate, no min or max with a rule of its own, so all back ends give the same bits, and a level without FMA hardware
+//! needs no emulation. The one exception is [`Lanes::mul_add`], for certified kernels alone: what they decide does not
+//! depend on their own bits.
 
 mod level;
 #[cfg(any(target_pointer_width = "64", target_arch = "x86", target_family = "wasm"))]
@@ -14,12 +15,14 @@ mod portable {
     pub type Portable = f64;
 }
 mod scalar;
+mod singles;
 mod two;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use level::{Backend, Level};
-pub(crate) use level::{HAS_WIDE, Kernel, dispatch, dispatch_to_few};
+pub(crate) use level::{HAS_WIDE, Kernel, dispatch, dispatch_certified, dispatch_to_few};
+pub(crate) use singles::Singles;
 pub(crate) use two::Two;
 
 use core::ops::{Add, Div, Mul, Sub};
@@ -30,6 +33,8 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     const N: usize;
     /// One truth value a lane.
     type Mask: Copy;
+    /// A register of `f32`.
+    type Singles: Singles;
 
     /// `x` in every lane.
     fn splat(x: f64) -> Self;
@@ -49,6 +54,13 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn round_f32(self) -> Self;
     /// Clears the sign bit.
     fn abs(self) -> Self;
+    /// The first lane.
+    #[inline(always)]
+    fn first(self) -> f64 {
+        let mut lanes = [0.0; 2 * MAX_LANES];
+        self.store_f64(&mut lanes, 0);
+        lanes[0]
+    }
     /// The sum of the lanes in any order: only where every partial sum is exact.
     fn sum(self) -> f64;
 
@@ -83,6 +95,9 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn at_least(self, floor: Self) -> Self;
     /// `table[i]`, with i the low four bits of the lane.
     fn look_up(self, table: &[f64; 16]) -> Self;
+    /// `self * a + b`, rounded once where the instruction set fuses the two and twice elsewhere: only for approximations
+    /// whose bound of error holds for both.
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// A hint that `x[at..]` is read soon.
     #[inline(always)]
     fn prefetch<T>(x: &[T], at: usize) {

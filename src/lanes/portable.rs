@@ -1,10 +1,10 @@
 //! Four lanes by the crate `wide`: SSE2, NEON, wasm's simd128, plain arrays elsewhere.
 //!
-//! Only its exactly specified operations are used: no `mul_add`, no `reduce_*`, no `min` or `max`.
+//! Only its exactly specified operations are used: no `reduce_*`, and `mul_add`, minima and maxima for certified kernels alone.
 
-use super::Lanes;
+use super::{Lanes, Singles};
 use wide::bytemuck::cast;
-use wide::{f64x4, u64x4};
+use wide::{f32x8, f64x4, u32x8, u64x4};
 
 /// Implements the four arithmetic operators of a back end's type by the given functions.
 macro_rules! operators {
@@ -62,6 +62,7 @@ impl Portable {
 impl Lanes for Portable {
     const N: usize = 4;
     type Mask = f64x4;
+    type Singles = PortableSingles;
 
     #[inline(always)]
     fn splat(x: f64) -> Self {
@@ -176,10 +177,89 @@ impl Lanes for Portable {
         Self::select(self.lt(floor), floor, self)
     }
     #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self(self.0.mul_add(a.0, b.0))
+    }
+    #[inline(always)]
     fn look_up(self, table: &[f64; 16]) -> Self {
         let [a, b, c, d] = self.integers().to_array();
         let [a, b, c, d] =
             [table[(a & 15) as usize], table[(b & 15) as usize], table[(c & 15) as usize], table[(d & 15) as usize]];
         Self(f64x4::new([a, b, c, d]))
+    }
+}
+
+/// Eight `f32` lanes.
+#[derive(Clone, Copy)]
+pub struct PortableSingles(f32x8);
+
+macro_rules! singles_operator {
+    ($trait:ident, $method:ident) => {
+        impl core::ops::$trait for PortableSingles {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                Self(self.0.$method(other.0))
+            }
+        }
+    };
+}
+singles_operator!(Add, add);
+singles_operator!(Sub, sub);
+singles_operator!(Mul, mul);
+
+impl Singles for PortableSingles {
+    const N: usize = 8;
+    type Mask = f32x8;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self(f32x8::splat(x))
+    }
+    #[inline(always)]
+    fn load(x: &[f32], at: usize) -> Self {
+        match x.get(at..at + 8).and_then(|x| x.first_chunk::<8>()) {
+            Some(x) => Self(f32x8::new(*x)),
+            None => Self::splat(0.0),
+        }
+    }
+    #[inline(always)]
+    fn store(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at..at + 8).and_then(|out| out.first_chunk_mut::<8>()) {
+            *out = self.0.to_array();
+        }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self(self.0.mul_add(a.0, b.0))
+    }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        Self(self.0.fast_min(other.0))
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        Self(self.0.fast_max(other.0))
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> f32x8 {
+        self.0.simd_lt(other.0)
+    }
+    #[inline(always)]
+    fn select(mask: f32x8, a: Self, b: Self) -> Self {
+        Self(mask.bitselect(a.0, b.0))
+    }
+    #[inline(always)]
+    fn bits_add(self, other: Self) -> Self {
+        Self(cast(cast::<f32x8, u32x8>(self.0) + cast::<f32x8, u32x8>(other.0)))
+    }
+    #[inline(always)]
+    fn bits_shl20(self) -> Self {
+        Self(cast(cast::<f32x8, u32x8>(self.0) << 20_u32))
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[f32; 16]) -> Self {
+        let indices = cast::<f32x8, u32x8>(self.0).to_array();
+        Self(f32x8::new(indices.map(|i| table[(i & 7) as usize])))
     }
 }

@@ -5,6 +5,7 @@ use super::Lanes;
 impl Lanes for f64 {
     const N: usize = 1;
     type Mask = bool;
+    type Singles = f32;
 
     #[inline(always)]
     fn splat(x: f64) -> Self {
@@ -109,6 +110,10 @@ impl Lanes for f64 {
     #[inline(always)]
     fn at_least(self, floor: Self) -> Self {
         if self < floor { floor } else { self }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self * a + b
     }
     #[inline(always)]
     fn look_up(self, table: &[f64; 16]) -> Self {

@@ -28,6 +28,7 @@ operator!(Div, div);
 impl<L: Lanes> Lanes for Two<L> {
     const N: usize = 2 * L::N;
     type Mask = (L::Mask, L::Mask);
+    type Singles = L::Singles;
 
     #[inline(always)]
     fn splat(x: f64) -> Self {
@@ -135,8 +136,12 @@ impl<L: Lanes> Lanes for Two<L> {
         Self(self.0.look_up(table), self.1.look_up(table))
     }
     #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self(self.0.mul_add(a.0, b.0), self.1.mul_add(a.1, b.1))
+    }
+    #[inline(always)]
     fn prefetch<T>(x: &[T], at: usize) {
+        // Both halves are in one cache line, or in two that stand side by side.
         L::prefetch(x, at);
-        L::prefetch(x, at + L::N);
     }
 }

@@ -5,13 +5,26 @@
 #![allow(unsafe_code, reason = "core::arch intrinsics and entry into target_feature functions")]
 
 use super::two::Two;
-use super::{Kernel, Lanes};
+use super::{Kernel, Lanes, Singles};
 use core::arch::x86_64::*;
 
 /// Runs a kernel with AVX2 enabled.
 #[target_feature(enable = "avx2,popcnt")]
 pub fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Two<Avx2>>()
+}
+
+/// Runs a certified kernel with AVX2 and fused operations enabled. A function of its own, so that the name of the code that holds fused
+/// operations tells that it may.
+#[target_feature(enable = "avx2,fma,popcnt")]
+pub fn certified_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Two<Avx2>>()
+}
+
+/// Runs a certified kernel with AVX-512F enabled, which has fused operations.
+#[target_feature(enable = "avx512f,popcnt")]
+pub fn certified_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Two<Avx512>>()
 }
 
 /// Runs a kernel with AVX-512F enabled.
@@ -96,6 +109,7 @@ impl Avx2 {
 impl Lanes for Avx2 {
     const N: usize = 4;
     type Mask = __m256d;
+    type Singles = Avx2Singles;
 
     #[inline(always)]
     fn splat(x: f64) -> Self {
@@ -233,6 +247,11 @@ impl Lanes for Avx2 {
         call!(Self, _mm256_set_pd(d, c, b, a))
     }
     #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        // SAFETY: only certified kernels call it, whose functions enable FMA, see the head of this file.
+        Self(unsafe { _mm256_fmadd_pd(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
     fn prefetch<T>(x: &[T], at: usize) {
         prefetch(x, at);
     }
@@ -256,6 +275,7 @@ impl Avx512 {
 impl Lanes for Avx512 {
     const N: usize = 8;
     type Mask = __mmask8;
+    type Singles = Avx512Singles;
 
     #[inline(always)]
     fn splat(x: f64) -> Self {
@@ -389,7 +409,176 @@ impl Lanes for Avx512 {
         })
     }
     #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        call!(Self, _mm512_fmadd_pd(self.0, a.0, b.0))
+    }
+    #[inline(always)]
     fn prefetch<T>(x: &[T], at: usize) {
         prefetch(x, at);
+    }
+}
+
+/// Eight `f32` lanes in a 256-bit register.
+#[derive(Clone, Copy)]
+pub struct Avx2Singles(__m256);
+
+/// Sixteen `f32` lanes in a 512-bit register.
+#[derive(Clone, Copy)]
+pub struct Avx512Singles(__m512);
+
+macro_rules! singles {
+    ($type:ident, $n:literal, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $fmadd:ident, $min:ident, $max:ident, $mask:ident, $to_integers:ident, $from_integers:ident, $add_integers:ident, $shl:ident) => {
+        impl core::ops::Add for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn add(self, other: Self) -> Self {
+                call!(Self, $add(self.0, other.0))
+            }
+        }
+        impl core::ops::Sub for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn sub(self, other: Self) -> Self {
+                call!(Self, $sub(self.0, other.0))
+            }
+        }
+        impl core::ops::Mul for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn mul(self, other: Self) -> Self {
+                call!(Self, $mul(self.0, other.0))
+            }
+        }
+        impl Singles for $type {
+            const N: usize = $n;
+            type Mask = $mask;
+
+            #[inline(always)]
+            fn splat(x: f32) -> Self {
+                call!(Self, $splat(x))
+            }
+            #[inline(always)]
+            fn load(x: &[f32], at: usize) -> Self {
+                match x.get(at..at + $n).and_then(|x| x.first_chunk::<$n>()) {
+                    // SAFETY: reads the bytes of the array, unaligned; instruction set as above.
+                    Some(x) => Self(unsafe { $load(x.as_ptr()) }),
+                    None => Self::splat(0.0),
+                }
+            }
+            #[inline(always)]
+            fn store(self, out: &mut [f32], at: usize) {
+                if let Some(out) = out.get_mut(at..at + $n).and_then(|out| out.first_chunk_mut::<$n>()) {
+                    // SAFETY: writes the bytes of the array, unaligned; instruction set as above.
+                    unsafe { $store(out.as_mut_ptr(), self.0) }
+                }
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                // SAFETY: only certified kernels call it, whose functions enable fused operations, see the head of this file.
+                Self(unsafe { $fmadd(self.0, a.0, b.0) })
+            }
+            #[inline(always)]
+            fn lt(self, other: Self) -> $mask {
+                self.less(other)
+            }
+            #[inline(always)]
+            fn select(mask: $mask, a: Self, b: Self) -> Self {
+                Self::blend(mask, a, b)
+            }
+            #[inline(always)]
+            fn bits_add(self, other: Self) -> Self {
+                // SAFETY: instruction set as above.
+                Self(unsafe { $from_integers($add_integers($to_integers(self.0), $to_integers(other.0))) })
+            }
+            #[inline(always)]
+            fn bits_shl20(self) -> Self {
+                // SAFETY: instruction set as above.
+                Self(unsafe { $from_integers($shl::<20>($to_integers(self.0))) })
+            }
+            #[inline(always)]
+            fn look_up(self, table: &[f32; 16]) -> Self {
+                self.permute(table)
+            }
+            #[inline(always)]
+            fn smaller(self, other: Self) -> Self {
+                call!(Self, $min(self.0, other.0))
+            }
+            #[inline(always)]
+            fn larger(self, other: Self) -> Self {
+                call!(Self, $max(self.0, other.0))
+            }
+        }
+    };
+}
+singles!(
+    Avx2Singles,
+    8,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_fmadd_ps,
+    _mm256_min_ps,
+    _mm256_max_ps,
+    __m256,
+    _mm256_castps_si256,
+    _mm256_castsi256_ps,
+    _mm256_add_epi32,
+    _mm256_slli_epi32
+);
+singles!(
+    Avx512Singles,
+    16,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    _mm512_fmadd_ps,
+    _mm512_min_ps,
+    _mm512_max_ps,
+    __mmask16,
+    _mm512_castps_si512,
+    _mm512_castsi512_ps,
+    _mm512_add_epi32,
+    _mm512_slli_epi32
+);
+
+impl Avx2Singles {
+    #[inline(always)]
+    fn less(self, other: Self) -> __m256 {
+        // SAFETY: instruction set as above.
+        unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn blend(mask: __m256, a: Self, b: Self) -> Self {
+        call!(Self, _mm256_blendv_ps(b.0, a.0, mask))
+    }
+    /// The instruction takes three bits of each index.
+    #[inline(always)]
+    fn permute(self, table: &[f32; 16]) -> Self {
+        // SAFETY: reads 32 of the table's 64 bytes, unaligned; instruction set as above.
+        Self(unsafe { _mm256_permutevar8x32_ps(_mm256_loadu_ps(table.as_ptr()), _mm256_castps_si256(self.0)) })
+    }
+}
+
+impl Avx512Singles {
+    #[inline(always)]
+    fn less(self, other: Self) -> __mmask16 {
+        // SAFETY: instruction set as above.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, other.0) }
+    }
+    #[inline(always)]
+    fn blend(mask: __mmask16, a: Self, b: Self) -> Self {
+        call!(Self, _mm512_mask_blend_ps(mask, b.0, a.0))
+    }
+    /// The instruction takes four bits of each index.
+    #[inline(always)]
+    fn permute(self, table: &[f32; 16]) -> Self {
+        // SAFETY: reads the table's 64 bytes, unaligned; instruction set as above.
+        Self(unsafe { _mm512_permutexvar_ps(_mm512_castps_si512(self.0), _mm512_loadu_ps(table.as_ptr())) })
     }
 }

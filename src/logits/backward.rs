@@ -1,13 +1,14 @@
 //! From the gradient of the log-probabilities to that of the logits.
 
+use super::certified::{Gradient as Certified, ends};
 use super::element::{CHUNK, Columns};
 use super::log_sum_exp::{LogSumExp, Logp};
-use super::scaling::{Map, Visitor};
+use super::scaling::{Linear, Map, Visitor};
 use super::terms::{Base, Softmax};
 use super::{Element, Logits, LogitsMut, Scaling, Targets};
 use crate::elementary::lanes::expm1;
 use crate::error::check_length;
-use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
+use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch, dispatch_certified};
 use crate::run::{join, tasks};
 use crate::{Error, NAN, Run};
 use core::marker::PhantomData;
@@ -178,10 +179,21 @@ pub struct Row<'a, G> {
     accumulate: bool,
 }
 
-impl<G: Element> Kernel for Row<'_, G> {
-    type Output = ();
+impl<'a, G: Element> Row<'a, G> {
+    /// Runs the certified kernel, if there is one for this row and back end.
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    pub fn certified(self, backend: Backend) -> Result<(), Self> {
+        match self.scaling.linear() {
+            Some(scale) if !G::IS_F32 && !self.accumulate => {
+                dispatch_certified(backend, CertifiedRow { row: self, scale }).map_err(|kernel| kernel.row)
+            }
+            _ => Err(self),
+        }
+    }
+
+    /// What is left to do once rows that are constant are done.
+    #[inline(always)]
+    fn rest<L: Lanes, const CERTIFIED: bool>(self) -> Option<OverLanes<'a, G, L, CERTIFIED>> {
         let Self { from, out, target, sum, seed, accumulate, .. } = self;
         let constant = match target {
             None => Some(0.0),
@@ -190,9 +202,12 @@ impl<G: Element> Kernel for Row<'_, G> {
             Some(_) => None,
         };
         match constant {
-            Some(0.0) if accumulate => {}
-            Some(value) => out.fill(G::narrowed(value)),
-            None => self.scaling.visit(OverLanes::<'_, G, L> {
+            Some(0.0) if accumulate => None,
+            Some(value) => {
+                out.fill(G::narrowed(value));
+                None
+            }
+            None => Some(OverLanes {
                 from,
                 out,
                 target: target.unwrap_or(0),
@@ -205,7 +220,35 @@ impl<G: Element> Kernel for Row<'_, G> {
     }
 }
 
-struct OverLanes<'a, G, L> {
+impl<G: Element> Kernel for Row<'_, G> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let scaling = self.scaling;
+        if let Some(rest) = self.rest::<L, false>() {
+            scaling.visit(rest);
+        }
+    }
+}
+
+/// A row without a soft cap that is overwritten.
+struct CertifiedRow<'a, G> {
+    row: Row<'a, G>,
+    scale: f64,
+}
+
+impl<G: Element> Kernel for CertifiedRow<'_, G> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { row, scale } = self;
+        if let Some(rest) = row.rest::<L, true>() {
+            rest.visit(Linear { scale });
+        }
+    }
+}
+
+struct OverLanes<'a, G, L, const CERTIFIED: bool> {
     from: Option<Columns<'a>>,
     out: &'a mut [G],
     target: usize,
@@ -215,7 +258,7 @@ struct OverLanes<'a, G, L> {
     lanes: PhantomData<L>,
 }
 
-impl<G: Element, L: Lanes> Visitor for OverLanes<'_, G, L> {
+impl<G: Element, L: Lanes, const CERTIFIED: bool> Visitor for OverLanes<'_, G, L, CERTIFIED> {
     type Output = ();
 
     #[inline(always)]
@@ -224,6 +267,7 @@ impl<G: Element, L: Lanes> Visitor for OverLanes<'_, G, L> {
         let base = Base::new(map.scale());
         let seed = seed * map.slope();
         let softmax = Softmax::new(&base, map.map(sum.max.into()), sum.rest, 0.0 - seed);
+        let certified = if CERTIFIED { Certified::new::<G>(map.scale(), &sum, 0.0 - seed) } else { None };
         // The target's entry, before its logit is overwritten.
         let logit = match from {
             Some(x) => x.value(target),
@@ -242,7 +286,19 @@ impl<G: Element, L: Lanes> Visitor for OverLanes<'_, G, L> {
             let n = CHUNK.min(out.len() - start);
             let Some((done, rest)) = out.get_mut(start..).and_then(|x| x.split_at_mut_checked(n)) else { return };
             let next = rest.get(..CHUNK.min(rest.len())).unwrap_or_default();
+            let mut decided = false;
+            if let (true, Some(certified)) = (CERTIFIED, &certified) {
+                let x = match from {
+                    Some(x) => x.chunk(start, n, &mut from_buffer).0,
+                    None => {
+                        from_buffer.iter_mut().zip(&*done).for_each(|(to, x)| *to = x.widened());
+                        from_buffer.get(..n).unwrap_or_default()
+                    }
+                };
+                decided = certified_chunk::<G, M, L>(map, &softmax, certified, x, done, &mut out_buffer);
+            }
             match from {
+                _ if decided => {}
                 Some(x) => {
                     let (x, next) = x.chunk(start, n, &mut from_buffer);
                     chunk::<G, M, L, f32>(map, &softmax, Some(x), done, &mut out_buffer, accumulate, next);
@@ -255,6 +311,40 @@ impl<G: Element, L: Lanes> Visitor for OverLanes<'_, G, L> {
             *out = G::narrowed(if entry.is_nan() || logp.is_nan() { NAN } else { entry as f32 + 0.0 });
         }
     }
+}
+
+/// Numbers that are rounded together, and again by the definition if one of them is in doubt.
+const BLOCK: usize = 16;
+
+/// At most [`CHUNK`] columns by the certified kernel; false if they are not for it.
+#[inline(always)]
+fn certified_chunk<G: Element, M: Map, L: Lanes>(
+    map: M,
+    softmax: &Softmax,
+    certified: &Certified,
+    x: &[f32],
+    out: &mut [G],
+    buffer: &mut [f32; CHUNK],
+) -> bool {
+    if !certified.values::<L::Singles>(x, buffer) {
+        return false;
+    }
+    for ((out, value), x) in out.chunks_mut(BLOCK).zip(buffer.chunks(BLOCK)).zip(x.chunks(BLOCK)) {
+        let mut same = true;
+        for (out, value) in out.iter_mut().zip(value) {
+            let (low, high) = ends(*value);
+            let (rounded, certain) = G::between(low, high);
+            *out = rounded;
+            same &= certain;
+        }
+        if !same {
+            let mut wide = [0.0; BLOCK];
+            let wide = wide.get_mut(..out.len()).unwrap_or_default();
+            values::<M, Two<L>, f32, false>(map, softmax, Some(x), wide, false, &[]);
+            out.iter_mut().zip(&*wide).for_each(|(out, wide)| *out = G::narrowed(*wide));
+        }
+    }
+    true
 }
 
 /// `factor softmax(y)` of a row whose log-sum-exp may have been taken with more columns. NaN where there is none.

@@ -1,10 +1,11 @@
 //! The number types that logits come in.
 
 use super::backward;
+use super::certified;
 use super::log_sum_exp::{self, LogSumExp, Part};
 use super::scaling::Scaling;
 use super::statistics::{self, Statistics};
-use crate::lanes::{Backend, dispatch};
+use crate::lanes::{Backend, dispatch, dispatch_certified};
 use half::{bf16, f16};
 use sealed::Sealed;
 
@@ -72,6 +73,16 @@ pub(super) mod sealed {
         fn widened(self) -> f32;
         /// To the nearest, ties to even; a zero is +0.
         fn narrowed(x: f32) -> Self;
+        /// Whether this is `f32`.
+        const IS_F32: bool = false;
+        /// All below this power of two rounds to 0.
+        const VANISHES: f64;
+        /// What the second rounds to, and whether the first does too, and so all between them. Both are finite, of one sign, and 0 or not far
+        /// below 1; the first is the smaller in size.
+        #[inline(always)]
+        fn between(low: f32, high: f32) -> (Self, bool) {
+            (Self::narrowed(high), low == high)
+        }
         /// The slice itself, if this is `f32`.
         fn as_f32(_: &mut [Self]) -> Option<&mut [f32]> {
             None
@@ -81,6 +92,8 @@ pub(super) mod sealed {
 
         // The kernels, each compiled once, here: a generic function would be compiled again in every crate that calls it.
 
+        /// The log-sum-exp of a row, where a certified kernel decides it.
+        fn certified(backend: Backend, row: certified::Row<'_, Self>) -> Option<LogSumExp>;
         /// What some columns of a row come to.
         fn part(backend: Backend, columns: &[Self], scaling: &Scaling) -> Part;
         /// Entropy and its kin of a row that has a log-sum-exp.
@@ -96,6 +109,10 @@ pub(super) mod sealed {
                 Columns::$columns(x)
             }
             #[inline(never)]
+            fn certified(backend: Backend, row: certified::Row<'_, Self>) -> Option<LogSumExp> {
+                dispatch_certified(backend, row).ok()??.decided()
+            }
+            #[inline(never)]
             fn part(backend: Backend, columns: &[Self], scaling: &Scaling) -> Part {
                 dispatch(backend, log_sum_exp::Row { row: columns, scaling })
             }
@@ -105,13 +122,17 @@ pub(super) mod sealed {
             }
             #[inline(never)]
             fn gradient(backend: Backend, row: backward::Row<'_, Self>) {
-                dispatch(backend, row)
+                if let Err(row) = row.certified(backend) {
+                    dispatch(backend, row);
+                }
             }
         };
     }
 
     impl Sealed for f32 {
         kernels!(F32);
+        const IS_F32: bool = true;
+        const VANISHES: f64 = -150.0;
         #[inline(always)]
         fn widen<'a>(x: &'a [Self], _: &'a mut [f32; CHUNK]) -> &'a [f32] {
             x
@@ -132,6 +153,14 @@ pub(super) mod sealed {
 
     impl Sealed for bf16 {
         kernels!(Bf16);
+        const VANISHES: f64 = -134.0;
+        #[inline(always)]
+        fn between(low: f32, high: f32) -> (Self, bool) {
+            // Half a unit more, and a boundary between them is where the upper halves differ. A tie does not come to be rounded: its interval
+            // has both sides.
+            let (low, high) = (low.to_bits().wrapping_add(0x8000), high.to_bits().wrapping_add(0x8000));
+            (Self::from_bits((high >> 16) as u16), (low ^ high) < 0x1_0000)
+        }
         #[inline(always)]
         fn widened(self) -> f32 {
             f32::from_bits(u32::from(self.to_bits()) << 16)
@@ -148,6 +177,12 @@ pub(super) mod sealed {
     // The crate's own conversions branch (or ask the CPU) for every value; these the compiler makes vectors of.
     impl Sealed for f16 {
         kernels!(F16);
+        const VANISHES: f64 = -25.0;
+        #[inline(always)]
+        fn between(low: f32, high: f32) -> (Self, bool) {
+            let (low, high) = (Self::narrowed(low), Self::narrowed(high));
+            (high, low.to_bits() == high.to_bits())
+        }
         #[inline(always)]
         fn widened(self) -> f32 {
             let bits = u32::from(self.to_bits());

@@ -1,5 +1,6 @@
 //! The log-sum-exp of a row, whole or in pieces.
 
+use super::certified;
 use super::element::{CHUNK, Element};
 use super::scaling::{Map, Scaling, Visitor};
 use super::terms::{Base, GIANT};
@@ -31,7 +32,8 @@ impl LogSumExp {
 
     /// The log-sum-exp of one row.
     pub fn of<T: Element>(backend: Backend, row: &[T], scaling: &Scaling) -> Self {
-        T::part(backend, row, scaling).finish(scaling)
+        let certified = scaling.linear().and_then(|scale| T::certified(backend, certified::Row { row, scale }));
+        certified.unwrap_or_else(|| T::part(backend, row, scaling).finish(scaling))
     }
 
     /// Whether the row has none: NaN or +inf among its logits, or nothing but -inf.
@@ -276,7 +278,7 @@ const GRID_END: f64 = 16.0;
 
 /// Rounded to 34 significant bits, 35 from 16 on (the same steps as from 8 on), to the nearest, ties to even: at most 2^-31 away,
 /// which is 2^-7 ULP of a gradient. So an approximation from other operations than those here can be known to give the same bits.
-fn on_grid(rest: f64) -> f64 {
+pub(super) fn on_grid(rest: f64) -> f64 {
     let dropped = if rest < GRID_END { 53 - 34 } else { 53 - 35 };
     let bits = rest.to_bits();
     let even = bits >> dropped & 1;

@@ -11,6 +11,7 @@
 //! where it is the target, `logp = -ln(1 + the others / it)` keeps its relative accuracy down to the least `f32`.
 
 mod backward;
+mod certified;
 mod element;
 mod forward;
 mod log_sum_exp;

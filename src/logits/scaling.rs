@@ -70,6 +70,11 @@ impl Scaling {
         (self.temperature, self.logit_scale, if self.capped { Some(self.cap) } else { None })
     }
 
+    /// The factor, if that is all.
+    pub(super) fn linear(&self) -> Option<f64> {
+        (!self.capped).then_some(self.logit_scale / self.temperature)
+    }
+
     /// Runs with the scaling's own code.
     #[inline(always)]
     pub(super) fn visit<V: Visitor>(&self, visitor: V) -> V::Output {
@@ -110,7 +115,7 @@ pub trait Map: Copy + Send + Sync {
 /// No soft cap.
 #[derive(Clone, Copy)]
 pub struct Linear {
-    scale: f64,
+    pub scale: f64,
 }
 
 impl Map for Linear {

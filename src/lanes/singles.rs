@@ -1,0 +1,87 @@
+//! Lanes of `f32`, for certified kernels alone: what they decide does not depend on their own bits, so fused operations and minima and maxima
+//! whose result at NaN is each instruction set's own are allowed here.
+
+use core::ops::{Add, Mul, Sub};
+
+/// A block of `f32` lanes.
+pub trait Singles: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {
+    /// Lanes in the block; a power of two, at most [`super::MAX_LANES`].
+    const N: usize;
+    /// One truth value a lane.
+    type Mask: Copy;
+
+    /// `x` in every lane.
+    fn splat(x: f32) -> Self;
+    /// `x[at..at + N]`. All zeros if that is out of range, which the kernels never ask for.
+    fn load(x: &[f32], at: usize) -> Self;
+    /// Writes the lanes to `out[at..at + N]`; nothing if out of range.
+    fn store(self, out: &mut [f32], at: usize);
+    /// `self * a + b`, rounded once or twice.
+    fn mul_add(self, a: Self, b: Self) -> Self;
+    /// `self < other`; false where either is NaN.
+    fn lt(self, other: Self) -> Self::Mask;
+    /// Lane by lane `a` where the mask holds, `b` elsewhere.
+    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+    /// The sum of the lanes' bits as 32-bit integers, wrapping.
+    fn bits_add(self, other: Self) -> Self;
+    /// The bits shifted left by 20.
+    fn bits_shl20(self) -> Self;
+    /// `table[i]`, with i the low three bits of the lane. The table stands twice.
+    fn look_up(self, table: &[f32; 16]) -> Self;
+    /// The smaller of the two; either where one is NaN.
+    fn smaller(self, other: Self) -> Self;
+    /// The larger of the two; either where one is NaN.
+    fn larger(self, other: Self) -> Self;
+}
+
+impl Singles for f32 {
+    const N: usize = 1;
+    type Mask = bool;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn load(x: &[f32], at: usize) -> Self {
+        x.get(at).copied().unwrap_or(0.0)
+    }
+    #[inline(always)]
+    fn store(self, out: &mut [f32], at: usize) {
+        if let Some(out) = out.get_mut(at) {
+            *out = self;
+        }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self * a + b
+    }
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        if self < other { self } else { other }
+    }
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        if self > other { self } else { other }
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> bool {
+        self < other
+    }
+    #[inline(always)]
+    fn select(mask: bool, a: Self, b: Self) -> Self {
+        if mask { a } else { b }
+    }
+    #[inline(always)]
+    fn bits_add(self, other: Self) -> Self {
+        f32::from_bits(self.to_bits().wrapping_add(other.to_bits()))
+    }
+    #[inline(always)]
+    fn bits_shl20(self) -> Self {
+        f32::from_bits(self.to_bits() << 20)
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[f32; 16]) -> Self {
+        table[(self.to_bits() & 7) as usize]
+    }
+}

@@ -1,0 +1,193 @@
+//! The log-sum-exp of a row, certified: plain sums of exponentials by fused operations, with a bound of how far the result lies from the
+//! defined one. Where all numbers within the bound lead to the same `rest`, which has 34 bits, that is the defined one; where they do not,
+//! the definition decides. It takes half of the operations a logit.
+//!
+//! **The bound.** A column's term is `e^y`, `y = scale x`; others are all columns but one that has the largest logit M. Both sides divide the
+//! others' sum by the defined term of M, so what remains is how the two sums differ. Relative to the others' sum:
+//! - the definition's term: its quartic 2^-38.55, its argument `|y| 2^-51.9`, with |y| at most `500 ln 2` 2^-43.4;
+//! - the term here: the polynomial 2^-40.23, the argument `|y| 2^-52.4`, 2^-43.9; Horner's roundings 2^-51;
+//! - the sum here: 256 additions a lane and chunk, 2^-45, thrice that where M's term was taken out of a sum (no more than half of which it is);
+//!   one addition a chunk, 2^-53 each.
+//!
+//! Together below [`RELATIVE`], and 2^-53 a chunk. Beside that the definition rounds each term to a unit, which loses at most half of one, or
+//! leaves it out where it is smaller than that; and here a term below 2^-500 counts as that. What the bound says of the ratio it says of its
+//! `log1p` too, whose slope is at most 1, and whose own error is 2^-47 on either side.
+
+use super::Range;
+use crate::elementary::lanes::log1p;
+use crate::lanes::{Kernel, Lanes};
+use crate::logits::Element;
+use crate::logits::element::CHUNK;
+use crate::logits::log_sum_exp::{LogSumExp, on_grid};
+use crate::logits::terms::{Base, WINDOW};
+use crate::logits::total::{Fold, each_block};
+
+/// The part of the bound that is relative to the others' sum: 2^-38.0; the head of this file adds it up.
+const RELATIVE: f64 = 3.64e-12;
+
+/// Powers of two from which on an exponential is not computed here.
+const MOST: f64 = 500.0;
+/// The least power of two of a largest logit.
+const LEAST: f64 = -400.0;
+
+/// 1.5 * 2^52: adding it rounds to an integer, which stands in the low bits of the sum.
+const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
+
+/// 2^f for |f| <= 1/2, minimax in relative error: 2^-40.23.
+const POWER: [f64; 9] = [
+    0.9999999999997623,
+    0.6931471805465141,
+    0.2402265069888037,
+    0.05550410939341712,
+    0.009618128542862377,
+    0.0013333452062247542,
+    0.00015403851748734644,
+    1.530973742224498e-05,
+    1.317585811360802e-06,
+];
+
+/// A log-sum-exp beyond the largest logit, not yet on the grid, and how far from the defined one it may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Approximation {
+    pub rest: f64,
+    pub bound: f64,
+    pub max: f32,
+}
+
+impl Approximation {
+    /// The defined one, if the bound decides it.
+    pub fn decided(self) -> Option<LogSumExp> {
+        let Self { rest, bound, max } = self;
+        let least = on_grid(rest - bound);
+        // False for NaN.
+        let certain = least == on_grid(rest + bound) && bound < rest;
+        certain.then_some(LogSumExp { rest: least, max, reserved: 0 })
+    }
+}
+
+/// A row without a soft cap.
+pub struct Row<'a, T> {
+    pub row: &'a [T],
+    pub scale: f64,
+}
+
+impl<T: Element> Kernel for Row<'_, T> {
+    /// None where it is not for this kernel: NaN, +inf, only -inf, or numbers too large.
+    type Output = Option<Approximation>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Self::Output {
+        let Self { row, scale } = self;
+        let k = scale * core::f64::consts::LOG2_E;
+        let mut buffer = [0.0; CHUNK];
+        // The others' sum is that of the chunks without the largest logit, and what remains of the one with it.
+        let mut largest = Largest { chunk: 0, max: f32::NEG_INFINITY, sum: 0.0 };
+        let mut others = 0.0;
+        for (i, chunk) in row.chunks(CHUNK).enumerate() {
+            let x = T::widen(chunk, &mut buffer);
+            let range = Range::of::<L::Singles>(x)?;
+            let next = row.get((i + 1) * CHUNK..).unwrap_or_default();
+            let sum = sum::<L, T>(x, k, range.min, range.max, next)?;
+            if range.max > largest.max {
+                others += largest.sum;
+                largest = Largest { chunk: i, max: range.max, sum };
+            } else {
+                others += sum;
+            }
+        }
+        let Largest { chunk, max, sum: with_largest } = largest;
+        let v = f64::from(max);
+        if v * k < LEAST || max == f32::NEG_INFINITY {
+            return None;
+        }
+        let largest = exponential::<L>(L::splat(v), k).first();
+        if with_largest - largest < 0.5 * with_largest {
+            // Too little is left to be told by subtraction.
+            let chunk = row.chunks(CHUNK).nth(chunk)?;
+            let mut without = [f32::NEG_INFINITY; CHUNK];
+            without.iter_mut().zip(chunk).for_each(|(to, x)| *to = x.widened());
+            if let Some(x) = without.iter_mut().find(|x| **x == max) {
+                *x = f32::NEG_INFINITY;
+            }
+            let x = without.get(..chunk.len())?;
+            others += sum::<L, T>(x, k, f32::NEG_INFINITY, max, &[])?;
+        } else {
+            others += with_largest - largest;
+        }
+
+        let base = Base::new(scale);
+        let window = base.window(v);
+        let defined = base.term(v, window, false);
+        let power = |exponent: i64| f64::from_bits(((1023 + exponent.clamp(-1000, 1000)) as u64) << 52);
+        let whole = |x: f64| x * power(-WINDOW * window) / defined;
+        let ratio = whole(others);
+        let columns = row.len() as f64;
+        let chunks = (row.len() / CHUNK) as f64;
+        // Half a unit a column; a unit is 2^-50 of the window.
+        let lost = columns * 0.5 * power(-WINDOW) / defined + whole(columns * power(-500));
+        let bound = ratio * (RELATIVE + chunks * f64::EPSILON) + lost;
+        let rest = log1p(ratio);
+        Some(Approximation {
+            rest,
+            bound: bound / (1.0 + ratio) * (1.0 + 1e-6) + rest * (4.0 / (1_u64 << 48) as f64),
+            max,
+        })
+    }
+}
+
+/// Where the largest logit stands.
+struct Largest {
+    chunk: usize,
+    max: f32,
+    /// The sum of the chunk, with it.
+    sum: f64,
+}
+
+/// The sum of the exponentials of at most a chunk of logits within a range; None if one is too large.
+#[inline(always)]
+fn sum<L: Lanes, T>(x: &[f32], k: f64, min: f32, max: f32, next: &[T]) -> Option<f64> {
+    if !(f64::from(max) * k < MOST) {
+        return None;
+    }
+    if f64::from(min) * k > -MOST {
+        let mut sum = Sum::<L, false> { k, floor: -MOST / k, sum: L::splat(0.0) };
+        each_block(x, next, f32::NEG_INFINITY, &mut sum);
+        return Some(sum.sum.sum());
+    }
+    let mut sum = Sum::<L, true> { k, floor: -MOST / k, sum: L::splat(0.0) };
+    each_block(x, next, f32::NEG_INFINITY, &mut sum);
+    Some(sum.sum.sum())
+}
+
+struct Sum<L, const LOW: bool> {
+    k: f64,
+    floor: f64,
+    sum: L,
+}
+
+impl<L: Lanes, const LOW: bool> Fold<L> for Sum<L, LOW> {
+    #[inline(always)]
+    fn block(&mut self, x: L, last: bool) {
+        let v = if LOW || last { x.at_least(L::splat(self.floor)) } else { x };
+        self.sum = self.sum + exponential(v, self.k);
+    }
+}
+
+/// 2^(v k), where that is a normal number.
+#[inline(always)]
+fn exponential<L: Lanes>(v: L, k: f64) -> L {
+    let (k, magic) = (L::splat(k), L::splat(TO_INTEGER));
+    let n = v.mul_add(k, magic);
+    let f = v.mul_add(k, magic - n);
+    let [c0, c1, c2, c3, c4, c5, c6, c7, c8] = POWER;
+    let mut p = L::splat(c8);
+    p = p.mul_add(f, L::splat(c7));
+    p = p.mul_add(f, L::splat(c6));
+    p = p.mul_add(f, L::splat(c5));
+    p = p.mul_add(f, L::splat(c4));
+    p = p.mul_add(f, L::splat(c3));
+    p = p.mul_add(f, L::splat(c2));
+    p = p.mul_add(f, L::splat(c1));
+    p = p.mul_add(f, L::splat(c0));
+    p.bits_add(n.bits_shl52())
+}
