@@ -79,9 +79,9 @@
 //! # How it holds: the rooms, in the direction of flow
 //!
 //! - `lanes` is a trait of exactly specified operations on blocks of `f64` (`+ - * /`, comparisons, selects, conversions, bits), and
-//!   its back ends: one lane, the crate `wide`, AVX2, AVX-512. [`Backend`] picks one at run time. There is no fused multiply-add: where
-//!   hardware lacks it, emulating it costs hundreds of times as much, and the polynomials would gain a fifth. Unsafe code lives here and
-//!   in `capi`.
+//!   its back ends: one lane, the crate `wide`, AVX2, AVX-512. [`Backend`] picks one at run time. The definition has no fused multiply-add: where
+//!   hardware lacks it, emulating it costs hundreds of times as much. Certified kernels have: approximations that are taken where a bound says
+//!   that the definition's result is the same ([`Backend::by_definition`] goes without). Unsafe code lives here and in `capi`.
 //! - `exact` has the sum of `f32` values that no order changes, and a floating-point number of 384 bits.
 //! - [`elementary`] has exp, log and their relatives over lanes, with a relative error below 2^-48. The public functions test whether
 //!   that decides the rounding, and take 384 bits where it does not.

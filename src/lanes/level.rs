@@ -175,8 +175,7 @@ pub fn dispatch<K: Kernel>(backend: Backend, kernel: K) -> K::Output {
     }
 }
 
-/// Runs a certified kernel, where the level has fused operations and the back end allows it; gives it back elsewhere. AVX2 without them exists, but no CPU of the last ten
-/// years lacks them.
+/// Runs a certified kernel, where the level has fused operations and the back end allows it; gives it back elsewhere. AVX2 without FMA is hardly found.
 #[inline]
 pub fn dispatch_certified<K: Kernel>(backend: Backend, kernel: K) -> Result<K::Output, K> {
     match backend.level {

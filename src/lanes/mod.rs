@@ -95,8 +95,7 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn at_least(self, floor: Self) -> Self;
     /// `table[i]`, with i the low four bits of the lane.
     fn look_up(self, table: &[f64; 16]) -> Self;
-    /// `self * a + b`, rounded once where the instruction set fuses the two and twice elsewhere: only for approximations
-    /// whose bound of error holds for both.
+    /// `self * a + b`, rounded once on levels that certified kernels run on, and twice on others: for certified kernels alone.
     fn mul_add(self, a: Self, b: Self) -> Self;
     /// A hint that `x[at..]` is read soon.
     #[inline(always)]

@@ -177,6 +177,7 @@ impl Lanes for Portable {
         Self::select(self.lt(floor), floor, self)
     }
     #[inline(always)]
+    #[expect(clippy::disallowed_methods, reason = "for certified kernels")]
     fn mul_add(self, a: Self, b: Self) -> Self {
         Self(self.0.mul_add(a.0, b.0))
     }

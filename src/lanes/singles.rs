@@ -1,6 +1,8 @@
 //! Lanes of `f32`, for certified kernels alone: what they decide does not depend on their own bits, so fused operations and minima and maxima
 //! whose result at NaN is each instruction set's own are allowed here.
 
+use super::MAX_LANES;
+use crate::logits::narrowed_f16;
 use core::ops::{Add, Mul, Sub};
 
 /// A block of `f32` lanes.
@@ -28,10 +30,38 @@ pub trait Singles: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output =
     fn bits_shl20(self) -> Self;
     /// `table[i]`, with i the low three bits of the lane. The table stands twice.
     fn look_up(self, table: &[f32; 16]) -> Self;
+    /// Rounds each lane of `high` to bf16, a zero to +0, and writes the bits to `out[at..at + N]`; whether the lanes of `low` round alike. All are
+    /// finite, those of `low` the smaller in size, and so is all between them: the results are what it rounds to.
+    #[inline(always)]
+    fn bf16_between(low: Self, high: Self, out: &mut [u16], at: usize) -> bool {
+        // Half a unit more, and a boundary between them is where the upper halves differ. A tie is never rounded: both sides are within.
+        let halves = |x: f32| (x.to_bits().wrapping_add(0x8000) >> 16) as u16;
+        between(low, high, out, at, halves)
+    }
+    /// The same in f16.
+    #[inline(always)]
+    fn f16_between(low: Self, high: Self, out: &mut [u16], at: usize) -> bool {
+        between(low, high, out, at, narrowed_f16)
+    }
     /// The smaller of the two; either where one is NaN.
     fn smaller(self, other: Self) -> Self;
     /// The larger of the two; either where one is NaN.
     fn larger(self, other: Self) -> Self;
+}
+
+/// One lane after the other.
+#[inline(always)]
+fn between<S: Singles>(low: S, high: S, out: &mut [u16], at: usize, narrowed: impl Fn(f32) -> u16) -> bool {
+    let (mut lows, mut highs) = ([0.0; MAX_LANES], [0.0; MAX_LANES]);
+    low.store(&mut lows, 0);
+    high.store(&mut highs, 0);
+    let mut same = true;
+    let out = out.get_mut(at..at + S::N).unwrap_or_default();
+    for ((out, low), high) in out.iter_mut().zip(lows).zip(highs) {
+        *out = narrowed(high);
+        same &= narrowed(low) == *out;
+    }
+    same
 }
 
 impl Singles for f32 {

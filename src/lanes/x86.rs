@@ -22,7 +22,7 @@ pub fn certified_avx2<K: Kernel>(kernel: K) -> K::Output {
 }
 
 /// Runs a certified kernel with AVX-512F enabled, which has fused operations.
-#[target_feature(enable = "avx512f,popcnt")]
+#[target_feature(enable = "avx512f,avx2,popcnt")]
 pub fn certified_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Two<Avx512>>()
 }
@@ -500,6 +500,20 @@ macro_rules! singles {
                 self.permute(table)
             }
             #[inline(always)]
+            fn bf16_between(low: Self, high: Self, out: &mut [u16], at: usize) -> bool {
+                let Some(out) = out.get_mut(at..at + $n).and_then(|out| out.first_chunk_mut::<$n>()) else {
+                    return false;
+                };
+                Self::round_bf16(low, high, out)
+            }
+            #[inline(always)]
+            fn f16_between(low: Self, high: Self, out: &mut [u16], at: usize) -> bool {
+                let Some(out) = out.get_mut(at..at + $n).and_then(|out| out.first_chunk_mut::<$n>()) else {
+                    return false;
+                };
+                Self::round_f16(low, high, out)
+            }
+            #[inline(always)]
             fn smaller(self, other: Self) -> Self {
                 call!(Self, $min(self.0, other.0))
             }
@@ -565,7 +579,87 @@ impl Avx2Singles {
     }
 }
 
+impl Avx2Singles {
+    #[inline(always)]
+    fn round_bf16(low: Self, high: Self, out: &mut [u16; 8]) -> bool {
+        // SAFETY: writes the 16 bytes of the array, unaligned; instruction set as above.
+        unsafe {
+            let half = _mm256_set1_epi32(0x8000);
+            let (low, high) = (_mm256_castps_si256(low.0), _mm256_castps_si256(high.0));
+            let (low, high) = (_mm256_add_epi32(low, half), _mm256_add_epi32(high, half));
+            let upper = _mm256_srli_epi32::<16>(high);
+            let packed = _mm256_permute4x64_epi64::<0b1000>(_mm256_packus_epi32(upper, upper));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm256_castsi256_si128(packed));
+            let differ = _mm256_xor_si256(low, high);
+            _mm256_testz_si256(differ, _mm256_set1_epi32(!0xffff)) != 0
+        }
+    }
+    /// The magnitude on the grid of f16, which has no more bits from 2^-14 down: adding the magic number rounds there.
+    #[inline(always)]
+    fn on_f16_grid(self) -> __m256 {
+        let magnitude = call!(plain, _mm256_andnot_ps(Self::splat(-0.0).0, self.0));
+        // SAFETY: instruction set as above.
+        unsafe {
+            let exponent = _mm256_and_si256(_mm256_castps_si256(magnitude), _mm256_set1_epi32(0x7f80_0000));
+            let exponent = _mm256_max_epu32(exponent, _mm256_set1_epi32(F16_NORMAL));
+            let magic = _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_set1_epi32(13 << 23)));
+            // 65520 and above round to 2^16, which becomes infinity.
+            _mm256_min_ps(_mm256_sub_ps(_mm256_add_ps(magnitude, magic), magic), _mm256_set1_ps(65_536.0))
+        }
+    }
+    /// Without F16C, which need not be there.
+    #[inline(always)]
+    fn round_f16(low: Self, high: Self, out: &mut [u16; 8]) -> bool {
+        let (of_low, of_high) = (low.on_f16_grid(), high.on_f16_grid());
+        // SAFETY: writes the 16 bytes of the array, unaligned; instruction set as above.
+        unsafe {
+            let bits = _mm256_castps_si256(of_high);
+            let normal =
+                _mm256_sub_epi32(_mm256_srli_epi32::<13>(bits), _mm256_set1_epi32((F16_NORMAL - (1 << 23)) >> 13));
+            // A multiple of 2^-24 stands in the low bits of its sum with 1/2.
+            let half = _mm256_set1_ps(0.5);
+            let sum = _mm256_castps_si256(_mm256_add_ps(of_high, half));
+            let subnormal = _mm256_sub_epi32(sum, _mm256_castps_si256(half));
+            let is_subnormal = _mm256_cmpgt_epi32(_mm256_set1_epi32(F16_NORMAL), bits);
+            let magnitude = _mm256_blendv_epi8(normal, subnormal, is_subnormal);
+            let is_zero = _mm256_cmpeq_epi32(bits, _mm256_setzero_si256());
+            let sign = _mm256_castps_si256(_mm256_and_ps(high.0, _mm256_set1_ps(-0.0)));
+            let signed = _mm256_or_si256(magnitude, _mm256_andnot_si256(is_zero, _mm256_srli_epi32::<16>(sign)));
+            let packed = _mm256_permute4x64_epi64::<0b1000>(_mm256_packus_epi32(signed, signed));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm256_castsi256_si128(packed));
+            let differ = _mm256_xor_si256(_mm256_castps_si256(of_low), bits);
+            _mm256_testz_si256(differ, differ) != 0
+        }
+    }
+}
+
+/// The bits of the least normal number of f16, as `f32`.
+const F16_NORMAL: i32 = 113 << 23;
+
 impl Avx512Singles {
+    #[inline(always)]
+    fn round_bf16(low: Self, high: Self, out: &mut [u16; 16]) -> bool {
+        // SAFETY: writes the 32 bytes of the array, unaligned; instruction set as above.
+        unsafe {
+            let half = _mm512_set1_epi32(0x8000);
+            let (low, high) = (_mm512_castps_si512(low.0), _mm512_castps_si512(high.0));
+            let (low, high) = (_mm512_add_epi32(low, half), _mm512_add_epi32(high, half));
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(high)));
+            _mm512_test_epi32_mask(_mm512_xor_si512(low, high), _mm512_set1_epi32(!0xffff)) == 0
+        }
+    }
+    #[inline(always)]
+    fn round_f16(low: Self, high: Self, out: &mut [u16; 16]) -> bool {
+        // SAFETY: writes the 32 bytes of the array, unaligned; instruction set as above, AVX2 with it.
+        unsafe {
+            let low = _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(low.0);
+            let high = _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(high.0);
+            let negative_zero = _mm256_cmpeq_epi16(high, _mm256_set1_epi16(i16::MIN));
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm256_andnot_si256(negative_zero, high));
+            let differ = _mm256_xor_si256(low, high);
+            _mm256_testz_si256(differ, differ) != 0
+        }
+    }
     #[inline(always)]
     fn less(self, other: Self) -> __mmask16 {
         // SAFETY: instruction set as above.

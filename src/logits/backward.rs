@@ -1,6 +1,6 @@
 //! From the gradient of the log-probabilities to that of the logits.
 
-use super::certified::{Gradient as Certified, ends};
+use super::certified::{BLOCK, Gradient as Certified, Way};
 use super::element::{CHUNK, Columns};
 use super::log_sum_exp::{LogSumExp, Logp};
 use super::scaling::{Linear, Map, Visitor};
@@ -295,7 +295,7 @@ impl<G: Element, L: Lanes, const CERTIFIED: bool> Visitor for OverLanes<'_, G, L
                         from_buffer.get(..n).unwrap_or_default()
                     }
                 };
-                decided = certified_chunk::<G, M, L>(map, &softmax, certified, x, done, &mut out_buffer);
+                decided = certified_chunk::<G, M, L>(map, &softmax, certified, x, done);
             }
             match from {
                 _ if decided => {}
@@ -313,9 +313,6 @@ impl<G: Element, L: Lanes, const CERTIFIED: bool> Visitor for OverLanes<'_, G, L
     }
 }
 
-/// Numbers that are rounded together, and again by the definition if one of them is in doubt.
-const BLOCK: usize = 16;
-
 /// At most [`CHUNK`] columns by the certified kernel; false if they are not for it.
 #[inline(always)]
 fn certified_chunk<G: Element, M: Map, L: Lanes>(
@@ -324,20 +321,18 @@ fn certified_chunk<G: Element, M: Map, L: Lanes>(
     certified: &Certified,
     x: &[f32],
     out: &mut [G],
-    buffer: &mut [f32; CHUNK],
 ) -> bool {
-    if !certified.values::<L::Singles>(x, buffer) {
+    let way = certified.way::<L::Singles>(x);
+    if way == Way::Definition {
         return false;
     }
-    for ((out, value), x) in out.chunks_mut(BLOCK).zip(buffer.chunks(BLOCK)).zip(x.chunks(BLOCK)) {
-        let mut same = true;
-        for (out, value) in out.iter_mut().zip(value) {
-            let (low, high) = ends(*value);
-            let (rounded, certain) = G::between(low, high);
-            *out = rounded;
-            same &= certain;
-        }
-        if !same {
+    for (out, x) in out.chunks_mut(BLOCK).zip(x.chunks(BLOCK)) {
+        let certain = match way {
+            _ if out.len() < BLOCK => false,
+            Way::Ordinary => certified.block::<L::Singles, G, false>(x, out),
+            _ => certified.block::<L::Singles, G, true>(x, out),
+        };
+        if !certain {
             let mut wide = [0.0; BLOCK];
             let wide = wide.get_mut(..out.len()).unwrap_or_default();
             values::<M, Two<L>, f32, false>(map, softmax, Some(x), wide, false, &[]);

@@ -5,7 +5,8 @@ use super::certified;
 use super::log_sum_exp::{self, LogSumExp, Part};
 use super::scaling::Scaling;
 use super::statistics::{self, Statistics};
-use crate::lanes::{Backend, dispatch, dispatch_certified};
+use crate::lanes::{Backend, Singles, dispatch, dispatch_certified};
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use sealed::Sealed;
 
@@ -51,6 +52,12 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// The bits of an `f32` rounded to f16.
+#[inline(always)]
+pub fn narrowed_f16(x: f32) -> u16 {
+    <f16 as Sealed>::narrowed(x).to_bits()
+}
+
 /// `n` elements from `start` on.
 #[inline(always)]
 fn part<T>(x: &[T], start: usize, n: usize) -> &[T] {
@@ -77,12 +84,9 @@ pub(super) mod sealed {
         const IS_F32: bool = false;
         /// All below this power of two rounds to 0.
         const VANISHES: f64;
-        /// What the second rounds to, and whether the first does too, and so all between them. Both are finite, of one sign, and 0 or not far
-        /// below 1; the first is the smaller in size.
-        #[inline(always)]
-        fn between(low: f32, high: f32) -> (Self, bool) {
-            (Self::narrowed(high), low == high)
-        }
+        /// Rounds the lanes of both, writes what comes of `high` to `out[at..]`, and says whether both round alike. None of `f32`: it has nothing to
+        /// round.
+        fn between<S: Singles>(low: S, high: S, out: &mut [Self], at: usize) -> bool;
         /// The slice itself, if this is `f32`.
         fn as_f32(_: &mut [Self]) -> Option<&mut [f32]> {
             None
@@ -134,6 +138,10 @@ pub(super) mod sealed {
         const IS_F32: bool = true;
         const VANISHES: f64 = -150.0;
         #[inline(always)]
+        fn between<S: Singles>(_: S, _: S, _: &mut [Self], _: usize) -> bool {
+            false
+        }
+        #[inline(always)]
         fn widen<'a>(x: &'a [Self], _: &'a mut [f32; CHUNK]) -> &'a [f32] {
             x
         }
@@ -155,11 +163,8 @@ pub(super) mod sealed {
         kernels!(Bf16);
         const VANISHES: f64 = -134.0;
         #[inline(always)]
-        fn between(low: f32, high: f32) -> (Self, bool) {
-            // Half a unit more, and a boundary between them is where the upper halves differ. A tie does not come to be rounded: its interval
-            // has both sides.
-            let (low, high) = (low.to_bits().wrapping_add(0x8000), high.to_bits().wrapping_add(0x8000));
-            (Self::from_bits((high >> 16) as u16), (low ^ high) < 0x1_0000)
+        fn between<S: Singles>(low: S, high: S, out: &mut [Self], at: usize) -> bool {
+            S::bf16_between(low, high, out.reinterpret_cast_mut(), at)
         }
         #[inline(always)]
         fn widened(self) -> f32 {
@@ -179,9 +184,8 @@ pub(super) mod sealed {
         kernels!(F16);
         const VANISHES: f64 = -25.0;
         #[inline(always)]
-        fn between(low: f32, high: f32) -> (Self, bool) {
-            let (low, high) = (Self::narrowed(low), Self::narrowed(high));
-            (high, low.to_bits() == high.to_bits())
+        fn between<S: Singles>(low: S, high: S, out: &mut [Self], at: usize) -> bool {
+            S::f16_between(low, high, out.reinterpret_cast_mut(), at)
         }
         #[inline(always)]
         fn widened(self) -> f32 {

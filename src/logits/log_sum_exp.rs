@@ -286,6 +286,13 @@ pub(super) fn on_grid(rest: f64) -> f64 {
     f64::from_bits(rounded >> dropped << dropped)
 }
 
+/// What [`on_grid`] rounds, of a row by the definition.
+#[cfg(test)]
+pub(super) fn rest_off_grid(row: &[f32], scaling: &Scaling) -> f64 {
+    use super::element::sealed::Sealed;
+    scaling.visit(Rest(&f32::part(Backend::SCALAR, row, scaling)))
+}
+
 /// Merges two parts.
 struct Merge<'a> {
     into: &'a mut Part,

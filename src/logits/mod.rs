@@ -27,6 +27,7 @@ mod total;
 pub(crate) use backward::softmax_row;
 pub use backward::{Gradient, Seeds};
 pub use element::Element;
+pub(crate) use element::narrowed_f16;
 pub use forward::{TokenCounts, TokenOutputs};
 pub use log_sum_exp::{LogSumExp, RowSum, RowSumState};
 pub use matrix::{Labels, Logits, LogitsMut, Targets};

@@ -191,3 +191,95 @@ fn exponential<L: Lanes>(v: L, k: f64) -> L {
     p = p.mul_add(f, L::splat(c0));
     p.bits_add(n.bits_shl52())
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::lanes::{Backend, Level, dispatch_certified};
+    use crate::logits::Scaling;
+    use std::vec::Vec;
+
+    /// The levels that have this kernel here.
+    fn backends() -> impl Iterator<Item = Backend> {
+        let has_kernel =
+            |backend: &Backend| dispatch_certified(*backend, Row { row: &[0.0_f32, 1.0], scale: 1.0 }).is_ok();
+        Level::ALL.into_iter().filter_map(|level| Backend::new(level).ok()).filter(has_kernel)
+    }
+
+    struct Bits(u64);
+    impl Bits {
+        fn unit(&mut self) -> f64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+        }
+        /// Roughly normal.
+        fn normal(&mut self) -> f64 {
+            (0..6).map(|_| self.unit()).sum::<f64>() * 1.414 - 4.242
+        }
+    }
+
+    /// Rows whose columns' errors are of either sign.
+    fn mixed(bits: &mut Bits, i: usize) -> Vec<f32> {
+        let n = 1 + (bits.unit() * [8.0, 300.0, 5000.0][i % 3]) as usize;
+        let (spread, shift) = ([0.1, 2.0, 8.0, 40.0][i / 3 % 4], 60.0 * (bits.unit() - 0.5));
+        let mut row: Vec<f32> = (0..n).map(|_| (spread * bits.normal() + shift) as f32).collect();
+        match i / 12 % 4 {
+            1 => row[0] = row.iter().copied().fold(f32::MIN, f32::max) + (20.0 * bits.unit()) as f32,
+            2 => row.iter_mut().step_by(3).for_each(|x| *x = f32::NEG_INFINITY),
+            _ => {}
+        }
+        row
+    }
+
+    /// Rows whose others are all one number: its error is the sum's.
+    fn lined_up(bits: &mut Bits, i: usize) -> Vec<f32> {
+        let others = (16.0 * (bits.unit() - 0.5)) as f32;
+        let mut row = std::vec![others; 2 + i % 3000];
+        row[i % 2] = others + (8.0 * bits.unit()) as f32;
+        row
+    }
+
+    /// How far approximations are from what they approximate, in units of their bounds; and that what they decide is right. Returns the
+    /// largest distance, and how many rows were decided, how many were not, and how many would be wrong if all were.
+    fn distances(rows: impl Fn(&mut Bits, usize) -> Vec<f32>, count: usize) -> (f64, [usize; 3]) {
+        let (mut largest, mut decided, mut open, mut wrong) = (0.0_f64, 0, 0, 0);
+        for backend in backends() {
+            let mut bits = Bits(7);
+            for i in 0..count {
+                let row = rows(&mut bits, i);
+                let scale = [1.0, 1.0 / 0.7, 0.3][i % 3];
+                let scaling = Scaling::new(1.0, scale, None).unwrap();
+                let Ok(Some(found)) = dispatch_certified(backend, Row { row: &row, scale }) else { continue };
+                let exact = crate::logits::log_sum_exp::rest_off_grid(&row, &scaling);
+                let defined = LogSumExp::of(Backend::SCALAR, &row, &scaling);
+                largest = largest.max((found.rest - exact).abs() / found.bound);
+                match found.decided() {
+                    Some(sum) => {
+                        assert_eq!((sum.rest.to_bits(), sum.max), (defined.rest.to_bits(), defined.max), "{row:?}")
+                    }
+                    None => open += 1,
+                }
+                decided += usize::from(found.decided().is_some());
+                wrong += usize::from(on_grid(found.rest) != defined.rest);
+            }
+        }
+        (largest, [decided, open, wrong])
+    }
+
+    #[test]
+    fn bounds_hold_and_decide() {
+        if backends().next().is_none() {
+            std::println!("no level of this machine has fused operations: nothing is certified here");
+            return;
+        }
+        let (largest, [decided, open, wrong]) = distances(mixed, 6_000);
+        assert!(largest <= 0.75, "{largest}");
+        // Most are decided, some are not, and of those the definition is needed for some.
+        assert!(decided > 4 * open && open > 0 && wrong > 0, "{decided} {open} {wrong}");
+        // A bound that is much too wide would hide a wrong one.
+        let (largest, _) = distances(lined_up, 4_000);
+        assert!(largest <= 1.0 && largest > 0.5, "{largest}");
+    }
+}

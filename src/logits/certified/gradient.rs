@@ -11,7 +11,6 @@ use super::Range;
 use crate::elementary::lanes::{exp, log};
 use crate::lanes::Singles;
 use crate::logits::Element;
-use crate::logits::element::CHUNK;
 use crate::logits::log_sum_exp::LogSumExp;
 use crate::logits::terms::SIXTEENTH;
 
@@ -47,6 +46,18 @@ const TO_INTEGER_F64: f64 = 6_755_399_441_055_744.0;
 
 /// An eighth of ln 2.
 const EIGHTH: f64 = 2.0 * SIXTEENTH;
+
+/// Numbers that are rounded together, and again by the definition if one of them is in doubt.
+pub const BLOCK: usize = 16;
+
+/// How a chunk is computed.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Way {
+    Ordinary,
+    /// Some logits are far below the largest.
+    Low,
+    Definition,
+}
 
 /// The constants of a row.
 #[derive(Clone, Copy)]
@@ -93,34 +104,29 @@ impl Gradient {
         tame.then_some(Self { k, magic: (TO_INTEGER - whole) as f32, table, zero, least, most })
     }
 
-    /// The values of at most a chunk of logits; false if some are not for this kernel.
+    /// Which of its kernels takes a chunk of logits.
     #[inline(always)]
-    pub fn values<S: Singles>(&self, x: &[f32], values: &mut [f32; CHUNK]) -> bool {
+    pub fn way<S: Singles>(&self, x: &[f32]) -> Way {
         match Range::of::<S>(x) {
-            Some(range) if range.max > self.most => false,
-            Some(range) if range.min < self.least => self.run::<S, true>(x, values),
-            Some(_) => self.run::<S, false>(x, values),
-            None => false,
+            Some(range) if range.max > self.most => Way::Definition,
+            Some(range) if range.min < self.least => Way::Low,
+            Some(_) => Way::Ordinary,
+            None => Way::Definition,
         }
     }
 
+    /// The gradient of as many logits as [`BLOCK`]; false if one of them is in doubt. `LOW`: with logits below the least.
     #[inline(always)]
-    fn run<S: Singles, const LOW: bool>(&self, x: &[f32], values: &mut [f32; CHUNK]) -> bool {
+    pub fn block<S: Singles, G: Element, const LOW: bool>(&self, x: &[f32], out: &mut [G]) -> bool {
+        let (low, high) = (S::splat(1.0 - WINDOW), S::splat(1.0 + WINDOW));
+        let mut certain = true;
         let mut at = 0;
-        while at + S::N <= x.len() {
-            self.value::<S, LOW>(S::load(x, at)).store(values, at);
+        while at < BLOCK {
+            let value = self.value::<S, LOW>(S::load(x, at));
+            certain &= G::between(value * low, value * high, out, at);
             at += S::N;
         }
-        if let (Some(rest), Some(values)) = (x.get(at..), values.get_mut(at..x.len()))
-            && let Some(first) = rest.first()
-        {
-            let mut tail = [*first; crate::lanes::MAX_LANES];
-            tail.iter_mut().zip(rest).for_each(|(to, x)| *to = *x);
-            let value = self.value::<S, LOW>(S::load(&tail, 0));
-            value.store(&mut tail, 0);
-            values.iter_mut().zip(&tail).for_each(|(to, x)| *to = *x);
-        }
-        true
+        certain
     }
 
     /// `LOW`: some may be below the least.
@@ -147,8 +153,73 @@ impl Gradient {
 /// Half way between two numbers of bf16, for its interval to have both.
 const UNKNOWN: f32 = 1.0 + 1.0 / 256.0;
 
-/// The ends of the interval around a value, the smaller first in size.
-#[inline(always)]
-pub fn ends(value: f32) -> (f32, f32) {
-    (value * (1.0 - WINDOW), value * (1.0 + WINDOW))
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::lanes::{Backend, Kernel, Lanes, Level, dispatch_certified};
+    use crate::logits::terms::{Base, Softmax};
+    use half::bf16;
+    use std::vec::Vec;
+
+    struct Values<'a> {
+        gradient: &'a Gradient,
+        x: &'a [f32],
+    }
+
+    impl Kernel for Values<'_> {
+        type Output = Vec<f32>;
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> Vec<f32> {
+            let mut values = std::vec![0.0; self.x.len()];
+            let mut at = 0;
+            while at < self.x.len() {
+                self.gradient.value::<L::Singles, true>(L::Singles::load(self.x, at)).store(&mut values, at);
+                at += L::Singles::N;
+            }
+            values
+        }
+    }
+
+    #[test]
+    fn values_are_within_a_third_of_the_window() {
+        let mut bits = 3_u64;
+        let mut unit = || {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (bits >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let mut largest = 0.0_f64;
+        let mut compared = 0;
+        for level in Level::ALL {
+            let Ok(backend) = Backend::new(level) else { continue };
+            for i in 0..300 {
+                let scale = [1.0, 1.0 / 0.7, 0.3, 4.0][i % 4];
+                let max = (100.0 * (unit() - 0.5)) as f32;
+                let sum = LogSumExp { rest: 12.0 * unit(), max, reserved: 0 };
+                let factor = [1.0, -0.003, 7e5, -1e-9][i / 4 % 4];
+                let gradient = Gradient::new::<bf16>(scale, &sum, factor).expect("ordinary constants");
+                // Evenly, and of few bits, as bf16 has them.
+                let x: Vec<f32> = (0..1024)
+                    .map(|j| max - (60.0 * unit() / scale) as f32 * [1.0, 0.01][j % 2])
+                    .map(|x| if i % 2 == 0 { x } else { bf16::from_f32(x).to_f32().min(max) })
+                    .collect();
+                let Ok(values) = dispatch_certified(backend, Values { gradient: &gradient, x: &x }) else { continue };
+                let softmax = Softmax::new(&Base::new(scale), max.into(), sum.rest, factor);
+                for (x, value) in x.iter().zip(values) {
+                    if *x > gradient.least {
+                        let defined = softmax.value::<f64>(softmax.sixteenths(f64::from(*x)));
+                        largest = largest.max((f64::from(value) / defined - 1.0).abs());
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        if compared == 0 {
+            std::println!("no level of this machine has fused operations: nothing is certified here");
+            return;
+        }
+        // Neither beyond the bound of the head of this file nor far below it.
+        assert!(largest < f64::from(WINDOW) / 3.0 && largest > f64::from(WINDOW) / 12.0, "{largest:e}");
+    }
 }

@@ -6,7 +6,7 @@ mod forward;
 mod gradient;
 
 pub use forward::Row;
-pub use gradient::{Gradient, ends};
+pub use gradient::{BLOCK, Gradient, Way};
 
 use crate::lanes::{MAX_LANES, Singles};
 
