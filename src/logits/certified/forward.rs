@@ -11,7 +11,7 @@
 //!
 //! Together below [`RELATIVE`], and 2^-53 a chunk. Beside that the definition rounds each term to a unit, which loses at most half of one, or
 //! leaves it out where it is smaller than that; and here a term below 2^-500 counts as that. What the bound says of the ratio it says of its
-//! `log1p` too, whose slope is at most 1, and whose own error is 2^-47 on either side.
+//! `log1p` too, whose slope is at most 1, and whose own error is 2^-47 on either side. What decides is twice the bound.
 
 use super::Range;
 use crate::elementary::lanes::log1p;
@@ -55,12 +55,13 @@ pub struct Approximation {
 }
 
 impl Approximation {
-    /// The defined one, if the bound decides it.
+    /// The defined one, if a window of twice the bound decides it.
     pub fn decided(self) -> Option<LogSumExp> {
         let Self { rest, bound, max } = self;
-        let least = on_grid(rest - bound);
+        let window = 2.0 * bound;
+        let least = on_grid(rest - window);
         // False for NaN.
-        let certain = least == on_grid(rest + bound) && bound < rest;
+        let certain = least == on_grid(rest + window) && window < rest;
         certain.then_some(LogSumExp { rest: least, max, reserved: 0 })
     }
 }
@@ -275,9 +276,9 @@ mod tests {
             return;
         }
         let (largest, [decided, open, wrong]) = distances(mixed, 6_000);
-        assert!(largest <= 0.75, "{largest}");
+        assert!(largest <= 1.0, "{largest}");
         // Most are decided, some are not, and of those the definition is needed for some.
-        assert!(decided > 4 * open && open > 0 && wrong > 0, "{decided} {open} {wrong}");
+        assert!(decided > 2 * open && open > 0 && wrong > 0, "{decided} {open} {wrong}");
         // A bound that is much too wide would hide a wrong one.
         let (largest, _) = distances(lined_up, 4_000);
         assert!(largest <= 1.0 && largest > 0.5, "{largest}");
