@@ -4,7 +4,7 @@
 use super::counts::Counts;
 use super::kernel::{Rows, count};
 use super::log_ratios::log_ratios;
-use super::settle::{settle, settle_rows};
+use super::settle::Settling;
 use super::stage::{ROWS, Stage, Staged};
 use super::{Beside, OutputSlices, Pairs, RESULTS, place};
 use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, dispatch};
@@ -29,7 +29,7 @@ impl Rows for ByValue<'_> {
         }
         for at in 0..rows {
             count(inputs::<f64>(&pairs, at), 0.0, 1, 0, counts);
-            settle_rows(self.0, pairs, outputs, at, 1, counts);
+            Settling::new(self.0).rows(pairs, outputs, at, 1, counts);
         }
     }
 }
@@ -50,6 +50,7 @@ impl Kernel for NearestKernel<'_, '_, '_> {
     fn run<L: Lanes>(self) {
         let Self { formula, backend, pairs, outputs, rows, counts } = self;
         let mut stage = Stage::ZERO;
+        let beta = formula.beta();
         let mut start = 0;
         while start < rows {
             let n = (rows - start).min(ROWS);
@@ -77,27 +78,31 @@ impl Kernel for NearestKernel<'_, '_, '_> {
                 };
                 let mut columns = Columns { results: outputs, at: start + at };
                 let mut results = Nearest::new(&mut columns, weight);
-                let beta = Tracked::from_f64(formula.beta());
                 let (u, v, h) = (stage.u.get::<L>(at), stage.v.get::<L>(at), stage.h.get::<L>(at));
-                results.put::<{ place::CHOSEN_REWARD }>(beta * u);
-                results.put::<{ place::REJECTED_REWARD }>(beta * v);
-                results.put::<{ place::MARGIN }>(beta * h);
+                results.put::<{ place::CHOSEN_REWARD }>(reward(beta, u));
+                results.put::<{ place::REJECTED_REWARD }>(reward(beta, v));
+                results.put::<{ place::MARGIN }>(reward(beta, h));
                 results.put_weighed::<{ place::LOSS }>(stage.loss.get(at));
-                let by_u = results.put_weighed::<{ place::GRAD_CHOSEN }>(stage.by_u.get(at));
-                results.opposite::<{ place::GRAD_REF_CHOSEN }>(by_u);
-                let by_v = results.put_weighed::<{ place::GRAD_REJECTED }>(stage.by_v.get(at));
-                results.opposite::<{ place::GRAD_REF_REJECTED }>(by_v);
+                results.put_weighed_both::<{ place::GRAD_CHOSEN }, { place::GRAD_REF_CHOSEN }>(stage.by_u.get(at));
+                results.put_weighed_both::<{ place::GRAD_REJECTED }, { place::GRAD_REF_REJECTED }>(stage.by_v.get(at));
                 results.put_weighed::<{ place::GRAD_BETA }>(stage.by_beta.get(at));
                 let unsettled = results.undecided() & valid;
                 count(inputs::<L>(&pairs, start + at), h.with_bound().0, valid, valid & !unsettled, counts);
                 if unsettled != 0 {
-                    settle_rows(formula, pairs, outputs, start + at, unsettled, counts);
+                    let settling = Settling { tried: true, ..Settling::new(formula) };
+                    settling.rows(pairs, outputs, start + at, unsettled, counts);
                 }
                 at += L::N;
             }
             start += n;
         }
     }
+}
+
+/// `beta` times a log-ratio. That of a loss without beta is the log-ratio itself, which is often on a midpoint: a product would have a bound.
+#[inline(always)]
+fn reward<L: Lanes>(beta: f64, log_ratio: Tracked<L>) -> Tracked<L> {
+    if beta == 1.0 { log_ratio } else { log_ratio * Tracked::from_f64(beta) }
 }
 
 /// Policy chosen, policy rejected, reference chosen, reference rejected.
@@ -121,5 +126,5 @@ pub fn one_by_value(
 ) {
     // What is settled counts its own sign of h.
     count(inputs.map(f64::from), 0.0, 1, 0, counts);
-    settle(formula, inputs, beside, results, counts);
+    Settling::new(formula).row(inputs, beside, results, counts);
 }

@@ -1,7 +1,8 @@
 //! A formula over a few rows at a time: numbers with bounds of their errors go in and come out, and all that losses have in common is
 //! done before and after, once for all of them.
 
-use super::settle::ExactResults;
+use super::settle::SettledRow;
+use crate::exact::{Double, Float384};
 use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, MAX_LANES, dispatch_to_few};
 use crate::losses::{Choice, Pair, PairFormula, Tracked};
 
@@ -101,8 +102,10 @@ pub trait Staged {
     /// Goes over the first rows of the stage. A microcontroller has none of it, for there 384 bits take each row, and nor has one of several
     /// losses: the one that it is does.
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage);
+    /// One row in double-double numbers, where there are lanes.
+    fn doubles(&self, row: &mut SettledRow<'_, Tracked<Double>>);
     /// One row in 384 bits.
-    fn exact(&self, row: &mut ExactResults<'_>);
+    fn exact(&self, row: &mut SettledRow<'_, Float384>);
 }
 
 impl<F: PairFormula> Staged for F {
@@ -119,7 +122,13 @@ impl<F: PairFormula> Staged for F {
         }
     }
     #[inline(never)]
-    fn exact(&self, row: &mut ExactResults<'_>) {
+    fn doubles(&self, row: &mut SettledRow<'_, Tracked<Double>>) {
+        if const { HAS_WIDE && !F::ONE_OF_SEVERAL } {
+            self.evaluate(row);
+        }
+    }
+    #[inline(never)]
+    fn exact(&self, row: &mut SettledRow<'_, Float384>) {
         self.evaluate(row);
     }
 }
