@@ -486,7 +486,10 @@ mod tests {
             let (sum, lost) = a.sum(near);
             let lacking = judged(a) + judged(near) - judged(sum);
             // Adding up what was lost is rounded.
-            assert!(lacking.abs() <= float(lost) * float(1.0 + 2.0 * f64::EPSILON), "{a:?} + {near:?} = {sum:?}, without {lost:e}");
+            assert!(
+                lacking.abs() <= float(lost) * float(1.0 + 2.0 * f64::EPSILON),
+                "{a:?} + {near:?} = {sum:?}, without {lost:e}"
+            );
             let largest = a.high.abs().max(near.high.abs());
             assert!(lost <= power_of_two(-104) * largest, "{a:?} + {near:?} = {sum:?}, without {lost:e}");
             assert!(sum.high + sum.low == sum.high);
@@ -598,8 +601,9 @@ mod tests {
         let mut ties = 0;
         for _ in 0..200_000 {
             // A midpoint or its neighbours, subnormal numbers too, and something beside it.
-            let single = f32::from_bits(bits.next() & 0xff7f_ffff);
-            let middle = f64::from(single) * (1.0 + f64::from(bits.next() % 3) * power_of_two(-24));
+            let pattern = bits.next() & 0xff7f_ffff;
+            let [single, next] = [pattern, pattern + 1].map(|pattern| f64::from(f32::from_bits(pattern)));
+            let middle = single + (next - single) * 0.5 * f64::from(bits.next() % 3);
             let low = match bits.next() % 4 {
                 0 => 0.0,
                 1 => middle * power_of_two(-54),
@@ -624,7 +628,6 @@ mod tests {
                 }
             }
         }
-        std::eprintln!("{ties}");
         assert!(ties > 5_000, "{ties}");
         // Parts that 384 bits would not have beside each other.
         assert!(Double { high: 1.0 + power_of_two(-24), low: 1e-200 }.rounded(0.0).is_none());

@@ -32,8 +32,10 @@ pub trait Value: Copy {
     fn distance(self, other: Self) -> Self::Bound;
     /// The sum, and the magnitude of what rounding took from it.
     fn sum_with(self, other: Self) -> (Self, Self::Bound);
-    /// The product, and what rounding took from it at most.
-    fn product(self, other: Self) -> (Self, Self::Bound);
+    /// Where it is a power of two of ordinary size or 0, and products by it are exact, as far as that helps.
+    fn is_short(self) -> Mask<Self>;
+    /// The product, and what rounding took from it at most; `short` says where a factor is so, if that is known.
+    fn product(self, other: Self, short: Option<Mask<Self>>) -> (Self, Self::Bound);
     /// The reciprocal, and its own relative error at most.
     fn reciprocal(self) -> (Self, Self::Bound);
     /// `e^self`.
@@ -78,6 +80,10 @@ const ELEMENTARY: f64 = 1.0 / (1_u64 << 47) as f64;
 /// The relative error of a square root, with room.
 const SQUARE_ROOT: f64 = 4.0 * f64::EPSILON;
 
+/// Powers of two up to here, and down to its reciprocal, are ordinary: no formula multiplies so many of them that a product of the
+/// inputs leaves the range of normal numbers.
+const SHORT: f64 = 1e30;
+
 /// `e^-|z|` is taken as 0 where it is less.
 const LEFT_OUT: f64 = 1e-138;
 
@@ -120,13 +126,30 @@ impl<L: Lanes> Value for L {
         (sum, ((self - (sum - part)) + (other - part)).abs())
     }
     #[inline(always)]
-    fn product(self, other: Self) -> (Self, L) {
+    fn is_short(self) -> L::Mask {
+        let (zero, infinite) = (L::splat(0.0), L::splat(f64::NEG_INFINITY));
+        // A significand without bits makes infinity of it here, any other NaN.
+        let power = self.bit_or(infinite).eq(infinite);
+        let ordinary = L::and(L::splat(1.0 / SHORT).lt(self.abs()), self.abs().lt(L::splat(SHORT)));
+        L::or(L::and(power, ordinary), self.eq(zero))
+    }
+    #[inline(always)]
+    fn product(self, other: Self, short: Option<L::Mask>) -> (Self, L) {
         let product = self * other;
-        (product, product.abs() * L::splat(f64::EPSILON) + L::splat(TINY))
+        let (part, least) = match short {
+            None => (L::splat(f64::EPSILON), L::splat(TINY)),
+            Some(short) => {
+                let zero = L::splat(0.0);
+                (L::select(short, zero, L::splat(f64::EPSILON)), L::select(short, zero, L::splat(TINY)))
+            }
+        };
+        // Infinity has a bound of infinity or NaN.
+        (product, product.abs() * part + least)
     }
     #[inline(always)]
     fn reciprocal(self) -> (Self, L) {
-        (L::splat(1.0) / self, L::splat(f64::EPSILON))
+        let own = L::select(self.is_short(), L::splat(0.0), L::splat(f64::EPSILON));
+        (L::splat(1.0) / self, own)
     }
     #[inline(always)]
     fn exp(self) -> Self {
@@ -201,7 +224,12 @@ impl Value for Double {
         Double::sum(self, other)
     }
     #[inline(always)]
-    fn product(self, other: Self) -> (Self, f64) {
+    fn is_short(self) -> bool {
+        // It knows by itself which products are exact.
+        false
+    }
+    #[inline(always)]
+    fn product(self, other: Self, _: Option<bool>) -> (Self, f64) {
         Double::product(self, other)
     }
     #[inline(always)]
@@ -291,23 +319,29 @@ impl<V: Value> Tracked<V> {
         Self::bounded(sum, error)
     }
 
+    /// Where a factor is short. Parameters and columns alone are asked, which have no bound and often are; of what is the same for all rows
+    /// the compiler asks once.
     #[inline(always)]
-    fn product(self, other: Self) -> Self {
-        let zero = V::Bound::splat(0.0);
-        let (product, lost) = self.value.product(other.value);
+    fn short(self, other: Self) -> Option<Mask<V>> {
+        match (self.error, other.error) {
+            (None, None) => Some(V::Bound::or(self.value.is_short(), other.value.is_short())),
+            (None, Some(_)) => Some(self.value.is_short()),
+            (Some(_), None) => Some(other.value.is_short()),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
+    #[inline(always)]
+    fn product(self, other: Self, short: Option<Mask<V>>) -> Self {
+        let (product, lost) = self.value.product(other.value, short);
         let (a, b) = (self.value.rough().abs(), other.value.rough().abs());
         let carried = match (self.error, other.error) {
             (None, None) => return Self::bounded(product, lost),
             (Some(error), None) => b * error,
             (None, Some(error)) => a * error,
+            // What underflows here is far below all that counts.
             (Some(own), Some(error)) => (a + own) * error + b * own,
         };
-        if !V::APART {
-            // What rounding takes from a lane's product has room for this underflow.
-            return Self::bounded(product, lost + carried);
-        }
-        let exact = V::Bound::and(self.bound().eq(zero), other.bound().eq(zero));
-        let carried = V::Bound::select(exact, zero, carried + V::Bound::splat(TINY));
         Self::bounded(product, lost + carried)
     }
 
@@ -353,7 +387,7 @@ fn sum_apart<V: Value>(a: Tracked<V>, b: Tracked<V>) -> Tracked<V> {
 
 #[inline(never)]
 fn product_apart<V: Value>(a: Tracked<V>, b: Tracked<V>) -> Tracked<V> {
-    a.product(b)
+    a.product(b, None)
 }
 
 #[inline(never)]
@@ -428,7 +462,7 @@ impl<V: Value> Mul for Tracked<V> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        if V::APART { product_apart(self, other) } else { self.product(other) }
+        if V::APART { product_apart(self, other) } else { self.product(other, self.short(other)) }
     }
 }
 
@@ -440,7 +474,7 @@ impl<V: Value> Div for Tracked<V> {
     )]
     #[inline(always)]
     fn div(self, other: Self) -> Self {
-        self * other.recip()
+        if V::APART { self * other.recip() } else { self.product(other.recip(), Some(other.value.is_short())) }
     }
 }
 

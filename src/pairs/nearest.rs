@@ -50,7 +50,7 @@ impl Kernel for NearestKernel<'_, '_, '_> {
     fn run<L: Lanes>(self) {
         let Self { formula, backend, pairs, outputs, rows, counts } = self;
         let mut stage = Stage::ZERO;
-        let beta = formula.beta();
+        let beta = Tracked::from_f64(formula.beta());
         let mut start = 0;
         while start < rows {
             let n = (rows - start).min(ROWS);
@@ -79,9 +79,9 @@ impl Kernel for NearestKernel<'_, '_, '_> {
                 let mut columns = Columns { results: outputs, at: start + at };
                 let mut results = Nearest::new(&mut columns, weight);
                 let (u, v, h) = (stage.u.get::<L>(at), stage.v.get::<L>(at), stage.h.get::<L>(at));
-                results.put::<{ place::CHOSEN_REWARD }>(reward(beta, u));
-                results.put::<{ place::REJECTED_REWARD }>(reward(beta, v));
-                results.put::<{ place::MARGIN }>(reward(beta, h));
+                results.put::<{ place::CHOSEN_REWARD }>(beta * u);
+                results.put::<{ place::REJECTED_REWARD }>(beta * v);
+                results.put::<{ place::MARGIN }>(beta * h);
                 results.put_weighed::<{ place::LOSS }>(stage.loss.get(at));
                 results.put_weighed_both::<{ place::GRAD_CHOSEN }, { place::GRAD_REF_CHOSEN }>(stage.by_u.get(at));
                 results.put_weighed_both::<{ place::GRAD_REJECTED }, { place::GRAD_REF_REJECTED }>(stage.by_v.get(at));
@@ -97,12 +97,6 @@ impl Kernel for NearestKernel<'_, '_, '_> {
             start += n;
         }
     }
-}
-
-/// `beta` times a log-ratio. That of a loss without beta is the log-ratio itself, which is often on a midpoint: a product would have a bound.
-#[inline(always)]
-fn reward<L: Lanes>(beta: f64, log_ratio: Tracked<L>) -> Tracked<L> {
-    if beta == 1.0 { log_ratio } else { log_ratio * Tracked::from_f64(beta) }
 }
 
 /// Policy chosen, policy rejected, reference chosen, reference rejected.

@@ -78,9 +78,9 @@ impl<'f> Settling<'f> {
         let formula = self.formula;
         let [pc, pr, rc, rr] = inputs.map(f64::from);
         let (u, v) = (Tracked::difference(pc, rc), Tracked::difference(pr, rr));
-        let (beta, h) = (Tracked::from_f64(formula.beta()), u - v);
+        let h = u - v;
         let mut row = self.deciding(beside, results);
-        row.rewards(beta * u, beta * v, beta * h);
+        row.rewards(Tracked::from_f64(formula.beta()), [u, v, h]);
         if row.decided {
             let mut stage = Stage::ZERO;
             stage.u.set(0, u);
@@ -100,11 +100,13 @@ impl<'f> Settling<'f> {
     #[inline(never)]
     fn by_doubles(self, inputs: &[f32; 4], beside: Beside, results: &mut [f32; RESULTS]) -> bool {
         let (formula, mut sink) = (self.formula, self.deciding(beside, results));
-        let mut row = SettledRow::new(formula, inputs, beside.column, &mut sink);
-        let (beta, u, v, h) = (row.beta(), row.u(), row.v(), row.h());
+        let [pc, pr, rc, rr] = inputs.map(|x| Double::new(x.into()));
+        let (u, v) = (Tracked::difference(pc, rc), Tracked::difference(pr, rr));
+        let ratios = [u, v, u - v];
+        let mut row = SettledRow::new(formula, &ratios, beside.column, &mut sink);
         formula.doubles(&mut row);
         let defined = row.defined;
-        sink.rewards(beta * u, beta * v, beta * h);
+        sink.rewards(Tracked::from_f64(formula.beta()), ratios);
         defined && sink.decided
     }
 
@@ -134,12 +136,10 @@ impl<V: Value<Bound = f64>> Deciding<'_, V> {
         }
     }
 
-    fn rewards(&mut self, chosen: Tracked<V>, rejected: Tracked<V>, margin: Tracked<V>) {
-        for (place, value) in
-            [(place::CHOSEN_REWARD, chosen), (place::REJECTED_REWARD, rejected), (place::MARGIN, margin)]
-        {
+    fn rewards(&mut self, beta: Tracked<V>, ratios: [Tracked<V>; 3]) {
+        for (place, ratio) in [place::CHOSEN_REWARD, place::REJECTED_REWARD, place::MARGIN].into_iter().zip(ratios) {
             if self.wanted >> place & 1 == 1 {
-                self.put_plain(place, place, value);
+                self.put_plain(place, place, beta * ratio);
             }
         }
     }
@@ -155,8 +155,14 @@ impl<V: Value<Bound = f64>> ResultSink<Tracked<V>> for Deciding<'_, V> {
 
 /// A number that settles rows: what it does that [`Real`] does not say.
 pub trait SettlingNumber: Real {
-    /// `(policy chosen - reference chosen) - (policy rejected - reference rejected)`.
-    fn log_ratio(inputs: &[f32; 4]) -> Self;
+    /// What log-ratios are made of.
+    type Ratios;
+    /// The chosen log-ratio.
+    fn u(ratios: &Self::Ratios) -> Self;
+    /// The rejected log-ratio.
+    fn v(ratios: &Self::Ratios) -> Self;
+    /// The chosen log-ratio less the rejected one.
+    fn h(ratios: &Self::Ratios) -> Self;
     /// Times an `f64`, taken exactly.
     fn times(self, factor: f64) -> Self;
     /// Whether a comparison holds, for all that is known.
@@ -165,8 +171,16 @@ pub trait SettlingNumber: Real {
     fn evaluate(formula: &dyn Staged, row: &mut SettledRow<'_, Self>);
 }
 
+/// Numbers of 384 bits are large: each is computed when it is asked for.
 impl SettlingNumber for Float384 {
-    fn log_ratio(inputs: &[f32; 4]) -> Self {
+    type Ratios = [f32; 4];
+    fn u(&[policy, _, reference, _]: &[f32; 4]) -> Self {
+        log_ratio(&[policy, 0.0, reference, 0.0])
+    }
+    fn v(&[_, policy, _, reference]: &[f32; 4]) -> Self {
+        log_ratio(&[policy, 0.0, reference, 0.0])
+    }
+    fn h(inputs: &[f32; 4]) -> Self {
         log_ratio(inputs)
     }
     fn times(mut self, factor: f64) -> Self {
@@ -182,10 +196,15 @@ impl SettlingNumber for Float384 {
 }
 
 impl SettlingNumber for Tracked<Double> {
-    #[inline(never)]
-    fn log_ratio(inputs: &[f32; 4]) -> Self {
-        let [pc, pr, rc, rr] = inputs.map(|x| Double::new(x.into()));
-        Tracked::difference(pc, rc) - Tracked::difference(pr, rr)
+    type Ratios = [Self; 3];
+    fn u(&[u, ..]: &[Self; 3]) -> Self {
+        u
+    }
+    fn v(&[_, v, _]: &[Self; 3]) -> Self {
+        v
+    }
+    fn h(&[.., h]: &[Self; 3]) -> Self {
+        h
     }
     fn times(self, factor: f64) -> Self {
         self * Self::from_f64(factor)
@@ -245,23 +264,23 @@ impl<R: Real> ResultSink<R> for Summing<'_, R> {
 }
 
 /// One row in 384 bits or double-double numbers: what is asked for is computed each time, and what comes goes to its sink at once.
-pub struct SettledRow<'r, R> {
+pub struct SettledRow<'r, R: SettlingNumber> {
     beta: f64,
-    inputs: &'r [f32; 4],
+    ratios: &'r R::Ratios,
     column: f32,
     defined: bool,
     sink: &'r mut dyn ResultSink<R>,
 }
 
 impl<'r, R: SettlingNumber> SettledRow<'r, R> {
-    fn new(formula: &dyn Staged, inputs: &'r [f32; 4], column: f32, sink: &'r mut dyn ResultSink<R>) -> Self {
-        Self { beta: formula.beta(), inputs, column, defined: true, sink }
+    fn new(formula: &dyn Staged, ratios: &'r R::Ratios, column: f32, sink: &'r mut dyn ResultSink<R>) -> Self {
+        Self { beta: formula.beta(), ratios, column, defined: true, sink }
     }
 
     /// Adds what a formula gives, times a factor, to sums. Without them, where the row is not defined.
     pub fn add(&mut self, factor: f64, formula: &dyn Staged, sums: &mut Sums<R>) {
         let sink = &mut Summing { factor, sums };
-        let mut part = SettledRow::new(formula, self.inputs, self.column, sink);
+        let mut part = SettledRow::new(formula, self.ratios, self.column, sink);
         R::evaluate(formula, &mut part);
         self.defined &= part.defined;
     }
@@ -287,21 +306,19 @@ impl<R: SettlingNumber> Pair<R> for SettledRow<'_, R> {
         R::from_f64(self.beta)
     }
     fn u(&self) -> R {
-        let &[policy, _, reference, _] = self.inputs;
-        R::log_ratio(&[policy, 0.0, reference, 0.0])
+        R::u(self.ratios)
     }
     fn v(&self) -> R {
-        let &[_, policy, _, reference] = self.inputs;
-        R::log_ratio(&[policy, 0.0, reference, 0.0])
+        R::v(self.ratios)
     }
     fn h(&self) -> R {
-        R::log_ratio(self.inputs)
+        R::h(self.ratios)
     }
     fn column(&self) -> R {
         R::from_f64(self.column.into())
     }
     fn z(&self) -> R {
-        R::log_ratio(self.inputs).times(self.beta)
+        self.h().times(self.beta)
     }
     fn nowhere(&mut self, outside: R::Mask) {
         self.defined &= !R::may_hold(outside);
