@@ -164,6 +164,7 @@ impl Kernel for KlKernel<'_, '_> {
 #[inline(always)]
 fn put<V: Value>(kind: KlEstimate, d: Tracked<V>, sink: &mut impl Sink<V::Bound>) -> u32 {
     let mut out = Nearest::new(sink, None);
+    out.depend_on(d);
     let [estimate, by_policy] = estimate_of(kind, d);
     out.put::<0>(estimate);
     out.put::<1>(by_policy);

@@ -129,6 +129,14 @@ impl<'s, V: Value, S: Sink<V::Bound>> Nearest<'s, V, S> {
         Self { sink, weight, decided: zero.eq(zero) }
     }
 
+    /// Says on what all results depend: where it is not finite none is decided, whichever are asked for.
+    #[inline(always)]
+    pub fn depend_on(&mut self, argument: Tracked<V>) {
+        let (argument, _) = argument.with_bound();
+        let finite = argument.rough().abs().lt(V::Bound::splat(f64::INFINITY));
+        self.decided = V::Bound::and(self.decided, finite);
+    }
+
     /// Takes a result that no weight multiplies.
     #[inline(always)]
     pub fn put<const PLACE: usize>(&mut self, result: Tracked<V>) {

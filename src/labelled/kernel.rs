@@ -40,6 +40,7 @@ impl<'s, V: Value, S: Sink<V::Bound>> Rows<'s, V, S> {
     /// Hands all results on and returns the lanes of which one is undecided.
     #[inline(always)]
     pub fn evaluate<F: AnswerFormula>(mut self, formula: &F) -> u32 {
+        self.out.depend_on(self.shifted);
         self.out.put::<{ place::REWARD }>(self.beta * self.u);
         // Of a loss that has none.
         self.out.put_sure::<{ place::GRAD_BIAS }>(V::Bound::splat(0.0));

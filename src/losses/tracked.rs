@@ -302,6 +302,12 @@ impl<V: Value> Tracked<V> {
         }
     }
 
+    /// The same, and undecided where the mask holds.
+    #[inline(always)]
+    pub fn unless(self, mask: Mask<V>) -> Self {
+        Self { error: Some(V::Bound::select(mask, V::Bound::splat(f64::INFINITY), self.bound())), ..self }
+    }
+
     /// The nearest `f32`, and where it is that to the exact value too and finite.
     #[inline(always)]
     pub fn decided(self) -> (V::Bound, Mask<V>) {

@@ -147,8 +147,10 @@ impl<F: PairFormula> Kernel for FormulaKernel<'_, F> {
         let Self { formula, rows, stage } = self;
         let zero = L::splat(0.0);
         let beta = L::splat(formula.beta());
+        // What the columns have place for, so that the condition of the loop vouches for their length.
+        let n = rows.next_multiple_of(L::N).min(ROWS);
         let mut at = 0;
-        while at < rows {
+        while at + L::N <= n {
             let nothing = Tracked::new(zero);
             let (u, v, h) = (stage.u.get(at), stage.v.get(at), stage.h.get(at));
             let column = L::load_f64(&stage.column, at);
@@ -166,13 +168,11 @@ impl<F: PairFormula> Kernel for FormulaKernel<'_, F> {
                 by_beta: nothing,
             };
             formula.evaluate(&mut row);
-            let (loss, error) = row.loss.with_bound();
             // Where the loss is not defined nothing is decided.
-            let error = L::select(row.outside, L::splat(f64::INFINITY), error);
-            stage.loss.set(at, Tracked::with_error(loss, error));
-            stage.by_u.set(at, row.by_u);
-            stage.by_v.set(at, row.by_v);
-            stage.by_beta.set(at, row.by_beta);
+            stage.loss.set(at, row.loss.unless(row.outside));
+            stage.by_u.set(at, row.by_u.unless(row.outside));
+            stage.by_v.set(at, row.by_v.unless(row.outside));
+            stage.by_beta.set(at, row.by_beta.unless(row.outside));
             at += L::N;
         }
     }
