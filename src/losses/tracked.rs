@@ -127,9 +127,9 @@ impl<L: Lanes> Value for L {
     }
     #[inline(always)]
     fn is_short(self) -> L::Mask {
-        let (zero, infinite) = (L::splat(0.0), L::splat(f64::NEG_INFINITY));
-        // A significand without bits makes infinity of it here, any other NaN.
-        let power = self.bit_or(infinite).eq(infinite);
+        let (zero, one, rest) = (L::splat(0.0), L::splat(1.0), L::splat(f64::NEG_INFINITY));
+        // Its significand as that of a number from 1 to 2.
+        let power = self.bit_or(rest).bits_sub(rest).bits_add(one).eq(one);
         let ordinary = L::and(L::splat(1.0 / SHORT).lt(self.abs()), self.abs().lt(L::splat(SHORT)));
         L::or(L::and(power, ordinary), self.eq(zero))
     }
