@@ -9,9 +9,9 @@
 //! Worked values at policy -1.5, reference -2 (d = 0.5): 0.5, 0.125, 0.106530659712633; derivatives 1, 0.5, 0.393469340287367.
 
 use crate::error::{check_length, check_offsets};
-use crate::exact::{BLOCK, Float384, log_ratio, rough_log_ratio};
-use crate::lanes::{Backend, Kernel, Lanes, dispatch};
-use crate::losses::{Real, Tracked};
+use crate::exact::{BLOCK, Double, Float384, log_ratio, rough_log_ratio};
+use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, dispatch};
+use crate::losses::{Real, Tracked, Value};
 use crate::metrics::Sums;
 use crate::outputs::{Columns, Nearest, Sink};
 use crate::{Error, ExactSum, NAN};
@@ -162,8 +162,9 @@ impl Kernel for KlKernel<'_, '_> {
 
 /// Hands the results on and returns the lanes of which one is undecided.
 #[inline(always)]
-fn put<L: Lanes>(kind: KlEstimate, d: Tracked<L>, sink: &mut impl Sink<L>) -> u32 {
+fn put<V: Value>(kind: KlEstimate, d: Tracked<V>, sink: &mut impl Sink<V::Bound>) -> u32 {
     let mut out = Nearest::new(sink, None);
+    out.depend_on(d);
     let [estimate, by_policy] = estimate_of(kind, d);
     out.put::<0>(estimate);
     out.put::<1>(by_policy);
@@ -197,11 +198,21 @@ fn one(kind: KlEstimate, policy: f32, reference: f32) -> [f32; 2] {
     let mut results = [NAN; 2];
     let inputs = [policy, 0.0, reference, 0.0];
     let rough = rough_log_ratio(&inputs);
-    let d = Tracked::difference(policy.into(), reference.into());
-    if rough.is_finite() && put(kind, d, &mut results) & 1 == 0 {
+    if rough.is_nan() {
         return results;
     }
-    if rough.is_nan() { [NAN; 2] } else { exact(kind, &inputs) }
+    let d = Tracked::difference(f64::from(policy), reference.into());
+    if rough.is_finite() && (put(kind, d, &mut results) == 0 || HAS_WIDE && by_doubles(kind, &inputs, &mut results)) {
+        return results;
+    }
+    exact(kind, &inputs)
+}
+
+/// Whether double-double numbers decide both.
+#[inline(never)]
+fn by_doubles(kind: KlEstimate, &[policy, _, reference, _]: &[f32; 4], results: &mut [f32; 2]) -> bool {
+    let d = Tracked::difference(Double::new(policy.into()), Double::new(reference.into()));
+    put(kind, d, results) == 0
 }
 
 #[cold]

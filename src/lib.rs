@@ -82,15 +82,15 @@
 //!   its back ends: one lane, the crate `wide`, AVX2, AVX-512. [`Backend`] picks one at run time. The definition has no fused multiply-add: where
 //!   hardware lacks it, emulating it costs hundreds of times as much. Certified kernels have: approximations that are taken where a bound says
 //!   that the definition's result is the same ([`Backend::by_definition`] goes without). Unsafe code lives here and in `capi`.
-//! - `exact` has the sum of `f32` values that no order changes, and a floating-point number of 384 bits.
+//! - `exact` has the sum of `f32` values that no order changes, double-double numbers, and a floating-point number of 384 bits.
 //! - [`elementary`] has exp, log and their relatives over lanes, with a relative error below 2^-48. The public functions test whether
 //!   that decides the rounding, and take 384 bits where it does not.
 //! - [`losses`] has one file a formula and the list of all losses, from which everything that repeats them is made. A formula is written
 //!   once over `Real`, in plain operators. Three kinds of numbers implement `Real`: lanes of `f64` that notice where a sum cancels
-//!   (`Checked`), one `f64` with a bound of its error (`Tracked`), and 384 bits.
+//!   (`Checked`), `f64` and double-double numbers with a bound of their error (`Tracked`), and 384 bits.
 //! - `pairs`, [`labelled`] and [`listed`] are the kernels, one for each shape of data: they make log-ratios and rewards, ask the formula, apply
 //!   weights and round. `pairs` computes in lanes and settles the rows whose sums cancelled, and those with NaN or infinity: the bound
-//!   decides most of them, 384 bits the others, and both give the nearest `f32`. Which rows those are is decided by the same operations
+//!   of an `f64` decides most of them, that of a double-double number most others, 384 bits the rest, and all give the nearest `f32`. Which rows those are is decided by the same operations
 //!   everywhere, so that the bits stay the same. [`labelled`] goes over lanes with bounds, as
 //!   `pairs` does with losses by value, and settles what they leave undecided; [`listed`] settles every row.
 //! - `outputs` and `tally` are the macros that list the results of a row, and the counts and sums of metrics, in one place each; `outputs`

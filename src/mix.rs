@@ -2,10 +2,10 @@
 
 use crate::Error;
 use crate::evaluate::formula;
-use crate::exact::Float384;
-use crate::lanes::Backend;
-use crate::losses::{Loss, NLL, Pair, Parameter};
-use crate::pairs::{ExactResults, Stage, Staged};
+use crate::exact::{Double, Float384};
+use crate::lanes::{Backend, HAS_WIDE};
+use crate::losses::{Loss, NLL, Pair, Parameter, Tracked};
+use crate::pairs::{SettledRow, SettlingNumber, Stage, Staged};
 
 /// A weighted sum of losses of pairs, itself a loss of pairs: MPO (Wang et al. 2024, arXiv 2411.10442) is 0.8 DPO + 0.2 BCO + the likelihood of the chosen
 /// answer, and RPO (Pang et al. 2024, arXiv 2404.19733) a loss and the likelihood.
@@ -112,6 +112,18 @@ impl Mix {
     }
 }
 
+impl Mix {
+    fn settle<R: SettlingNumber>(&self, row: &mut SettledRow<'_, R>) {
+        let mut sums = [R::from_f64(0.0); 4];
+        for (weight, formula) in self.formulas() {
+            row.add(weight, formula, &mut sums);
+        }
+        let [loss, ..] = &mut sums;
+        *loss = *loss + row.column() * R::from_f64(self.nll.unwrap_or_default());
+        row.take(sums);
+    }
+}
+
 impl Staged for Mix {
     fn beta(&self) -> f64 {
         let betas = self.formulas().map(|(_, formula)| formula.beta());
@@ -124,13 +136,12 @@ impl Staged for Mix {
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage) {
         stage.add_up(backend, rows, self.formulas(), self.nll.unwrap_or_default());
     }
-    fn exact(&self, row: &mut ExactResults<'_>) {
-        let mut sums = [Float384::ZERO; 4];
-        for (weight, formula) in self.formulas() {
-            row.add(weight, formula, &mut sums);
+    fn doubles(&self, row: &mut SettledRow<'_, Tracked<Double>>) {
+        if HAS_WIDE {
+            self.settle(row);
         }
-        let [loss, ..] = &mut sums;
-        *loss = *loss + row.column() * Float384::from_f64(self.nll.unwrap_or_default());
-        row.take(sums);
+    }
+    fn exact(&self, row: &mut SettledRow<'_, Float384>) {
+        self.settle(row);
     }
 }

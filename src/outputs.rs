@@ -1,7 +1,7 @@
 //! The results of rows: the macro that lists them in one place, and where kernels put them.
 
 use crate::lanes::Lanes;
-use crate::losses::Tracked;
+use crate::losses::{Tracked, Value};
 
 /// Declares every result in turn: its place, its name as a column, its name in a single row, what it is.
 macro_rules! outputs {
@@ -54,6 +54,8 @@ pub(crate) use outputs;
 
 /// Takes the results of a block of rows, each by its place among all.
 pub(crate) trait Sink<L> {
+    /// Whether the result is asked for.
+    fn wants<const PLACE: usize>(&self) -> bool;
     fn put<const PLACE: usize>(&mut self, value: L);
     /// Takes a result that cannot be -0.
     fn put_plain<const PLACE: usize>(&mut self, value: L);
@@ -68,6 +70,10 @@ pub(crate) struct Columns<'r, 'o, const N: usize> {
 }
 
 impl<L: Lanes, const N: usize> Sink<L> for Columns<'_, '_, N> {
+    #[inline(always)]
+    fn wants<const PLACE: usize>(&self) -> bool {
+        self.results[PLACE].is_some()
+    }
     #[inline(always)]
     fn put<const PLACE: usize>(&mut self, value: L) {
         if let Some(to) = &mut self.results[PLACE] {
@@ -91,6 +97,10 @@ impl<L: Lanes, const N: usize> Sink<L> for Columns<'_, '_, N> {
 /// A row alone.
 impl<const N: usize> Sink<f64> for [f32; N] {
     #[inline(always)]
+    fn wants<const PLACE: usize>(&self) -> bool {
+        true
+    }
+    #[inline(always)]
     fn put<const PLACE: usize>(&mut self, value: f64) {
         value.store_result(self, PLACE);
     }
@@ -104,55 +114,76 @@ impl<const N: usize> Sink<f64> for [f32; N] {
     }
 }
 
-/// Takes results with bounds of their errors, weighs those that a weight multiplies, and says of which lanes all are decided.
-pub(crate) struct Nearest<'s, L: Lanes, S> {
+/// Takes results with bounds of their errors, weighs those that a weight multiplies, and says of which lanes all that are asked for are decided.
+pub(crate) struct Nearest<'s, V: Value, S> {
     sink: &'s mut S,
     /// If it is not 1 in every lane.
-    weight: Option<L>,
-    decided: L::Mask,
+    weight: Option<V>,
+    decided: <V::Bound as Lanes>::Mask,
 }
 
-impl<'s, L: Lanes, S: Sink<L>> Nearest<'s, L, S> {
+impl<'s, V: Value, S: Sink<V::Bound>> Nearest<'s, V, S> {
     #[inline(always)]
-    pub fn new(sink: &'s mut S, weight: Option<L>) -> Self {
-        let zero = L::splat(0.0);
+    pub fn new(sink: &'s mut S, weight: Option<V>) -> Self {
+        let zero = V::Bound::splat(0.0);
         Self { sink, weight, decided: zero.eq(zero) }
+    }
+
+    /// Says on what all results depend: where it is not finite none is decided, whichever are asked for.
+    #[inline(always)]
+    pub fn depend_on(&mut self, argument: Tracked<V>) {
+        let (argument, _) = argument.with_bound();
+        let finite = argument.rough().abs().lt(V::Bound::splat(f64::INFINITY));
+        self.decided = V::Bound::and(self.decided, finite);
     }
 
     /// Takes a result that no weight multiplies.
     #[inline(always)]
-    pub fn put<const PLACE: usize>(&mut self, result: Tracked<L>) -> L {
-        let (value, decided) = result.decided();
-        self.decided = L::and(self.decided, decided);
-        self.sink.put::<PLACE>(value);
-        value
+    pub fn put<const PLACE: usize>(&mut self, result: Tracked<V>) {
+        if self.sink.wants::<PLACE>() {
+            let (value, decided) = result.decided();
+            self.decided = V::Bound::and(self.decided, decided);
+            self.sink.put::<PLACE>(value);
+        }
+    }
+
+    /// The result times the weight.
+    #[inline(always)]
+    fn weighed(&self, result: Tracked<V>) -> Tracked<V> {
+        match self.weight {
+            Some(weight) => result * Tracked::new(weight),
+            None => result,
+        }
     }
 
     /// Takes a result, to be weighed.
     #[inline(always)]
-    pub fn put_weighed<const PLACE: usize>(&mut self, result: Tracked<L>) -> L {
-        let weighed = match self.weight {
-            Some(weight) => result * Tracked::new(weight),
-            None => result,
-        };
-        self.put::<PLACE>(weighed)
+    pub fn put_weighed<const PLACE: usize>(&mut self, result: Tracked<V>) {
+        if self.sink.wants::<PLACE>() {
+            self.put::<PLACE>(self.weighed(result));
+        }
     }
 
-    /// Takes again what was taken before.
+    /// Takes a result, to be weighed, whose opposite has a place too.
     #[inline(always)]
-    pub fn again<const PLACE: usize>(&mut self, value: L) {
+    pub fn put_weighed_both<const PLACE: usize, const OPPOSITE: usize>(&mut self, result: Tracked<V>) {
+        if self.sink.wants::<PLACE>() || self.sink.wants::<OPPOSITE>() {
+            let (value, decided) = self.weighed(result).decided();
+            self.decided = V::Bound::and(self.decided, decided);
+            self.sink.put::<PLACE>(value);
+            self.sink.put_opposite::<OPPOSITE>(value);
+        }
+    }
+
+    /// Takes a result that is sure.
+    #[inline(always)]
+    pub fn put_sure<const PLACE: usize>(&mut self, value: V::Bound) {
         self.sink.put::<PLACE>(value);
-    }
-
-    /// Takes the opposite of what was taken before.
-    #[inline(always)]
-    pub fn opposite<const PLACE: usize>(&mut self, value: L) {
-        self.sink.put_opposite::<PLACE>(value);
     }
 
     /// The lanes of which a result is undecided.
     #[inline(always)]
     pub fn undecided(&self) -> u32 {
-        !L::bits(self.decided) & (u32::MAX >> (32 - L::N))
+        !V::Bound::bits(self.decided) & (u32::MAX >> (32 - V::Bound::N))
     }
 }

@@ -21,7 +21,7 @@ use crate::Error;
 use crate::error::check_length;
 use crate::exact::Float384;
 use crate::listed::ListScratch;
-use crate::losses::Real;
+use crate::losses::{Place, Real};
 
 /// What is made of the probability that an answer is preferred.
 #[derive(Clone, Copy, Debug)]
@@ -117,19 +117,23 @@ pub fn optimum(
     for (row, to) in preferences.chunks(n.max(1)).zip(&mut *scratch) {
         let terms = row.iter().zip(behaviour).filter(|(_, weight)| **weight > 0.0);
         let sum = terms.fold(zero, |sum, (p, weight)| sum + psi.of(*p) * Float384::from_f64((*weight).into()));
-        to.exact[0] = sum / compared / Float384::from_f64(tau);
+        to.keep(Place::First, sum / compared / Float384::from_f64(tau));
     }
     // Of the largest exponent the power is 1.
-    let possible = scratch.iter().zip(reference).filter(|(_, r)| **r > 0.0).map(|(x, _)| x.exact[0]);
+    let possible =
+        scratch.iter().zip(reference).filter(|(_, r)| **r > 0.0).map(|(x, _)| x.kept::<Float384>(Place::First));
     let largest = possible.reduce(|a, b| if a.lt(&b) { b } else { a }).unwrap_or(zero);
     let mut sum = zero;
     for (share, r) in scratch.iter_mut().zip(reference) {
         let r = Float384::from_f64((*r).into());
-        share.exact[1] = if r.is_zero() { zero } else { r * (share.exact[0] - largest).exp() };
-        sum = sum + share.exact[1];
+        let exponent: Float384 = share.kept(Place::First);
+        let part = if r.is_zero() { zero } else { r * (exponent - largest).exp() };
+        share.keep(Place::Second, part);
+        sum = sum + part;
     }
     for (to, share) in optimum.iter_mut().zip(scratch) {
-        *to = (share.exact[1] / sum).rounded_by_value();
+        let part: Float384 = share.kept(Place::Second);
+        *to = (part / sum).rounded_by_value();
     }
     Ok(())
 }

@@ -20,7 +20,8 @@
 //! ```
 
 use crate::error::check_length;
-use crate::exact::Float384;
+use crate::exact::{Double, Float384};
+use crate::lanes::HAS_WIDE;
 use crate::losses::{Real, Tracked};
 use crate::{Error, NAN};
 
@@ -103,7 +104,7 @@ impl PolicyWeight {
             0.0
         } else {
             // Rounding keeps the order, so that what is cut off may be so afterwards.
-            nearest(self.value::<Tracked>(q, v), || self.value::<Float384>(q, v)).clamp(0.0, MOST)
+            nearest(self.value(q, v), || self.value(q, v), || self.value(q, v)).clamp(0.0, MOST)
         }
     }
 
@@ -136,8 +137,9 @@ fn positive(name: &'static str, value: f64) -> Result<f64, Error> {
 }
 
 /// The nearest `f32` to a value, by a bound of its error where that is enough.
-fn nearest(bounded: Tracked, exact: impl FnOnce() -> Float384) -> f32 {
-    bounded.rounded().unwrap_or_else(|| exact().rounded_by_value())
+fn nearest(bounded: Tracked, double: impl FnOnce() -> Tracked<Double>, exact: impl FnOnce() -> Float384) -> f32 {
+    let doubled = || if HAS_WIDE { double().rounded() } else { None };
+    bounded.rounded().or_else(doubled).unwrap_or_else(|| exact().rounded_by_value())
 }
 
 /// What WPO takes of an answer: two numbers for each of its tokens.
@@ -190,6 +192,8 @@ pub fn wpo(chosen: TokenSums<'_>, rejected: TokenSums<'_>) -> Result<f32, Error>
             0.0
         });
     }
-    let bounded = (chosen.mean::<Tracked>() + rejected.mean::<Tracked>()).exp();
-    Ok(nearest(bounded, || (chosen.mean::<Float384>() + rejected.mean::<Float384>()).exp()))
+    fn weight<R: Real>(chosen: TokenSums<'_>, rejected: TokenSums<'_>) -> R {
+        (chosen.mean::<R>() + rejected.mean::<R>()).exp()
+    }
+    Ok(nearest(weight(chosen, rejected), || weight(chosen, rejected), || weight(chosen, rejected)))
 }

@@ -6,84 +6,84 @@ use super::outputs::{OutputSlices, RESULTS, place};
 use super::settle::one;
 use super::{Inputs, Labelled, LabelledMetrics};
 use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, MAX_LANES, dispatch};
-use crate::losses::{Answer, AnswerFormula, LabelledLoss, Real, Tracked};
+use crate::losses::{Answer, AnswerFormula, LabelledLoss, Real, Tracked, Value};
 use crate::outputs::{Columns, Nearest, Sink};
 use crate::{NAN, exact};
 
 /// What the formula sees of some rows, and where its results go.
-pub struct Rows<'s, L: Lanes, S> {
-    beta: Tracked<L>,
-    u: Tracked<L>,
-    shifted: Tracked<L>,
-    pub column: L,
+pub struct Rows<'s, V: Value, S> {
+    beta: Tracked<V>,
+    u: Tracked<V>,
+    shifted: Tracked<V>,
+    pub column: V,
     /// 1 where the answer is a desirable one, else 0.
-    desirable: L,
-    out: Nearest<'s, L, S>,
+    desirable: V,
+    out: Nearest<'s, V, S>,
 }
 
-impl<'s, L: Lanes, S: Sink<L>> Rows<'s, L, S> {
+impl<'s, V: Value, S: Sink<V::Bound>> Rows<'s, V, S> {
     /// Rows with the policy's and the reference's log-probability, and a reference point.
     #[inline(always)]
     pub fn new<F: AnswerFormula>(
         formula: &F,
-        [policy, reference, reference_point]: [L; 3],
-        desirable: L,
+        [policy, reference, reference_point]: [V; 3],
+        desirable: V,
         sink: &'s mut S,
-        weight: Option<L>,
+        weight: Option<V>,
     ) -> Self {
         let u = Tracked::difference(policy, reference);
         let shifted = u - Tracked::new(reference_point);
         let beta = Tracked::from_f64(formula.beta());
-        Self { beta, u, shifted, column: L::splat(0.0), desirable, out: Nearest::new(sink, weight) }
+        Self { beta, u, shifted, column: V::from_f64(0.0), desirable, out: Nearest::new(sink, weight) }
     }
 
     /// Hands all results on and returns the lanes of which one is undecided.
     #[inline(always)]
     pub fn evaluate<F: AnswerFormula>(mut self, formula: &F) -> u32 {
+        self.out.depend_on(self.shifted);
         self.out.put::<{ place::REWARD }>(self.beta * self.u);
         // Of a loss that has none.
-        self.out.again::<{ place::GRAD_BIAS }>(L::splat(0.0));
+        self.out.put_sure::<{ place::GRAD_BIAS }>(V::Bound::splat(0.0));
         formula.evaluate(&mut self);
         self.out.undecided()
     }
 }
 
-impl<L: Lanes, S: Sink<L>> Answer<Tracked<L>> for Rows<'_, L, S> {
+impl<V: Value, S: Sink<V::Bound>> Answer<Tracked<V>> for Rows<'_, V, S> {
     #[inline(always)]
-    fn by_label(&self, desirable: Tracked<L>, other: Tracked<L>) -> Tracked<L> {
+    fn by_label(&self, desirable: Tracked<V>, other: Tracked<V>) -> Tracked<V> {
         Tracked::select(Tracked::new(self.desirable).is_positive(), desirable, other)
     }
     #[inline(always)]
-    fn beta(&self) -> Tracked<L> {
+    fn beta(&self) -> Tracked<V> {
         self.beta
     }
     #[inline(always)]
-    fn u(&self) -> Tracked<L> {
+    fn u(&self) -> Tracked<V> {
         self.u
     }
     #[inline(always)]
-    fn shifted(&self) -> Tracked<L> {
+    fn shifted(&self) -> Tracked<V> {
         self.shifted
     }
     #[inline(always)]
-    fn column(&self) -> Tracked<L> {
+    fn column(&self) -> Tracked<V> {
         Tracked::new(self.column)
     }
     #[inline(always)]
-    fn loss(&mut self, loss: Tracked<L>) {
+    fn loss(&mut self, loss: Tracked<V>) {
         self.out.put_weighed::<{ place::LOSS }>(loss);
     }
     #[inline(always)]
-    fn by_u(&mut self, derivative: Tracked<L>) {
-        let value = self.out.put_weighed::<{ place::GRAD }>(derivative);
-        self.out.opposite::<{ place::GRAD_REF }>(value);
+    fn by_u(&mut self, derivative: Tracked<V>) {
+        self.out.put_weighed_both::<{ place::GRAD }, { place::GRAD_REF }>(derivative);
     }
     #[inline(always)]
-    fn by_beta(&mut self, derivative: Tracked<L>) {
+    fn by_beta(&mut self, derivative: Tracked<V>) {
         self.out.put_weighed::<{ place::GRAD_BETA }>(derivative);
     }
     #[inline(always)]
-    fn by_bias(&mut self, derivative: Tracked<L>) {
+    fn by_bias(&mut self, derivative: Tracked<V>) {
         self.out.put_weighed::<{ place::GRAD_BIAS }>(derivative);
     }
 }

@@ -1,12 +1,13 @@
-//! One row: every result is the nearest `f32` to the exact value. One `f64` with a bound of its error tries first, and 384 bits decide what
-//! it leaves and what is NaN or infinite.
+//! One row: every result is the nearest `f32` to the exact value. One `f64` with a bound of its error tries first, then a double-double
+//! number, and 384 bits decide what they leave and what is NaN or infinite.
 
 use super::Inputs;
 use super::kernel::Rows;
 use super::outputs::{RESULTS, place};
 use crate::NAN;
-use crate::exact::{COUNTED, Float384, log_ratio, reward, rough_log_ratio, scaled};
-use crate::losses::{Answer, AnswerFormula};
+use crate::exact::{COUNTED, Double, Float384, log_ratio, reward, rough_log_ratio, scaled};
+use crate::lanes::HAS_WIDE;
+use crate::losses::{Answer, AnswerFormula, Value};
 
 impl Inputs {
     /// As the inputs of a log-ratio.
@@ -23,19 +24,26 @@ impl Inputs {
 /// The results of a row.
 pub fn one<F: AnswerFormula>(formula: &F, inputs: &Inputs) -> [f32; RESULTS] {
     let mut results = [NAN; RESULTS];
-    if !bounded(formula, inputs, &mut results) {
+    if !(bounded::<f64, F>(formula, inputs, &mut results)
+        || HAS_WIDE && bounded::<Double, F>(formula, inputs, &mut results))
+    {
         exact(formula, inputs, &mut results);
     }
     results
 }
 
 /// Whether bounds of the errors decide every result.
-fn bounded<F: AnswerFormula>(formula: &F, inputs: &Inputs, results: &mut [f32; RESULTS]) -> bool {
-    let [policy, reference, reference_point] = [inputs.policy, inputs.reference, inputs.reference_point].map(f64::from);
-    let weight = Some(f64::from(inputs.weight).abs());
-    let desirable = if inputs.desirable { 1.0 } else { 0.0 };
-    let mut row = Rows::new(formula, [policy, reference, reference_point], desirable, results, weight);
-    row.column = inputs.column.into();
+#[inline(never)]
+fn bounded<V: Value<Bound = f64>, F: AnswerFormula>(
+    formula: &F,
+    inputs: &Inputs,
+    results: &mut [f32; RESULTS],
+) -> bool {
+    let number = |x: f32| V::from_f64(x.into());
+    let log_probabilities = [inputs.policy, inputs.reference, inputs.reference_point].map(number);
+    let desirable = V::from_f64(if inputs.desirable { 1.0 } else { 0.0 });
+    let mut row = Rows::new(formula, log_probabilities, desirable, results, Some(number(inputs.weight.abs())));
+    row.column = number(inputs.column);
     row.evaluate(formula) == 0
 }
 
@@ -106,7 +114,7 @@ mod tests {
     #[test]
     fn tiers_agree() {
         let mut bits = Bits(1);
-        let mut decided = 0;
+        let mut decided = [0; 2];
         for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Labelled) {
             for case in 0..CASES {
                 let loss = LabelledLoss::new(description, &description.case(case)).unwrap();
@@ -115,18 +123,24 @@ mod tests {
                     let (desirable, weight) = (bits.next().is_multiple_of(2), bits.weight());
                     let column = description.column.map_or(0.0, |column| column.grid[case % column.grid.len()] as f32);
                     let inputs = Inputs { policy, reference, desirable, reference_point, weight, column };
-                    let (mut by_bounds, mut in_full) = ([NAN; RESULTS], [NAN; RESULTS]);
-                    if !rough_log_ratio(&inputs.shifted()).is_finite() || !bounded(&loss, &inputs, &mut by_bounds) {
+                    if !rough_log_ratio(&inputs.shifted()).is_finite() {
                         continue;
                     }
-                    decided += 1;
+                    let mut in_full = [NAN; RESULTS];
                     exact(&loss, &inputs, &mut in_full);
                     let row = [policy, reference, reference_point, weight];
-                    let same = by_bounds.map(f32::to_bits) == in_full.map(f32::to_bits);
-                    assert!(same, "{loss:?} {row:x?} {desirable}: {by_bounds:?}, not {in_full:?}");
+                    let tiers = [bounded::<f64, _>, bounded::<Double, _>];
+                    for (tier, decided) in tiers.into_iter().zip(&mut decided) {
+                        let mut by_bounds = [NAN; RESULTS];
+                        if tier(&loss, &inputs, &mut by_bounds) {
+                            *decided += 1;
+                            let same = by_bounds.map(f32::to_bits) == in_full.map(f32::to_bits);
+                            assert!(same, "{loss:?} {row:x?} {desirable}: {by_bounds:?}, not {in_full:?}");
+                        }
+                    }
                 }
             }
         }
-        assert!(decided > 1_000, "{decided}");
+        assert!(decided[0] > 1_000 && decided[1] > decided[0], "{decided:?}");
     }
 }

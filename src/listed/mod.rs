@@ -13,8 +13,9 @@ pub use metrics::{ListMetrics, ListReport};
 
 use crate::error::{check_column, check_length, check_offsets, check_weights};
 use crate::evaluate::score;
-use crate::exact::{Float384, log_ratio, reward, rough_log_ratio};
-use crate::losses::{List, ListFormula, ListedLoss, Parameter, Place, Real, Sum, Tracked};
+use crate::exact::{Double, Float384, log_ratio, reward, rough_log_ratio};
+use crate::lanes::HAS_WIDE;
+use crate::losses::{List, ListFormula, ListedLoss, Parameter, Place, Real, Sum, Tracked, Value};
 use crate::pairs::{self, Beside, Counts, place, sign_of_h};
 use crate::{Error, NAN};
 
@@ -147,8 +148,7 @@ impl<'o> ListOutputs<'o> {
 /// Memory of one answer while its list is evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct ListScratch {
-    bounded: [Tracked; 2],
-    pub(crate) exact: [Float384; 2],
+    kept: [Kept; 2],
     /// The answer's results so far.
     reward: f32,
     gradient: f32,
@@ -156,9 +156,51 @@ pub struct ListScratch {
 
 impl Default for ListScratch {
     fn default() -> Self {
-        Self { bounded: [Tracked::new(0.0); 2], exact: [Float384::ZERO; 2], reward: 0.0, gradient: 0.0 }
+        Self { kept: [Kept::Bounded(Tracked::new(0.0)); 2], reward: 0.0, gradient: 0.0 }
     }
 }
+
+impl ListScratch {
+    /// Keeps a number.
+    pub(crate) fn keep<R: Keepable>(&mut self, place: Place, number: R) {
+        if let Some(kept) = self.kept.get_mut(place as usize) {
+            *kept = number.kept();
+        }
+    }
+
+    /// The number that was kept, 0 if it is of another tier.
+    pub(crate) fn kept<R: Keepable>(&self, place: Place) -> R {
+        self.kept.get(place as usize).and_then(R::of_kept).unwrap_or_else(|| R::from_f64(0.0))
+    }
+}
+
+/// A number of a tier.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kept {
+    Bounded(Tracked),
+    Doubles(Tracked<Double>),
+    Exact(Float384),
+}
+
+/// A number that a [`ListScratch`] keeps.
+pub(crate) trait Keepable: Real {
+    fn kept(self) -> Kept;
+    fn of_kept(kept: &Kept) -> Option<Self>;
+}
+
+macro_rules! keepable {
+    ($($Number:ty => $Tier:ident),*) => {$(
+        impl Keepable for $Number {
+            fn kept(self) -> Kept {
+                Kept::$Tier(self)
+            }
+            fn of_kept(kept: &Kept) -> Option<Self> {
+                if let Kept::$Tier(number) = kept { Some(*number) } else { None }
+            }
+        }
+    )*};
+}
+keepable!(Tracked => Bounded, Tracked<Double> => Doubles, Float384 => Exact);
 
 /// All that is checked before anything is written.
 pub(crate) fn check(
@@ -304,7 +346,10 @@ fn one(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch]) -> O
         return results;
     }
     let finite = infinite == [0; 2];
-    if !finite || !bounded(loss, inputs, scratch, &mut results) {
+    let decided = finite
+        && (bounded::<f64>(loss, inputs, scratch, &mut results)
+            || HAS_WIDE && bounded::<Double>(loss, inputs, scratch, &mut results));
+    if !decided {
         exact(loss, inputs, scratch, &mut results);
     }
     results
@@ -317,9 +362,17 @@ fn skip(scratch: &mut [ListScratch], results: &mut OfList) {
 }
 
 /// Whether bounds of the errors decide every result: the list's, and the gradients in the scratch.
-fn bounded(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], results: &mut OfList) -> bool {
+fn bounded<V: Value<Bound = f64>>(
+    loss: &ListedLoss,
+    inputs: &Inputs<'_>,
+    scratch: &mut [ListScratch],
+    results: &mut OfList,
+) -> bool
+where
+    Tracked<V>: Keepable,
+{
     let (beta, weight) = (Tracked::from_f64(loss.beta()), Tracked::from_f64(inputs.weight.into()));
-    let mut list = Bounded { beta, weight, inputs, scratch, results, decided: true };
+    let mut list = Bounded::<V> { beta, weight, inputs, scratch, results, decided: true };
     loss.evaluate(&mut list);
     list.decided
 }
@@ -327,22 +380,22 @@ fn bounded(loss: &ListedLoss, inputs: &Inputs<'_>, scratch: &mut [ListScratch], 
 /// `beta` times a log-ratio, rounded.
 fn rounded_reward(beta: f64, inputs: &[f32; 4]) -> f32 {
     let &[policy, _, reference, _] = inputs;
-    let bounded = Tracked::from_f64(beta) * Tracked::difference(policy.into(), reference.into());
+    let bounded = Tracked::<f64>::from_f64(beta) * Tracked::difference(policy.into(), reference.into());
     bounded.rounded().unwrap_or_else(|| reward(beta, inputs))
 }
 
-/// A list in one `f64` a number, with bounds of errors.
-struct Bounded<'i, 's> {
-    beta: Tracked,
-    weight: Tracked,
+/// A list in numbers with bounds of errors.
+struct Bounded<'i, 's, V: Value> {
+    beta: Tracked<V>,
+    weight: Tracked<V>,
     inputs: &'i Inputs<'i>,
     scratch: &'s mut [ListScratch],
     results: &'s mut OfList,
     decided: bool,
 }
 
-impl Bounded<'_, '_> {
-    fn rounded(&mut self, sum: Sum<Tracked>) -> f32 {
+impl<V: Value<Bound = f64>> Bounded<'_, '_, V> {
+    fn rounded(&mut self, sum: Sum<Tracked<V>>) -> f32 {
         let rounded = (sum.value * self.weight).rounded().filter(|_| sum.value.is_within(sum.largest));
         rounded.unwrap_or_else(|| {
             self.decided = false;
@@ -351,7 +404,7 @@ impl Bounded<'_, '_> {
     }
 }
 
-/// What both tiers ask of the inputs.
+/// What all tiers ask of the inputs.
 macro_rules! of_inputs {
     () => {
         fn len(&self) -> usize {
@@ -372,36 +425,39 @@ macro_rules! of_inputs {
     };
 }
 
-impl List<Tracked> for Bounded<'_, '_> {
+impl<V: Value<Bound = f64>> List<Tracked<V>> for Bounded<'_, '_, V>
+where
+    Tracked<V>: Keepable,
+{
     of_inputs!();
-    fn beta(&self) -> Tracked {
+    fn beta(&self) -> Tracked<V> {
         self.beta
     }
-    fn u(&self, i: usize) -> Tracked {
+    fn u(&self, i: usize) -> Tracked<V> {
         let (policy, reference) = self.inputs.at(i);
-        Tracked::difference(policy.into(), reference.into())
+        Tracked::difference(V::from_f64(policy.into()), V::from_f64(reference.into()))
     }
-    fn h(&self, i: usize, j: usize) -> Tracked {
+    fn h(&self, i: usize, j: usize) -> Tracked<V> {
         self.u(i) - self.u(j)
     }
-    fn keep(&mut self, place: Place, i: usize, number: Tracked) {
+    fn keep(&mut self, place: Place, i: usize, number: Tracked<V>) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.bounded[place as usize] = number;
+            scratch.keep(place, number);
         }
     }
-    fn kept(&self, place: Place, i: usize) -> Tracked {
-        self.scratch.get(i).map_or(Tracked::new(0.0), |scratch| scratch.bounded[place as usize])
+    fn kept(&self, place: Place, i: usize) -> Tracked<V> {
+        self.scratch.get(i).map_or(Tracked::from_f64(0.0), |scratch| scratch.kept(place))
     }
-    fn loss(&mut self, loss: Tracked) {
+    fn loss(&mut self, loss: Tracked<V>) {
         self.results.loss = self.rounded(Sum::of(loss));
     }
-    fn by_u(&mut self, i: usize, derivative: Sum<Tracked>) {
+    fn by_u(&mut self, i: usize, derivative: Sum<Tracked<V>>) {
         let gradient = self.rounded(derivative);
         if let Some(scratch) = self.scratch.get_mut(i) {
             scratch.gradient = gradient;
         }
     }
-    fn by_beta(&mut self, derivative: Sum<Tracked>) {
+    fn by_beta(&mut self, derivative: Sum<Tracked<V>>) {
         self.results.by_beta = self.rounded(derivative);
     }
 }
@@ -443,11 +499,11 @@ impl List<Float384> for Exact<'_, '_> {
     }
     fn keep(&mut self, place: Place, i: usize, number: Float384) {
         if let Some(scratch) = self.scratch.get_mut(i) {
-            scratch.exact[place as usize] = number;
+            scratch.keep(place, number);
         }
     }
     fn kept(&self, place: Place, i: usize) -> Float384 {
-        self.scratch.get(i).map_or(Float384::ZERO, |scratch| scratch.exact[place as usize])
+        self.scratch.get(i).map_or(Float384::ZERO, |scratch| scratch.kept(place))
     }
     fn loss(&mut self, loss: Float384) {
         self.results.loss = self.rounded(&Sum::of(loss));
@@ -481,7 +537,7 @@ mod tests {
     #[test]
     fn tiers_agree() {
         let mut bits = Bits(1);
-        let mut decided = 0;
+        let mut decided = [0; 2];
         for description in LOSSES.iter().filter(|loss| loss.shape == Shape::Listed) {
             for case in 0..CASES {
                 let loss = ListedLoss::new(description, &description.case(case)).unwrap();
@@ -502,20 +558,21 @@ mod tests {
                         [results.loss, results.by_beta].into_iter().chain(gradients).collect()
                     };
                     let mut results = OfList::default();
-                    let all = bounded(&loss, &inputs, &mut scratch, &mut results);
-                    let by_bounds = of(&results, &scratch);
                     exact(&loss, &inputs, &mut scratch, &mut results);
                     let in_full = of(&results, &scratch);
-                    // Where not all was decided, what was is right nevertheless.
-                    for (bounded, exact) in by_bounds.into_iter().zip(in_full) {
-                        let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
-                        decided += u32::from(n > 2 && !bounded.is_nan());
-                        let weight = inputs.weight;
-                        assert!(same, "{loss:?} {policy:?} {reference:?} {weight:e}: {bounded:e}, not {exact:e}");
+                    for (tier, decided) in [bounded::<f64>, bounded::<Double>].into_iter().zip(&mut decided) {
+                        let all = tier(&loss, &inputs, &mut scratch, &mut results);
+                        // Where not all was decided, what was is right nevertheless.
+                        for (bounded, exact) in of(&results, &scratch).into_iter().zip(&in_full) {
+                            let same = bounded.to_bits() == exact.to_bits() || !all && bounded.is_nan();
+                            *decided += u32::from(n > 2 && !bounded.is_nan());
+                            let weight = inputs.weight;
+                            assert!(same, "{loss:?} {policy:?} {reference:?} {weight:e}: {bounded:e}, not {exact:e}");
+                        }
                     }
                 }
             }
         }
-        assert!(decided > 500, "{decided}");
+        assert!(decided[0] > 500 && decided[1] > decided[0], "{decided:?}");
     }
 }

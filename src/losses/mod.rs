@@ -94,7 +94,7 @@ pub(crate) use parameter::NLL;
 pub use parameter::Parameter;
 use real::exp_difference;
 pub(crate) use real::{Logistic, Real};
-pub(crate) use tracked::{Choice, Tracked};
+pub(crate) use tracked::{Choice, Tracked, Value};
 
 use crate::Error;
 use parameter::*;

@@ -1,5 +1,5 @@
 //! What a formula may use, on three kinds of numbers: lanes of `f64` that say where too much has cancelled ([`Checked`](super::Checked)),
-//! one `f64` with a bound of its error ([`Tracked`](super::Tracked)), and 384 bits.
+//! `f64` and double-double numbers with a bound of their error ([`Tracked`](super::Tracked)), and 384 bits.
 
 use core::ops::{Add, Div, Mul, Neg, Sub};
 

@@ -2,7 +2,7 @@
 
 use super::counts::Counts;
 use super::log_ratios::{LogRatios, exact_log_ratios, log_ratios};
-use super::settle::{settle, settle_rows};
+use super::settle::Settling;
 use super::{Beside, OutputSlices, Pairs, RESULTS, Reference, place};
 use crate::exact::Exponents;
 use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch};
@@ -182,7 +182,7 @@ impl<'a, F: PairFormula> PairKernel<'_, 'a, '_, F> {
             let group = LaneBlock { inputs: [pc, pr, rc, rr], weight, valid };
             let unsettled = group.evaluate::<F, ORDINARY>(formula, &mut columns, &mut seen);
             if unsettled != 0 {
-                settle_rows(*formula, *pairs, &mut results, at, unsettled, counts);
+                Settling::new(*formula).rows(*pairs, &mut results, at, unsettled, counts);
             }
             at += L::N;
         }
@@ -387,7 +387,7 @@ pub fn one<F: PairFormula>(
     counts: &mut Counts,
 ) {
     if one_in_f64(formula, inputs, beside, results, counts) {
-        settle(formula, inputs, beside, results, counts);
+        Settling::new(formula).row(inputs, beside, results, counts);
     }
 }
 

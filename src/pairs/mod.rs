@@ -17,7 +17,7 @@ pub(crate) use log_ratios::sign_of_h;
 pub(crate) use nearest::{ByValue, one_by_value};
 pub(crate) use outputs::{OutputSlices, RESULTS, SUMMED, place};
 pub use outputs::{Outputs, Pair};
-pub(crate) use settle::ExactResults;
+pub(crate) use settle::{SettledRow, SettlingNumber};
 pub(crate) use stage::{Stage, Staged};
 
 /// Log-probabilities of preference pairs, one row a pair. All slices have the same length.

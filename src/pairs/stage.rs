@@ -1,7 +1,8 @@
 //! A formula over a few rows at a time: numbers with bounds of their errors go in and come out, and all that losses have in common is
 //! done before and after, once for all of them.
 
-use super::settle::ExactResults;
+use super::settle::SettledRow;
+use crate::exact::{Double, Float384};
 use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, MAX_LANES, dispatch_to_few};
 use crate::losses::{Choice, Pair, PairFormula, Tracked};
 
@@ -101,8 +102,10 @@ pub trait Staged {
     /// Goes over the first rows of the stage. A microcontroller has none of it, for there 384 bits take each row, and nor has one of several
     /// losses: the one that it is does.
     fn stage(&self, backend: Backend, rows: usize, stage: &mut Stage);
+    /// One row in double-double numbers, where there are lanes.
+    fn doubles(&self, row: &mut SettledRow<'_, Tracked<Double>>);
     /// One row in 384 bits.
-    fn exact(&self, row: &mut ExactResults<'_>);
+    fn exact(&self, row: &mut SettledRow<'_, Float384>);
 }
 
 impl<F: PairFormula> Staged for F {
@@ -119,7 +122,13 @@ impl<F: PairFormula> Staged for F {
         }
     }
     #[inline(never)]
-    fn exact(&self, row: &mut ExactResults<'_>) {
+    fn doubles(&self, row: &mut SettledRow<'_, Tracked<Double>>) {
+        if const { HAS_WIDE && !F::ONE_OF_SEVERAL } {
+            self.evaluate(row);
+        }
+    }
+    #[inline(never)]
+    fn exact(&self, row: &mut SettledRow<'_, Float384>) {
         self.evaluate(row);
     }
 }
@@ -138,8 +147,10 @@ impl<F: PairFormula> Kernel for FormulaKernel<'_, F> {
         let Self { formula, rows, stage } = self;
         let zero = L::splat(0.0);
         let beta = L::splat(formula.beta());
+        // What the columns have place for, so that the condition of the loop vouches for their length.
+        let n = rows.next_multiple_of(L::N).min(ROWS);
         let mut at = 0;
-        while at < rows {
+        while at + L::N <= n {
             let nothing = Tracked::new(zero);
             let (u, v, h) = (stage.u.get(at), stage.v.get(at), stage.h.get(at));
             let column = L::load_f64(&stage.column, at);
@@ -157,13 +168,11 @@ impl<F: PairFormula> Kernel for FormulaKernel<'_, F> {
                 by_beta: nothing,
             };
             formula.evaluate(&mut row);
-            let (loss, error) = row.loss.with_bound();
             // Where the loss is not defined nothing is decided.
-            let error = L::select(row.outside, L::splat(f64::INFINITY), error);
-            stage.loss.set(at, Tracked::with_error(loss, error));
-            stage.by_u.set(at, row.by_u);
-            stage.by_v.set(at, row.by_v);
-            stage.by_beta.set(at, row.by_beta);
+            stage.loss.set(at, row.loss.unless(row.outside));
+            stage.by_u.set(at, row.by_u.unless(row.outside));
+            stage.by_v.set(at, row.by_v.unless(row.outside));
+            stage.by_beta.set(at, row.by_beta.unless(row.outside));
             at += L::N;
         }
     }

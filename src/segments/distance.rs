@@ -1,6 +1,6 @@
 //! Distances of a policy's actions from those of segments.
 
-use super::settle::{Formula, Number, exactly, nearest, single};
+use super::settle::{Formula, Number, nearest, settle, single};
 use super::{check, part, score::GRAIN};
 use crate::batch::Work;
 use crate::error::check_length;
@@ -293,6 +293,6 @@ fn step_grad(step: Step<'_>, grad: f32, n: f64, out: &mut [f32]) {
     let length: Tracked = step.length();
     for (place, out) in out.iter_mut().enumerate() {
         let component = Component { step, place, grad, n };
-        *out = component.of(length).rounded().unwrap_or_else(|| exactly(&component));
+        *out = component.of(length).rounded().unwrap_or_else(|| settle(&component));
     }
 }

@@ -1,6 +1,6 @@
 //! Discounted sums over segments, and regrets.
 
-use super::settle::{Formula, Number, exactly, nearest, power, single, special};
+use super::settle::{Formula, Number, nearest, power, settle, single, special};
 use super::{check, part};
 use crate::batch::Work;
 use crate::error::check_length;
@@ -235,7 +235,7 @@ impl Powers {
         }
         let product = Tracked::from_f64(grad.into()) * power;
         let product = if minus { -product } else { product };
-        product.rounded().unwrap_or_else(|| exactly(&Discounted { grad, discount, t, minus }))
+        product.rounded().unwrap_or_else(|| settle(&Discounted { grad, discount, t, minus }))
     }
 
     fn next(&mut self) {

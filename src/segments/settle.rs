@@ -1,7 +1,8 @@
-//! The nearest `f32` to the exact value of a formula: by a bound of the error, or by 384 bits.
+//! The nearest `f32` to the exact value of a formula: by a bound of the error, of one `f64` or a double-double number, or by 384 bits.
 
 use crate::NAN;
-use crate::exact::Float384;
+use crate::exact::{Double, Float384};
+use crate::lanes::HAS_WIDE;
 use crate::losses::{Real, Tracked};
 
 /// A number of a formula here: one that has a square root, too.
@@ -11,6 +12,12 @@ pub trait Number: Real {
 }
 
 impl Number for Tracked {
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+}
+
+impl Number for Tracked<Double> {
     fn root(self) -> Self {
         self.sqrt()
     }
@@ -31,13 +38,19 @@ pub trait Formula {
 
 /// Rounded once; no zero is -0.
 pub fn nearest(formula: &impl Formula) -> f32 {
-    formula.value::<Tracked>().rounded().unwrap_or_else(|| exactly(formula))
+    formula.value::<Tracked>().rounded().unwrap_or_else(|| settle(formula))
 }
 
-/// What a bound left open.
+/// What a bound of the error of `f64` left open.
 #[cold]
 #[inline(never)]
-pub fn exactly(formula: &impl Formula) -> f32 {
+pub fn settle(formula: &impl Formula) -> f32 {
+    let doubles = if HAS_WIDE { formula.value::<Tracked<Double>>().rounded() } else { None };
+    doubles.unwrap_or_else(|| exactly(formula))
+}
+
+/// In 384 bits.
+fn exactly(formula: &impl Formula) -> f32 {
     formula.value::<Float384>().rounded() + 0.0
 }
 
@@ -72,11 +85,13 @@ mod tests {
 
     /// What the bounds decide is what 384 bits give.
     fn agree(formula: &impl Formula, decided: &mut u32) {
-        if let Some(bounded) = formula.value::<Tracked>().rounded() {
-            *decided += 1;
-            let exact = exactly(formula);
+        let exact = exactly(formula);
+        let tiers = [formula.value::<Tracked>().rounded(), formula.value::<Tracked<Double>>().rounded()];
+        *decided += u32::from(tiers[0].is_some());
+        for bounded in tiers.into_iter().flatten() {
             assert_eq!(bounded.to_bits(), exact.to_bits(), "{bounded:e}, not {exact:e}");
         }
+        assert!(tiers[1].is_some() || tiers[0].is_none());
     }
 
     /// A root of a sum of squares.

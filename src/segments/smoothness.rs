@@ -1,6 +1,6 @@
 //! The regulariser of a predictor of preferences.
 
-use super::settle::{Formula, Number, exactly, nearest, single, special};
+use super::settle::{Formula, Number, nearest, settle, single, special};
 use crate::error::check_length;
 use crate::losses::Tracked;
 use crate::{Error, NAN, Run};
@@ -71,7 +71,7 @@ impl Whole<'_> {
         let by = By { here: at(self.here), there: at(self.there), strength: self.strength, n: self.here.len() as f64 };
         let difference = f64::from(by.here) - f64::from(by.there);
         match difference.is_finite() {
-            true => by.value::<Tracked>().rounded().unwrap_or_else(|| exactly(&by)),
+            true => by.value::<Tracked>().rounded().unwrap_or_else(|| settle(&by)),
             false if self.strength == 0.0 && !difference.is_nan() => 0.0,
             false => special(difference),
         }

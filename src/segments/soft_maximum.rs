@@ -1,6 +1,6 @@
 //! The value of a state under the best of some policies, softened so that it has a gradient by all.
 
-use super::settle::{Formula, Number, exactly, nearest, single};
+use super::settle::{Formula, Number, nearest, settle, single};
 use crate::error::check_length;
 use crate::logits::{Logits, LogitsMut, Scaling};
 use crate::losses::{Real, Tracked};
@@ -133,7 +133,7 @@ impl State<'_> {
             let by = By { state: *self, grad: finite, value };
             *out = match value {
                 f32::NEG_INFINITY => 0.0,
-                _ => by.of(sums).rounded().unwrap_or_else(|| exactly(&by)),
+                _ => by.of(sums).rounded().unwrap_or_else(|| settle(&by)),
             };
             if grad.is_infinite() && *out != 0.0 {
                 *out = f32::INFINITY.copysign(*out);
