@@ -536,9 +536,12 @@ impl ChunkReader for Pages {
             return Err(ParquetError::General(format!("a page of {length} bytes goes beyond the end of the file")));
         }
         memory::is_there(length as u64).map_err(ParquetError::General)?;
-        let mut bytes = vec![0; length];
-        let mut from = Onward { file: Arc::clone(&self.file), at: start };
-        from.read_exact(&mut bytes)?;
+        let mut bytes = Vec::with_capacity(length);
+        let from = Onward { file: Arc::clone(&self.file), at: start };
+        // Within the file, unless that was cut short since.
+        if from.take(length as u64).read_to_end(&mut bytes)? < length {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
         Ok(bytes.into())
     }
 }
