@@ -48,7 +48,7 @@ use crate::provenance::Metadata;
 pub use self::csv::delimiter_problem;
 
 /// The most rows of a chunk.
-pub const CHUNK_ROWS: usize = 65_536;
+pub const CHUNK_ROWS: usize = 32_768;
 
 /// A column that a reader must find.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ pub const LONGEST: usize = 256 << 20;
 /// [`LONGEST`] in words.
 pub const LONGEST_IN_WORDS: &str = "256 MiB";
 /// Long rows make small chunks.
-const CHUNK_BYTES: usize = 32 << 20;
+const CHUNK_BYTES: usize = 16 << 20;
 /// Rows that one task parses.
 const TASK_ROWS: usize = 1024;
 
