@@ -28,3 +28,8 @@ pub fn start(threads: Option<NonZeroUsize>, bytes: Option<u64>) -> Result<(), Fa
     let pool = rayon::ThreadPoolBuilder::new().num_threads(run.threads_for(tasks).get()).stack_size(STACK);
     pool.build_global().map_err(|e| Failure::new(format!("{option}the threads cannot be started: {e}")))
 }
+
+/// Does work on the threads that [`start`] has started, which it may share with what it starts there.
+pub fn on_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}

@@ -7,10 +7,10 @@ use std::fs;
 
 use common::*;
 
-/// Four chunks.
+/// Seven chunks.
 const ROWS: usize = 200_000;
 
-/// Two chunks.
+/// Three chunks.
 const FEWER_ROWS: usize = 70_000;
 
 /// Rows, some of them special, in an order given by a step.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::hash::Hash;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,8 +16,9 @@ use arrow_array::{
 };
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema};
+use rayon::prelude::*;
 
-use super::{CHUNK_ROWS, Chunk, Kind, Tokens, Wanted, corrupt, lists as listed, memory, text, wrong_type};
+use super::{CHUNK_ROWS, Chunk, Kind, Tokens, Wanted, corrupt, guard, lists as listed, memory, text, wrong_type};
 use crate::failure::{Failure, Place, name_list};
 
 /// Lists that are taken at a time: they may be long.
@@ -244,17 +246,19 @@ impl Batches {
         Ok(have)
     }
 
-    /// Appends all rows of a batch to a chunk that has `first` already.
+    /// Appends all rows of a batch to a chunk that has `first` already, column by column, side by side.
     fn append(&self, batch: &RecordBatch, first: usize, chunk: &mut Chunk) -> Result<(), Failure> {
-        for (index, wanted) in self.wanted.iter().enumerate() {
+        let mut columns = mem::take(&mut chunk.columns);
+        let parts = self.wanted.par_iter().zip(&mut columns);
+        let appended = guard::side_by_side(&self.path, parts, |(wanted, column)| {
             let place = find(&self.path, batch.schema_ref().fields(), wanted)?;
             let (array, nulls) = descend(batch, &place).ok_or_else(|| corrupt(&self.path, "a struct lacks a field"))?;
-            let column = &mut chunk.columns[index];
+            let mut hashes = Vec::new();
             let added = match (wanted.kind, self.tokens) {
                 (Kind::Label, _) => labels(&array, column),
                 (Kind::Group, _) => {
                     column.resize(first + array.len(), 0.0);
-                    groups(&array, &mut chunk.groups).map_err(|message| (0, message))
+                    groups(&array, &mut hashes).map_err(|message| (0, message))
                 }
                 (_, Some(tokens)) if element(array.data_type()).is_some() => {
                     lists(&array, nulls.as_ref(), tokens, column)
@@ -267,11 +271,15 @@ impl Batches {
             if column.len() != first + array.len() {
                 return Err(corrupt(&self.path, format!("column {} ends early", wanted.name)));
             }
-            let Some(nulls) = nulls else { continue };
-            for row in (0..nulls.len()).filter(|&row| nulls.is_null(row)) {
-                chunk.columns[index][first + row] = f32::NAN;
-                chunk.null(first + row, index);
-            }
+            let is_null = |row: &usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(*row));
+            let nulls: Vec<_> = if nulls.is_some() { (0..array.len()).filter(is_null).collect() } else { Vec::new() };
+            nulls.iter().for_each(|row| column[first + row] = f32::NAN);
+            Ok((nulls, hashes))
+        });
+        chunk.columns = columns;
+        for (index, (nulls, hashes)) in appended?.into_iter().enumerate() {
+            nulls.into_iter().for_each(|row| chunk.null(first + row, index));
+            chunk.groups.extend(hashes);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::quotes::{Fields, Quotes, trim_blanks};
-use super::rows::{Answers, LONGEST, LONGEST_IN_WORDS, Problem, Rows, Values};
+use super::rows::{Answers, Block, LONGEST, LONGEST_IN_WORDS, Problem, Rows, Values};
 use super::text::{self, Text};
 use super::{Chunk, ColumnReader, Kind, Note, Reading, Wanted, lists};
 use crate::failure::{Failure, Place, excerpt, name_list, shown};
@@ -79,28 +79,15 @@ impl Csv {
 
 impl ColumnReader for Csv {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
-        chunk.advance(self.wanted.len());
-        let (source, lines) = (&mut self.source, &mut chunk.lines);
-        self.rows.gather(|rows| {
-            while !rows.is_full() {
-                let start = rows.bytes.len();
-                let Some(line) = source.record(&mut rows.bytes)? else { break };
-                if trim_blanks(&rows.bytes[start..], source.delimiter).is_empty() {
-                    rows.bytes.truncate(start);
-                    continue;
-                }
-                rows.rows.push(start..rows.bytes.len());
-                lines.push(line);
-            }
-            Ok(())
-        })?;
-        let row = Row {
-            columns: &self.columns,
-            wanted: &self.wanted,
-            delimiter: self.source.delimiter,
-            reading: &self.reading,
-        };
-        self.rows.parse(&self.path, &self.wanted, chunk, |(): &mut (), record, values| row.parse(record, values))
+        let Self { path, wanted, reading, source, columns, rows } = self;
+        let row = Row { columns, wanted, delimiter: source.delimiter, reading };
+        rows.read(
+            path,
+            wanted,
+            chunk,
+            |block| source.gather(block),
+            |(): &mut (), record, values| row.parse(record, values),
+        )
     }
 
     fn progress(&self) -> f64 {
@@ -122,6 +109,21 @@ impl ColumnReader for Csv {
 }
 
 impl Source {
+    /// Appends records to a block, until it is full; blank ones are no rows.
+    fn gather(&mut self, block: &mut Block) -> Result<(), Failure> {
+        while !block.is_full() {
+            let start = block.bytes.len();
+            let Some(line) = self.record(&mut block.bytes)? else { break };
+            if trim_blanks(&block.bytes[start..], self.delimiter).is_empty() {
+                block.bytes.truncate(start);
+            } else {
+                block.rows.push(start..block.bytes.len());
+                block.lines.push(line);
+            }
+        }
+        Ok(())
+    }
+
     /// Appends the next record to `bytes`, with its line end; returns the line where it starts, none at the end of the file.
     fn record(&mut self, bytes: &mut Vec<u8>) -> Result<Option<u64>, Failure> {
         let (start, first) = (bytes.len(), self.line + 1);

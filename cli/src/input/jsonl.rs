@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::array::{Array, Fault};
 use super::object::Objects;
-use super::rows::{LONGEST, LONGEST_IN_WORDS, Rows};
+use super::rows::{Block, LONGEST, LONGEST_IN_WORDS, Rows};
 use super::text::Text;
 use super::{Chunk, ColumnReader, Reading, Wanted};
 use crate::failure::{Failure, Place};
@@ -15,12 +15,18 @@ pub struct JsonLines {
     path: PathBuf,
     wanted: Vec<Wanted>,
     reading: Reading,
+    source: Source,
+    rows: Rows,
+}
+
+/// The objects of the file as text.
+struct Source {
+    path: PathBuf,
     text: Text,
-    /// Lines read so far.
-    line: u64,
+    /// Lines read so far; of an array, elements.
+    count: u64,
     /// The state of the array, if the file is one.
     array: Option<Array>,
-    rows: Rows,
 }
 
 impl JsonLines {
@@ -28,13 +34,12 @@ impl JsonLines {
     pub fn open(path: &Path, wanted: &[Wanted], reading: &Reading) -> Result<Self, Failure> {
         let mut text = Text::open(path, Format::JsonLines)?;
         let is_array = text.peek()?.trim_ascii_start().starts_with(b"[");
+        let array = is_array.then(Array::default);
         Ok(Self {
             path: path.to_owned(),
             wanted: wanted.to_vec(),
             reading: reading.clone(),
-            text,
-            line: 0,
-            array: is_array.then(Array::default),
+            source: Source { path: path.to_owned(), text, count: 0, array },
             rows: Rows::default(),
         })
     }
@@ -42,68 +47,63 @@ impl JsonLines {
 
 impl ColumnReader for JsonLines {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
-        chunk.advance(self.wanted.len());
-        let is_first = self.line == 0;
-        let (path, text, line, array) = (&self.path, &mut self.text, &mut self.line, &mut self.array);
-        match array {
-            Some(array) => self.rows.gather(|rows| gather_elements(path, text, array, rows, chunk))?,
-            None => self.rows.gather(|rows| gather_lines(path, text, line, rows, &mut chunk.lines))?,
-        }
-        let is_alone = is_first && self.array.is_none() && self.rows.rows.len() == 1;
-        let objects = Objects::new(&self.wanted, &self.reading, is_alone);
-        self.rows.parse(&self.path, &self.wanted, chunk, |found, row, values| objects.parse(found, row, values))
+        let Self { path, wanted, reading, source, rows } = self;
+        let is_first = source.count == 0 && source.array.is_none();
+        let is_alone = is_first && rows.coming(|block| source.gather(block)).rows.len() == 1;
+        let objects = Objects::new(wanted, reading, is_alone);
+        rows.read(
+            path,
+            wanted,
+            chunk,
+            |block| source.gather(block),
+            |found, row, values| objects.parse(found, row, values),
+        )
     }
 
     fn progress(&self) -> f64 {
-        self.text.progress()
+        self.source.text.progress()
     }
 }
 
-/// Gathers the elements of the next chunk.
-fn gather_elements(
-    path: &Path,
-    text: &mut Text,
-    array: &mut Array,
-    rows: &mut Rows,
-    chunk: &Chunk,
-) -> Result<(), Failure> {
-    while !rows.is_full() {
-        let start = rows.bytes.len();
-        match array.element(text, &mut rows.bytes) {
-            Ok(true) => rows.rows.push(start..rows.bytes.len()),
-            Ok(false) => break,
-            Err(Fault::File(failure)) => return Err(failure),
-            Err(Fault::Element(message)) => return Err(Failure::at(path, chunk.place(rows.rows.len()), message)),
+impl Source {
+    /// Appends objects to a block, until it is full.
+    fn gather(&mut self, block: &mut Block) -> Result<(), Failure> {
+        while !block.is_full() {
+            let start = block.bytes.len();
+            let is_there = match &mut self.array {
+                Some(array) => match array.element(&mut self.text, &mut block.bytes) {
+                    Ok(is_there) => is_there,
+                    Err(Fault::File(failure)) => return Err(failure),
+                    Err(Fault::Element(message)) => {
+                        return Err(Failure::at(&self.path, Place::Row(self.count + 1), message));
+                    }
+                },
+                None => self.line(&mut block.bytes)?,
+            };
+            if !is_there {
+                break;
+            }
+            self.count += 1;
+            if self.array.is_some() {
+                block.rows.push(start..block.bytes.len());
+            } else if block.bytes[start..].trim_ascii().is_empty() {
+                // A blank line is no row.
+                block.bytes.truncate(start);
+            } else {
+                block.rows.push(start..block.bytes.len());
+                block.lines.push(self.count);
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Gathers the lines of the next chunk; blank ones are no rows.
-fn gather_lines(
-    path: &Path,
-    text: &mut Text,
-    line: &mut u64,
-    rows: &mut Rows,
-    lines: &mut Vec<u64>,
-) -> Result<(), Failure> {
-    while !rows.is_full() {
-        let start = rows.bytes.len();
-        let length = text.read_line(&mut rows.bytes, LONGEST)?;
-        if length == 0 {
-            break;
-        }
-        *line += 1;
+    /// Appends the next line to `bytes`; false when there is none.
+    fn line(&mut self, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
+        let length = self.text.read_line(bytes, LONGEST)?;
         if length == LONGEST {
             let message = format!("longer than {LONGEST_IN_WORDS}; one JSON object a line is needed");
-            return Err(Failure::at(path, Place::Line(*line), message));
+            return Err(Failure::at(&self.path, Place::Line(self.count + 1), message));
         }
-        if rows.bytes[start..].trim_ascii().is_empty() {
-            rows.bytes.truncate(start);
-        } else {
-            rows.rows.push(start..rows.bytes.len());
-            lines.push(*line);
-        }
+        Ok(length > 0)
     }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Every number becomes an `f32` exactly once: decimal text is parsed to the nearest `f32`, wider numbers are rounded
 //! once, narrower ones widened.
 
+mod ahead;
 mod array;
 mod arrays;
 mod arrow;
@@ -28,6 +29,7 @@ mod tensors;
 mod text;
 mod thrift;
 
+pub use ahead::each;
 pub use folder::expand;
 pub use guard::quiet_hook;
 pub use reading::{Nulls, Reading, Tokens};
@@ -46,7 +48,7 @@ use crate::provenance::Metadata;
 pub use self::csv::delimiter_problem;
 
 /// The most rows of a chunk.
-pub const CHUNK_ROWS: usize = 65_536;
+pub const CHUNK_ROWS: usize = 32_768;
 
 /// A column that a reader must find.
 #[derive(Clone, Debug)]
@@ -212,10 +214,22 @@ impl Chunk {
     fn advance(&mut self, columns: usize) {
         self.rows_before += self.rows_of_file();
         self.skipped_before += self.skipped;
+        self.columns.resize_with(columns, Vec::new);
+        self.clear();
+    }
+
+    /// Makes room for the rows that follow those of another chunk.
+    fn follow(&mut self, other: &Self) {
+        self.rows_before = other.rows_before + other.rows_of_file();
+        self.skipped_before = other.skipped();
+        self.clear();
+    }
+
+    /// Forgets its rows.
+    fn clear(&mut self) {
         self.skipped = 0;
         self.kept.clear();
         self.nulls.clear();
-        self.columns.resize_with(columns, Vec::new);
         self.columns.iter_mut().for_each(Vec::clear);
         self.lines.clear();
         self.records.clear();
@@ -224,7 +238,7 @@ impl Chunk {
 }
 
 /// A file that yields its wanted columns chunk after chunk.
-pub trait ColumnReader {
+pub trait ColumnReader: Send {
     /// Replaces the chunk's rows by those that follow them; none at the end of the file.
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure>;
 

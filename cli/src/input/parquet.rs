@@ -1,12 +1,13 @@
 //! Apache Parquet, row group by row group.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::{Fields, Schema};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns};
@@ -17,11 +18,12 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMe
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::{ColumnDescriptor, Type};
+use rayon::prelude::*;
 
 use super::arrays::{self, Batches, LISTS_AT_A_TIME, Named};
 use super::thrift::{Compact, LIST, STRUCT};
 use super::{
-    CHUNK_ROWS, Chunk, ColumnReader, Kind as Wants, Reading, Wanted, corrupt, memory, open_binary, wrong_type,
+    CHUNK_ROWS, Chunk, ColumnReader, Kind as Wants, Reading, Wanted, corrupt, guard, memory, open_binary, wrong_type,
 };
 use crate::failure::Failure;
 use crate::provenance::Metadata;
@@ -30,23 +32,34 @@ use crate::provenance::Metadata;
 const LONGEST_FOOTER: u64 = 64 << 20;
 /// The deepest nesting of columns.
 const DEEPEST_SCHEMA: usize = 64;
+/// What is read at once for a page's header: few are longer.
+const HEADER: usize = 512;
 /// The largest page, when it is no longer compressed.
 const LARGEST_PAGE: i64 = 256 << 20;
 
 /// A Parquet file.
 pub struct Parquet {
     path: PathBuf,
-    file: Group,
-    levels: FieldLevels,
+    metadata: Arc<ParquetMetaData>,
+    /// The wanted columns, each once, in the order of the file.
+    columns: Vec<Column>,
     batches: Batches,
-    rows_at_a_time: usize,
-    next_group: usize,
-    reader: Option<ParquetRecordBatchReader>,
-    left_in_group: u64,
     /// Whether every wanted column holds integers.
     integers: bool,
     rows: u64,
     read: u64,
+}
+
+/// One column of values, row group by row group. Columns stand apart in a file: each is decoded by itself, whether the file has one row
+/// group or many.
+struct Column {
+    path: PathBuf,
+    levels: FieldLevels,
+    group: Group,
+    rows_at_a_time: usize,
+    next_group: usize,
+    reader: Option<ParquetRecordBatchReader>,
+    left_in_group: u64,
 }
 
 impl Parquet {
@@ -60,7 +73,6 @@ impl Parquet {
         }
         let schema = metadata.file_metadata().schema_descr();
         let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
-        let levels = parquet_to_arrow_field_levels(schema, mask.clone(), None).map_err(|e| not_known(path, &e))?;
         check_types(path, &metadata, mask, wanted, reading)?;
         let has_lists = leaves.iter().any(|&leaf| schema.column(leaf).max_rep_level() > 0);
         // Labels and groups are no log-probabilities, whatever their type.
@@ -68,16 +80,27 @@ impl Parquet {
         let mut columns = leaves.iter().zip(wanted);
         let integers = columns.all(|(&leaf, wanted)| is_other(wanted) || is_integer(&schema.column(leaf)));
         let rows = rows(path, &metadata)?;
-        let pages = Pages { file: Arc::new(file), size };
+        let (pages, metadata) = (Arc::new(Pages { file: Arc::new(file), size }), Arc::new(metadata));
+        leaves.sort_unstable();
+        leaves.dedup();
+        let columns = leaves.into_iter().map(|leaf| {
+            let schema = metadata.file_metadata().schema_descr();
+            let levels = parquet_to_arrow_field_levels(schema, ProjectionMask::leaves(schema, [leaf]), None);
+            Ok(Column {
+                path: path.to_owned(),
+                levels: levels.map_err(|e| not_known(path, &e))?,
+                group: Group { pages: Arc::clone(&pages), metadata: Arc::clone(&metadata), index: 0 },
+                rows_at_a_time: if has_lists { LISTS_AT_A_TIME } else { CHUNK_ROWS },
+                next_group: 0,
+                reader: None,
+                left_in_group: 0,
+            })
+        });
         Ok(Self {
             path: path.to_owned(),
-            file: Group { pages: Arc::new(pages), metadata: Arc::new(metadata), index: 0 },
-            levels,
+            columns: columns.collect::<Result<_, Failure>>()?,
+            metadata,
             batches: Batches::new(path, wanted, reading.tokens),
-            rows_at_a_time: if has_lists { LISTS_AT_A_TIME } else { CHUNK_ROWS },
-            next_group: 0,
-            reader: None,
-            left_in_group: 0,
             integers,
             rows,
             read: 0,
@@ -85,36 +108,44 @@ impl Parquet {
     }
 }
 
-impl ColumnReader for Parquet {
-    fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
-        let Self { path, file, levels, batches, rows_at_a_time, next_group, reader, left_in_group, .. } = self;
-        let mut next = || -> Result<Option<RecordBatch>, Failure> {
-            loop {
-                let batch = match reader {
-                    Some(reader) => reader.next().transpose().map_err(|e| corrupt(path, e))?,
-                    None => None,
-                };
-                match batch {
-                    Some(batch) => {
-                        let left = left_in_group.checked_sub(batch.num_rows() as u64);
-                        *left_in_group =
-                            left.ok_or_else(|| corrupt(path, "a row group has more rows than the file tells"))?;
-                        return Ok(Some(batch));
-                    }
-                    None if *left_in_group > 0 => return Err(corrupt(path, "a row group ends early")),
-                    None if *next_group == file.metadata.num_row_groups() => return Ok(None),
-                    None => {
-                        file.index = *next_group;
-                        *left_in_group = file.group().num_rows().max(0) as u64;
-                        let rows = (*rows_at_a_time).min(usize::try_from(*left_in_group).unwrap_or(usize::MAX)).max(1);
-                        let group = ParquetRecordBatchReader::try_new_with_row_groups(levels, file, rows, None);
-                        *reader = Some(group.map_err(|e| corrupt(path, e))?);
-                        *next_group += 1;
-                    }
+impl Column {
+    /// The rows that follow, all of one row group; none at the file's end.
+    fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
+        loop {
+            let path = &self.path;
+            let batch = match &mut self.reader {
+                Some(reader) => reader.next().transpose().map_err(|e| corrupt(path, e))?,
+                None => None,
+            };
+            match batch {
+                Some(batch) => {
+                    let left = self.left_in_group.checked_sub(batch.num_rows() as u64);
+                    let more = || corrupt(path, "a row group has more rows than the file tells");
+                    self.left_in_group = left.ok_or_else(more)?;
+                    return Ok(Some(batch));
+                }
+                None if self.left_in_group > 0 => return Err(corrupt(path, "a row group ends early")),
+                None if self.next_group == self.group.metadata.num_row_groups() => return Ok(None),
+                None => {
+                    self.group.index = self.next_group;
+                    self.left_in_group = self.group.group().num_rows().max(0) as u64;
+                    let rows = usize::try_from(self.left_in_group).unwrap_or(usize::MAX);
+                    let rows = self.rows_at_a_time.min(rows).max(1);
+                    let reader =
+                        ParquetRecordBatchReader::try_new_with_row_groups(&self.levels, &self.group, rows, None);
+                    self.reader = Some(reader.map_err(|e| corrupt(path, e))?);
+                    self.next_group += 1;
                 }
             }
-        };
-        self.read += batches.fill(chunk, &mut next)? as u64;
+        }
+    }
+}
+
+impl ColumnReader for Parquet {
+    fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
+        let Self { path, columns, batches, .. } = self;
+        let next = || Ok(beside(path, guard::side_by_side(path, columns.par_iter_mut(), Column::next)?)?);
+        self.read += batches.fill(chunk, next)? as u64;
         Ok(())
     }
 
@@ -123,7 +154,7 @@ impl ColumnReader for Parquet {
     }
 
     fn metadata(&self) -> Vec<Metadata> {
-        let pairs = self.file.metadata.file_metadata().key_value_metadata().into_iter().flatten();
+        let pairs = self.metadata.file_metadata().key_value_metadata().into_iter().flatten();
         let entries = pairs.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?)));
         vec![Metadata::new(&self.path, entries)]
     }
@@ -131,6 +162,14 @@ impl ColumnReader for Parquet {
     fn is_all_integers(&self) -> bool {
         self.integers
     }
+}
+
+/// The same rows of several columns as one batch.
+fn beside(path: &Path, columns: Vec<Option<RecordBatch>>) -> Result<Option<RecordBatch>, Failure> {
+    let Some(batches) = columns.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let fields: Fields = batches.iter().flat_map(|batch| batch.schema_ref().fields().iter().cloned()).collect();
+    let arrays = batches.iter().flat_map(|batch| batch.columns().iter().cloned()).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map(Some).map_err(|e| corrupt(path, e))
 }
 
 /// Whether a column's numbers are integers; decimals are stored as such.
@@ -483,12 +522,12 @@ impl Length for Pages {
 }
 
 impl ChunkReader for Pages {
-    type T = BufReader<File>;
+    type T = BufReader<Onward>;
 
     /// The decoder takes each page's header from here: it is looked at first.
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        check_page(self.file.get_read(start)?)?;
-        self.file.get_read(start)
+        check_page(self.onward(start))?;
+        Ok(self.onward(start))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
@@ -497,7 +536,36 @@ impl ChunkReader for Pages {
             return Err(ParquetError::General(format!("a page of {length} bytes goes beyond the end of the file")));
         }
         memory::is_there(length as u64).map_err(ParquetError::General)?;
-        self.file.get_bytes(start, length)
+        let mut bytes = Vec::with_capacity(length);
+        let from = Onward { file: Arc::clone(&self.file), at: start };
+        // Within the file, unless that was cut short since.
+        if from.take(length as u64).read_to_end(&mut bytes)? < length {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        Ok(bytes.into())
+    }
+}
+
+impl Pages {
+    fn onward(&self, at: u64) -> BufReader<Onward> {
+        BufReader::with_capacity(HEADER, Onward { file: Arc::clone(&self.file), at })
+    }
+}
+
+/// A file from a place on. Its own place is that of nobody: columns are read side by side.
+struct Onward {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for Onward {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        #[cfg(unix)]
+        let count = std::os::unix::fs::FileExt::read_at(&*self.file, into, self.at)?;
+        #[cfg(windows)]
+        let count = std::os::windows::fs::FileExt::seek_read(&*self.file, into, self.at)?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 

@@ -77,10 +77,20 @@ impl Text {
 
     /// Reads to the end of the line into `line`, but no more than `most` bytes; returns how many, 0 at the end.
     pub fn read_line(&mut self, line: &mut Vec<u8>, most: usize) -> Result<usize, Failure> {
-        (&mut self.reader)
-            .take(most as u64)
-            .read_until(self.line_end, line)
-            .map_err(|e| read_failure(&self.path, self.compression, &e))
+        let start = line.len();
+        loop {
+            let line_end = self.line_end;
+            let there = self.peek()?;
+            let there = &there[..there.len().min(most - (line.len() - start))];
+            let end = memchr::memchr(line_end, there);
+            let piece = &there[..end.map_or(there.len(), |end| end + 1)];
+            line.extend_from_slice(piece);
+            let length = piece.len();
+            self.consume(length);
+            if end.is_some() || length == 0 {
+                return Ok(line.len() - start);
+            }
+        }
     }
 
     /// The share of the file that has been read.

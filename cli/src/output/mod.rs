@@ -24,7 +24,7 @@ pub use whole::WholeFile;
 pub use whole::{check as check_place, is_same_file, written};
 
 /// A destination of columns.
-pub trait ColumnWriter {
+pub trait ColumnWriter: Send {
     /// Appends rows: the numbers of each column. The first column has one a row.
     fn write(&mut self, columns: &[Values<'_>]) -> Result<(), Failure>;
 

@@ -14,6 +14,8 @@ const ALL_WHOLE: f32 = 8_388_608.0;
 const ALL_ROWS: usize = 1 << 17;
 /// and of one in so many of those that follow.
 const SOME_ROWS: usize = 16;
+/// So many rows are looked over at a time; one by one only where there is reason to.
+const BLOCK: usize = 1024;
 
 /// What lies apart from others is no log-probability only from here on: short answers lie apart from long ones.
 const LOW: f32 = -999.0;
@@ -181,6 +183,13 @@ impl Column {
         let some = all + (SOME_ROWS - (first + all) % SOME_ROWS) % SOME_ROWS;
         let others = values.iter().skip(some).step_by(SOME_ROWS);
         values[..all].iter().chain(others).for_each(|&value| self.magnitudes.add(value));
+        for (block, values) in values.chunks(BLOCK).enumerate() {
+            self.add_block(values, block * BLOCK, at);
+        }
+    }
+
+    /// Some of the rows that follow, the first of which is that of the chunk.
+    fn add_block(&mut self, values: &[f32], first: usize, at: At<'_>) {
         // Branch-free and in integers, for the compiler to take many at a time.
         let (mut finite, mut whole, mut above) = (0_u32, 0_u32, 0_u32);
         let (mut least, mut lowest) = (i32::MAX, i32::MAX);
@@ -207,14 +216,14 @@ impl Column {
                 }
                 self.zeros += u64::from(value == 0.0);
                 if value >= 0.0 || found.is_some() {
-                    self.marks.push(index);
+                    self.marks.push(first + index);
                 }
             }
         }
         if lowest <= in_order(self.lowest.limit()) {
             for (index, &value) in values.iter().enumerate() {
                 if value.is_finite() && value <= self.lowest.limit() {
-                    self.lowest.offer(value, || at.row(index));
+                    self.lowest.offer(value, || at.row(first + index));
                 }
             }
         }

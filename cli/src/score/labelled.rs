@@ -11,7 +11,7 @@ use super::shape::{
 };
 use super::source::Source;
 use crate::failure::Failure;
-use crate::input::{Chunk, Recording, Wanted};
+use crate::input::{self, Chunk, Recording, Wanted};
 use crate::layout::{counted, rough, short};
 use crate::output::{Field, Kind, Values};
 
@@ -143,14 +143,10 @@ impl Shape for LabelledRows {
         for source in sources {
             let once = !source.can_be_reopened();
             let mut recording = once.then(|| Recording::new(source.path())).transpose()?;
-            let (mut reader, mut chunk) = (source.open()?, Chunk::default());
-            loop {
-                reader.read(&mut chunk)?;
-                if chunk.rows() == 0 {
-                    break;
-                }
+            let mut reader = source.open()?;
+            let end = input::each(&mut *reader, |chunk, _| {
                 if let Some(recording) = &mut recording {
-                    recording.add(&chunk)?;
+                    recording.add(chunk)?;
                 }
                 // Rows of no answer that is scored have no other use: one that is spoilt is a mistake.
                 let of_no_answer = [policy, reference].into_iter().filter(|_| *kind == ReferencePoint::Mismatched);
@@ -167,9 +163,9 @@ impl Shape for LabelledRows {
                         return Err(Failure::of_value(source.path(), place, name, message));
                     }
                 }
-                mean.add(&chunk.columns[policy], &chunk.columns[reference]).map_err(Failure::new)?;
-            }
-            readers.push(recording.map(|recording| recording.replay(reader, &chunk)).transpose()?);
+                mean.add(&chunk.columns[policy], &chunk.columns[reference]).map_err(Failure::new)
+            })?;
+            readers.push(recording.map(|recording| recording.replay(reader, &end)).transpose()?);
         }
         // Without a row there is no mean; that there is none, the first file tells.
         if !mean.reference_point(*kind).is_finite() {

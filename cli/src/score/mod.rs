@@ -23,13 +23,14 @@ use preflane::{Error, Run};
 
 use crate::args::{Score, Sequences};
 use crate::failure::Failure;
-use crate::input::{self, Chunk, Note, Tokens};
+use crate::input::{self, Chunk, Note, Reading, Tokens};
 use crate::layout::short;
 use crate::machine;
 use crate::output::{self, ColumnWriter};
 use crate::progress::Progress;
 use crate::provenance::{Entries, Provenance};
 use histogram::Histogram;
+use plan::Plan;
 use rows::{At, Row};
 use shape::{Fault, Shape};
 use source::Source;
@@ -82,14 +83,27 @@ fn score(options: &Score) -> Result<Scored, Failure> {
     let run = machine::run()?;
     let reading = options.reading.reading();
     let files = input::expand(&options.files, &reading)?;
-    let sources = Source::all(options, &files, &plan.wanted, &reading);
+    let wanted = plan.wanted.clone();
+    let sources = Source::all(options, &files, &wanted, &reading);
     let bytes: Vec<u64> = sources.iter().map(Source::bytes).collect();
     // The size of a pipe is not known.
     let is_known = sources.iter().flat_map(Source::paths).all(|path| path.is_file());
     machine::start(options.threads, is_known.then(|| bytes.iter().sum()))?;
-    let mut checked = plan::check_files(options, &plan, &sources)?;
+    machine::on_threads(|| all(options, plan, run, &reading, &sources, &bytes))
+}
+
+/// Scores all sources, of so many bytes.
+fn all(
+    options: &Score,
+    plan: Plan,
+    run: Run,
+    reading: &Reading,
+    sources: &[Source<'_>],
+    bytes: &[u64],
+) -> Result<Scored, Failure> {
+    let mut checked = plan::check_files(options, &plan, sources)?;
     let mut shape = plan.shape;
-    let mut readers = shape.prepare(&sources)?;
+    let mut readers = shape.prepare(sources)?;
     let out = options.out.as_deref().map(|path| output::create(path, shape.fields(), &Entries::new())).transpose()?;
 
     let watched = Watched::new(shape.sides(), plan.is_referenced, sources.len(), shape.steepest());
@@ -123,18 +137,13 @@ fn score(options: &Score) -> Result<Scored, Failure> {
         let kept = readers.get_mut(file).and_then(Option::take).or_else(|| checked.reader.take());
         let mut reader = kept.map_or_else(|| source.open(), Ok)?;
         scoring.scored.watched.integers &= reader.is_all_integers();
-        let mut chunk = Chunk::default();
         let units_before = scoring.scored.shape.counts().units;
-        loop {
-            reader.read(&mut chunk)?;
-            if chunk.rows() == 0 {
-                break;
-            }
-            scoring.chunk(file, &chunk)?;
-            let share = reader.progress().clamp(0.0, 1.0);
+        let end = input::each(&mut *reader, |chunk, share| {
+            scoring.chunk(file, chunk)?;
             progress.update(bytes_before + (share * bytes[file] as f64) as u64);
-        }
-        let (units, skipped) = (scoring.scored.shape.counts().units - units_before, chunk.skipped());
+            Ok(())
+        })?;
+        let (units, skipped) = (scoring.scored.shape.counts().units - units_before, end.skipped());
         if units == 0 {
             let unit = scoring.scored.shape.unit();
             let message = match skipped {
@@ -145,7 +154,7 @@ fn score(options: &Score) -> Result<Scored, Failure> {
         }
         scoring.scored.skipped += skipped;
         scoring.scored.notes.extend(reader.notes());
-        scoring.rows_before += chunk.before();
+        scoring.rows_before += end.before();
         scoring.scored.file_units.push(units);
         bytes_before += bytes[file];
     }
@@ -186,14 +195,15 @@ impl Scoring<'_> {
         })?;
         let at = At { before: self.rows_before, file, chunk };
         let units = shape.units(chunk);
-        let compared = (0..units.margins.len()).filter(|&unit| units.is_compared(unit));
-        compared.for_each(|unit| histogram.add(units.margins[unit]));
         let logps = &chunk.columns[..watched.columns.len()];
-        watched.add(&Results { at, logps, units });
-        if let Some(out) = &mut self.out {
-            out.write(&shape.out())?;
-        }
-        Ok(())
+        let draw = || {
+            let compared = (0..units.margins.len()).filter(|&unit| units.is_compared(unit));
+            compared.for_each(|unit| histogram.add(units.margins[unit]));
+        };
+        let (out, shape) = (&mut self.out, &*shape);
+        let write = || out.as_mut().map_or(Ok(()), |out| out.write(&shape.out()));
+        let (written, _) = rayon::join(write, || rayon::join(draw, || watched.add(&Results { at, logps, units })));
+        written
     }
 }
 

@@ -13,7 +13,7 @@ use crate::output::{Field, Values};
 /// The rows of one shape of loss on their way: what a chunk is evaluated to, and what all chunks add up to.
 ///
 /// A unit is what has a loss: a pair, an answer, a list. Its rows follow each other; all but a list have one.
-pub trait Shape {
+pub trait Shape: Send + Sync {
     /// What a unit is called.
     fn unit(&self) -> &'static str;
     /// What a row is called.

@@ -89,27 +89,42 @@ impl Watched {
     pub fn add(&mut self, results: &Results<'_>) {
         let Results { at, logps, units } = results;
         let (at, logps) = (*at, *logps);
-        self.columns.par_iter_mut().zip(logps).for_each(|(column, values)| column.add(values, at));
+        let Units { losses, margins, .. } = *units;
+        let row = |unit| at.row(units.first_row(unit));
+        units.nonfinite.iter().for_each(|&unit| self.nonfinite.add(|| row(unit)));
+        let Self { columns, contents, largest, smallest, sameness, sides, saturated, scale, .. } = self;
+        let hash = |(hasher, values): (&mut DefaultHasher, &Vec<f32>)| {
+            values.iter().for_each(|value| hasher.write_u32(value.to_bits()));
+        };
+        let look = || columns.par_iter_mut().zip(logps).for_each(|(column, values)| column.add(values, at));
+        let digest = || {
+            if let Some(contents) = contents.get_mut(at.file) {
+                contents.columns.par_iter_mut().zip(logps).for_each(hash);
+            }
+        };
+        let compare = || {
+            let (policy, reference) = logps.split_at(sides.len());
+            for ((same, policy), reference) in sameness.iter_mut().flatten().zip(policy).zip(reference) {
+                *same &= policy == reference;
+            }
+        };
+        let order = || {
+            largest.offer_all(margins, row);
+            smallest.offer_all(margins, row);
+            if let (Some(saturated), Some(scale)) = (saturated, *scale) {
+                *saturated += count_saturated(units, scale);
+            }
+        };
+        let (sum_margins, sum_losses) =
+            (|| self.margins.add(margins, losses, row), || self.losses.add(losses, margins, row));
+        rayon::join(
+            || rayon::join(look, digest),
+            || rayon::join(|| rayon::join(sum_margins, sum_losses), || rayon::join(compare, order)),
+        );
         let mut marks: Vec<usize> = self.columns.iter().flat_map(|column| column.marks.iter().copied()).collect();
         marks.sort_unstable();
         marks.dedup();
         marks.into_iter().for_each(|index| self.name_marked(index, logps, at));
-        if let Some(contents) = self.contents.get_mut(at.file) {
-            contents.columns.par_iter_mut().zip(logps).for_each(|(hasher, values)| {
-                values.iter().for_each(|value| hasher.write_u32(value.to_bits()));
-            });
-        }
-        let (policy, reference) = logps.split_at(self.sides.len());
-        for ((same, policy), reference) in self.sameness.iter_mut().flatten().zip(policy).zip(reference) {
-            *same &= policy == reference;
-        }
-        units.nonfinite.iter().for_each(|&unit| self.nonfinite.add(|| at.row(units.first_row(unit))));
-        let Units { losses, margins, .. } = *units;
-        let row = |unit| at.row(units.first_row(unit));
-        self.largest.offer_all(margins, row);
-        self.smallest.offer_all(margins, row);
-        rayon::join(|| self.margins.add(margins, losses, row), || self.losses.add(losses, margins, row));
-        self.count_saturated(units);
     }
 
     /// Names a row that holds a 0, a stand-in or a number above 0, once for each.
@@ -128,16 +143,6 @@ impl Watched {
         found.into_iter().for_each(|found| self.stand_ins[found].add(|| at.row(index)));
     }
 
-    fn count_saturated(&mut self, units: &Units<'_>) {
-        let (Some(saturated), Some(scale)) = (&mut self.saturated, self.scale) else { return };
-        let weight = |unit: usize| units.weights.map_or(1.0, |weights| f64::from(weights[unit]));
-        let is_saturated = |(unit, gradient): (usize, &f32)| {
-            let is_small = f64::from(gradient.abs()) < SATURATED * scale * weight(unit);
-            weight(unit) > 0.0 && is_small && units.is_compared(unit)
-        };
-        *saturated += units.gradients.iter().enumerate().filter(|&unit| is_saturated(unit)).count() as u64;
-    }
-
     /// Files whose rows are all those of a file before them: each with that file.
     pub fn repeated(&self) -> Vec<[usize; 2]> {
         let digests: Vec<Vec<u64>> =
@@ -150,4 +155,14 @@ impl Watched {
             })
             .collect()
     }
+}
+
+/// Units whose gradient is saturated, where that of a unit of weight 1 is at most `scale`.
+fn count_saturated(units: &Units<'_>, scale: f64) -> u64 {
+    let weight = |unit: usize| units.weights.map_or(1.0, |weights| f64::from(weights[unit]));
+    let is_saturated = |(unit, gradient): (usize, &f32)| {
+        let is_small = f64::from(gradient.abs()) < SATURATED * scale * weight(unit);
+        weight(unit) > 0.0 && is_small && units.is_compared(unit)
+    };
+    units.gradients.iter().enumerate().filter(|&unit| is_saturated(unit)).count() as u64
 }
