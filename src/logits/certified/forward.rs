@@ -147,7 +147,8 @@ struct Largest {
 /// The sum of the exponentials of at most a chunk of logits within a range; None if one is too large.
 #[inline(always)]
 fn sum<L: Lanes, T>(x: &[f32], k: f64, min: f32, max: f32, next: &[T]) -> Option<f64> {
-    if !(f64::from(max) * k < MOST) {
+    // Neither is NaN: the range has been looked at.
+    if f64::from(max) * k >= MOST {
         return None;
     }
     if f64::from(min) * k > -MOST {
