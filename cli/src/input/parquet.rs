@@ -144,7 +144,7 @@ impl Column {
 impl ColumnReader for Parquet {
     fn read(&mut self, chunk: &mut Chunk) -> Result<(), Failure> {
         let Self { path, columns, batches, .. } = self;
-        let next = || Ok(beside(path, guard::side_by_side(path, columns.par_iter_mut(), Column::next)?)?);
+        let next = || beside(path, guard::side_by_side(path, columns.par_iter_mut(), Column::next)?);
         self.read += batches.fill(chunk, next)? as u64;
         Ok(())
     }

@@ -160,7 +160,12 @@ impl Rows {
         let goes_on = !now.rows.is_empty() && now.failure.is_none();
         let (gathered, parsed) = guard::unguarded(|| {
             rayon::join(
-                || guard::guarded(path, || Ok(next.fill(|block| if goes_on { gather(block) } else { Ok(()) }))),
+                || {
+                    guard::guarded(path, || {
+                        next.fill(|block| if goes_on { gather(block) } else { Ok(()) });
+                        Ok(())
+                    })
+                },
                 || now.parse(path, wanted, chunk, parts, &parse),
             )
         });
