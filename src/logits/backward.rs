@@ -8,7 +8,7 @@ use super::terms::{Base, Softmax};
 use super::{Element, Logits, LogitsMut, Scaling, Targets};
 use crate::elementary::lanes::expm1;
 use crate::error::check_length;
-use crate::lanes::{Backend, Kernel, Lanes, MAX_LANES, Two, dispatch, dispatch_certified};
+use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes, MAX_LANES, Two, dispatch, dispatch_certified};
 use crate::run::{join, tasks};
 use crate::{Error, NAN, Run};
 use core::marker::PhantomData;
@@ -184,7 +184,7 @@ impl<'a, G: Element> Row<'a, G> {
     #[inline(always)]
     pub fn certified(self, backend: Backend) -> Result<(), Self> {
         match self.scaling.linear() {
-            Some(scale) if !G::IS_F32 && !self.accumulate => {
+            Some(scale) if HAS_WIDE && !G::IS_F32 && !self.accumulate => {
                 dispatch_certified(backend, CertifiedRow { row: self, scale }).map_err(|kernel| kernel.row)
             }
             _ => Err(self),

@@ -6,7 +6,7 @@ use super::scaling::{Map, Scaling, Visitor};
 use super::terms::{Base, GIANT};
 use super::total::{Sum, Total};
 use crate::elementary::lanes::{expm1, log1p};
-use crate::lanes::{Backend, Kernel, Lanes};
+use crate::lanes::{Backend, HAS_WIDE, Kernel, Lanes};
 use crate::{Error, NAN};
 use core::marker::PhantomData;
 
@@ -32,8 +32,13 @@ impl LogSumExp {
 
     /// The log-sum-exp of one row.
     pub fn of<T: Element>(backend: Backend, row: &[T], scaling: &Scaling) -> Self {
-        let certified = scaling.linear().and_then(|scale| T::certified(backend, certified::Row { row, scale }));
-        certified.unwrap_or_else(|| T::part(backend, row, scaling).finish(scaling))
+        if HAS_WIDE
+            && let Some(scale) = scaling.linear()
+            && let Some(certified) = T::certified(backend, certified::Row { row, scale })
+        {
+            return certified;
+        }
+        T::part(backend, row, scaling).finish(scaling)
     }
 
     /// Whether the row has none: NaN or +inf among its logits, or nothing but -inf.
