@@ -130,9 +130,14 @@ impl<V: Value<Bound = f64>> Deciding<'_, V> {
             self.decided = false;
             return;
         };
-        self.results[place] = result;
-        if opposite != place {
-            self.results[opposite] = 0.0 - result;
+        // No place is outside; the library without std is free of what would panic.
+        if opposite != place
+            && let Some(to) = self.results.get_mut(opposite)
+        {
+            *to = 0.0 - result;
+        }
+        if let Some(to) = self.results.get_mut(place) {
+            *to = result;
         }
     }
 
