@@ -334,6 +334,11 @@ impl<V: Value> Tracked<V> {
             (None, None) => Some(V::Bound::or(self.value.is_short(), other.value.is_short())),
             (None, Some(_)) => Some(self.value.is_short()),
             (Some(_), None) => Some(other.value.is_short()),
+            // A square of 0, whose root must not have a bound of infinity; over lanes the comparisons would cost more than they save.
+            (Some(_), Some(_)) if V::Bound::N == 1 => {
+                let zero = V::Bound::splat(0.0);
+                Some(V::Bound::or(self.value.rough().eq(zero), other.value.rough().eq(zero)))
+            }
             (Some(_), Some(_)) => None,
         }
     }
