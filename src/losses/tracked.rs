@@ -7,7 +7,6 @@ use super::{Logistic, Real};
 use crate::elementary;
 use crate::exact::{DOUBLE_FUNCTION, Double};
 use crate::lanes::Lanes;
-use core::hint::black_box;
 use core::ops::{Add, Div, Mul, Neg, Sub};
 
 /// What a tracked number is but for its bound: lanes of `f64`, or one double-double number.
@@ -423,12 +422,9 @@ impl<V: Value<Bound = f64>> Tracked<V> {
     /// The square root of what is known to be at least 0, given that of the value and its own error.
     fn root(self, (root, own): (V, f64)) -> Self {
         let (rough, error) = (root.rough(), self.bound());
-        // Of the argument's, no more than over the root, whatever its exact value. Compilers divide before they look whether the root is 0, and
-        // 0 by 0 raises an exception: the divisor is none then.
-        let divisor = if rough > 0.0 { rough } else { black_box(1.0) };
-        let carried = error / divisor + own;
         if rough > 0.0 {
-            return Self::bounded(root, carried);
+            // Of the argument's, no more than over the root, whatever its exact value.
+            return Self::bounded(root, error / rough + own);
         }
         Self::bounded(root, if error == 0.0 && rough == 0.0 { 0.0 } else { f64::INFINITY })
     }
