@@ -18,7 +18,7 @@ pub trait Singles: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output =
     fn load(x: &[f32], at: usize) -> Self;
     /// Writes the lanes to `out[at..at + N]`; nothing if out of range.
     fn store(self, out: &mut [f32], at: usize);
-    /// `self * a + b`, rounded once or twice.
+    /// `self * a + b`, rounded once on levels that certified kernels run on.
     fn mul_add(self, a: Self, b: Self) -> Self;
     /// `self < other`; false where either is NaN.
     fn lt(self, other: Self) -> Self::Mask;

@@ -426,29 +426,11 @@ pub struct Avx2Singles(__m256);
 #[derive(Clone, Copy)]
 pub struct Avx512Singles(__m512);
 
+arithmetic!(Avx2Singles, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps);
+arithmetic!(Avx512Singles, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps);
+
 macro_rules! singles {
-    ($type:ident, $n:literal, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $fmadd:ident, $min:ident, $max:ident, $mask:ident, $to_integers:ident, $from_integers:ident, $add_integers:ident, $shl:ident) => {
-        impl core::ops::Add for $type {
-            type Output = Self;
-            #[inline(always)]
-            fn add(self, other: Self) -> Self {
-                call!(Self, $add(self.0, other.0))
-            }
-        }
-        impl core::ops::Sub for $type {
-            type Output = Self;
-            #[inline(always)]
-            fn sub(self, other: Self) -> Self {
-                call!(Self, $sub(self.0, other.0))
-            }
-        }
-        impl core::ops::Mul for $type {
-            type Output = Self;
-            #[inline(always)]
-            fn mul(self, other: Self) -> Self {
-                call!(Self, $mul(self.0, other.0))
-            }
-        }
+    ($type:ident, $n:literal, $splat:ident, $load:ident, $store:ident, $fmadd:ident, $min:ident, $max:ident, $mask:ident, $to_integers:ident, $from_integers:ident, $add_integers:ident, $shl:ident) => {
         impl Singles for $type {
             const N: usize = $n;
             type Mask = $mask;
@@ -530,9 +512,6 @@ singles!(
     _mm256_set1_ps,
     _mm256_loadu_ps,
     _mm256_storeu_ps,
-    _mm256_add_ps,
-    _mm256_sub_ps,
-    _mm256_mul_ps,
     _mm256_fmadd_ps,
     _mm256_min_ps,
     _mm256_max_ps,
@@ -548,9 +527,6 @@ singles!(
     _mm512_set1_ps,
     _mm512_loadu_ps,
     _mm512_storeu_ps,
-    _mm512_add_ps,
-    _mm512_sub_ps,
-    _mm512_mul_ps,
     _mm512_fmadd_ps,
     _mm512_min_ps,
     _mm512_max_ps,
@@ -577,9 +553,6 @@ impl Avx2Singles {
         // SAFETY: reads 32 of the table's 64 bytes, unaligned; instruction set as above.
         Self(unsafe { _mm256_permutevar8x32_ps(_mm256_loadu_ps(table.as_ptr()), _mm256_castps_si256(self.0)) })
     }
-}
-
-impl Avx2Singles {
     #[inline(always)]
     fn round_bf16(low: Self, high: Self, out: &mut [u16; 8]) -> bool {
         // SAFETY: writes the 16 bytes of the array, unaligned; instruction set as above.

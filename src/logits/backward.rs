@@ -287,7 +287,7 @@ impl<G: Element, L: Lanes, const CERTIFIED: bool> Visitor for OverLanes<'_, G, L
             let Some((done, rest)) = out.get_mut(start..).and_then(|x| x.split_at_mut_checked(n)) else { return };
             let next = rest.get(..CHUNK.min(rest.len())).unwrap_or_default();
             let mut decided = false;
-            if let (true, Some(certified)) = (CERTIFIED, &certified) {
+            if let Some(certified) = &certified {
                 let x = match from {
                     Some(x) => x.chunk(start, n, &mut from_buffer).0,
                     None => {

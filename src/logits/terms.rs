@@ -46,7 +46,7 @@ const SIXTEENTHS: [f64; 2] = [23.083120654223414, 3.2568437985489653e-16];
 pub(super) const SIXTEENTH: f64 = 0.04332169878499658;
 
 /// 1.5 * 2^52: adding it rounds to an integer, which stands in the low bits of the sum.
-const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
+pub(super) const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
 
 /// |y| from which the reduction takes `k` in two parts.
 const WIDE: f64 = 8192.0;

@@ -19,7 +19,7 @@ use crate::lanes::{Kernel, Lanes};
 use crate::logits::Element;
 use crate::logits::element::CHUNK;
 use crate::logits::log_sum_exp::{LogSumExp, on_grid};
-use crate::logits::terms::{Base, WINDOW};
+use crate::logits::terms::{Base, TO_INTEGER, WINDOW};
 use crate::logits::total::{Fold, each_block};
 
 /// The part of the bound that is relative to the others' sum: 2^-38.0; the head of this file adds it up.
@@ -29,9 +29,6 @@ const RELATIVE: f64 = 3.64e-12;
 const MOST: f64 = 500.0;
 /// The least power of two of a largest logit.
 const LEAST: f64 = -400.0;
-
-/// 1.5 * 2^52: adding it rounds to an integer, which stands in the low bits of the sum.
-const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
 
 /// 2^f for |f| <= 1/2, minimax in relative error: 2^-40.23.
 const POWER: [f64; 9] = [

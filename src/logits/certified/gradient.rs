@@ -12,13 +12,13 @@ use crate::elementary::lanes::{exp, log};
 use crate::lanes::Singles;
 use crate::logits::Element;
 use crate::logits::log_sum_exp::LogSumExp;
-use crate::logits::terms::SIXTEENTH;
+use crate::logits::terms::{SIXTEENTH, TO_INTEGER};
 
 /// How far the ends of the interval are from the value, as a share of it: 2^-20.5.
 const WINDOW: f32 = 6.7435e-7;
 
-/// 1.5 * 2^23: adding it rounds to an integer, which stands in the low bits of the sum.
-const TO_INTEGER: f64 = 12_582_912.0;
+/// 1.5 * 2^23: adding it rounds an `f32` to an integer, which stands in the low bits of the sum.
+const TO_INTEGER_F32: f64 = 12_582_912.0;
 
 /// 2^(f/8) over its leading coefficient for |f| <= 1/2, minimax in relative error: 2^-25.6 with coefficients in `f32`.
 const CUBIC: [f32; 3] = [0.086_643_405, 0.003_754_126, 0.000_108_396_29];
@@ -40,9 +40,6 @@ const LARGEST: f64 = 100.0;
 
 /// What `x k` and c are below.
 const LIMIT: f64 = 16_384.0;
-
-/// 1.5 * 2^52.
-const TO_INTEGER_F64: f64 = 6_755_399_441_055_744.0;
 
 /// An eighth of ln 2.
 const EIGHTH: f64 = 2.0 * SIXTEENTH;
@@ -80,7 +77,7 @@ impl Gradient {
     pub fn new<G: Element>(scale: f64, sum: &LogSumExp, factor: f64) -> Option<Self> {
         let k = scale / EIGHTH;
         let c = f64::from(sum.max) * k + sum.rest / EIGHTH;
-        let whole = (c + TO_INTEGER_F64) - TO_INTEGER_F64;
+        let whole = (c + TO_INTEGER) - TO_INTEGER;
         let size = factor.abs();
         if !(c.abs() < LIMIT && size > 1e-18 && size < 1e18) {
             return None;
@@ -101,7 +98,7 @@ impl Gradient {
         let tame = f64::from(least).abs() * k < LIMIT && f64::from(most).abs() * k < LIMIT;
         let high = k as f32;
         let k = [high, (k - f64::from(high)) as f32];
-        tame.then_some(Self { k, magic: (TO_INTEGER - whole) as f32, table, zero, least, most })
+        tame.then_some(Self { k, magic: (TO_INTEGER_F32 - whole) as f32, table, zero, least, most })
     }
 
     /// Which of its kernels takes a chunk of logits.
